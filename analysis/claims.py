@@ -1,0 +1,260 @@
+"""The paper's claims against our runs: effect, interval, verdict, and whether it agrees with the paper.
+
+The rule, in this order: interval below 0 *hurts*; below the margin *no substantial help*; above 0 *helps*; else
+*undecided*. A claim of no help agrees with both of the first two. The intervals' levels are adjusted for the number of
+claims by Holm's method.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+from analysis import InputError
+from analysis.effects import seeds_to_decide, welch
+from analysis.scores import samples
+from analysis.stats import holm_levels
+
+DEFAULT = Path(__file__).parents[1] / "sweeps" / "claims.yaml"
+HELPS, HURTS, NO_HELP, UNDECIDED = "helps", "hurts", "no substantial help", "undecided"
+DEGENERATE, NO_DATA = "degenerate arm", "no data"
+AGREES = {"helps": {HELPS}, "no_help": {NO_HELP, HURTS}}
+ACTIONS = ("discrete", "continuous")
+SATURATED = 0.9
+NO_LEARNING = 0.05
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One row: the option `with_` (an arm, or an arm by suite) against `without`, and what the paper says of it."""
+
+    id: str
+    paper: str
+    with_: str | dict[str, str]
+    without: str | dict[str, str]
+    where: str
+
+    def arms(self, suite: str) -> tuple[str, str] | None:
+        """The two arms in a suite, or None where the claim names none for it."""
+        sides = [side.get(suite) if isinstance(side, dict) else side for side in (self.with_, self.without)]
+        return None if None in sides else tuple(sides)
+
+
+@dataclass(frozen=True)
+class Claims:
+    """All rows, and by suite the smallest effect that counts as substantial (normalised score, fixed before the runs)."""
+
+    margin: dict[str, float]
+    rows: tuple[Claim, ...]
+
+
+def load(path: str | Path = DEFAULT) -> Claims:
+    """Reads and validates a claims file; raises `InputError` naming the row and what is allowed."""
+    try:
+        raw = yaml.safe_load(Path(path).read_text())
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the claims ({error.strerror})") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
+    if not isinstance(raw, dict) or set(raw) != {"margin", "claims"}:
+        raise InputError(f"{path}: a claims file has exactly two keys, margin and claims")
+    margin, rows = raw["margin"], raw["claims"]
+    if not isinstance(margin, dict) or not all(_is_positive(value) for value in margin.values()):
+        raise InputError(f"{path}: margin gives a positive number for each suite, as in {{mini: 0.10}}; got {margin}")
+    if not isinstance(rows, list) or not rows:
+        raise InputError(f"{path}: claims is a list of rows with id, paper, with, without and where")
+    claims = tuple(_claim(row, f"{path}: claim {number}") for number, row in enumerate(rows, start=1))
+    names = [claim.id for claim in claims]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"{path}: two claims have the id {', '.join(twice)}")
+    return Claims(margin, claims)
+
+
+def _is_positive(value) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
+def _claim(row, where: str) -> Claim:
+    keys = {"id", "paper", "with", "without", "where"}
+    if not isinstance(row, dict) or set(row) != keys:
+        given = ", ".join(map(str, row)) if isinstance(row, dict) else row
+        raise InputError(f"{where}: needs exactly the keys id, paper, with, without, where; got {given}")
+    if not isinstance(row["id"], str):
+        raise InputError(f"{where}: id is a name; got {row['id']}")
+    where = f"{where} ({row['id']})"
+    if row["paper"] not in AGREES:
+        raise InputError(f"{where}: paper is '{row['paper']}'; allowed: {', '.join(AGREES)}")
+    if row["where"] not in ACTIONS:
+        raise InputError(f"{where}: where is '{row['where']}'; allowed: {', '.join(ACTIONS)}")
+    for side in ("with", "without"):
+        names = row[side].values() if isinstance(row[side], dict) else [row[side]]
+        if not all(isinstance(name, str) and name for name in names):
+            raise InputError(f"{where}: {side} is an arm name, or one by suite; got {row[side]}")
+    if row["with"] == row["without"]:
+        raise InputError(f"{where}: with and without are both {row['with']}")
+    return Claim(row["id"], row["paper"], row["with"], row["without"], row["where"])
+
+
+def evaluate(
+    frame: pd.DataFrame, claims: Claims, suite: str, alpha: float = 0.05, match_seeds: bool = True
+) -> pd.DataFrame:
+    """One row per claim (and kind of actions that has runs) with its effect, interval, verdict and agreement.
+
+    `frame` holds normalised final scores, one row per run. Only tasks that both arms have are used, and of each task
+    only the seeds that both have (unless `match_seeds` is off); the note lists the rest. The claims about their own
+    kind of actions are one family for Holm's adjustment at `alpha`; rows of the other kind are printed beside
+    (`stated` is False), are a family of their own and never agree or disagree.
+    """
+    frame = frame[frame.suite == suite]
+    if suite not in claims.margin:
+        raise InputError(f"the claims give no margin for suite '{suite}'; they do for: {', '.join(claims.margin)}")
+    margin = claims.margin[suite]
+    rows = []
+    for claim in claims.rows:
+        kinds = [claim.where, *(kind for kind in ACTIONS if kind != claim.where)]
+        candidates = [_compare(frame[frame.actions == kind], claim, suite, kind, match_seeds) for kind in kinds]
+        rows += [row for row in candidates if row["stated"] or row["runs_with"]]
+    family = [[row for row in rows if row["stated"] is stated and np.isfinite(row["error"])] for stated in (True, False)]
+    for members in family:
+        p_values = [row["effect_object"].p_value(margin) for row in members]
+        for row, level in zip(members, holm_levels(np.array(p_values), alpha), strict=True):
+            _decide(row, margin, level)
+    for row in rows:
+        row["agrees"] = _agrees(row)
+    hidden = ["effect_object", "samples", "error"]
+    return pd.DataFrame(rows).drop(columns=hidden).assign(suite=suite, margin=margin)
+
+
+def _compare(frame: pd.DataFrame, claim: Claim, suite: str, actions: str, match_seeds: bool) -> dict:
+    """A claim's row without its verdict: the cells that both arms have, and their effect."""
+    row = {
+        "claim": claim.id,
+        "paper": claim.paper,
+        "with": None,
+        "without": None,
+        "actions": actions,
+        "stated": actions == claim.where,
+        "verdict": NO_DATA,
+        **dict.fromkeys(["effect", "low", "high", "level", "error"], np.nan),
+        **dict.fromkeys(["tasks", "runs_with", "runs_without", "seeds_fewest", "seeds_most"], 0),
+        **dict.fromkeys(["parameters_with", "parameters_without", "seeds_needed"], pd.NA),
+        "note": "",
+    }
+    arms = claim.arms(suite)
+    if arms is None:
+        return {**row, "note": f"the claim names no arm for suite {suite}"}
+    row["with"], row["without"] = arms
+    both = [frame[frame.arm == arm] for arm in arms]
+    cells, notes = _common(*both, arms, match_seeds)
+    if not cells:
+        absent = [arm for arm, runs in zip(arms, both, strict=True) if runs.empty]
+        notes = [f"no runs of {' or '.join(absent)}"] if absent else ["the arms share no task and seed", *notes]
+        return {**row, "note": "; ".join(notes)}
+    used = frame[frame.run.isin(np.concatenate([part.run for part in cells]))]
+    with_, without = (list(samples(used, arm).values()) for arm in arms)
+    effect = welch(with_, without)
+    counts = [len(sample) for sample in (*with_, *without)]
+    if max(counts) < 2:
+        notes.append("one seed only: no interval")
+    elif not np.isfinite(effect.error):
+        notes.append("no spread between seeds: no interval")
+    notes += _saturation_notes(used, arms)
+    if max(np.max(sample) for sample in (*with_, *without)) < NO_LEARNING:
+        notes.append("no run of either arm learned")
+    return {
+        **row,
+        "effect": effect.value,
+        "error": effect.error,
+        "effect_object": effect,
+        "samples": (with_, without),
+        "verdict": DEGENERATE if _degenerate(used).any() else UNDECIDED,
+        "tasks": len(with_),
+        "runs_with": sum(map(len, with_)),
+        "runs_without": sum(map(len, without)),
+        "seeds_fewest": min(counts),
+        "seeds_most": max(counts),
+        "parameters_with": _parameters(used, arms[0]),
+        "parameters_without": _parameters(used, arms[1]),
+        "note": "; ".join(notes),
+    }
+
+
+def _common(first: pd.DataFrame, second: pd.DataFrame, arms: tuple[str, str], match_seeds: bool):
+    """The runs of each task that both arms have, one frame per (task, arm), and notes on what was left out."""
+    notes, cells = [], {}
+    for arm, own, other in ((arms[0], first, second), (arms[1], second, first)):
+        if not other.empty and (extra := sorted(set(own.task) - set(other.task))):
+            notes.append(f"only {arm} has {', '.join(extra)}")
+    for task in sorted(set(first.task) & set(second.task)):
+        parts = [first[first.task == task], second[second.task == task]]
+        seeds = set(parts[0].seed) & set(parts[1].seed)
+        if match_seeds:
+            left = sum(int((~part.seed.isin(seeds)).sum()) for part in parts)
+            parts = [part[part.seed.isin(seeds)] for part in parts]
+            if left:
+                notes.append(f"{task}: {left} runs of seeds that one arm lacks are left out")
+        if all(len(part) for part in parts):
+            cells[task] = parts
+    if any(min(map(len, parts)) > 1 for parts in cells.values()):
+        single = [task for task, parts in cells.items() if min(map(len, parts)) == 1]
+        cells = {task: parts for task, parts in cells.items() if task not in single}
+        if single:
+            notes.append(f"left out for having one seed: {', '.join(single)}")
+    return [part for parts in cells.values() for part in parts], notes
+
+
+def _degenerate(used: pd.DataFrame) -> pd.Series:
+    return used.groupby("arm").saturation.mean() > SATURATED
+
+
+def _saturation_notes(used: pd.DataFrame, arms: tuple[str, str]) -> list[str]:
+    notes = []
+    for arm in arms:
+        own = used[used.arm == arm]
+        high = own[own.saturation > SATURATED]
+        if not high.empty:
+            names = ", ".join(sorted(set(high.saturated)))
+            notes.append(f"{names} in over {SATURATED:.0%} of updates in {len(high)} of {len(own)} runs of {arm}")
+    return notes
+
+
+def _parameters(used: pd.DataFrame, arm: str):
+    """The parameter count of an arm: one number, or `low-high` where tasks differ."""
+    counts = used.parameters[used.arm == arm].dropna()
+    if counts.empty:
+        return pd.NA
+    low, high = int(counts.min()), int(counts.max())
+    return str(low) if low == high else f"{low}-{high}"
+
+
+def _decide(row: dict, margin: float, alpha: float) -> None:
+    """Sets a row's interval at level 1 - alpha and, where no arm is degenerate, its verdict."""
+    effect = row["effect_object"]
+    row["level"] = 1 - alpha
+    row["low"], row["high"] = effect.interval(row["level"])
+    if row["verdict"] == DEGENERATE:
+        return
+    row["verdict"] = verdict(row["low"], row["high"], margin)
+    if row["verdict"] == UNDECIDED:
+        needed = seeds_to_decide(effect, *row["samples"], margin, alpha)
+        row["seeds_needed"] = pd.NA if needed is None else needed
+
+
+def verdict(low: float, high: float, margin: float) -> str:
+    """The verdict on an interval, in the order of the rule; the paper's "no help" asks only that no substantial help
+    be possible, so a small effect that is surely above 0 is still no substantial help."""
+    if high < 0:
+        return HURTS
+    if high < margin:
+        return NO_HELP
+    if low > 0:
+        return HELPS
+    return UNDECIDED
+
+
+def _agrees(row: dict) -> str:
+    if not row["stated"] or row["verdict"] not in (HELPS, HURTS, NO_HELP):
+        return ""
+    return "yes" if row["verdict"] in AGREES[row["paper"]] else "no"

@@ -1,0 +1,72 @@
+"""The effect of one change with an interval that holds with few seeds: a stratified Welch t."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+SEEDS_SEARCHED = 10_000
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Mean over tasks of the difference of the arms' mean scores, with its standard error and degrees of freedom."""
+
+    value: float
+    error: float
+    freedom: float
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """The two-sided interval at confidence `level`."""
+        half = stats.t.ppf((1 + level) / 2, self.freedom) * self.error
+        return self.value - half, self.value + half
+
+    def p_value(self, margin: float) -> float:
+        """The smallest alpha at which the interval excludes 0, or lies below `margin`: at which it decides."""
+        excludes_zero = stats.t.sf(abs(self.value) / self.error, self.freedom)
+        below_margin = stats.t.cdf((self.value - margin) / self.error, self.freedom)
+        return float(2 * min(excludes_zero, below_margin))
+
+
+def welch(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> Effect:
+    """Effect of `first` over `second`, each `M` samples with a task's runs of one arm.
+
+    Every (arm, task) cell has a variance of its own. That of the effect is the sum over the 2M cells of s^2 / n / M^2,
+    its degrees of freedom are Welch and Satterthwaite's. The tasks are taken as given: the interval speaks of new
+    seeds on these tasks, not of new tasks. Error and freedom are NaN where a cell has one run or no cell varies.
+    """
+    value = float(np.mean([np.mean(a) - np.mean(b) for a, b in zip(first, second, strict=True)]))
+    cells = [*first, *second]
+    if min(len(cell) for cell in cells) < 2:
+        return Effect(value, np.nan, np.nan)
+    counts = np.array([len(cell) for cell in cells])
+    variances = np.array([np.var(cell, ddof=1) for cell in cells])
+    return Effect(value, *_error_and_freedom(variances, counts, len(first)))
+
+
+def _error_and_freedom(variances: np.ndarray, counts: np.ndarray, tasks: int) -> tuple[float, float]:
+    parts = variances / counts / tasks**2
+    total = parts.sum()
+    if total == 0:
+        return np.nan, np.nan
+    return float(np.sqrt(total)), float(total**2 / np.sum(parts**2 / (counts - 1)))
+
+
+def seeds_to_decide(
+    effect: Effect, first: Sequence[np.ndarray], second: Sequence[np.ndarray], margin: float, alpha: float
+) -> int | None:
+    """Seeds per task and arm at which the interval at level 1 - alpha would decide, effect and spread staying as seen."""
+    variances = np.array([np.var(cell, ddof=1) for cell in [*first, *second]])
+
+    def decides(seeds: int) -> bool:
+        error, freedom = _error_and_freedom(variances, np.full(len(variances), seeds), len(first))
+        return Effect(effect.value, error, freedom).p_value(margin) <= alpha
+
+    low, high = 2, SEEDS_SEARCHED
+    if not decides(high):
+        return None
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if decides(middle) else (middle + 1, high)
+    return low

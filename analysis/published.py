@@ -1,0 +1,135 @@
+"""The official repository's score files in the same frames as our own runs: table 1, table K.1, the scheduling claim."""
+
+import json
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import pandas as pd
+
+from analysis import InputError
+from analysis.claims import Claim, Claims, evaluate
+from analysis.scores import atari_reference, final_scores, normalise
+from analysis.stats import paper_aggregates
+from analysis.store import POINT, RUN, Store
+
+MAIN, SCHEDULES, BASELINES = "atari-dreamerv2.json", "atari-dreamerv2-schedules.json", "baselines.json"
+# Agent names of table 1 and the columns of the official baselines file (Dopamine, sticky actions, 200M frames).
+PUBLISHED_BASELINES = {
+    "IQN": "iqn_sticky_2e8",
+    "Rainbow": "rainbow_sticky_2e8",
+    "C51": "c51_sticky_2e8",
+    "DQN": "dqn_sticky_2e8",
+}
+DREAMER, SCHEDULED, NO_SCHEDULES = "DreamerV2", "DreamerV2 (schedules)", "DreamerV2 (no schedules, 3 more seeds)"
+ARMS = {(MAIN, "dreamerv2"): DREAMER, (MAIN, "nosched"): NO_SCHEDULES, (SCHEDULES, "dreamerv2"): SCHEDULED}
+FINAL_FRAMES = 199e6  # the last bin that all complete runs have
+COMPLETE_FRAMES = 195e6
+GAMES = 55
+
+
+def load(source: str) -> Store:
+    """Reads the three score files from a folder or a URL that ends in their folder; raises `InputError` if it cannot."""
+    runs, points = [], []
+    for name in (MAIN, SCHEDULES):
+        for raw in _read(source, name):
+            arm = ARMS.get((name, raw["method"]))
+            if arm is None:
+                raise InputError(f"{name}: method '{raw['method']}' is not known; allowed: dreamerv2, nosched")
+            runs.append(_run(name, raw, arm, number=len(runs)))
+            points.append(
+                pd.DataFrame({"run": len(points), "env_frames": raw["xs"], "score": raw["ys"]}).assign(episodes=10)
+            )
+    known = atari_reference()
+    baselines = _read(source, BASELINES)
+    for arm, column in PUBLISHED_BASELINES.items():
+        for task in known.index:
+            score = baselines[f"atari_{task}"][column]
+            raw = {"task": f"atari_{task}", "method": column, "seed": "0", "xs": [FINAL_FRAMES], "ys": [score]}
+            runs.append(_run(BASELINES, raw, arm, number=len(runs)))
+            points.append(pd.DataFrame({"run": len(points), "env_frames": [FINAL_FRAMES], "score": [score]}))
+    points = pd.concat(points, ignore_index=True)
+    points = points.assign(kind="eval", step=points.env_frames / 4, gradient_steps=float("nan"))
+    return Store(pd.DataFrame(runs, columns=["run", *RUN]), points[["run", *POINT]])
+
+
+def _read(source: str, name: str):
+    try:
+        if "://" in source:
+            with urlopen(f"{source.rstrip('/')}/{name}", timeout=60) as answer:
+                return json.load(answer)
+        return json.loads((Path(source) / name).read_text())
+    except (OSError, URLError, json.JSONDecodeError) as error:
+        raise InputError(f"{source}: cannot read the official score file {name} ({error})") from error
+
+
+def _run(file: str, raw: dict, arm: str, number: int) -> dict:
+    return {
+        "run": number,
+        "source": f"{file}: {raw['task']} {raw['method']} seed {raw['seed']}",
+        "suite": "atari",
+        "task": raw["task"].removeprefix("atari_"),
+        "arm": arm,
+        "seed": int(raw["seed"]),
+        "actions": "discrete",
+        "status": "done",
+        "env_frames": raw["xs"][-1],
+        "saturated": "",
+        "saturation": 0.0,
+    }
+
+
+def early_ended(store: Store) -> pd.DataFrame:
+    """The runs that stopped before 195M frames; the paper's numbers take their last value as if it were final."""
+    dreamer = store.runs[store.runs.arm.isin(ARMS.values()) & (store.runs.env_frames < COMPLETE_FRAMES)]
+    return dreamer[["arm", "task", "seed", "env_frames"]].sort_values(["arm", "task", "seed"]).reset_index(drop=True)
+
+
+def complete(store: Store) -> Store:
+    """The store without the runs that ended early."""
+    runs = store.runs[store.runs.env_frames >= COMPLETE_FRAMES]
+    return Store(runs, store.points[store.points.run.isin(runs.run)], store.problems)
+
+
+def finals(store: Store) -> pd.DataFrame:
+    """Final scores as in the paper: of each run the last bin of 1M frames (10 episodes), at most 199M."""
+    return final_scores(store, "last", until=FINAL_FRAMES)[0]
+
+
+def table_1(store: Store) -> pd.DataFrame:
+    """The paper's table 1: the four aggregates over 55 games of every agent, and its number of seeds and games."""
+    frame = finals(store)
+    rows = {}
+    for arm in (DREAMER, SCHEDULED, *PUBLISHED_BASELINES):
+        own = frame[frame.arm == arm]
+        seeds = own.groupby("task").seed.nunique()
+        rows[arm] = {**paper_aggregates(own), "seeds": int(seeds.max()), "games": len(seeds)}
+    return pd.DataFrame(rows).T.astype({"seeds": int, "games": int})
+
+
+def table_k1(store: Store) -> pd.DataFrame:
+    """The paper's table K.1: final scores of all agents on the 55 games, raw, means over seeds, beside the references."""
+    means = finals(store).pivot_table(index="task", columns="arm", values="score", aggfunc="mean")
+    return atari_reference().join(means[[*PUBLISHED_BASELINES, DREAMER, SCHEDULED]])
+
+
+def scheduling(store: Store, margin: float = 0.03) -> pd.DataFrame:
+    """The verdict on scheduling from the real 55-game curves, against either and both sets of runs without schedules.
+
+    The first row is the claim; the others are its checks, so no adjustment for several claims is made.
+    """
+    comparisons = {
+        "8 seeds of the paper": [DREAMER],
+        "3 more seeds": [NO_SCHEDULES],
+        "all 11 seeds": [DREAMER, NO_SCHEDULES],
+    }
+    rows = []
+    for runs, part in (("all", store), ("complete only", complete(store))):
+        frame, _ = normalise(finals(part), "clipped_record")
+        for name, arms in comparisons.items():
+            own = frame[frame.arm.isin([SCHEDULED, *arms])]
+            own = own.assign(arm=own.arm.where(own.arm == SCHEDULED, "no schedules"))
+            claim = Claim("scheduling", "no_help", SCHEDULED, "no schedules", "discrete")
+            row = evaluate(own, Claims({"atari": margin}, (claim,)), "atari", match_seeds=False)
+            rows.append(row.assign(without=name, runs=runs))
+    return pd.concat(rows, ignore_index=True)
