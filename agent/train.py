@@ -1,0 +1,271 @@
+"""One run from its first step, or its last checkpoint, to its last step.
+
+The order inside a step is what makes a resumed run equal to an unbroken one: everything that belongs to a step is done
+and recorded before the checkpoint of that step, and checkpoints are written where an episode ends, because the next one
+depends on the run's seed and its own number alone.
+"""
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import torch
+from omegaconf import DictConfig
+
+from agent import build, checkpoint, device, envs, predictions, seeding
+from agent.collect import Collector, Score, action_size
+from agent.envs.spaces import observation_kind
+from agent.errors import UserError
+from agent.evaluate import evaluate
+from agent.meter import Meter
+from agent.progress import Display
+from agent.record import Record
+from agent.replay import Replay
+from agent.seeding import Stream
+
+STOP_SECONDS = 20.0  # how long a run that is asked to stop waits for an episode's end, to write a checkpoint there
+PREDICTED_SEQUENCES = 4
+WATCHED_STEPS = 5  # observations that the model sees before it predicts
+POSITIVE = ("steps", "train_every", "eval_every", "eval_episodes", "log_every", "checkpoint_every")
+
+
+class Interrupted(Exception):
+    """The run was asked to stop; it can be resumed from its last checkpoint."""
+
+
+def train(cfg: DictConfig, record: Record, stop: Callable[[], bool] = lambda: False) -> None:
+    """Train and evaluate the run that `cfg` describes, in the folder of `record`, resuming where a checkpoint is.
+
+    Raises UserError for bad input, FloatingPointError for NaN or infinity in a loss, and Interrupted after `stop()`
+    returned True: at the next episode's end, with a checkpoint, or after 20 s, with the last checkpoint.
+    """
+    check(cfg)
+    run = Run(cfg, record, stop)
+    try:
+        run.train()
+    finally:
+        run.close()
+
+
+def check(cfg: DictConfig) -> None:
+    """UserError for numbers of `run` and of the replay that no run can have."""
+    positive = {f"run.{name}": cfg.run[name] for name in POSITIVE}
+    positive |= {f"recipe.{name}": cfg.recipe[name] for name in ("capacity", "batch_size", "length")}
+    at_least_zero = {f"run.{name}": cfg.run[name] for name in ("seed", "predict_every")}
+    at_least_zero["recipe.prefill"] = cfg.recipe.prefill
+    for name, value in (positive | at_least_zero).items():
+        if isinstance(value, bool) or not isinstance(value, int | float if name == "run.train_every" else int):
+            raise UserError(f"{name}={value}: must be a whole number")
+        if value < 0 or (value == 0 and name in positive):
+            raise UserError(f"{name}={value}: must be {'positive' if name in positive else 'zero or more'}")
+    if cfg.recipe.capacity < cfg.recipe.length:
+        raise UserError(f"recipe.capacity={cfg.recipe.capacity}: must hold a sequence of {cfg.recipe.length} steps")
+
+
+class Run:
+    """The state of one run."""
+
+    def __init__(self, cfg: DictConfig, record: Record, stop: Callable[[], bool]):
+        self.cfg, self.record, self._stop = cfg, record, stop
+        self.folder = Path(record.path)
+        self.identity = {name: str(record.run.get(name)) for name in ("suite", "task", "arm", "seed", "digest")}
+        self.device = device.choose(cfg.run.device)
+        device.configure(cfg.run.threads, cfg.run.matmul_precision)
+        seeding.seed_libraries(cfg.run.seed)
+        self.rng = self._generator(Stream.REPLAY)
+        self.env = envs.make(cfg)
+        self.eval_envs: list[gymnasium.Env] = []
+        self.agent = build.build(cfg, self.env.observation_space, self.env.action_space, self.device)
+        self.meter = Meter(self.agent.saturation_keys)
+        self.replay = Replay(
+            self.folder / "replay", self.env.observation_space, action_size(self.env), cfg.recipe.capacity
+        )
+        self.collector = Collector(self.env, self.agent, self.replay, self.rng, cfg.run.seed, cfg.recipe.prefill)
+        self.step = self.gradient_steps = self.last_checkpoint = 0
+        self.wall_before, self.started = 0.0, time.monotonic()
+        self.stop_asked: float | None = None
+        self.last_return: float | None = None
+
+    def train(self) -> None:
+        """Step, learn, log, evaluate, predict and write checkpoints until `run.steps`."""
+        self._resume()
+        self._check_disk()
+        self.record.update(parameters=self.agent.parameter_counts(), device=str(self.device))
+        run = self.cfg.run
+        with Display(run.steps, self.step, self.gradient_steps) as display:
+            while self.step < run.steps:
+                self._check_stop()
+                over = self._collect()
+                self._learn()
+                if self._due(run.log_every) or self._last():
+                    self._log()
+                if self._due(run.eval_every) or self._last():
+                    self._evaluate()
+                if self._due(run.predict_every):
+                    self._predict()
+                if (over and self._checkpoint_due()) or self._last():
+                    self._checkpoint()
+                display.update(self.step, self.gradient_steps, self.last_return)
+        self._update_record()
+        if not run.keep_replay:
+            self.replay.delete()
+
+    def close(self) -> None:
+        """Close environments and files."""
+        self.replay.close()
+        for env in (self.env, *self.eval_envs):
+            env.close()
+
+    def _collect(self) -> bool:
+        """One agent step; returns whether it ended an episode."""
+        score = self.collector.step(self.step, self._progress())
+        self.step += 1
+        if score is None:
+            return False
+        self._score("train", self.collector.episode, score)
+        self.last_return = score.ret
+        return True
+
+    def _learn(self) -> None:
+        """Catch up with one gradient step per `run.train_every` agent steps after the prefill."""
+        recipe = self.cfg.recipe
+        if len(self.replay) < recipe.length:
+            return
+        while self.gradient_steps < (self.step - recipe.prefill) // self.cfg.run.train_every:
+            batch = self._to_device(self.replay.sample(recipe.batch_size, recipe.length, self.rng))
+            self.meter.add(self.agent.update(batch, self._progress()), self.step)
+            self.gradient_steps += 1
+
+    def _log(self) -> None:
+        self.meter.check()
+        self.record.log(self.step, self._frames(), self.gradient_steps, self._wall_seconds(), self.meter.flush())
+        self._update_record()
+
+    def _evaluate(self) -> None:
+        count = self.cfg.run.eval_episodes
+        if not self.eval_envs:
+            self.eval_envs = [envs.make(self.cfg) for _ in range(count)]
+        seeds = [seeding.derive(self.cfg.run.seed, Stream.EVAL_EPISODE, self.step, episode) for episode in range(count)]
+        scores = evaluate(self.agent, self.eval_envs, seeds, self._check_stop)
+        for episode, score in enumerate(scores):
+            self._score("eval", episode, score)
+
+    def _predict(self) -> None:
+        if observation_kind(self.env.observation_space) == "vector" or not len(self.replay):
+            return
+        rng = self._generator(Stream.PREDICTION, self.step)
+        batch = self._to_device(self.replay.sample(PREDICTED_SEQUENCES, self.cfg.recipe.length, rng))
+        with torch.random.fork_rng(self._cuda()), torch.no_grad():
+            picture = predictions.strip(*self.agent.predict(batch, context=WATCHED_STEPS))
+        predictions.save(self.folder / "predictions", self.step, picture)
+        self.record.image("prediction", self.step, picture)
+
+    def _checkpoint(self) -> None:
+        self.meter.check()
+        self.replay.flush()
+        self.last_checkpoint = self.step
+        checkpoint.save(self.folder, self.identity, self._state_dict())
+        self.replay.commit()
+
+    def _checkpoint_due(self) -> bool:
+        return self.stop_asked is not None or self.step - self.last_checkpoint >= self.cfg.run.checkpoint_every
+
+    def _check_stop(self) -> None:
+        """Interrupted when the run was asked to stop and stands on a checkpoint, or has waited long enough for one."""
+        if self.stop_asked is None and self._stop():
+            self.stop_asked = time.monotonic()
+        if self.stop_asked is None:
+            return
+        if self.step == self.last_checkpoint or time.monotonic() - self.stop_asked > STOP_SECONDS:
+            self._update_record()
+            raise Interrupted(f"stopped at step {self.step}; the last checkpoint is of step {self.last_checkpoint}")
+
+    def _resume(self) -> None:
+        """Go on from the checkpoint, with replay and records cut back to it, or start over where there is none."""
+        state = checkpoint.load(self.folder, self.identity)
+        if state is None:
+            self.replay.clear()
+            self.record.truncate(-1)
+            return
+        self._load_state_dict(state)
+        self.record.truncate(self.step)
+
+    def _state_dict(self) -> dict:
+        return {
+            "step": self.step,
+            "episode": self.collector.episode,
+            "gradient_steps": self.gradient_steps,
+            "wall_seconds": self._wall_seconds(),
+            "last_return": self.last_return,
+            "agent": self.agent.state_dict(),
+            "meter": self.meter.state_dict(),
+            "replay": self.replay.state_dict(),
+            "random": seeding.state_dict(self.rng),
+        }
+
+    def _load_state_dict(self, state: dict) -> None:
+        self.step = self.last_checkpoint = state["step"]
+        self.collector.episode, self.gradient_steps = state["episode"], state["gradient_steps"]
+        self.wall_before, self.started = state["wall_seconds"], time.monotonic()
+        self.last_return = state["last_return"]
+        self.agent.load_state_dict(state["agent"])
+        self.meter.load_state_dict(state["meter"], self.device)
+        if not self._last():
+            self.replay.load_state_dict(state["replay"])
+        seeding.load_state_dict(self.rng, state["random"])
+
+    def _check_disk(self) -> None:
+        """UserError when the free disk space cannot hold the replay and the checkpoints."""
+        weights = sum(parameter.numel() * parameter.element_size() for parameter in self.agent.parameters())
+        replay = self.replay.disk_bytes(self.cfg.run.steps, self.cfg.run.checkpoint_every)
+        needed = replay + 9 * weights  # three files, while one is written, of weights and Adam's two moments
+        free = shutil.disk_usage(self.folder).free + self.replay.used_bytes()
+        if needed > free:
+            raise UserError(
+                f"{self.folder}: the run needs {needed / 1e9:.1f} GB of disk ({replay / 1e9:.1f} GB for replay), "
+                f"{free / 1e9:.1f} GB are free; lower recipe.capacity={self.cfg.recipe.capacity} or change run.root"
+            )
+
+    def _generator(self, stream: Stream, *index: int) -> np.random.Generator:
+        return np.random.default_rng(seeding.derive(self.cfg.run.seed, stream, *index))
+
+    def _to_device(self, batch: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
+        tensors = {name: torch.from_numpy(array) for name, array in batch.items()}
+        if self.device.type != "cuda":
+            return tensors
+        return {name: tensor.pin_memory().to(self.device, non_blocking=True) for name, tensor in tensors.items()}
+
+    def _cuda(self) -> list[torch.device]:
+        return [self.device] if self.device.type == "cuda" else []
+
+    def _progress(self) -> float:
+        """Share of the run's agent steps after the prefill, in [0, 1]."""
+        prefill = self.cfg.recipe.prefill
+        return min(1.0, max(0.0, (self.step - prefill) / max(1, self.cfg.run.steps - prefill)))
+
+    def _due(self, every: int) -> bool:
+        return every > 0 and self.step % every == 0
+
+    def _last(self) -> bool:
+        return self.step >= self.cfg.run.steps
+
+    def _frames(self) -> int:
+        return self.step * self.cfg.task.action_repeat
+
+    def _wall_seconds(self) -> float:
+        return self.wall_before + time.monotonic() - self.started
+
+    def _score(self, kind: str, episode: int, score: Score) -> None:
+        self.record.score(self.step, self._frames(), kind, episode, score.ret, score.length)
+
+    def _update_record(self) -> None:
+        self.record.update(
+            steps=self.step,
+            env_frames=self._frames(),
+            gradient_steps=self.gradient_steps,
+            wall_seconds=self._wall_seconds(),
+            saturation=self.meter.saturation(),
+        )
