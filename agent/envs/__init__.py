@@ -1,0 +1,27 @@
+"""Environments: every source ends as one `gymnasium.Env` with the spaces of `agent.envs.spaces`."""
+
+import gymnasium
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+
+def check_task(cfg: DictConfig) -> None:
+    """Refuse a task that does not belong to the suite; ValueError names the suite's tasks."""
+    option = cfg.task.get("option", cfg.task.name)
+    if option not in cfg.suite.tasks:
+        raise ValueError(
+            f"task={option} is not in suite={cfg.suite.name}, whose tasks are {', '.join(cfg.suite.tasks)}"
+        )
+
+
+def make(cfg: DictConfig) -> gymnasium.Env:
+    """Build the environment of `cfg.task.env`; ValueError of one line where it cannot be built."""
+    check_task(cfg)
+    try:
+        return instantiate(cfg.task.env, size=cfg.size.image)
+    except InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, ValueError):
+            raise cause from None
+        raise

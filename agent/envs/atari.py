@@ -1,0 +1,51 @@
+"""Atari 2600 games under the paper's protocol (Machado et al. 2018, the paper's section 3)."""
+
+import difflib
+
+import gymnasium
+from gymnasium.wrappers import AtariPreprocessing
+
+
+def make(
+    game: str,
+    size: int,
+    frame_skip: int,
+    repeat_action_probability: float,
+    full_action_space: bool,
+    noop_max: int,
+    max_frames: int,
+    grayscale: bool,
+    terminal_on_life_loss: bool,
+) -> gymnasium.Env:
+    """Build a game of the Arcade Learning Environment with uint8 images (size, size, 1 or 3).
+
+    The emulator shows every frame; the wrapper repeats the action `frame_skip` times, keeps the maximum of the last
+    two frames and resizes by area. `max_frames` (emulator frames, no-ops included) truncates. ValueError for an unknown
+    game or a missing package.
+    """
+    try:
+        from ale_py import roms
+        from ale_py.env import AtariEnv
+    except ModuleNotFoundError as cause:
+        raise ValueError(f"game {game} misses the module {cause.name}: pip install ale-py") from cause
+    known = sorted(roms.get_all_rom_ids())
+    if game not in known:
+        close = ", ".join(difflib.get_close_matches(game, known, n=5)) or f"{known[0]} ... {known[-1]}"
+        raise ValueError(f"game {game} has no ROM in ale-py; close to it: {close}")
+    env = AtariEnv(
+        game=game,
+        obs_type="grayscale" if grayscale else "rgb",
+        frameskip=1,
+        repeat_action_probability=repeat_action_probability,
+        full_action_space=full_action_space,
+        max_num_frames_per_episode=max_frames,
+    )
+    return AtariPreprocessing(
+        env,
+        noop_max=noop_max,
+        frame_skip=frame_skip,
+        screen_size=size,
+        terminal_on_life_loss=terminal_on_life_loss,
+        grayscale_obs=grayscale,
+        grayscale_newaxis=True,
+    )

@@ -1,0 +1,57 @@
+"""Any Gymnasium environment by its id."""
+
+import importlib
+from collections.abc import Mapping
+
+import gymnasium
+from gymnasium import error
+
+from agent.envs.minigrid import binary_planes
+from agent.envs.wrappers import one_line, prepare_rendering, standardise
+
+# Environments of other packages register themselves when their module is imported; `module:Id` names any other one.
+PROVIDERS = {"ALE/": ("ale_py", "ale-py"), "MiniGrid-": ("minigrid", "minigrid")}
+
+
+def make(
+    id: str,
+    size: int,
+    actions: str | None = None,
+    action_repeat: int = 1,
+    pixels: bool = False,
+    flatten: bool = False,
+    kwargs: Mapping | None = None,
+) -> gymnasium.Env:
+    """Build the environment `id` with the spaces of `agent.envs.spaces`; `kwargs` go to the environment itself.
+
+    ValueError where the id is not known, a package is missing, or a space is not supported.
+    """
+    env = create(id, pixels, kwargs or {})
+    if id.startswith("MiniGrid-") and not (pixels or flatten):
+        env = binary_planes(env)
+    return standardise(env, size, action_repeat, pixels, flatten, actions)
+
+
+def create(id: str, pixels: bool, kwargs: Mapping) -> gymnasium.Env:
+    """`gymnasium.make` with errors of one line."""
+    if pixels:
+        prepare_rendering()
+    for prefix, (module, package) in PROVIDERS.items():
+        if id.startswith(prefix):
+            import_provider(id, module, package)
+    try:
+        return gymnasium.make(id, render_mode="rgb_array" if pixels else None, disable_env_checker=True, **kwargs)
+    except error.DependencyNotInstalled as cause:
+        raise ValueError(f"{id} misses a package: {one_line(cause)}") from cause
+    except ModuleNotFoundError as cause:
+        raise ValueError(f"{id} misses a module: {one_line(cause)}; pip install the package that has it") from cause
+    except (error.Error, ImportError, TypeError) as cause:
+        raise ValueError(f"cannot make environment {id}: {one_line(cause)}") from cause
+
+
+def import_provider(id: str, module: str, package: str) -> None:
+    """Import the module that registers `id`; ValueError says what to install."""
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as cause:
+        raise ValueError(f"{id} misses the module {cause.name}: pip install {package}") from cause

@@ -1,0 +1,157 @@
+"""Bring any Gymnasium environment to the spaces that the agent takes."""
+
+import os
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Tuple
+from gymnasium.wrappers import (
+    AddRenderObservation,
+    FlattenObservation,
+    RescaleAction,
+    ReshapeObservation,
+    ResizeObservation,
+    TransformAction,
+    TransformObservation,
+)
+
+from agent.envs.spaces import action_kind
+
+MUJOCO_BACKENDS = {"egl": "libegl1 libgl1-mesa-dri", "osmesa": "libosmesa6", "glfw": "libglfw3"}  # apt packages
+
+
+class ActionRepeat(gymnasium.Wrapper):
+    """Repeat each action, sum the rewards, stop at the episode's end; the last observation is returned."""
+
+    def __init__(self, env: gymnasium.Env, times: int):
+        super().__init__(env)
+        self.times = times
+
+    def step(self, action):
+        total = 0.0
+        for _ in range(self.times):
+            obs, reward, terminated, truncated, info = self.env.step(action)
+            total += float(reward)
+            if terminated or truncated:
+                break
+        return obs, total, terminated, truncated, info
+
+
+def standardise(
+    env: gymnasium.Env,
+    size: int,
+    action_repeat: int = 1,
+    pixels: bool = False,
+    flatten: bool = False,
+    actions: str | None = None,
+) -> gymnasium.Env:
+    """Give `env` the spaces of `agent.envs.spaces`.
+
+    `size` is the side of an image in pixels; `pixels` observes the rendered picture, `flatten` puts every part of a
+    composite observation into one vector, `actions` is the kind of action that the task promises. ValueError where a
+    space is not supported or the actions are of the other kind.
+    """
+    if action_repeat < 1:
+        raise ValueError(f"task.action_repeat={action_repeat} must be at least 1")
+    if action_repeat > 1:
+        env = ActionRepeat(env, action_repeat)
+    if pixels:
+        env = observe_pixels(env)
+    env = standardise_observation(env, size, flatten)
+    env = standardise_action(env)
+    check_actions(env, actions)
+    return env
+
+
+def standardise_observation(env: gymnasium.Env, size: int, flatten: bool = False) -> gymnasium.Env:
+    """Images become uint8 (size, size, C) by area resize, grids uint8 (H, W, C), the rest float32 vectors (D,)."""
+    if flatten or isinstance(env.observation_space, Discrete | MultiBinary):
+        env = FlattenObservation(env)
+    space = env.observation_space
+    if is_image(space):
+        if len(space.shape) == 2:
+            env = ReshapeObservation(env, (*space.shape, 1))
+        return env if space.shape[:2] == (size, size) else ResizeObservation(env, (size, size))
+    if is_grid(space):
+        return TransformObservation(env, lambda obs: obs.astype(np.uint8), Box(0, 1, space.shape, np.uint8))
+    if isinstance(space, Box) and len(space.shape) == 1:
+        bounds = space.low.astype(np.float32), space.high.astype(np.float32)
+        return TransformObservation(env, lambda obs: np.asarray(obs, np.float32), Box(*bounds, dtype=np.float32))
+    hint = "; task.env.flatten=true makes it a vector" if isinstance(space, Box | Dict | Tuple | MultiDiscrete) else ""
+    raise ValueError(
+        f"observation space {one_line(space)} is not supported; allowed: uint8 images HxW or HxWxC, HxWxC grids of 0 "
+        f"and 1, vectors, Discrete, MultiBinary{hint}"
+    )
+
+
+def is_image(space: Space) -> bool:
+    """Whether a space holds uint8 pictures of 0..255, (H, W) or (H, W, C) with at most four channels."""
+    if not isinstance(space, Box) or space.dtype != np.uint8 or space.high.min() != 255:
+        return False
+    return len(space.shape) == 2 or (len(space.shape) == 3 and space.shape[-1] <= 4)
+
+
+def is_grid(space: Space) -> bool:
+    """Whether a space holds (H, W, C) planes of 0 and 1 (bool or integer)."""
+    if not isinstance(space, Box) or len(space.shape) != 3 or space.dtype.kind not in "biu":
+        return False
+    return bool(space.low.min() == 0 and space.high.max() == 1)
+
+
+def standardise_action(env: gymnasium.Env) -> gymnasium.Env:
+    """Discrete actions count from 0, continuous ones are float32 in [-1, 1]; ValueError for other action spaces."""
+    space = env.action_space
+    if isinstance(space, Discrete):
+        return env if space.start == 0 else TransformAction(env, lambda a: a + space.start, Discrete(space.n))
+    if not isinstance(space, Box) or len(space.shape) != 1:
+        raise ValueError(f"action space {one_line(space)} is not supported; allowed: Discrete, Box of shape (n,)")
+    if not (space.is_bounded() and np.all(space.low < space.high)):
+        raise ValueError(f"action space {one_line(space)} is not supported: its bounds must be finite and apart")
+    one = np.ones(space.shape, space.dtype)
+    env = RescaleAction(env, -one, one)
+    env.action_space = Box(-1.0, 1.0, space.shape, np.float32)
+    return env
+
+
+def check_actions(env: gymnasium.Env, promised: str | None) -> None:
+    """Compare the environment's kind of action with the one that the task promises; ValueError where they differ."""
+    if promised not in (None, "discrete", "continuous"):
+        raise ValueError(f"task.actions={promised} is not known; allowed: discrete, continuous")
+    found = action_kind(env.action_space)
+    if promised not in (None, found):
+        option = {"discrete": "gym", "continuous": "gym_continuous"}[found]
+        raise ValueError(f"the environment's actions are {found}, the task's are {promised}: use task={option}")
+
+
+def prepare_rendering() -> None:
+    """Choose headless drawing before a simulator is imported; ValueError for an unknown MUJOCO_GL."""
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
+    if not os.environ.get("DISPLAY"):
+        os.environ.setdefault("MUJOCO_GL", "egl")
+    backend = os.environ.get("MUJOCO_GL", "glfw").lower()
+    if backend not in MUJOCO_BACKENDS:
+        raise ValueError(f"MUJOCO_GL={backend} is not known; allowed: {', '.join(MUJOCO_BACKENDS)}")
+
+
+def rendering_error(error: Exception) -> ValueError:
+    """The one-line error for pictures that cannot be drawn here, with the packages to install."""
+    backend = os.environ.get("MUJOCO_GL", "glfw").lower()
+    others = ", ".join(f"MUJOCO_GL={name} (apt install {MUJOCO_BACKENDS[name]})" for name in ("egl", "osmesa"))
+    return ValueError(
+        f"task.env.pixels=true cannot draw with MUJOCO_GL={backend} (apt install {MUJOCO_BACKENDS[backend]}): "
+        f"{one_line(error)}; headless machines draw with {others}"
+    )
+
+
+def observe_pixels(env: gymnasium.Env) -> gymnasium.Env:
+    """Observe the rendered picture (H, W, 3) instead of the state; draws one at once, ValueError where it cannot."""
+    try:
+        return AddRenderObservation(env, render_only=True)
+    except Exception as error:
+        raise rendering_error(error) from error
+
+
+def one_line(value: object) -> str:
+    """The text of a space or an error on one line of at most 200 characters."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= 200 else f"{text[:200]}..."
