@@ -1,0 +1,78 @@
+"""Actor and critic learn in imagination (section 2.3).
+
+All of it is indexed alike. With a horizon of 3:
+
+    actions       0   [a1]  [a2]   a3       a_t led to state t; a0 is empty
+                     ^  |  ^  |  ^  |
+                    /   v /   v /   v
+    states       [s0]->[s1]-> s2 -> s3      s0 is a posterior state from replay
+    rewards      [r0]  [r1]  [r2]   r3
+    discounts    [d0]  [d1]  [d2]   d3      d0 from replay's terminal flag
+    values       [v0]  [v1]  [v2]  [v3]     slow critic; v3 is the bootstrap
+    targets       t0   [t1]  [t2]
+    weights       1    [w1]  [w2]   w3      w_t = d0 ... d_{t-1}: is state t still in the episode
+    actor loss          l1    l2            policy(s_{t-1}) at a_t, baseline v_{t-1}, weight w_{t-1}, target t_t
+    critic loss   l0    l1    l2            value(s_t) towards t_t, weight w_t
+"""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from agent.returns import lambda_return
+from agent.rssm import State
+from agent.world_model import WorldModel
+
+
+class Rollout(NamedTuple):
+    """An imagined rollout: feat (H + 1, N, F), action (H + 1, N, A), reward and discount (H + 1, N), entropy (H, N)."""
+
+    feat: Tensor
+    action: Tensor
+    reward: Tensor
+    discount: Tensor
+    entropy: Tensor
+
+    @property
+    def weight(self) -> Tensor:
+        """The probability (H + 1, N) that the episode has not ended before a state, times the discount, detached."""
+        return torch.cat([torch.ones_like(self.discount[:1]), self.discount[:-1]]).cumprod(0).detach()
+
+
+def imagine(model: WorldModel, actor: nn.Module, start: State, is_terminal: Tensor, horizon: int) -> Rollout:
+    """Follow the actor for `horizon` steps from posterior states (N, ...); no gradient from a policy to its state."""
+    state, feats = start, [start.feat]
+    actions, entropies = [torch.zeros_like(start.stoch[:, :1]).expand(-1, actor.actions)], []
+    for _ in range(horizon):
+        policy = actor(feats[-1].detach())
+        actions.append(policy.sample())
+        entropies.append(policy.entropy())
+        state = model.rssm.imagine(state, actions[-1])
+        feats.append(state.feat)
+    feat = torch.stack(feats)
+    reward, discount = model.heads["reward"](feat), model.discount(feat, is_terminal)
+    return Rollout(feat, torch.stack(actions), reward, discount, torch.stack(entropies))
+
+
+def target(rollout: Rollout, slow_critic: nn.Module, lambda_: float, entropy, scale: float) -> tuple[Tensor, Tensor]:
+    """Lambda-returns (H, N) and the slow critic's values (H + 1, N), with the policy's entropy if `entropy` adds it."""
+    value = slow_critic(rollout.feat)
+    reward = entropy.reward(rollout.reward[:-1], rollout.entropy, scale)
+    return lambda_return(reward, value[:-1], rollout.discount[:-1], value[-1], lambda_), value
+
+
+def actor_loss(
+    rollout: Rollout, actor: nn.Module, target: Tensor, value: Tensor, actor_grad, mix: float, scale: float
+) -> tuple[Tensor, Tensor]:
+    """The loss () of equation 6 and the policy's mean entropy (); `scale` is eta, `mix` the weight on dynamics."""
+    policy = actor(rollout.feat[:-2].detach())
+    advantage = target[1:] - value[:-2]
+    entropy = policy.entropy()
+    objective = actor_grad.objective(policy.log_prob(rollout.action[1:-1]), advantage, target[1:], mix)
+    return -(rollout.weight[:-2] * (objective + scale * entropy)).mean(), entropy.detach().mean()
+
+
+def critic_loss(rollout: Rollout, critic: nn.Module, target: Tensor) -> Tensor:
+    """The loss () of equation 5."""
+    return -(rollout.weight[:-1] * critic.log_prob(rollout.feat[:-1].detach(), target.detach())).mean()

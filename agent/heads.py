@@ -1,0 +1,164 @@
+"""Scalar heads and policies: features (..., F) in, distributions out."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+from torch.nn import functional
+
+from agent import straight_through
+from agent.envs.spaces import action_kind
+from agent.nets import mlp
+from agent.observation import HALF_LOG_2_PI, unit_gaussian_log_prob
+
+
+class Scalar(nn.Module):
+    """The mean of a Gaussian of unit variance: the reward head and the critics."""
+
+    def __init__(self, features: int, units: int, layers: int):
+        super().__init__()
+        self.net = mlp(features, units, layers, 1)
+
+    def forward(self, feat: Tensor) -> Tensor:
+        """Mean (...)."""
+        return self.net(feat).squeeze(-1)
+
+    def log_prob(self, feat: Tensor, value: Tensor) -> Tensor:
+        """Log-likelihood (...) of value (...)."""
+        return unit_gaussian_log_prob(self(feat), value)
+
+
+class Discount(nn.Module):
+    """The probability that the episode goes on, times gamma: soft labels, hence binary cross-entropy."""
+
+    def __init__(self, features: int, units: int, layers: int):
+        super().__init__()
+        self.net = mlp(features, units, layers, 1)
+
+    def forward(self, feat: Tensor) -> Tensor:
+        """Discount (...) in [0, 1]."""
+        return self.net(feat).squeeze(-1).sigmoid()
+
+    def log_prob(self, feat: Tensor, value: Tensor) -> Tensor:
+        """Log-likelihood (...) of labels (...) = gamma (1 - terminal)."""
+        return -functional.binary_cross_entropy_with_logits(self.net(feat).squeeze(-1), value, reduction="none")
+
+
+@dataclass(frozen=True)
+class OneHot:
+    """A categorical over discrete actions, as one-hot vectors with straight-through gradients; logits (..., A)."""
+
+    logits: Tensor
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """One-hot actions (..., A)."""
+        return straight_through.one_hot(self.logits, torch.empty_like(self.logits).exponential_(generator=generator))
+
+    def mode(self) -> Tensor:
+        """The most likely action (..., A)."""
+        return straight_through.one_hot_mode(self.logits)
+
+    def log_prob(self, action: Tensor) -> Tensor:
+        """Log-probability (...) of one-hot actions (..., A), in which no gradient flows to the action."""
+        return (self.logits.log_softmax(-1) * action.detach()).sum(-1)
+
+    def entropy(self) -> Tensor:
+        """Entropy (...) in nats."""
+        log_probs = self.logits.log_softmax(-1)
+        return -(log_probs.exp() * log_probs).sum(-1)
+
+
+@dataclass(frozen=True)
+class TruncatedNormal:
+    """A normal of `mean` and `std` (..., A) restricted to [-1, 1], independent for each number of the action."""
+
+    mean: Tensor
+    std: Tensor
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """Reparameterised actions (..., A), by the inverse of the distribution function."""
+        low, high = self._cdf(-1.0), self._cdf(1.0)
+        uniform = torch.empty_like(self.mean).uniform_(generator=generator)
+        share = (low + uniform * (high - low)).clamp(1e-6, 1 - 1e-6)
+        return self._inside(self.mean + self.std * math.sqrt(2) * torch.erfinv(2 * share - 1))
+
+    def mode(self) -> Tensor:
+        """The most likely action (..., A)."""
+        return self._inside(self.mean)
+
+    def log_prob(self, action: Tensor) -> Tensor:
+        """Log-density (...) of actions (..., A), in which no gradient flows to the action."""
+        score = (action.detach() - self.mean) / self.std
+        return (-0.5 * score.square() - HALF_LOG_2_PI - self.std.log() - self._mass().log()).sum(-1)
+
+    def entropy(self) -> Tensor:
+        """Differential entropy (...) in nats."""
+        low, high = (-1 - self.mean) / self.std, (1 - self.mean) / self.std
+        mass = self._mass()
+        tails = (low * self._density(low) - high * self._density(high)) / (2 * mass)
+        return (HALF_LOG_2_PI + 0.5 + (self.std * mass).log() + tails).sum(-1)
+
+    def _cdf(self, value: float) -> Tensor:
+        return 0.5 * (1 + torch.erf((value - self.mean) / (self.std * math.sqrt(2))))
+
+    def _mass(self) -> Tensor:
+        return self._cdf(1.0) - self._cdf(-1.0)
+
+    @staticmethod
+    def _density(score: Tensor) -> Tensor:
+        return torch.exp(-0.5 * score.square() - HALF_LOG_2_PI)
+
+    @staticmethod
+    def _inside(action: Tensor) -> Tensor:
+        """The action moved just inside the bounds, with the gradient of the action itself."""
+        return action + (action.clamp(-1 + 1e-6, 1 - 1e-6) - action).detach()
+
+
+class DiscretePolicy(nn.Module):
+    """The actor for discrete actions."""
+
+    def __init__(self, features: int, actions: int, units: int, layers: int):
+        super().__init__()
+        self.actions = actions
+        self.net = mlp(features, units, layers, actions)
+
+    def forward(self, feat: Tensor) -> OneHot:
+        """The policy at features (..., F)."""
+        return OneHot(self.net(feat))
+
+    def perturb(self, action: Tensor, epsilon: float, std: float) -> Tensor:
+        """Replace each action (B, A) by a uniformly random one with probability `epsilon`."""
+        uniform = OneHot(torch.zeros_like(action)).sample()
+        return torch.where(torch.rand_like(action[..., :1]) < epsilon, uniform, action)
+
+
+class ContinuousPolicy(nn.Module):
+    """The actor for actions in [-1, 1]: mean tanh(x), standard deviation 2 sigmoid(x / 2) + 0.1 of a truncated normal."""
+
+    MIN_STD = 0.1
+
+    def __init__(self, features: int, actions: int, units: int, layers: int):
+        super().__init__()
+        self.actions = actions
+        self.net = mlp(features, units, layers)
+        self.mean = nn.Linear(units, actions)
+        self.std = nn.Linear(units, actions)
+
+    def forward(self, feat: Tensor) -> TruncatedNormal:
+        """The policy at features (..., F)."""
+        x = self.net(feat)
+        return TruncatedNormal(torch.tanh(self.mean(x)), 2 * torch.sigmoid(self.std(x) / 2) + self.MIN_STD)
+
+    def perturb(self, action: Tensor, epsilon: float, std: float) -> Tensor:
+        """Add Gaussian noise of standard deviation `std` to actions (B, A) and keep them within [-1, 1]."""
+        return (action + std * torch.randn_like(action)).clamp(-1, 1)
+
+
+POLICIES = {"discrete": DiscretePolicy, "continuous": ContinuousPolicy}
+
+
+def policy(space: spaces.Space, features: int, units: int, layers: int) -> nn.Module:
+    """The actor for an action space."""
+    return POLICIES[action_kind(space)](features, spaces.flatdim(space), units, layers)

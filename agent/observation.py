@@ -1,0 +1,179 @@
+"""An encoder and a decoder for each kind of observation: image, grid, vector.
+
+Encoders map prepared observations (B, T, ...) to embeddings (B, T, E). Decoders map features (B, T, F) to the
+parameters of a distribution of the observation and give its log-likelihood (B, T) in nats.
+"""
+
+import math
+
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+from torch.nn import functional
+
+from agent.envs.spaces import observation_kind
+from agent.nets import mlp
+
+HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
+
+
+def unit_gaussian_log_prob(mean: Tensor, value: Tensor) -> Tensor:
+    """Log-density, elementwise, of a Gaussian of standard deviation 1."""
+    return -0.5 * (mean - value).square() - HALF_LOG_2_PI
+
+
+class ImageEncoder(nn.Module):
+    """Four convolutions of kernel 4 and stride 2 with ELU; 64x64 images become (B, T, 32 `depth`)."""
+
+    def __init__(self, space: spaces.Box, size):
+        super().__init__()
+        if space.shape[:2] != (64, 64):
+            raise ValueError(f"the image encoder takes 64x64 images, got {space.shape}: set size.image=64")
+        channels = [space.shape[2]] + [size.depth * 2**i for i in range(4)]
+        self.convs = nn.ModuleList(nn.Conv2d(i, o, 4, 2) for i, o in zip(channels, channels[1:], strict=False))
+        self.to(memory_format=torch.channels_last)
+        self.embed_size = 4 * channels[-1]
+
+    def prepare(self, obs: Tensor) -> Tensor:
+        """Bytes (..., H, W, C) to [-0.5, 0.5]."""
+        return obs.float() / 255 - 0.5
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Prepared images (B, T, H, W, C) to embeddings (B, T, E), flattened in H, W, C order."""
+        x = obs.flatten(0, 1).permute(0, 3, 1, 2)
+        for conv in self.convs:
+            x = functional.elu(conv(x), inplace=True)
+        return x.permute(0, 2, 3, 1).reshape(*obs.shape[:2], self.embed_size)
+
+
+class ImageDecoder(nn.Module):
+    """A dense layer and four transposed convolutions to the mean of a Gaussian of unit variance for each pixel."""
+
+    def __init__(self, space: spaces.Box, size, features: int):
+        super().__init__()
+        first = 32 * size.depth
+        channels = [first, 4 * size.depth, 2 * size.depth, size.depth, space.shape[2]]
+        self.dense = nn.Linear(features, first)
+        self.convs = nn.ModuleList(
+            nn.ConvTranspose2d(i, o, k, 2) for i, o, k in zip(channels, channels[1:], (5, 5, 6, 6), strict=False)
+        )
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, feat: Tensor) -> Tensor:
+        """Features (B, T, F) to pixel means (B, T, H, W, C) in the prepared range."""
+        x = self._first(self.dense(feat.flatten(0, 1)))
+        for conv in self.convs[1:]:
+            x = conv(functional.elu(x, inplace=True))
+        return x.permute(0, 2, 3, 1).unflatten(0, feat.shape[:2])
+
+    def log_prob(self, feat: Tensor, obs: Tensor) -> Tensor:
+        """Log-likelihood (B, T) of prepared images, summed over pixels."""
+        return unit_gaussian_log_prob(self(feat), obs).sum((-3, -2, -1))
+
+    def picture(self, feat: Tensor) -> Tensor:
+        """Predicted images (B, T, H, W, C) in [0, 1]."""
+        return (self(feat) + 0.5).clamp(0, 1)
+
+    def truth(self, obs: Tensor) -> Tensor:
+        """Observed images (B, T, H, W, C) in [0, 1]."""
+        return obs.float() / 255
+
+    def _first(self, x: Tensor) -> Tensor:
+        """The first transposed convolution, from 1x1 to 5x5 pixels, as the matrix product that it is."""
+        conv = self.convs[0]
+        weight = conv.weight.permute(2, 3, 1, 0).reshape(-1, conv.in_channels)
+        pixels = functional.linear(x, weight, conv.bias.repeat(weight.shape[0] // conv.out_channels))
+        return pixels.view(-1, *conv.kernel_size, conv.out_channels).permute(0, 3, 1, 2)
+
+
+class GridEncoder(nn.Module):
+    """A 3x3 convolution of 2 `depth` maps and dense layers, for small grids of binary planes."""
+
+    def __init__(self, space: spaces.Box, size):
+        super().__init__()
+        height, width, planes = space.shape
+        self.conv = nn.Conv2d(planes, 2 * size.depth, 3, padding=1)
+        self.to(memory_format=torch.channels_last)
+        self.dense = mlp(height * width * 2 * size.depth, size.units, 1)
+        self.embed_size = size.units
+
+    def prepare(self, obs: Tensor) -> Tensor:
+        """Planes (..., H, W, C) of zeros and ones as floats."""
+        return obs.float()
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Prepared grids (B, T, H, W, C) to embeddings (B, T, E)."""
+        x = functional.elu(self.conv(obs.flatten(0, 1).permute(0, 3, 1, 2)), inplace=True)
+        return self.dense(x.permute(0, 2, 3, 1).flatten(1)).unflatten(0, obs.shape[:2])
+
+
+class GridDecoder(nn.Module):
+    """Dense layers to the logit of each cell of each plane."""
+
+    def __init__(self, space: spaces.Box, size, features: int):
+        super().__init__()
+        self.shape = space.shape
+        self.net = mlp(features, size.units, size.layers, math.prod(space.shape))
+
+    def forward(self, feat: Tensor) -> Tensor:
+        """Features (B, T, F) to logits (B, T, H, W, C)."""
+        return self.net(feat).unflatten(-1, self.shape)
+
+    def log_prob(self, feat: Tensor, obs: Tensor) -> Tensor:
+        """Log-likelihood (B, T) of prepared grids, summed over cells and planes."""
+        loss = functional.binary_cross_entropy_with_logits(self(feat), obs, reduction="none")
+        return -loss.sum((-3, -2, -1))
+
+    def picture(self, feat: Tensor) -> Tensor:
+        """Probability (B, T, H, W, C) that a cell is set."""
+        return self(feat).sigmoid()
+
+    def truth(self, obs: Tensor) -> Tensor:
+        """Observed planes (B, T, H, W, C) of zeros and ones."""
+        return obs.float()
+
+
+class VectorEncoder(nn.Module):
+    """Dense layers."""
+
+    def __init__(self, space: spaces.Box, size):
+        super().__init__()
+        self.net = mlp(space.shape[0], size.units, size.layers)
+        self.embed_size = size.units
+
+    def prepare(self, obs: Tensor) -> Tensor:
+        """Vectors (..., C) as floats."""
+        return obs.float()
+
+    def forward(self, obs: Tensor) -> Tensor:
+        """Prepared vectors (B, T, C) to embeddings (B, T, E)."""
+        return self.net(obs)
+
+
+class VectorDecoder(nn.Module):
+    """Dense layers to the mean of a Gaussian of unit variance for each number."""
+
+    def __init__(self, space: spaces.Box, size, features: int):
+        super().__init__()
+        self.net = mlp(features, size.units, size.layers, space.shape[0])
+
+    def forward(self, feat: Tensor) -> Tensor:
+        """Features (B, T, F) to means (B, T, C)."""
+        return self.net(feat)
+
+    def log_prob(self, feat: Tensor, obs: Tensor) -> Tensor:
+        """Log-likelihood (B, T) of prepared vectors, summed over their numbers."""
+        return unit_gaussian_log_prob(self(feat), obs).sum(-1)
+
+
+NETWORKS = {
+    "image": (ImageEncoder, ImageDecoder),
+    "grid": (GridEncoder, GridDecoder),
+    "vector": (VectorEncoder, VectorDecoder),
+}
+
+
+def networks(space: spaces.Box, size) -> tuple[nn.Module, type[nn.Module]]:
+    """The encoder, built, and the class of the decoder, which needs the number of features, for an observation space."""
+    encoder, decoder = NETWORKS[observation_kind(space)]
+    return encoder(space, size), decoder

@@ -1,0 +1,99 @@
+"""The recurrent state-space model (section 2.2, equation 2).
+
+    deter_t = cell(stoch_{t-1}, action_t, deter_{t-1})      action_t led to observation t
+    prior_t = p(stoch_t | deter_t)                          without looking
+    post_t  = q(stoch_t | deter_t, embed_t)                 having looked
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class State(NamedTuple):
+    """The model's state: deter (..., D), stoch (..., S), and the stats (..., P) that stoch was drawn from."""
+
+    deter: Tensor
+    stoch: Tensor
+    stats: Tensor
+
+    @property
+    def feat(self) -> Tensor:
+        """Features (..., F), all that heads, actor and critic see."""
+        return torch.cat([self.stoch, self.deter], -1)
+
+    def apply(self, function: Callable[[Tensor], Tensor]) -> "State":
+        """The same function of all three tensors."""
+        return State(*map(function, self))
+
+
+class RSSM(nn.Module):
+    """The latent dynamics; `cell(inputs, deter)` builds the recurrent cell, `latent` is the kind of stochastic state."""
+
+    def __init__(self, latent, cell: Callable[[int, int], nn.Module], action: int, embed: int, deter: int, hidden: int):
+        super().__init__()
+        self.latent, self.deter = latent, deter
+        self.input = nn.Linear(latent.stoch_size + action, hidden)
+        self.cell = cell(hidden, deter)
+        self.prior_hidden = nn.Linear(deter, hidden)
+        self.prior_stats = nn.Linear(hidden, latent.stats_size)
+        self.post_hidden = nn.Linear(deter + embed, hidden)
+        self.post_stats = nn.Linear(hidden, latent.stats_size)
+
+    @property
+    def feat_size(self) -> int:
+        """F."""
+        return self.latent.stoch_size + self.deter
+
+    def initial(self, batch: int) -> State:
+        """The zero state (B, ...)."""
+        zeros = self.input.weight.new_zeros
+        return State(
+            zeros(batch, self.deter), zeros(batch, self.latent.stoch_size), zeros(batch, self.latent.stats_size)
+        )
+
+    def observe(
+        self,
+        embed: Tensor,
+        action: Tensor,
+        is_first: Tensor,
+        state: State | None = None,
+        generator: torch.Generator | None = None,
+    ) -> State:
+        """Posterior states (B, T, ...) of embeddings (B, T, E), actions (B, T, A) and is_first (B, T) bool.
+
+        Where is_first is set, deter, stoch and the action before it are cleared. Everything that does not depend on
+        the recurrent state is computed for all steps at once, before the loop; the prior's head has no part in it.
+        """
+        latent = self.latent
+        state = self.initial(embed.shape[0]) if state is None else state
+        keep = 1 - is_first.to(embed.dtype).unsqueeze(-1)
+        from_stoch, from_action = self.input.weight.split([latent.stoch_size, action.shape[-1]], 1)
+        from_deter, from_embed = self.post_hidden.weight.split([self.deter, embed.shape[-1]], 1)
+        inputs = functional.linear(action * keep, from_action, self.input.bias).transpose(0, 1).unbind()
+        looks = functional.linear(embed, from_embed, self.post_hidden.bias).transpose(0, 1).unbind()
+        noise = latent.noise((embed.shape[1], embed.shape[0]), embed.device, generator).unbind()
+        from_stoch, from_deter = from_stoch.t(), from_deter.t()
+        deter, stoch, states = state.deter, state.stoch, []
+        for now, look, kept, random in zip(inputs, looks, keep.transpose(0, 1).unbind(), noise, strict=True):
+            x = functional.elu(torch.addmm(now, stoch * kept, from_stoch))
+            deter = self.cell(x, deter * kept)
+            stats = self.post_stats(functional.elu(torch.addmm(look, deter, from_deter)))
+            stoch = latent.sample(stats, random)
+            states.append((deter, stoch, stats))
+        return State(*(torch.stack(tensors, 1) for tensors in zip(*states, strict=True)))
+
+    def prior(self, deter: Tensor) -> Tensor:
+        """Stats (..., P) of the stochastic state given deter (..., D) alone."""
+        return self.prior_stats(functional.elu(self.prior_hidden(deter), inplace=True))
+
+    def imagine(self, state: State, action: Tensor, generator: torch.Generator | None = None) -> State:
+        """The next state (N, ...), drawn from the prior, after action (N, A)."""
+        x = functional.elu(self.input(torch.cat([state.stoch, action], -1)), inplace=True)
+        deter = self.cell(x, state.deter)
+        stats = self.prior(deter)
+        noise = self.latent.noise(stats.shape[:-1], stats.device, generator)
+        return State(deter, self.latent.sample(stats, noise), stats)

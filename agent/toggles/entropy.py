@@ -1,0 +1,31 @@
+"""Whether the policy's entropy also enters the imagined reward, hence the value function (appendix C, "Long-term entropy")."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Entropy acts only where the actor's loss asks for it (equation 6)."""
+
+    in_reward = False
+
+    def reward(self, reward: Tensor, entropy: Tensor, scale: float) -> Tensor:
+        """The imagined reward (H, N), unchanged."""
+        return reward
+
+
+@dataclass(frozen=True)
+class LongTerm:
+    """reward_t + eta H[policy(state_t)] for t >= 1, in the lambda-return of both actor and critic."""
+
+    in_reward = True
+
+    def reward(self, reward: Tensor, entropy: Tensor, scale: float) -> Tensor:
+        """The imagined reward (H, N) plus `scale` times the policy's entropy (H, N), which counts from the second state on.
+
+        The first state comes from replay: no imagined action led there.
+        """
+        return reward + scale * torch.cat([torch.zeros_like(entropy[:1]), entropy[1:]])

@@ -1,0 +1,36 @@
+"""How the agent explores while it collects data (section 2.3; appendix C, "Policy entropy"). Never in evaluation."""
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class PolicyEntropy:
+    """An entropy bonus eta = `entropy_scale` in the actor's loss; actions are samples of the policy."""
+
+    entropy_scale: float
+
+    def collect(self, action: Tensor, policy, progress: float) -> Tensor:
+        """The action (B, A) as the policy sampled it."""
+        return action
+
+
+@dataclass(frozen=True)
+class ActionNoise:
+    """No entropy bonus; noise on the policy's sample, as in DreamerV1.
+
+    Discrete actions: epsilon-greedy, epsilon linear from `epsilon_start` to `epsilon_end` over the first
+    `epsilon_share` of the run. Continuous actions: Gaussian noise of standard deviation `std`.
+    """
+
+    epsilon_start: float
+    epsilon_end: float
+    epsilon_share: float
+    std: float
+    entropy_scale = 0.0
+
+    def collect(self, action: Tensor, policy, progress: float) -> Tensor:
+        """The policy's sample (B, A) with noise; `progress` is the share of the run in [0, 1]."""
+        epsilon = self.epsilon_start + (self.epsilon_end - self.epsilon_start) * min(progress / self.epsilon_share, 1.0)
+        return policy.perturb(action, epsilon=epsilon, std=self.std)

@@ -1,0 +1,37 @@
+"""The recurrent cell of the world model, with and without layer normalisation (appendix C; ablated in figure J.1)."""
+
+import torch
+from torch import Tensor, nn
+
+
+class LayerNorm(nn.Module):
+    """A GRU cell whose three gates are normalised together before their nonlinearities.
+
+    update * tanh(reset * candidate) + (1 - update) * state, with update = sigmoid(normalised + `update_bias`).
+    """
+
+    def __init__(self, inputs: int, deter: int, eps: float, update_bias: float):
+        super().__init__()
+        self.update_bias = update_bias
+        self.gates = nn.Linear(inputs + deter, 3 * deter)
+        self.norm = nn.LayerNorm(3 * deter, eps=eps)
+
+    def forward(self, x: Tensor, deter: Tensor) -> Tensor:
+        """Next deter (B, D) from input x (B, inputs) and deter (B, D)."""
+        reset, candidate, update = self.norm(self.gates(torch.cat([x, deter], -1))).chunk(3, -1)
+        candidate = torch.tanh(torch.sigmoid(reset) * candidate)
+        return torch.lerp(deter, candidate, torch.sigmoid(update + self.update_bias))
+
+
+class Plain(nn.GRUCell):
+    """The standard GRU cell, as in the official ablation "No Layer Norm"; orthogonal recurrent weights as in Keras."""
+
+    def __init__(self, inputs: int, deter: int):
+        super().__init__(inputs, deter)
+
+    def reset_parameters(self) -> None:
+        """Glorot uniform input weights, orthogonal recurrent weights, zero biases."""
+        nn.init.xavier_uniform_(self.weight_ih)
+        nn.init.orthogonal_(self.weight_hh)
+        nn.init.zeros_(self.bias_ih)
+        nn.init.zeros_(self.bias_hh)

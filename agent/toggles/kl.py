@@ -1,0 +1,77 @@
+"""How posterior and prior are pulled together (section 2.2, algorithm 2; ablated in figures 5 and G.1)."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+CLAMPS = ("mean", "step")
+
+
+class KL(NamedTuple):
+    """The loss in nats, (B, T) or () where it was clamped on the mean; the plain value (B, T); the share clamped ()."""
+
+    loss: Tensor
+    value: Tensor
+    clamped: Tensor
+
+
+def clamp(value: Tensor, free: float, where: str) -> tuple[Tensor, Tensor]:
+    """Keep nats (B, T) from falling below `free`, on their mean or step by step; also the share () that was below."""
+    value = value.mean() if where == "mean" else value
+    return value.clamp(min=free), (value < free).float().mean()
+
+
+class Clamped:
+    """A KL loss with a `clamp`; raises ValueError where that is neither `mean` nor `step`."""
+
+    clamp: str
+
+    def __post_init__(self):
+        if self.clamp not in CLAMPS:
+            raise ValueError(f"kl.clamp={self.clamp} is unknown; allowed: {', '.join(CLAMPS)}")
+
+
+@dataclass(frozen=True)
+class Balanced(Clamped):
+    """alpha KL(sg(post) || prior) + (1 - alpha) KL(post || sg(prior)), each side clamped at `free` nats (algorithm 2)."""
+
+    scale: float
+    alpha: float
+    free: float
+    clamp: str
+
+    def __call__(self, latent, post: Tensor, prior: Tensor) -> KL:
+        """Loss of stats (B, T, P)."""
+        value = latent.kl(post.detach(), prior)
+        to_prior, clamped = clamp(value, self.free, self.clamp)
+        to_post, _ = clamp(latent.kl(post, prior.detach()), self.free, self.clamp)
+        return KL(self.alpha * to_prior + (1 - self.alpha) * to_post, value.detach(), clamped)
+
+
+@dataclass(frozen=True)
+class Standard:
+    """KL(post || prior) with gradient weight 1 on both sides: the ablation "No KL Balancing" of table 2."""
+
+    scale: float
+
+    def __call__(self, latent, post: Tensor, prior: Tensor) -> KL:
+        """Loss of stats (B, T, P)."""
+        value = latent.kl(post, prior)
+        return KL(value, value.detach(), torch.zeros((), device=value.device))
+
+
+@dataclass(frozen=True)
+class FreeNats(Clamped):
+    """max(free, KL(post || prior)), as in DreamerV1: no gradient while the KL is below `free` nats."""
+
+    scale: float
+    free: float
+    clamp: str
+
+    def __call__(self, latent, post: Tensor, prior: Tensor) -> KL:
+        """Loss of stats (B, T, P)."""
+        value = latent.kl(post, prior)
+        loss, clamped = clamp(value, self.free, self.clamp)
+        return KL(loss, value.detach(), clamped)

@@ -1,0 +1,147 @@
+"""What the stochastic state of the world model is (section 2.2; ablated in figures 5 and G.1).
+
+Every option maps flat statistics (..., P), the output of a dense layer, to a flat sample (..., S). The rest of the
+agent never asks which kind it is.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from agent import straight_through
+
+HALF_LOG_2_PI_E = 1.4189385332046727
+
+
+@dataclass(frozen=True)
+class Categorical:
+    """`latents` variables of `classes` classes each, as one-hot vectors with straight-through gradients."""
+
+    latents: int
+    classes: int
+
+    @property
+    def stats_size(self) -> int:
+        """P, the logits of all variables."""
+        return self.latents * self.classes
+
+    @property
+    def stoch_size(self) -> int:
+        """S, the one-hot vectors of all variables."""
+        return self.latents * self.classes
+
+    def noise(self, shape: tuple[int, ...], device: torch.device, generator: torch.Generator | None = None) -> Tensor:
+        """Unit exponential noise (*shape, latents, classes) for `sample`."""
+        return torch.empty(*shape, self.latents, self.classes, device=device).exponential_(generator=generator)
+
+    def sample(self, stats: Tensor, noise: Tensor) -> Tensor:
+        """Sample stoch (..., S) from stats (..., P) and noise; `sample += probs - sg(probs)` (algorithm 1)."""
+        return straight_through.one_hot(self._logits(stats), noise).flatten(-2)
+
+    def mode(self, stats: Tensor) -> Tensor:
+        """The most likely stoch (..., S)."""
+        return straight_through.one_hot_mode(self._logits(stats)).flatten(-2)
+
+    def kl(self, left: Tensor, right: Tensor) -> Tensor:
+        """KL(left || right) in nats, (...), summed over the variables; stats (..., P)."""
+        left, right = self._logits(left).log_softmax(-1), self._logits(right).log_softmax(-1)
+        return (left.exp() * (left - right)).sum((-2, -1))
+
+    def entropy(self, stats: Tensor) -> Tensor:
+        """Entropy in nats, (...), summed over the variables."""
+        log_probs = self._logits(stats).log_softmax(-1)
+        return -(log_probs.exp() * log_probs).sum((-2, -1))
+
+    def _logits(self, stats: Tensor) -> Tensor:
+        return stats.unflatten(-1, (self.latents, self.classes)).float()
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """`latents` variables of a diagonal Gaussian with reparameterised samples; std = 2 sigmoid(x / 2) + `min_std`."""
+
+    latents: int
+    min_std: float
+
+    @property
+    def stats_size(self) -> int:
+        """P, means and unbounded standard deviations."""
+        return 2 * self.latents
+
+    @property
+    def stoch_size(self) -> int:
+        """S, one number for each variable."""
+        return self.latents
+
+    def noise(self, shape: tuple[int, ...], device: torch.device, generator: torch.Generator | None = None) -> Tensor:
+        """Standard normal noise (*shape, latents) for `sample`."""
+        return torch.empty(*shape, self.latents, device=device).normal_(generator=generator)
+
+    def sample(self, stats: Tensor, noise: Tensor) -> Tensor:
+        """Sample stoch (..., S) = mean + std * noise from stats (..., P)."""
+        mean, std = self._moments(stats)
+        return mean + std * noise
+
+    def mode(self, stats: Tensor) -> Tensor:
+        """The most likely stoch (..., S), the mean."""
+        return self._moments(stats)[0]
+
+    def kl(self, left: Tensor, right: Tensor) -> Tensor:
+        """KL(left || right) in nats, (...), summed over the variables; stats (..., P)."""
+        (mean, std), (other_mean, other_std) = self._moments(left), self._moments(right)
+        ratio = (std / other_std).square()
+        return 0.5 * (ratio + ((mean - other_mean) / other_std).square() - 1 - ratio.log()).sum(-1)
+
+    def entropy(self, stats: Tensor) -> Tensor:
+        """Entropy in nats, (...), summed over the variables."""
+        return (self._moments(stats)[1].log() + HALF_LOG_2_PI_E).sum(-1)
+
+    def _moments(self, stats: Tensor) -> tuple[Tensor, Tensor]:
+        mean, std = stats.float().chunk(2, -1)
+        return mean, 2 * torch.sigmoid(std / 2) + self.min_std
+
+
+@dataclass(frozen=True)
+class Binary:
+    """Independent bits with straight-through gradients: `bits` of them, or as many as the categorical has logits."""
+
+    latents: int
+    classes: int
+    bits: int | None = None
+
+    @property
+    def stats_size(self) -> int:
+        """P, one logit for each bit."""
+        return self.latents * self.classes if self.bits is None else self.bits
+
+    @property
+    def stoch_size(self) -> int:
+        """S, one number for each bit."""
+        return self.stats_size
+
+    def noise(self, shape: tuple[int, ...], device: torch.device, generator: torch.Generator | None = None) -> Tensor:
+        """Uniform noise (*shape, bits) for `sample`."""
+        return torch.empty(*shape, self.stats_size, device=device).uniform_(generator=generator)
+
+    def sample(self, stats: Tensor, noise: Tensor) -> Tensor:
+        """Sample stoch (..., S) of zeros and ones from stats (..., P) and noise."""
+        probs = stats.float().sigmoid()
+        return straight_through.attach((noise < probs).to(probs.dtype), probs)
+
+    def mode(self, stats: Tensor) -> Tensor:
+        """The most likely stoch (..., S)."""
+        return (stats > 0).float()
+
+    def kl(self, left: Tensor, right: Tensor) -> Tensor:
+        """KL(left || right) in nats, (...), summed over the bits; stats (..., P)."""
+        left, right = left.float(), right.float()
+        on = functional.logsigmoid(left) - functional.logsigmoid(right)
+        off = functional.logsigmoid(-left) - functional.logsigmoid(-right)
+        return (left.sigmoid() * on + (-left).sigmoid() * off).sum(-1)
+
+    def entropy(self, stats: Tensor) -> Tensor:
+        """Entropy in nats, (...), summed over the bits."""
+        logits = stats.float()
+        return functional.binary_cross_entropy_with_logits(logits, logits.sigmoid(), reduction="none").sum(-1)

@@ -1,0 +1,46 @@
+"""Which numbers change over the run (appendix C, "Scheduling").
+
+A schedule holds factors only: the value at time t is the base, which stays with its owner, times factor(t), where t in
+[0, 1] is the share of the run's agent steps after prefill. So a schedule means the same at every budget.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A factor that goes from `start` to `end` over the first `share` of the run and stays there."""
+
+    start: float
+    end: float
+    share: float
+
+    def __call__(self, t: float) -> float:
+        """The factor at t in [0, 1]."""
+        return self.start + (self.end - self.start) * min(t / self.share, 1.0)
+
+
+@dataclass(frozen=True)
+class Factors:
+    """The factors at one time, each to be multiplied with the number that it is named after."""
+
+    model_lr: float
+    actor_critic_lr: float
+    kl_scale: float
+    actor_entropy: float
+    actor_mix: float
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """One factor for each number that the paper schedules; None keeps it constant."""
+
+    model_lr: Linear | None
+    actor_critic_lr: Linear | None
+    kl_scale: Linear | None
+    actor_entropy: Linear | None
+    actor_mix: Linear | None
+
+    def __call__(self, t: float) -> Factors:
+        """All factors at t in [0, 1]."""
+        return Factors(**{name: 1.0 if factor is None else factor(t) for name, factor in vars(self).items()})
