@@ -10,9 +10,8 @@ def check_task(cfg: DictConfig) -> None:
     """Refuse a task that does not belong to the suite; ValueError names the suite's tasks."""
     option = cfg.task.get("option", cfg.task.name)
     if option not in cfg.suite.tasks:
-        raise ValueError(
-            f"task={option} is not in suite={cfg.suite.name}, whose tasks are {', '.join(cfg.suite.tasks)}"
-        )
+        tasks = ", ".join(cfg.suite.tasks)
+        raise ValueError(f"task={option} is not in suite={cfg.suite.name}, whose tasks are {tasks}")
 
 
 def make(cfg: DictConfig) -> gymnasium.Env:

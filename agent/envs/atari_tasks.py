@@ -1,18 +1,16 @@
-"""Write `conf/task/GAME.yaml` for the paper's 55 games: `python -m agent.envs.atari_tasks`."""
+"""Write `conf/task/GAME.yaml` for the games of `conf/suite/atari.yaml`: `python -m agent.envs.atari_tasks`."""
 
 from pathlib import Path
 
-FOLDER = Path(__file__).parents[2] / "conf" / "task"
+from omegaconf import OmegaConf
 
-# The 55 games of the paper's Table K.1, named as in its published score files.
-GAMES = """
-alien amidar assault asterix asteroids atlantis bank_heist battle_zone beam_rider berzerk bowling boxing breakout
-centipede chopper_command crazy_climber demon_attack double_dunk enduro fishing_derby freeway frostbite gopher gravitar
-hero ice_hockey james_bond kangaroo krull kung_fu_master montezuma_revenge ms_pacman name_this_game phoenix pitfall pong
-private_eye qbert riverraid road_runner robotank seaquest skiing solaris space_invaders star_gunner tennis time_pilot
-tutankham up_n_down venture video_pinball wizard_of_wor yars_revenge zaxxon
-""".split()
+CONF = Path(__file__).parents[2] / "conf"
 ROMS = {"james_bond": "jamesbond"}  # where ale-py spells a game otherwise
+
+
+def games() -> list[str]:
+    """The paper's games, named as in its published score files."""
+    return list(OmegaConf.load(CONF / "suite" / "atari.yaml").suite.tasks)
 
 
 def render(game: str) -> str:
@@ -26,9 +24,9 @@ def render(game: str) -> str:
 
 
 def main() -> None:
-    for game in GAMES:
-        (FOLDER / f"{game}.yaml").write_text(render(game))
-    print(f"{len(GAMES)} games written to {FOLDER}")
+    for game in games():
+        (CONF / "task" / f"{game}.yaml").write_text(render(game))
+    print(f"{len(games())} games written to {CONF / 'task'}")
 
 
 if __name__ == "__main__":

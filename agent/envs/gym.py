@@ -7,7 +7,7 @@ import gymnasium
 from gymnasium import error
 
 from agent.envs.minigrid import binary_planes
-from agent.envs.wrappers import one_line, prepare_rendering, standardise
+from agent.envs.wrappers import one_line, prepare_rendering, rendering_error, standardise
 
 # Environments of other packages register themselves when their module is imported; `module:Id` names any other one.
 PROVIDERS = {"ALE/": ("ale_py", "ale-py"), "MiniGrid-": ("minigrid", "minigrid")}
@@ -47,6 +47,10 @@ def create(id: str, pixels: bool, kwargs: Mapping) -> gymnasium.Env:
         raise ValueError(f"{id} misses a module: {one_line(cause)}; pip install the package that has it") from cause
     except (error.Error, ImportError, TypeError) as cause:
         raise ValueError(f"cannot make environment {id}: {one_line(cause)}") from cause
+    except Exception as cause:
+        if pixels:
+            raise rendering_error(cause) from cause
+        raise
 
 
 def import_provider(id: str, module: str, package: str) -> None:

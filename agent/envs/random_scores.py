@@ -29,30 +29,24 @@ def random_returns(env: gymnasium.Env, episodes: int) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "overrides", nargs="*", help="such as task=cartpole suite=mini; default: all but Atari's suites"
-    )
+    parser.add_argument("overrides", nargs="*", help="one task: suite=mini task=cartpole; default: all but Atari's")
     parser.add_argument("--episodes", type=int, default=200)
     arguments = parser.parse_args()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        composed = [compose("config", overrides=o) for o in jobs(arguments.overrides)]
+        jobs = [arguments.overrides] if arguments.overrides else all_tasks()
+        composed = [compose("config", overrides=job) for job in jobs]
     for cfg in composed:
         env = make(cfg)
         returns = random_returns(env, arguments.episodes)
         env.close()
         error = returns.std(ddof=1) / np.sqrt(len(returns))
-        print(
-            f"{cfg.task.name}: {returns.mean():.4g} +- {error:.2g} (standard error, {len(returns)} episodes)",
-            flush=True,
-        )
+        print(f"{cfg.task.name}: {returns.mean():.4g} +- {error:.2g} (standard error of {len(returns)})", flush=True)
 
 
-def jobs(overrides: list[str]) -> list[list[str]]:
-    """The overrides of every measurement: those given, or each task of each suite that lists its own random scores."""
-    if overrides:
-        return [overrides]
-    tasks = [(suite, task) for suite in SUITES for task in compose("config", overrides=[f"suite={suite}"]).suite.tasks]
-    return [[f"suite={suite}", f"task={task}"] for task, suite in {task: suite for suite, task in tasks}.items()]
+def all_tasks() -> list[list[str]]:
+    """Overrides that select each task of `SUITES` once."""
+    suite_of = {task: suite for suite in SUITES for task in compose("config", overrides=[f"suite={suite}"]).suite.tasks}
+    return [[f"suite={suite}", f"task={task}"] for task, suite in suite_of.items()]
 
 
 if __name__ == "__main__":
