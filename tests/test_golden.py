@@ -1,0 +1,209 @@
+"""Agreement with the official implementation, every sample replaced by its mode so that no random numbers are shared."""
+
+import numpy as np
+import pytest
+import torch
+from gymnasium.spaces import Box, Discrete
+
+from agent import behavior, straight_through
+from agent.build import build
+from agent.heads import TruncatedNormal
+from agent.returns import lambda_return
+from agent.rssm import State
+from agent.toggles.kl import Balanced, FreeNats, Standard
+from agent.toggles.latent import Categorical, Gaussian
+from agent.toggles.schedule import Factors
+from tests import golden, tiny
+
+CONTROL = ["recipe.reward_transform=identity", "recipe.discount_scale=0", "recipe.free_nats=1", "recipe.model_lr=3e-4"]
+CONTROL += ["recipe.actor_lr=8e-5", "recipe.critic_lr=8e-5", "recipe.entropy_scale=1e-4", "actor_grad=dynamics"]
+FILES = {
+    "baseline": [],
+    "latent_gaussian": ["latent=gaussian"],
+    "gradients_no_image": ["gradients=no_image"],
+    "control": CONTROL,
+}
+CONSTANT = Factors(1.0, 1.0, 1.0, 1.0, 1.0)
+LOSSES = {"kl": "kl_loss", "observation": "image_loss", "reward": "reward_loss", "discount": "discount_loss"}
+METRICS = {f"{ours}_loss": theirs for ours, theirs in LOSSES.items()} | {
+    **{"model_loss": "model_loss", "kl": "model_kl", "prior_entropy": "prior_ent", "post_entropy": "post_ent"},
+    **{"model_grad_norm": "model_grad_norm", "actor_loss": "actor_loss", "actor_grad_norm": "actor_grad_norm"},
+    **{"critic_loss": "critic_loss", "critic_grad_norm": "critic_grad_norm", "imagined_reward": "reward_mean"},
+    **{"slow_value": "critic_slow", "target": "critic_target", "actor_entropy": "actor_ent"},
+}
+
+
+def one_hot_of_mode(logits, noise):
+    return straight_through.attach(straight_through.one_hot_mode(logits), logits.softmax(-1))
+
+
+@pytest.fixture(params=FILES)
+def official(request, monkeypatch):
+    """An agent with the official weights, the file's arrays, and its batch."""
+    monkeypatch.setattr(straight_through, "one_hot", one_hot_of_mode)
+    monkeypatch.setattr(Gaussian, "sample", lambda latent, stats, noise: latent.mode(stats))
+    monkeypatch.setattr(TruncatedNormal, "sample", lambda policy, generator=None: policy.mode())
+    torch.set_float32_matmul_precision("highest")
+    arrays = golden.load(request.param)
+    cfg = tiny.compose(*golden.ATARI, *FILES[request.param])
+    actions = Box(-1, 1, (5,), np.float32) if request.param == "control" else Discrete(5)
+    agent = build(cfg, tiny.IMAGE, actions, torch.device("cpu"))
+    golden.put(agent, golden.tensors(arrays, "init"))
+    return agent, arrays, golden.batch(arrays)
+
+
+def close(ours, theirs, relative=1e-4, absolute=1e-6):
+    theirs = torch.as_tensor(theirs, dtype=ours.dtype)
+    torch.testing.assert_close(ours.detach().reshape(theirs.shape), theirs, rtol=relative, atol=absolute)
+
+
+def close_in_norm(ours, theirs, relative=1e-3):
+    """Gradients: the norm of the difference against the norm, for sums of many terms of either sign."""
+    assert ours.shape == theirs.shape
+    assert (ours - theirs).norm() <= relative * theirs.norm() + 1e-8
+
+
+def stats_of(latent, arrays, key):
+    """The product's flat statistics from the official ones."""
+    if isinstance(latent, Categorical):
+        return torch.from_numpy(arrays[f"{key}logit"]).flatten(-2)
+    std = torch.from_numpy(arrays[f"{key}std"])
+    return torch.cat([torch.from_numpy(arrays[f"{key}mean"]), 2 * torch.logit((std - latent.min_std) / 2)], -1)
+
+
+def model_loss(agent, batch):
+    kl = agent.toggles.kl
+    return agent.model.loss(batch, kl, kl.scale, agent.toggles.gradients)
+
+
+def start_of(agent, batch):
+    return model_loss(agent, batch).post.apply(lambda x: x.flatten(0, 1))
+
+
+def test_golden_forward(official):
+    agent, arrays, batch = official
+    model = agent.model
+    obs = model.encoder.prepare(batch["obs"])
+    embed = model.encoder(obs)
+    post = model.rssm.observe(embed, batch["action"], batch["is_first"])
+    prior = model.rssm.prior(post.deter)
+    close(embed, arrays["out/embed"])
+    close(post.deter, arrays["out/post/deter"])
+    close(post.stoch, arrays["out/post/stoch"])
+    close(post.feat, arrays["out/feat"])
+    latent = model.rssm.latent
+    close(post.stats, stats_of(latent, arrays, "out/post/"), absolute=1e-5)
+    close(prior, stats_of(latent, arrays, "out/prior/"), absolute=1e-5)
+    close(latent.mode(prior), arrays["out/prior/stoch"])
+    close(model.heads["observation"](post.feat), arrays["out/decoder_mean"])
+    close(model.heads["reward"](post.feat), arrays["out/reward_mean"])
+    if "discount" in model.heads:
+        close(model.heads["discount"](post.feat), arrays["out/discount_mean"])
+    close(latent.kl(prior, post.stats), arrays["kl/value"], absolute=2e-6)  # the file holds the forward KL
+
+
+def test_golden_losses(official):
+    agent, arrays, batch = official
+    output = model_loss(agent, batch)
+    close(output.loss, arrays["out/model_loss"])
+    present = [name for name in LOSSES if f"met/0/{LOSSES[name]}" in arrays]
+    assert present == [name for name in LOSSES if f"{name}_loss" in output.metrics]
+    for name in present:
+        close(output.metrics[f"{name}_loss"], arrays[f"met/0/{LOSSES[name]}"])
+
+
+def test_golden_model_gradients(official):
+    agent, arrays, batch = official
+    model_loss(agent, batch).loss.backward()
+    ours = dict(agent.named_parameters())
+    theirs = {name: grad for name, grad in golden.tensors(arrays, "grad").items() if name.startswith("model.")}
+    assert theirs
+    for name, grad in theirs.items():
+        close_in_norm(ours[name].grad, grad)
+
+
+def test_golden_imagination(official):
+    agent, arrays, batch = official
+    rollout = behavior.imagine(
+        agent.model, agent.actor, start_of(agent, batch), batch["is_terminal"].flatten(), agent.learning.horizon
+    )
+    close(rollout.feat, arrays["imag/feat"], absolute=1e-5)
+    close(rollout.action, arrays["imag/action"], absolute=1e-5)
+    close(rollout.reward, arrays["imag/reward"], absolute=1e-5)
+    close(rollout.discount, arrays["imag/discount"])
+    close(rollout.weight, arrays["imag/weight"])
+    target, _ = behavior.target(rollout, agent.slow_critic, agent.learning.lambda_, agent.toggles.entropy, 0.0)
+    close(target, arrays["imag/target"])
+
+
+def test_golden_behavior_losses_and_gradients(official):
+    agent, arrays, batch = official
+    post = model_loss(agent, batch).post
+    actor_loss, critic_loss, _ = agent.behavior_losses(post, batch["is_terminal"], CONSTANT)
+    close(actor_loss, arrays["imag/actor_loss"])
+    close(critic_loss, arrays["imag/critic_loss"])
+    actor_loss.backward(inputs=list(agent.actor.parameters()))
+    critic_loss.backward(inputs=list(agent.critic.parameters()))
+    theirs = golden.tensors(arrays, "grad")
+    for prefix, module in (("actor", agent.actor), ("critic", agent.critic)):
+        for name, parameter in module.named_parameters():
+            close_in_norm(parameter.grad, theirs[f"{prefix}.{name}"])
+
+
+def test_golden_first_step_metrics(official):
+    agent, arrays, batch = official
+    metrics = agent.update(batch, progress=0.0)
+    for ours, theirs in METRICS.items():
+        if f"met/0/{theirs}" in arrays:
+            close(metrics[ours], arrays[f"met/0/{theirs}"], absolute=1e-5)
+
+
+def test_golden_weights_after_three_steps(official):
+    agent, arrays, batch = official
+    state = None
+    rates = {"model": agent.learning.model_lr, "actor": agent.learning.actor_lr, "critic": agent.learning.critic_lr}
+    rates["slow_critic"] = rates["critic"]
+    for step in range(3):
+        post, _ = agent.learn_model(batch, CONSTANT, state)
+        agent.learn_behavior(post, batch["is_terminal"], CONSTANT)
+        state = State(*(tensor[:, -1] for tensor in post))
+        theirs = golden.tensors(arrays, f"post{step}")
+        for name, parameter in agent.named_parameters():
+            off = (parameter - theirs[name]).abs().max().item() / rates[name.split(".")[0]]
+            assert off < 0.1, f"{name} is off by {off:.3f} learning rates after step {step}"
+
+
+def test_golden_lambda_return():
+    arrays = golden.load("baseline")
+    reward, value, discount = (torch.from_numpy(arrays[f"lam/{key}"]) for key in ("reward", "value", "pcont"))
+    close(lambda_return(reward, value, discount, torch.from_numpy(arrays["lam/bootstrap"]), 0.95), arrays["lam/return"])
+
+
+@pytest.mark.parametrize("kind", ["categorical", "gaussian"])
+@pytest.mark.parametrize("free", [0.0, 1.5])
+@pytest.mark.parametrize("balance, mean", [(0.5, 0), (0.8, 0), (0.8, 1)])
+def test_golden_kl(kind, free, balance, mean):
+    """A balance of 0.5 is the official code's plain KL, clamped step by step."""
+    arrays = golden.load("kl")
+    latent = {"categorical": Categorical(4, 5), "gaussian": Gaussian(4, 0.1)}[kind]
+    post, prior = (stats_of(latent, arrays, f"{kind}/{side}_").requires_grad_() for side in ("post", "prior"))
+    plain = Standard(scale=1.0) if free == 0 else FreeNats(scale=1.0, free=free, clamp="step")
+    balanced = Balanced(scale=1.0, alpha=balance, free=free, clamp="mean" if mean else "step")
+    loss = plain if balance == 0.5 else balanced
+    result = loss(latent, post, prior)
+    close(result.value, arrays[f"{kind}/value"])
+    key = f"{kind}/balance{balance}_free{free}_avg{mean}"
+    result.loss.mean().backward()
+    close(result.loss.mean(), arrays[f"{key}/loss"])
+    for side, stats in (("post", post), ("prior", prior)):
+        close_in_norm(stats.grad, grad_of_stats(latent, arrays, f"{key}/grad_{side}_", f"{kind}/{side}_"))
+
+
+def grad_of_stats(latent, arrays, key, stats):
+    """The official gradient with respect to the product's flat statistics: std by the chain rule."""
+    if isinstance(latent, Categorical):
+        return torch.from_numpy(arrays[f"{key}logit"]).flatten(-2)
+    share = (torch.from_numpy(arrays[f"{stats}std"]) - latent.min_std) / 2
+    return torch.cat(
+        [torch.from_numpy(arrays[f"{key}mean"]), torch.from_numpy(arrays[f"{key}std"]) * share * (1 - share)], -1
+    )

@@ -1,0 +1,61 @@
+"""Configurations, spaces, batches and agents small enough for tests."""
+
+from pathlib import Path
+
+import hydra
+import numpy as np
+import torch
+from gymnasium.spaces import Box, Discrete, Space, flatdim
+from hydra.core.global_hydra import GlobalHydra
+from omegaconf import DictConfig
+from torch import Tensor
+
+from agent.build import build, check
+from agent.dreamer import Dreamer
+from agent.envs.spaces import action_kind
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+IMAGE, GRID = Box(0, 255, (64, 64, 1), np.uint8), Box(0, 1, (7, 7, 3), np.uint8)
+VECTOR = Box(-np.inf, np.inf, (4,), np.float32)
+DISCRETE, CONTINUOUS = Discrete(5), Box(-1, 1, (2,), np.float32)
+NUMBERS = ["size.latents=4", "size.classes=4", "size.deter=16", "size.hidden=12", "size.units=12", "size.depth=2"]
+NUMBERS += ["recipe.batch_size=3", "recipe.length=5", "recipe.horizon=4"]
+
+
+def compose(*overrides: str) -> DictConfig:
+    """The composed and checked configuration of command-line overrides."""
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        cfg = hydra.compose("config", list(overrides), return_hydra_config=True)
+    check(cfg, cfg.hydra.runtime.choices)
+    return cfg
+
+
+def batch(observations: Box, actions: Space, batch: int = 3, length: int = 5, seed: int = 0) -> dict[str, Tensor]:
+    """Random replay (B, T, ...) with a first step inside a sequence and a terminal one."""
+    rng = np.random.default_rng(seed)
+    shape = (batch, length)
+    if action_kind(actions) == "discrete":
+        action = np.eye(flatdim(actions), dtype=np.float32)[rng.integers(flatdim(actions), size=shape)]
+    else:
+        action = rng.uniform(-1, 1, (*shape, flatdim(actions))).astype(np.float32)
+    high = 256 if observations.high.max() == 255 else 2
+    whole = rng.integers(high, size=(*shape, *observations.shape), dtype=np.uint8)
+    vectors = rng.normal(size=(*shape, *observations.shape)).astype(np.float32)
+    is_first, is_terminal = np.zeros(shape, bool), np.zeros(shape, bool)
+    is_first[:, 0] = is_first[1, 3] = is_terminal[2, 4] = True
+    arrays = {
+        "obs": whole if observations.dtype == np.uint8 else vectors,
+        "action": action * ~is_first[..., None],
+        "reward": rng.normal(size=shape).astype(np.float32),
+        "is_first": is_first,
+        "is_terminal": is_terminal,
+    }
+    return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def agent(*overrides: str, observations: Box = VECTOR, actions: Space = DISCRETE, seed: int = 0) -> Dreamer:
+    """A tiny agent on the CPU."""
+    cfg = compose(*NUMBERS, *overrides)
+    torch.manual_seed(seed)
+    return build(cfg, observations, actions, torch.device("cpu"))
