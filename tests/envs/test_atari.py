@@ -1,0 +1,152 @@
+"""The paper's Atari protocol, checked against the emulator itself."""
+
+import json
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from gymnasium.utils import seeding
+
+from agent.envs import atari, atari_tasks, make
+
+ale_py = pytest.importorskip("ale_py")
+ROOT = Path(__file__).parents[2]
+PUBLISHED = ROOT.parent / "shared" / "published" / "atari-dreamerv2.json"
+PROTOCOL = dict(
+    frame_skip=4,
+    repeat_action_probability=0.25,
+    full_action_space=True,
+    noop_max=30,
+    max_frames=108_000,
+    grayscale=True,
+    terminal_on_life_loss=False,
+)
+
+
+def play(env, seed, steps):
+    """Observations and rewards of a fixed action sequence that starts with a reset."""
+    actions = np.random.default_rng(0).integers(env.action_space.n, size=steps)
+    rows = [(env.reset(seed=seed)[0], 0.0)]
+    for action in actions:
+        obs, reward, terminated, truncated, _ = env.step(int(action))
+        rows.append((obs, reward))
+        if terminated or truncated:
+            break
+    return np.stack([obs for obs, _ in rows]), np.array([reward for _, reward in rows])
+
+
+def play_emulator(game, seed, steps):
+    """The same from the emulator alone: repeat, maximum of the last two frames, area resize."""
+    np_seed, ale_seed = np.random.SeedSequence(seed).generate_state(2)
+    ale = ale_py.ALEInterface()
+    ale.setFloat("repeat_action_probability", 0.25)
+    ale.setInt("random_seed", np.int32(ale_seed))
+    ale.loadROM(ale_py.roms.get_rom_path(game))
+    ale.reset_game()
+    for _ in range(seeding.np_random(int(np_seed))[0].integers(1, 31)):
+        ale.act(ale_py.Action.NOOP)
+    legal = ale.getLegalActionSet()
+    observations, rewards = [shrink(ale.getScreenGrayscale())], [0.0]
+    for action in np.random.default_rng(0).integers(18, size=steps):
+        frames, total = [], 0.0
+        for _ in range(4):
+            total += ale.act(legal[action])
+            frames.append(ale.getScreenGrayscale())
+        observations.append(shrink(np.maximum(frames[-2], frames[-1])))
+        rewards.append(total)
+    return np.stack(observations), np.array(rewards)
+
+
+def shrink(frame):
+    return cv2.resize(frame, (64, 64), interpolation=cv2.INTER_AREA)[..., None]
+
+
+@pytest.mark.parametrize("game", ["pong", "space_invaders"])
+def test_observations_and_rewards_are_the_emulators(game):
+    observations, rewards = play(atari.make(game, 64, **PROTOCOL), seed=5, steps=150)
+    expected, expected_rewards = play_emulator(game, seed=5, steps=150)
+    np.testing.assert_array_equal(observations, expected)
+    np.testing.assert_array_equal(rewards, expected_rewards)
+    assert np.any(rewards != 0)
+
+
+def test_configuration_is_the_papers_protocol(composed):
+    env = make(composed("suite=atari", "task=pong"))
+    ale = env.unwrapped.ale
+    assert ale.getFloat("repeat_action_probability") == 0.25
+    assert ale.getInt("max_num_frames_per_episode") == 108_000
+    assert env.action_space.n == 18
+    assert (env.observation_space.shape, env.observation_space.dtype) == ((64, 64, 1), np.uint8)
+    assert (env.noop_max, env.frame_skip, env.unwrapped._frameskip, env.terminal_on_life_loss) == (30, 4, 1, False)
+    assert composed("suite=atari").recipe.reward_transform == "tanh"
+
+
+def test_numbers_of_the_configuration_reach_the_emulator(composed):
+    env = make(composed("suite=atari", "task=pong", "task.env.repeat_action_probability=0.5", "task.action_repeat=2"))
+    assert env.unwrapped.ale.getFloat("repeat_action_probability") == 0.5
+    env.reset(seed=0)
+    before = env.unwrapped.ale.getEpisodeFrameNumber()
+    env.step(0)
+    assert env.unwrapped.ale.getEpisodeFrameNumber() - before == 2
+
+
+def test_an_episode_depends_on_its_seed_alone():
+    env = atari.make("seaquest", 64, **PROTOCOL)
+    first, _ = play(env, seed=7, steps=40)
+    play(env, seed=8, steps=60)
+    again, _ = play(env, seed=7, steps=40)
+    fresh, _ = play(atari.make("seaquest", 64, **PROTOCOL), seed=7, steps=40)
+    other, _ = play(env, seed=9, steps=40)
+    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(first, fresh)
+    assert not np.array_equal(first, other)
+
+
+def test_the_frame_limit_truncates():
+    env = atari.make("pong", 64, **PROTOCOL | {"max_frames": 120})
+    env.reset(seed=0)
+    terminated = truncated = False
+    while not (terminated or truncated):
+        _, _, terminated, truncated, info = env.step(0)
+    assert truncated and not terminated
+    assert info["episode_frame_number"] == 120
+
+
+def test_a_lost_life_does_not_end_the_episode():
+    env = atari.make("breakout", 64, **PROTOCOL)
+    _, info = env.reset(seed=0)
+    lives = info["lives"]
+    for step in range(400):
+        _, _, terminated, truncated, info = env.step(1 if step % 10 == 0 else 0)
+        if info["lives"] < lives:
+            break
+    assert info["lives"] == lives - 1
+    assert not terminated and not truncated
+
+
+def test_an_unknown_game_names_close_ones():
+    with pytest.raises(ValueError, match="game pongg has no ROM in ale-py; close to it: pong"):
+        atari.make("pongg", 64, **PROTOCOL)
+
+
+def test_a_missing_package_names_the_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ale_py", None)
+    with pytest.raises(ValueError, match="pip install ale-py"):
+        atari.make("pong", 64, **PROTOCOL)
+
+
+def test_every_games_file_is_fresh_and_has_a_rom():
+    roms = set(ale_py.roms.get_all_rom_ids())
+    for game in atari_tasks.games():
+        assert (ROOT / "conf" / "task" / f"{game}.yaml").read_text() == atari_tasks.render(game)
+        assert atari_tasks.ROMS.get(game, game) in roms
+
+
+def test_games_are_those_of_the_published_scores():
+    if not PUBLISHED.exists():
+        pytest.skip(f"needs the published scores, {PUBLISHED}")
+    published = {row["task"].removeprefix("atari_") for row in json.loads(PUBLISHED.read_text())}
+    assert sorted(published) == atari_tasks.games()
+    assert len(published) == 55

@@ -1,0 +1,137 @@
+"""Every file of `conf/task` and `conf/suite` composes and builds what it promises; a new file is tested by existing."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from omegaconf import OmegaConf
+
+from agent.envs import check_task, make
+from agent.envs.spaces import action_kind, observation_kind
+
+ROOT = Path(__file__).parents[2]
+TASKS = sorted(path.stem for path in (ROOT / "conf" / "task").glob("*.yaml"))
+SUITES = sorted(path.stem for path in (ROOT / "conf" / "suite").glob("*.yaml"))
+LISTED = {suite: list(OmegaConf.load(ROOT / "conf" / "suite" / f"{suite}.yaml").suite.tasks) for suite in SUITES}
+NORMALISED = [task for suite in ("mini", "minatar", "minigrid", "control") for task in LISTED[suite]]
+
+
+def build(cfg):
+    """The task's environment; skips where an optional package is not installed."""
+    try:
+        return make(cfg)
+    except ValueError as error:
+        if "pip install" in str(error):
+            pytest.skip(str(error))
+        raise
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_task_has_the_promised_spaces(composed, task):
+    suite = next(suite for suite in SUITES if task in LISTED[suite])
+    cfg = composed(f"suite={suite}", f"task={task}")
+    assert cfg.task.get("option", cfg.task.name) == task
+    env = build(cfg)
+    kind = observation_kind(env.observation_space)
+    assert action_kind(env.action_space) == cfg.task.actions
+    env.action_space.seed(0)
+    first, _ = env.reset(seed=11)
+    for _ in range(2):
+        obs, reward, *_ = env.step(env.action_space.sample())
+        assert env.observation_space.contains(obs)
+        assert isinstance(float(reward), float)
+    again, _ = env.reset(seed=11)
+    np.testing.assert_array_equal(first, again)
+    assert first.dtype == (np.float32 if kind == "vector" else np.uint8)
+    env.close()
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_suites_first_task_is_its_default(composed, suite):
+    cfg = composed(f"suite={suite}")
+    assert cfg.suite.name == suite
+    assert cfg.task.get("option", cfg.task.name) == cfg.suite.tasks[0]
+    assert len(set(cfg.suite.tasks)) == len(cfg.suite.tasks)
+    assert set(cfg.suite.tasks) <= set(TASKS)
+    assert cfg.size.name == ("22m" if suite.startswith("atari") else "small")
+    check_task(cfg)
+
+
+@pytest.mark.parametrize("task", sorted(set(NORMALISED)))
+def test_normalisation_spans_from_random_to_reference(composed, task):
+    suite = next(suite for suite in SUITES if task in LISTED[suite])
+    cfg = composed(f"suite={suite}", f"task={task}")
+    assert cfg.task.random < cfg.task.reference
+
+
+def test_choices_compose_to_what_their_names_say(composed):
+    pong = composed("suite=atari", "task=pong")
+    assert (pong.suite.name, pong.task.name, pong.size.name, pong.recipe.name) == ("atari", "pong", "22m", "atari")
+    acrobot = composed("task=acrobot")
+    assert (acrobot.suite.name, acrobot.task.id, acrobot.recipe.name) == ("mini", "Acrobot-v1", "mini")
+    pendulum = composed("suite=control")
+    assert (pendulum.task.actions, pendulum.recipe.name) == ("continuous", "mini_continuous")
+    override = composed("suite=atari", "task=pong", "recipe=mini", "size=small", "run.steps=7")
+    assert (override.recipe.name, override.size.name, override.run.steps) == ("mini", "small", 7)
+    assert composed("suite=atari100k").recipe.prefill < composed("suite=atari100k").run.steps / 10
+
+
+@pytest.mark.parametrize("task", LISTED["control"] + ["gym_continuous"])
+def test_continuous_tasks_select_dynamics(composed, task):
+    suite = next(suite for suite in SUITES if task in LISTED[suite])
+    cfg = composed(f"suite={suite}", f"task={task}")
+    assert cfg.actor_grad == composed("actor_grad=dynamics").actor_grad
+    assert cfg.actor_grad != composed("actor_grad=reinforce").actor_grad
+
+
+def test_a_task_of_another_suite_is_refused(composed):
+    with pytest.raises(ValueError, match="task=pong is not in suite=mini, whose tasks are cartpole, "):
+        make(composed("task=pong"))
+
+
+def test_published_subsets_of_atari():
+    assert len(LISTED["atari"]) == 55
+    assert LISTED["atari5"] == ["battle_zone", "double_dunk", "name_this_game", "phoenix", "qbert"]
+    assert len(LISTED["atari100k"]) == 26
+    assert set(LISTED["atari5"]) | set(LISTED["atari100k"]) <= set(LISTED["atari"])
+
+
+def test_any_id_of_gymnasium(composed):
+    env = make(composed("suite=gym", "task.id=MountainCar-v0"))
+    assert env.spec.id == "MountainCar-v0"
+    assert composed("suite=gym", "task.id=MountainCar-v0").task.name == "MountainCar-v0"
+    env = make(composed("suite=gym", "task=gym_continuous", "task.id=MountainCarContinuous-v0"))
+    assert action_kind(env.action_space) == "continuous"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["task.id=Pendulum-v1"], "actions are continuous, the task's are discrete: use task=gym_continuous"),
+        (
+            ["task=gym_continuous", "task.id=CartPole-v1"],
+            "actions are discrete, the task's are continuous: use task=gym",
+        ),
+        (["task.id=CartPol-v1"], "cannot make environment CartPol-v1: .*Did you mean: `CartPole`"),
+        (["task.id=Blackjack-v1"], "Tuple.* is not supported; allowed: .*task.env.flatten=true"),
+        (["task.id=nowhere:Foo-v1"], "nowhere:Foo-v1 misses a module"),
+        (["+task.env.kwargs.no_such_argument=1"], "cannot make environment CartPole-v1: .*no_such_argument"),
+        (["task.action_repeat=0"], "task.action_repeat=0 must be at least 1"),
+    ],
+)
+def test_bad_choices_are_refused_in_one_line(composed, overrides, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        make(composed("suite=gym", *overrides))
+    assert "\n" not in str(caught.value)
+
+
+def test_documented_scores_are_those_of_the_tasks(composed):
+    text = (ROOT / "docs" / "tasks.md").read_text()
+    rows = {
+        cells[0].strip(" `"): cells for cells in (line.strip("|").split("|") for line in text.splitlines()) if cells
+    }
+    for suite in ("mini", "minatar", "minigrid", "control"):
+        for task in LISTED[suite]:
+            config = composed(f"suite={suite}", f"task={task}").task
+            documented = [float(cell.replace(",", "")) for cell in rows[task][-2:]]
+            assert documented == [config.random, config.reference], task
