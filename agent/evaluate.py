@@ -11,11 +11,16 @@ from agent.collect import Score, environment_action
 
 @torch.no_grad()
 def evaluate(
-    agent, envs: list[gymnasium.Env], seeds: list[int], check_stop: Callable[[], None] = lambda: None
+    agent,
+    envs: list[gymnasium.Env],
+    seeds: list[int],
+    generator: torch.Generator | None = None,
+    check_stop: Callable[[], None] = lambda: None,
 ) -> list[Score]:
     """Play one episode in each environment, in step with one another, with the mode of the policy.
 
-    `seeds` fixes each episode; `check_stop` is called at every step and may raise to break off.
+    `seeds` fix the environments and `generator`, on the agent's device, the latents; `check_stop` is called at every
+    step and may raise to break off.
     """
     observations = np.stack([env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=True)])
     returns, lengths = np.zeros(len(envs)), np.zeros(len(envs), dtype=int)
@@ -23,7 +28,7 @@ def evaluate(
     state, is_first = agent.initial(len(envs)), np.ones(len(envs), dtype=bool)
     while len(playing):
         check_stop()
-        actions, state = agent.act(observations, state, is_first, evaluate=True, progress=1.0)
+        actions, state = agent.act(observations, state, is_first, evaluate=True, progress=1.0, generator=generator)
         steps = [_step(envs[index], action) for index, action in zip(playing, actions, strict=True)]
         observations, rewards, over = (np.stack(column) for column in zip(*steps, strict=True))
         returns[playing] += rewards

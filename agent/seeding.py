@@ -14,7 +14,8 @@ class Stream(IntEnum):
     REPLAY = 1
     TRAIN_EPISODE = 2
     EVAL_EPISODE = 3
-    PREDICTION = 4
+    EVAL_LATENTS = 4
+    PREDICTION = 5
 
 
 def derive(seed: int, stream: Stream, *index: int) -> int:

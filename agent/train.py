@@ -149,7 +149,8 @@ class Run:
         if not self.eval_envs:
             self.eval_envs = [envs.make(self.cfg) for _ in range(count)]
         seeds = [seeding.derive(self.cfg.run.seed, Stream.EVAL_EPISODE, self.step, episode) for episode in range(count)]
-        scores = evaluate(self.agent, self.eval_envs, seeds, self._check_stop)
+        generator = self._torch_generator(Stream.EVAL_LATENTS)
+        scores = evaluate(self.agent, self.eval_envs, seeds, generator, self._check_stop)
         for episode, score in enumerate(scores):
             self._score("eval", episode, score)
 
@@ -158,8 +159,8 @@ class Run:
             return
         rng = self._generator(Stream.PREDICTION, self.step)
         batch = self._to_device(self.replay.sample(PREDICTED_SEQUENCES, self.cfg.recipe.length, rng))
-        with torch.random.fork_rng(self._cuda()), torch.no_grad():
-            picture = predictions.strip(*self.agent.predict(batch, context=WATCHED_STEPS))
+        generator = self._torch_generator(Stream.PREDICTION)
+        picture = predictions.strip(*self.agent.predict(batch, WATCHED_STEPS, generator))
         predictions.save(self.folder / "predictions", self.step, picture)
         self.record.image("prediction", self.step, picture)
 
@@ -238,8 +239,9 @@ class Run:
             return tensors
         return {name: tensor.pin_memory().to(self.device, non_blocking=True) for name, tensor in tensors.items()}
 
-    def _cuda(self) -> list[torch.device]:
-        return [self.device] if self.device.type == "cuda" else []
+    def _torch_generator(self, stream: Stream) -> torch.Generator:
+        """A generator for this step that the training does not draw from."""
+        return torch.Generator(self.device).manual_seed(seeding.derive(self.cfg.run.seed, stream, self.step))
 
     def _progress(self) -> float:
         """Share of the run's agent steps after the prefill, in [0, 1]."""
