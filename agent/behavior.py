@@ -26,13 +26,12 @@ from agent.world_model import WorldModel
 
 
 class Rollout(NamedTuple):
-    """An imagined rollout: feat (H + 1, N, F), action (H + 1, N, A), reward and discount (H + 1, N), entropy (H, N)."""
+    """An imagined rollout: feat (H + 1, N, F), action (H + 1, N, A), reward and discount (H + 1, N)."""
 
     feat: Tensor
     action: Tensor
     reward: Tensor
     discount: Tensor
-    entropy: Tensor
 
     @property
     def weight(self) -> Tensor:
@@ -43,22 +42,22 @@ class Rollout(NamedTuple):
 def imagine(model: WorldModel, actor: nn.Module, start: State, is_terminal: Tensor, horizon: int) -> Rollout:
     """Follow the actor for `horizon` steps from posterior states (N, ...); no gradient from a policy to its state."""
     state, feats = start, [start.feat]
-    actions, entropies = [torch.zeros_like(start.stoch[:, :1]).expand(-1, actor.actions)], []
-    for _ in range(horizon):
-        policy = actor(feats[-1].detach())
-        actions.append(policy.sample())
-        entropies.append(policy.entropy())
-        state = model.rssm.imagine(state, actions[-1])
+    actions = [feats[0].new_zeros(len(feats[0]), actor.actions)]
+    for noise in model.rssm.noise(horizon, len(feats[0])):
+        actions.append(actor(feats[-1].detach()).sample())
+        state = model.rssm.imagine(state, actions[-1], noise)
         feats.append(state.feat)
     feat = torch.stack(feats)
     reward, discount = model.heads["reward"](feat), model.discount(feat, is_terminal)
-    return Rollout(feat, torch.stack(actions), reward, discount, torch.stack(entropies))
+    return Rollout(feat, torch.stack(actions), reward, discount)
 
 
-def target(rollout: Rollout, slow_critic: nn.Module, lambda_: float, entropy, scale: float) -> tuple[Tensor, Tensor]:
-    """Lambda-returns (H, N) and the slow critic's values (H + 1, N), with the policy's entropy if `entropy` adds it."""
+def target(
+    rollout: Rollout, actor: nn.Module, slow_critic: nn.Module, lambda_: float, entropy, scale: float
+) -> tuple[Tensor, Tensor]:
+    """Lambda-returns (H, N) and the slow critic's values (H + 1, N); `entropy` may add the actor's to the reward."""
     value = slow_critic(rollout.feat)
-    reward = entropy.reward(rollout.reward[:-1], rollout.entropy, scale)
+    reward = entropy.reward(rollout.reward[:-1], lambda: actor(rollout.feat[:-1].detach()).entropy(), scale)
     return lambda_return(reward, value[:-1], rollout.discount[:-1], value[-1], lambda_), value
 
 

@@ -151,7 +151,9 @@ class Dreamer(nn.Module):
         start = post.apply(lambda x: x.flatten(0, 1))
         with torch.set_grad_enabled(toggles.actor_grad.through_model):
             rollout = behavior.imagine(self.model, self.actor, start, is_terminal.flatten(), learning.horizon)
-            target, value = behavior.target(rollout, self.slow_critic, learning.lambda_, toggles.entropy, scale)
+            target, value = behavior.target(
+                rollout, self.actor, self.slow_critic, learning.lambda_, toggles.entropy, scale
+            )
         actor_loss, entropy = behavior.actor_loss(rollout, self.actor, target, value, toggles.actor_grad, mix, scale)
         critic_loss = behavior.critic_loss(rollout, self.critic, target)
         metrics = {
@@ -175,8 +177,9 @@ class Dreamer(nn.Module):
         embed = encoder(encoder.prepare(obs[:, :context]))
         post = rssm.observe(embed, actions[:, :context], batch["is_first"][:, :context], generator=generator)
         state, feats = post.apply(lambda x: x[:, -1]), list(post.feat.unbind(1))
-        for action in actions[:, context:].unbind(1):
-            state = rssm.imagine(state, action, generator)
+        future = actions[:, context:].unbind(1)
+        for action, noise in zip(future, rssm.noise(len(future), len(obs), generator), strict=True):
+            state = rssm.imagine(state, action, noise)
             feats.append(state.feat)
         truth = decoder.truth(obs)
         return truth.cpu().numpy(), decoder.picture(torch.stack(feats, 1)).cpu().numpy()

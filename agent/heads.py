@@ -54,7 +54,8 @@ class OneHot:
 
     def sample(self, generator: torch.Generator | None = None) -> Tensor:
         """One-hot actions (..., A)."""
-        return straight_through.one_hot(self.logits, torch.empty_like(self.logits).exponential_(generator=generator))
+        noise = straight_through.gumbel_noise(self.logits.shape, self.logits.device, generator)
+        return straight_through.one_hot(self.logits, noise)
 
     def mode(self) -> Tensor:
         """The most likely action (..., A)."""
@@ -62,11 +63,11 @@ class OneHot:
 
     def log_prob(self, action: Tensor) -> Tensor:
         """Log-probability (...) of one-hot actions (..., A), in which no gradient flows to the action."""
-        return (self.logits.log_softmax(-1) * action.detach()).sum(-1)
+        return (straight_through.log_softmax(self.logits) * action.detach()).sum(-1)
 
     def entropy(self) -> Tensor:
         """Entropy (...) in nats."""
-        log_probs = self.logits.log_softmax(-1)
+        log_probs = straight_through.log_softmax(self.logits)
         return -(log_probs.exp() * log_probs).sum(-1)
 
 

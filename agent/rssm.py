@@ -75,7 +75,7 @@ class RSSM(nn.Module):
         from_deter, from_embed = self.post_hidden.weight.split([self.deter, embed.shape[-1]], 1)
         inputs = functional.linear(action * keep, from_action, self.input.bias).transpose(0, 1).unbind()
         looks = functional.linear(embed, from_embed, self.post_hidden.bias).transpose(0, 1).unbind()
-        noise = latent.noise((embed.shape[1], embed.shape[0]), embed.device, generator).unbind()
+        noise = self.noise(embed.shape[1], embed.shape[0], generator)
         from_stoch, from_deter = from_stoch.t(), from_deter.t()
         deter, stoch, states = state.deter, state.stoch, []
         for now, look, kept, random in zip(inputs, looks, keep.transpose(0, 1).unbind(), noise, strict=True):
@@ -90,10 +90,13 @@ class RSSM(nn.Module):
         """Stats (..., P) of the stochastic state given deter (..., D) alone."""
         return self.prior_stats(functional.elu(self.prior_hidden(deter), inplace=True))
 
-    def imagine(self, state: State, action: Tensor, generator: torch.Generator | None = None) -> State:
-        """The next state (N, ...), drawn from the prior, after action (N, A)."""
+    def noise(self, steps: int, batch: int, generator: torch.Generator | None = None) -> tuple[Tensor, ...]:
+        """The random numbers of a rollout: for each step, those of (batch) latent samples."""
+        return self.latent.noise((steps, batch), self.input.weight.device, generator).unbind()
+
+    def imagine(self, state: State, action: Tensor, noise: Tensor) -> State:
+        """The next state (N, ...), drawn from the prior with one step's `noise`, after action (N, A)."""
         x = functional.elu(self.input(torch.cat([state.stoch, action], -1)), inplace=True)
         deter = self.cell(x, state.deter)
         stats = self.prior(deter)
-        noise = self.latent.noise(stats.shape[:-1], stats.device, generator)
         return State(deter, self.latent.sample(stats, noise), stats)

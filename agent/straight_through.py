@@ -6,23 +6,25 @@ from torch import Tensor
 
 def attach(sample: Tensor, probs: Tensor) -> Tensor:
     """The sample in the forward pass, the gradient of `probs` in the backward pass; any shape."""
-    return sample + (probs - probs.detach()) if probs.requires_grad else sample
+    return sample + (probs - probs.detach())
 
 
-def one_hot_of(index: Tensor, like: Tensor) -> Tensor:
-    """One-hot vectors (..., C) of indices (...), in the dtype and on the device of `like` (..., C)."""
-    return torch.zeros_like(like).scatter_(-1, index.unsqueeze(-1), 1.0)
+def log_softmax(logits: Tensor) -> Tensor:
+    """Log-probabilities (..., C); on CPUs several times faster than torch's own for the few classes of a latent."""
+    return logits - logits.logsumexp(-1, keepdim=True)
+
+
+def gumbel_noise(shape: tuple[int, ...], device: torch.device, generator: torch.Generator | None = None) -> Tensor:
+    """Standard Gumbel noise: the index of the largest logit + noise is a sample of the categorical."""
+    return -torch.rand(shape, device=device, generator=generator).log().neg().log()
 
 
 def one_hot(logits: Tensor, noise: Tensor) -> Tensor:
-    """Sample one-hot vectors (..., C) from logits (..., C) and unit exponential noise (..., C).
-
-    The index of the smallest noise / probability is distributed as the categorical (exponential races).
-    """
-    probs = logits.softmax(-1)
-    return attach(one_hot_of((probs.detach() / noise).argmax(-1), probs), probs)
+    """Sample one-hot vectors (..., C) from logits (..., C) and Gumbel noise (..., C)."""
+    sample = one_hot_mode(logits.detach() + noise)
+    return attach(sample, log_softmax(logits).exp()) if logits.requires_grad else sample
 
 
 def one_hot_mode(logits: Tensor) -> Tensor:
     """The most likely one-hot vector (..., C)."""
-    return one_hot_of(logits.argmax(-1), logits)
+    return torch.zeros_like(logits).scatter_(-1, logits.argmax(-1, keepdim=True), 1.0)

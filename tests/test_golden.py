@@ -132,7 +132,9 @@ def test_golden_imagination(official):
     close(rollout.reward, arrays["imag/reward"], absolute=1e-5)
     close(rollout.discount, arrays["imag/discount"])
     close(rollout.weight, arrays["imag/weight"])
-    target, _ = behavior.target(rollout, agent.slow_critic, agent.learning.lambda_, agent.toggles.entropy, 0.0)
+    target, _ = behavior.target(
+        rollout, agent.actor, agent.slow_critic, agent.learning.lambda_, agent.toggles.entropy, 0.0
+    )
     close(target, arrays["imag/target"])
 
 

@@ -1,5 +1,6 @@
 """Whether the policy's entropy also enters the imagined reward, hence the value function (appendix C, "Long-term entropy")."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,7 +13,7 @@ class Policy:
 
     in_reward = False
 
-    def reward(self, reward: Tensor, entropy: Tensor, scale: float) -> Tensor:
+    def reward(self, reward: Tensor, entropy: Callable[[], Tensor], scale: float) -> Tensor:
         """The imagined reward (H, N), unchanged."""
         return reward
 
@@ -23,9 +24,10 @@ class LongTerm:
 
     in_reward = True
 
-    def reward(self, reward: Tensor, entropy: Tensor, scale: float) -> Tensor:
+    def reward(self, reward: Tensor, entropy: Callable[[], Tensor], scale: float) -> Tensor:
         """The imagined reward (H, N) plus `scale` times the policy's entropy (H, N), which counts from the second state on.
 
         The first state comes from replay: no imagined action led there.
         """
-        return reward + scale * torch.cat([torch.zeros_like(entropy[:1]), entropy[1:]])
+        bonus = scale * entropy()
+        return reward + torch.cat([torch.zeros_like(bonus[:1]), bonus[1:]])

@@ -33,8 +33,8 @@ class Categorical:
         return self.latents * self.classes
 
     def noise(self, shape: tuple[int, ...], device: torch.device, generator: torch.Generator | None = None) -> Tensor:
-        """Unit exponential noise (*shape, latents, classes) for `sample`."""
-        return torch.empty(*shape, self.latents, self.classes, device=device).exponential_(generator=generator)
+        """Gumbel noise (*shape, latents, classes) for `sample`."""
+        return straight_through.gumbel_noise((*shape, self.latents, self.classes), device, generator)
 
     def sample(self, stats: Tensor, noise: Tensor) -> Tensor:
         """Sample stoch (..., S) from stats (..., P) and noise; `sample += probs - sg(probs)` (algorithm 1)."""
@@ -46,16 +46,19 @@ class Categorical:
 
     def kl(self, left: Tensor, right: Tensor) -> Tensor:
         """KL(left || right) in nats, (...), summed over the variables; stats (..., P)."""
-        left, right = self._logits(left).log_softmax(-1), self._logits(right).log_softmax(-1)
+        left, right = self._log_probs(left), self._log_probs(right)
         return (left.exp() * (left - right)).sum((-2, -1))
 
     def entropy(self, stats: Tensor) -> Tensor:
         """Entropy in nats, (...), summed over the variables."""
-        log_probs = self._logits(stats).log_softmax(-1)
+        log_probs = self._log_probs(stats)
         return -(log_probs.exp() * log_probs).sum((-2, -1))
 
     def _logits(self, stats: Tensor) -> Tensor:
         return stats.unflatten(-1, (self.latents, self.classes)).float()
+
+    def _log_probs(self, stats: Tensor) -> Tensor:
+        return straight_through.log_softmax(self._logits(stats))
 
 
 @dataclass(frozen=True)
@@ -128,7 +131,8 @@ class Binary:
     def sample(self, stats: Tensor, noise: Tensor) -> Tensor:
         """Sample stoch (..., S) of zeros and ones from stats (..., P) and noise."""
         probs = stats.float().sigmoid()
-        return straight_through.attach((noise < probs).to(probs.dtype), probs)
+        sample = (noise < probs.detach()).to(probs.dtype)
+        return straight_through.attach(sample, probs) if probs.requires_grad else sample
 
     def mode(self, stats: Tensor) -> Tensor:
         """The most likely stoch (..., S)."""
