@@ -17,10 +17,9 @@ from agent.world_model import WorldModel
 
 TRANSFORMS = {"tanh": torch.tanh, "identity": lambda reward: reward}
 POSITIVE = (
-    *("recipe.batch_size", "recipe.length", "recipe.capacity", "recipe.horizon", "recipe.slow_every"),
-    *("recipe.model_lr", "recipe.actor_lr", "recipe.critic_lr", "recipe.eps", "recipe.clip"),
-    *("size.latents", "size.classes", "size.deter", "size.hidden", "size.depth", "size.units", "size.layers"),
-    *("run.steps", "run.train_every", "run.eval_every", "run.eval_episodes", "run.log_every", "run.checkpoint_every"),
+    *("recipe.horizon", "recipe.slow_every", "recipe.model_lr", "recipe.actor_lr", "recipe.critic_lr", "recipe.eps"),
+    *("recipe.clip", "size.latents", "size.classes", "size.deter", "size.hidden", "size.depth", "size.units"),
+    "size.layers",
 )
 
 
