@@ -8,6 +8,7 @@ from gymnasium import error
 
 from agent.envs.minigrid import binary_planes
 from agent.envs.wrappers import one_line, prepare_rendering, rendering_error, standardise
+from agent.errors import UserError
 
 # Environments of other packages register themselves when their module is imported; `module:Id` names any other one.
 PROVIDERS = {"ALE/": ("ale_py", "ale-py"), "MiniGrid-": ("minigrid", "minigrid")}
@@ -24,7 +25,7 @@ def make(
 ) -> gymnasium.Env:
     """Build the environment `id` with the spaces of `agent.envs.spaces`; `kwargs` go to the environment itself.
 
-    ValueError where the id is not known, a package is missing, or a space is not supported.
+    UserError where the id is not known, a package is missing, or a space is not supported.
     """
     env = create(id, pixels, kwargs or {})
     if id.startswith("MiniGrid-") and not (pixels or flatten):
@@ -42,11 +43,11 @@ def create(id: str, pixels: bool, kwargs: Mapping) -> gymnasium.Env:
     try:
         return gymnasium.make(id, render_mode="rgb_array" if pixels else None, disable_env_checker=True, **kwargs)
     except error.DependencyNotInstalled as cause:
-        raise ValueError(f"{id} misses a package: {one_line(cause)}") from cause
+        raise UserError(f"{id} misses a package: {one_line(cause)}") from cause
     except ModuleNotFoundError as cause:
-        raise ValueError(f"{id} misses a module: {one_line(cause)}; pip install the package that has it") from cause
+        raise UserError(f"{id} misses a module: {one_line(cause)}; pip install the package that has it") from cause
     except (error.Error, ImportError, TypeError) as cause:
-        raise ValueError(f"cannot make environment {id}: {one_line(cause)}") from cause
+        raise UserError(f"cannot make environment {id}: {one_line(cause)}") from cause
     except Exception as cause:
         if pixels:
             raise rendering_error(cause) from cause
@@ -54,8 +55,8 @@ def create(id: str, pixels: bool, kwargs: Mapping) -> gymnasium.Env:
 
 
 def import_provider(id: str, module: str, package: str) -> None:
-    """Import the module that registers `id`; ValueError says what to install."""
+    """Import the module that registers `id`; UserError says what to install."""
     try:
         importlib.import_module(module)
     except ModuleNotFoundError as cause:
-        raise ValueError(f"{id} misses the module {cause.name}: pip install {package}") from cause
+        raise UserError(f"{id} misses the module {cause.name}: pip install {package}") from cause

@@ -6,6 +6,7 @@ from gymnasium.spaces import Box, Discrete
 from gymnasium.wrappers import TimeLimit
 
 from agent.envs.wrappers import standardise
+from agent.errors import UserError
 
 GAMES = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
 
@@ -21,10 +22,14 @@ def make(
 ) -> gymnasium.Env:
     """Build a game with uint8 grids (10, 10, C) of 0 and 1; `max_steps` frames truncate; `size` concerns images only.
 
-    ValueError for an unknown game or a missing package.
+    UserError for an unknown game or a missing package.
     """
     if game not in GAMES:
-        raise ValueError(f"MinAtar has no game {game}; allowed: {', '.join(GAMES)}")
+        raise UserError(f"MinAtar has no game {game}; allowed: {', '.join(GAMES)}")
+    if not 0 <= sticky_action_prob <= 1:
+        raise UserError(f"task.env.sticky_action_prob={sticky_action_prob} must be in [0, 1]")
+    if max_steps < 1:
+        raise UserError(f"task.env.max_steps={max_steps} must be at least 1")
     env = MinAtar(game, sticky_action_prob, full_action_space, difficulty_ramping)
     return standardise(TimeLimit(env, max_steps), size, action_repeat)
 
@@ -36,7 +41,7 @@ class MinAtar(gymnasium.Env):
         try:
             from minatar import Environment
         except ModuleNotFoundError as cause:
-            raise ValueError(f"MinAtar misses the module {cause.name}: pip install minatar") from cause
+            raise UserError(f"MinAtar misses the module {cause.name}: pip install minatar") from cause
         self.game = Environment(game, sticky_action_prob, difficulty_ramping)
         self.actions = list(range(self.game.num_actions())) if full_action_space else self.game.minimal_action_set()
         self.action_space = Discrete(len(self.actions))

@@ -16,6 +16,7 @@ from gymnasium.wrappers import (
 )
 
 from agent.envs.spaces import action_kind
+from agent.errors import UserError
 
 MUJOCO_BACKENDS = {"egl": "libegl1 libgl1-mesa-dri", "osmesa": "libosmesa6", "glfw": "libglfw3"}  # apt packages
 
@@ -48,11 +49,11 @@ def standardise(
     """Give `env` the spaces of `agent.envs.spaces`.
 
     `size` is the side of an image in pixels; `pixels` observes the rendered picture, `flatten` puts every part of a
-    composite observation into one vector, `actions` is the kind of action that the task promises. ValueError where a
+    composite observation into one vector, `actions` is the kind of action that the task promises. UserError where a
     space is not supported or the actions are of the other kind.
     """
     if action_repeat < 1:
-        raise ValueError(f"task.action_repeat={action_repeat} must be at least 1")
+        raise UserError(f"task.action_repeat={action_repeat} must be at least 1")
     if action_repeat > 1:
         env = ActionRepeat(env, action_repeat)
     if pixels:
@@ -78,7 +79,7 @@ def standardise_observation(env: gymnasium.Env, size: int, flatten: bool = False
         bounds = space.low.astype(np.float32), space.high.astype(np.float32)
         return TransformObservation(env, lambda obs: np.asarray(obs, np.float32), Box(*bounds, dtype=np.float32))
     hint = "; task.env.flatten=true makes it a vector" if isinstance(space, Box | Dict | Tuple | MultiDiscrete) else ""
-    raise ValueError(
+    raise UserError(
         f"observation space {one_line(space)} is not supported; allowed: uint8 images HxW or HxWxC, HxWxC grids of 0 "
         f"and 1, vectors, Discrete, MultiBinary{hint}"
     )
@@ -99,14 +100,14 @@ def is_grid(space: Space) -> bool:
 
 
 def standardise_action(env: gymnasium.Env) -> gymnasium.Env:
-    """Discrete actions count from 0, continuous ones are float32 in [-1, 1]; ValueError for other action spaces."""
+    """Discrete actions count from 0, continuous ones are float32 in [-1, 1]; UserError for other action spaces."""
     space = env.action_space
     if isinstance(space, Discrete):
         return env if space.start == 0 else TransformAction(env, lambda a: a + space.start, Discrete(space.n))
     if not isinstance(space, Box) or len(space.shape) != 1:
-        raise ValueError(f"action space {one_line(space)} is not supported; allowed: Discrete, Box of shape (n,)")
+        raise UserError(f"action space {one_line(space)} is not supported; allowed: Discrete, Box of shape (n,)")
     if not (space.is_bounded() and np.all(space.low < space.high)):
-        raise ValueError(f"action space {one_line(space)} is not supported: its bounds must be finite and apart")
+        raise UserError(f"action space {one_line(space)} is not supported: its bounds must be finite and apart")
     one = np.ones(space.shape, space.dtype)
     env = RescaleAction(env, -one, one)
     env.action_space = Box(-1.0, 1.0, space.shape, np.float32)
@@ -114,37 +115,37 @@ def standardise_action(env: gymnasium.Env) -> gymnasium.Env:
 
 
 def check_actions(env: gymnasium.Env, promised: str | None) -> None:
-    """Compare the environment's kind of action with the one that the task promises; ValueError where they differ."""
+    """Compare the environment's kind of action with the one that the task promises; UserError where they differ."""
     if promised not in (None, "discrete", "continuous"):
-        raise ValueError(f"task.actions={promised} is not known; allowed: discrete, continuous")
+        raise UserError(f"task.actions={promised} is not known; allowed: discrete, continuous")
     found = action_kind(env.action_space)
     if promised not in (None, found):
         option = {"discrete": "gym", "continuous": "gym_continuous"}[found]
-        raise ValueError(f"the environment's actions are {found}, the task's are {promised}: use task={option}")
+        raise UserError(f"the environment's actions are {found}, the task's are {promised}: use task={option}")
 
 
 def prepare_rendering() -> None:
-    """Choose headless drawing before a simulator is imported; ValueError for an unknown MUJOCO_GL."""
+    """Choose headless drawing before a simulator is imported; UserError for an unknown MUJOCO_GL."""
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     if not os.environ.get("DISPLAY"):
         os.environ.setdefault("MUJOCO_GL", "egl")
     backend = os.environ.get("MUJOCO_GL", "glfw").lower()
     if backend not in MUJOCO_BACKENDS:
-        raise ValueError(f"MUJOCO_GL={backend} is not known; allowed: {', '.join(MUJOCO_BACKENDS)}")
+        raise UserError(f"MUJOCO_GL={backend} is not known; allowed: {', '.join(MUJOCO_BACKENDS)}")
 
 
-def rendering_error(error: Exception) -> ValueError:
+def rendering_error(error: Exception) -> UserError:
     """The one-line error for pictures that cannot be drawn here, with the packages to install."""
     backend = os.environ.get("MUJOCO_GL", "glfw").lower()
     others = ", ".join(f"MUJOCO_GL={name} (apt install {MUJOCO_BACKENDS[name]})" for name in ("egl", "osmesa"))
-    return ValueError(
+    return UserError(
         f"task.env.pixels=true cannot draw with MUJOCO_GL={backend} (apt install {MUJOCO_BACKENDS[backend]}): "
         f"{one_line(error)}; headless machines draw with {others}"
     )
 
 
 def observe_pixels(env: gymnasium.Env) -> gymnasium.Env:
-    """Observe the rendered picture (H, W, 3) instead of the state; draws one at once, ValueError where it cannot."""
+    """Observe the rendered picture (H, W, 3) instead of the state; draws one at once, UserError where it cannot."""
     try:
         return AddRenderObservation(env, render_only=True)
     except Exception as error:

@@ -1,5 +1,6 @@
 """Compose configurations as `run.py` does."""
 
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 def composed():
     """A function from overrides to the composed configuration."""
 
+    @cache
     def get(*overrides):
         with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
             return compose("config", overrides=list(overrides))

@@ -10,6 +10,7 @@ import pytest
 from gymnasium.utils import seeding
 
 from agent.envs import atari, atari_tasks, make
+from agent.errors import UserError
 
 ale_py = pytest.importorskip("ale_py")
 ROOT = Path(__file__).parents[2]
@@ -127,13 +128,13 @@ def test_a_lost_life_does_not_end_the_episode():
 
 
 def test_an_unknown_game_names_close_ones():
-    with pytest.raises(ValueError, match="game pongg has no ROM in ale-py; close to it: pong"):
+    with pytest.raises(UserError, match="game pongg has no ROM in ale-py; close to it: pong"):
         atari.make("pongg", 64, **PROTOCOL)
 
 
 def test_a_missing_package_names_the_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "ale_py", None)
-    with pytest.raises(ValueError, match="pip install ale-py"):
+    with pytest.raises(UserError, match="pip install ale-py"):
         atari.make("pong", 64, **PROTOCOL)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from agent.envs import control, gym
 from agent.envs.wrappers import prepare_rendering
+from agent.errors import UserError
 
 PICTURE = (
     "from agent.envs import {module}; print({module}.make({arguments}, size=64, pixels=True).reset(seed=0)[0].{what})"
@@ -57,15 +58,15 @@ def test_repeated_actions_and_truncation():
 
 def test_unknown_tasks_are_refused():
     pytest.importorskip("dm_control")
-    with pytest.raises(ValueError, match="no domain walkr; allowed: acrobot, "):
+    with pytest.raises(UserError, match="no domain walkr; allowed: acrobot, "):
         control.make("walkr", "walk", 64, action_repeat=2)
-    with pytest.raises(ValueError, match="the domain walker has no task fly; allowed: .*run"):
+    with pytest.raises(UserError, match="the domain walker has no task fly; allowed: .*run"):
         control.make("walker", "fly", 64, action_repeat=2)
 
 
 def test_a_missing_package_names_the_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "dm_control", None)
-    with pytest.raises(ValueError, match="misses the module dm_control: pip install dm-control==1.0.50 mujoco==3.17.0"):
+    with pytest.raises(UserError, match="misses the module dm_control: pip install dm-control==1.0.50 mujoco==3.17.0"):
         control.make("walker", "walk", 64, action_repeat=2)
 
 
@@ -85,12 +86,12 @@ def test_pictures_of_the_control_suite():
 def test_a_missing_drawing_library_names_the_package(module, arguments):
     pytest.importorskip("mujoco")
     _, errors = in_a_fresh_process("osmesa", module=module, arguments=arguments, what="shape")
-    assert "ValueError: task.env.pixels=true cannot draw with MUJOCO_GL=osmesa (apt install libosmesa6)" in errors
+    assert "UserError: task.env.pixels=true cannot draw with MUJOCO_GL=osmesa (apt install libosmesa6)" in errors
 
 
 def test_an_unknown_drawing_backend_is_refused(monkeypatch):
     monkeypatch.setenv("MUJOCO_GL", "vulkan")
-    with pytest.raises(ValueError, match="MUJOCO_GL=vulkan is not known; allowed: egl, osmesa, glfw"):
+    with pytest.raises(UserError, match="MUJOCO_GL=vulkan is not known; allowed: egl, osmesa, glfw"):
         prepare_rendering()
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from agent.envs import minatar
+from agent.errors import UserError
 
 pytest.importorskip("minatar")
 DEFAULTS = dict(sticky_action_prob=0.1, full_action_space=True, max_steps=2_500, difficulty_ramping=True)
@@ -65,8 +66,8 @@ def test_the_limit_truncates():
 
 
 def test_unknown_games_and_missing_packages(monkeypatch):
-    with pytest.raises(ValueError, match="MinAtar has no game pong; allowed: asterix, "):
+    with pytest.raises(UserError, match="MinAtar has no game pong; allowed: asterix, "):
         minatar.make("pong", 64, **DEFAULTS)
     monkeypatch.setitem(sys.modules, "minatar", None)
-    with pytest.raises(ValueError, match="pip install minatar"):
+    with pytest.raises(UserError, match="pip install minatar"):
         minatar.make("breakout", 64, **DEFAULTS)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from agent.envs import gym
+from agent.errors import UserError
 
 minigrid = pytest.importorskip("minigrid")
 
@@ -54,5 +55,5 @@ def test_the_references_solution(composed):
 
 def test_a_missing_package_names_the_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "minigrid", None)
-    with pytest.raises(ValueError, match="MiniGrid-Empty-5x5-v0 misses the module minigrid: pip install minigrid"):
+    with pytest.raises(UserError, match="MiniGrid-Empty-5x5-v0 misses the module minigrid: pip install minigrid"):
         gym.make("MiniGrid-Empty-5x5-v0", 64)

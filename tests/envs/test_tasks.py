@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 
 from agent.envs import check_task, make
 from agent.envs.spaces import action_kind, observation_kind
+from agent.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 TASKS = sorted(path.stem for path in (ROOT / "conf" / "task").glob("*.yaml"))
@@ -20,7 +21,7 @@ def build(cfg):
     """The task's environment; skips where an optional package is not installed."""
     try:
         return make(cfg)
-    except ValueError as error:
+    except UserError as error:
         if "pip install" in str(error):
             pytest.skip(str(error))
         raise
@@ -85,7 +86,7 @@ def test_continuous_tasks_select_dynamics(composed, task):
 
 
 def test_a_task_of_another_suite_is_refused(composed):
-    with pytest.raises(ValueError, match="task=pong is not in suite=mini, whose tasks are cartpole, "):
+    with pytest.raises(UserError, match="task=pong is not in suite=mini, whose tasks are cartpole, "):
         make(composed("task=pong"))
 
 
@@ -107,21 +108,37 @@ def test_any_id_of_gymnasium(composed):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["task.id=Pendulum-v1"], "actions are continuous, the task's are discrete: use task=gym_continuous"),
         (
-            ["task=gym_continuous", "task.id=CartPole-v1"],
+            ["suite=gym", "task.id=Pendulum-v1"],
+            "actions are continuous, the task's are discrete: use task=gym_continuous",
+        ),
+        (
+            ["suite=gym", "task=gym_continuous", "task.id=CartPole-v1"],
             "actions are discrete, the task's are continuous: use task=gym",
         ),
-        (["task.id=CartPol-v1"], "cannot make environment CartPol-v1: .*Did you mean: `CartPole`"),
-        (["task.id=Blackjack-v1"], "Tuple.* is not supported; allowed: .*task.env.flatten=true"),
-        (["task.id=nowhere:Foo-v1"], "nowhere:Foo-v1 misses a module"),
-        (["+task.env.kwargs.no_such_argument=1"], "cannot make environment CartPole-v1: .*no_such_argument"),
-        (["task.action_repeat=0"], "task.action_repeat=0 must be at least 1"),
+        (["suite=gym", "task.id=CartPol-v1"], "cannot make environment CartPol-v1: .*Did you mean: `CartPole`"),
+        (["suite=gym", "task.id=Blackjack-v1"], "Tuple.* is not supported; allowed: .*task.env.flatten=true"),
+        (["suite=gym", "task.id=nowhere:Foo-v1"], "nowhere:Foo-v1 misses a module"),
+        (
+            ["suite=gym", "+task.env.kwargs.no_such_argument=1"],
+            "cannot make environment CartPole-v1: .*no_such_argument",
+        ),
+        (["suite=gym", "task.action_repeat=0"], "task.action_repeat=0 must be at least 1"),
+        (["suite=atari", "task.action_repeat=0"], "task=alien cannot be built: .*frame_skip.* positive"),
+        (["suite=atari", "task.env.noop_max=-1"], "task=alien cannot be built: .*noop_max.* non-negative"),
+        (
+            ["suite=atari", "task.env.repeat_action_probability=1.5"],
+            r"repeat_action_probability=1.5 must be in \[0, 1\]",
+        ),
+        (["suite=atari", "task.env.max_frames=0"], "max_frames=0 must be at least 1"),
+        (["suite=minatar", "task.env.sticky_action_prob=-1"], r"sticky_action_prob=-1 must be in \[0, 1\]"),
+        (["suite=minatar", "task.env.max_steps=0"], "max_steps=0 must be at least 1"),
+        (["suite=atari", "+task.env.no_such_argument=1"], "task=alien cannot be built: .*no_such_argument"),
     ],
 )
 def test_bad_choices_are_refused_in_one_line(composed, overrides, message):
-    with pytest.raises(ValueError, match=message) as caught:
-        make(composed("suite=gym", *overrides))
+    with pytest.raises(UserError, match=message) as caught:
+        make(composed(*overrides))
     assert "\n" not in str(caught.value)
 
 

@@ -8,6 +8,7 @@ from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tu
 
 from agent.envs.spaces import action_kind, observation_kind
 from agent.envs.wrappers import ActionRepeat, standardise
+from agent.errors import UserError
 
 
 class Fixed(gymnasium.Env):
@@ -75,7 +76,7 @@ COMPOSITE = [Dict(a=Discrete(2), b=Box(0, 1, (3,))), Tuple([Discrete(2)]), Multi
 
 @pytest.mark.parametrize("space", COMPOSITE)
 def test_composite_observations_are_refused_or_flattened(space):
-    with pytest.raises(ValueError, match=r"is not supported; allowed: .*; task.env.flatten=true makes it a vector"):
+    with pytest.raises(UserError, match=r"is not supported; allowed: .*; task.env.flatten=true makes it a vector"):
         standardise(Fixed(space), size=64)
     env = standardise(Fixed(space), size=64, flatten=True)
     assert observation_kind(env.observation_space) == "vector"
@@ -107,14 +108,14 @@ def test_discrete_actions_count_from_zero():
     [MultiDiscrete([2, 2]), MultiBinary(2), Box(-np.inf, np.inf, (2,)), Box(-1, 1, (2, 2)), Tuple([Discrete(2)])],
 )
 def test_other_actions_are_refused(space):
-    with pytest.raises(ValueError, match="action space .* is not supported"):
+    with pytest.raises(UserError, match="action space .* is not supported"):
         standardise(Fixed(Box(0, 1, (3,)), space), size=64)
 
 
 def test_the_promised_kind_of_action_is_checked():
-    with pytest.raises(ValueError, match="actions are discrete, the task's are continuous"):
+    with pytest.raises(UserError, match="actions are discrete, the task's are continuous"):
         standardise(Fixed(Box(0, 1, (3,))), size=64, actions="continuous")
-    with pytest.raises(ValueError, match="task.actions=steps is not known; allowed: discrete, continuous"):
+    with pytest.raises(UserError, match="task.actions=steps is not known; allowed: discrete, continuous"):
         standardise(Fixed(Box(0, 1, (3,))), size=64, actions="steps")
 
 
@@ -134,11 +135,11 @@ def test_a_time_limit_truncates():
 
 @pytest.mark.parametrize("space", [Box(0, 1, (4, 4)), Box(0, 255, (4,), np.uint8), Discrete(3)])
 def test_unknown_observation_spaces_name_what_is_allowed(space):
-    with pytest.raises(ValueError, match="is not supported; allowed: uint8 images"):
+    with pytest.raises(UserError, match="is not supported; allowed: uint8 images"):
         observation_kind(space)
 
 
 @pytest.mark.parametrize("space", [Box(0, 1, (2,)), Discrete(3, start=1), MultiBinary(2)])
 def test_unknown_action_spaces_name_what_is_allowed(space):
-    with pytest.raises(ValueError, match="is not supported; allowed: Discrete"):
+    with pytest.raises(UserError, match="is not supported; allowed: Discrete"):
         action_kind(space)
