@@ -13,9 +13,8 @@ import pandas as pd
 import yaml
 
 from analysis import InputError
-from analysis.effects import seeds_to_decide, welch
+from analysis.effects import Effect, levels, seeds_to_decide, welch
 from analysis.scores import samples
-from analysis.stats import holm_levels
 
 DEFAULT = Path(__file__).parents[1] / "sweeps" / "claims.yaml"
 HELPS, HURTS, NO_HELP, UNDECIDED = "helps", "hurts", "no substantial help", "undecided"
@@ -24,6 +23,7 @@ AGREES = {"helps": {HELPS}, "no_help": {NO_HELP, HURTS}}
 ACTIONS = ("discrete", "continuous")
 SATURATED = 0.9
 NO_LEARNING = 0.05
+CARRIED = 0.8
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class Claims:
-    """All rows, and by suite the smallest effect that counts as substantial (normalised score, fixed before the runs)."""
+    """All rows, and by suite the margin: the smallest effect, in normalised score, that counts as substantial."""
 
     margin: dict[str, float]
     rows: tuple[Claim, ...]
@@ -111,24 +111,37 @@ def evaluate(
     if suite not in claims.margin:
         raise InputError(f"the claims give no margin for suite '{suite}'; they do for: {', '.join(claims.margin)}")
     margin = claims.margin[suite]
-    rows = []
+    rows, comparisons = [], []
     for claim in claims.rows:
-        kinds = [claim.where, *(kind for kind in ACTIONS if kind != claim.where)]
-        candidates = [_compare(frame[frame.actions == kind], claim, suite, kind, match_seeds) for kind in kinds]
-        rows += [row for row in candidates if row["stated"] or row["runs_with"]]
-    family = [[row for row in rows if row["stated"] is stated and np.isfinite(row["error"])] for stated in (True, False)]
-    for members in family:
-        p_values = [row["effect_object"].p_value(margin) for row in members]
-        for row, level in zip(members, holm_levels(np.array(p_values), alpha), strict=True):
-            _decide(row, margin, level)
+        for actions in sorted(ACTIONS, key=lambda kind: kind != claim.where):
+            row, comparison = _compare(frame[frame.actions == actions], claim, suite, actions, match_seeds)
+            if row["stated"] or row["runs_with"]:
+                rows.append(row)
+                comparisons.append(comparison)
+    for stated in (True, False):
+        family = [i for i, row in enumerate(rows) if row["stated"] is stated and row["verdict"] == UNDECIDED]
+        family = [i for i in family if np.isfinite(comparisons[i].effect.error)]
+        alphas = levels([comparisons[i].effect for i in family], margin, alpha)
+        for i, own in zip(family, alphas, strict=True):
+            rows[i] |= _decide(comparisons[i], margin, own)
     for row in rows:
         row["agrees"] = _agrees(row)
-    hidden = ["effect_object", "samples", "error"]
-    return pd.DataFrame(rows).drop(columns=hidden).assign(suite=suite, margin=margin)
+    return pd.DataFrame(rows).assign(suite=suite, margin=margin)
 
 
-def _compare(frame: pd.DataFrame, claim: Claim, suite: str, actions: str, match_seeds: bool) -> dict:
-    """A claim's row without its verdict: the cells that both arms have, and their effect."""
+@dataclass(frozen=True)
+class Comparison:
+    """Scores of both arms on the tasks that both have, M samples each, and the effect of the first over the second."""
+
+    with_: list[np.ndarray]
+    without: list[np.ndarray]
+    effect: Effect
+
+
+def _compare(
+    frame: pd.DataFrame, claim: Claim, suite: str, actions: str, match_seeds: bool
+) -> tuple[dict, Comparison | None]:
+    """A claim's row before its interval, and the comparison behind it (None without data)."""
     row = {
         "claim": claim.id,
         "paper": claim.paper,
@@ -137,39 +150,29 @@ def _compare(frame: pd.DataFrame, claim: Claim, suite: str, actions: str, match_
         "actions": actions,
         "stated": actions == claim.where,
         "verdict": NO_DATA,
-        **dict.fromkeys(["effect", "low", "high", "level", "error"], np.nan),
+        **dict.fromkeys(["effect", "low", "high", "level"], np.nan),
         **dict.fromkeys(["tasks", "runs_with", "runs_without", "seeds_fewest", "seeds_most"], 0),
-        **dict.fromkeys(["parameters_with", "parameters_without", "seeds_needed"], pd.NA),
+        **dict.fromkeys(["parameters_with", "parameters_without", "seeds_needed"]),
         "note": "",
     }
     arms = claim.arms(suite)
     if arms is None:
-        return {**row, "note": f"the claim names no arm for suite {suite}"}
-    row["with"], row["without"] = arms
-    both = [frame[frame.arm == arm] for arm in arms]
-    cells, notes = _common(*both, arms, match_seeds)
+        return {**row, "note": f"the claim names no arm for suite {suite}"}, None
+    row |= {"with": arms[0], "without": arms[1]}
+    first, second = (frame[frame.arm == arm] for arm in arms)
+    cells, notes = _common(first, second, arms, match_seeds)
     if not cells:
-        absent = [arm for arm, runs in zip(arms, both, strict=True) if runs.empty]
+        absent = [arm for arm, runs in zip(arms, (first, second), strict=True) if runs.empty]
         notes = [f"no runs of {' or '.join(absent)}"] if absent else ["the arms share no task and seed", *notes]
-        return {**row, "note": "; ".join(notes)}
+        return {**row, "note": "; ".join(notes)}, None
     used = frame[frame.run.isin(np.concatenate([part.run for part in cells]))]
     with_, without = (list(samples(used, arm).values()) for arm in arms)
-    effect = welch(with_, without)
+    comparison = Comparison(with_, without, welch(with_, without))
     counts = [len(sample) for sample in (*with_, *without)]
-    if max(counts) < 2:
-        notes.append("one seed only: no interval")
-    elif not np.isfinite(effect.error):
-        notes.append("no spread between seeds: no interval")
-    notes += _saturation_notes(used, arms)
-    if max(np.max(sample) for sample in (*with_, *without)) < NO_LEARNING:
-        notes.append("no run of either arm learned")
-    return {
-        **row,
-        "effect": effect.value,
-        "error": effect.error,
-        "effect_object": effect,
-        "samples": (with_, without),
-        "verdict": DEGENERATE if _degenerate(used).any() else UNDECIDED,
+    notes += [*_data_notes(comparison, sorted(used.task.unique())), *_saturation_notes(used, arms)]
+    row |= {
+        "effect": comparison.effect.value,
+        "verdict": DEGENERATE if _degenerate(used) else UNDECIDED,
         "tasks": len(with_),
         "runs_with": sum(map(len, with_)),
         "runs_without": sum(map(len, without)),
@@ -179,10 +182,11 @@ def _compare(frame: pd.DataFrame, claim: Claim, suite: str, actions: str, match_
         "parameters_without": _parameters(used, arms[1]),
         "note": "; ".join(notes),
     }
+    return row, comparison
 
 
 def _common(first: pd.DataFrame, second: pd.DataFrame, arms: tuple[str, str], match_seeds: bool):
-    """The runs of each task that both arms have, one frame per (task, arm), and notes on what was left out."""
+    """The runs of each task that both arms have, a list of frames, and notes on what was left out."""
     notes, cells = [], {}
     for arm, own, other in ((arms[0], first, second), (arms[1], second, first)):
         if not other.empty and (extra := sorted(set(own.task) - set(other.task))):
@@ -205,8 +209,24 @@ def _common(first: pd.DataFrame, second: pd.DataFrame, arms: tuple[str, str], ma
     return [part for parts in cells.values() for part in parts], notes
 
 
-def _degenerate(used: pd.DataFrame) -> pd.Series:
-    return used.groupby("arm").saturation.mean() > SATURATED
+def _data_notes(comparison: Comparison, tasks: list[str]) -> list[str]:
+    """What a reader of the verdict must know of the scores behind it."""
+    cells = [*comparison.with_, *comparison.without]
+    notes = []
+    if max(map(len, cells)) < 2:
+        notes.append("one seed only: no interval")
+    elif not np.isfinite(comparison.effect.error):
+        notes.append("no spread between seeds: no interval")
+    if max(map(np.max, cells)) < NO_LEARNING:
+        notes.append("no run of either arm learned")
+    parts = np.abs([a.mean() - b.mean() for a, b in zip(comparison.with_, comparison.without, strict=True)])
+    if len(tasks) > 2 and parts.max() > CARRIED * parts.sum():
+        notes.append(f"carried by one task, {tasks[int(parts.argmax())]}")
+    return notes
+
+
+def _degenerate(used: pd.DataFrame) -> bool:
+    return bool((used.groupby("arm").saturation.mean() > SATURATED).any())
 
 
 def _saturation_notes(used: pd.DataFrame, arms: tuple[str, str]) -> list[str]:
@@ -220,26 +240,23 @@ def _saturation_notes(used: pd.DataFrame, arms: tuple[str, str]) -> list[str]:
     return notes
 
 
-def _parameters(used: pd.DataFrame, arm: str):
+def _parameters(used: pd.DataFrame, arm: str) -> str | None:
     """The parameter count of an arm: one number, or `low-high` where tasks differ."""
     counts = used.parameters[used.arm == arm].dropna()
     if counts.empty:
-        return pd.NA
+        return None
     low, high = int(counts.min()), int(counts.max())
     return str(low) if low == high else f"{low}-{high}"
 
 
-def _decide(row: dict, margin: float, alpha: float) -> None:
-    """Sets a row's interval at level 1 - alpha and, where no arm is degenerate, its verdict."""
-    effect = row["effect_object"]
-    row["level"] = 1 - alpha
-    row["low"], row["high"] = effect.interval(row["level"])
-    if row["verdict"] == DEGENERATE:
-        return
-    row["verdict"] = verdict(row["low"], row["high"], margin)
-    if row["verdict"] == UNDECIDED:
-        needed = seeds_to_decide(effect, *row["samples"], margin, alpha)
-        row["seeds_needed"] = pd.NA if needed is None else needed
+def _decide(comparison: Comparison, margin: float, alpha: float) -> dict:
+    """Interval at level 1 - alpha, verdict, and how many seeds would decide an undecided row."""
+    low, high = comparison.effect.interval(1 - alpha)
+    decision = verdict(low, high, margin)
+    needed = None
+    if decision == UNDECIDED:
+        needed = seeds_to_decide(comparison.effect, comparison.with_, comparison.without, margin, alpha)
+    return {"low": low, "high": high, "level": 1 - alpha, "verdict": decision, "seeds_needed": needed}
 
 
 def verdict(low: float, high: float, margin: float) -> str:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from analysis.stats import holm
+
 SEEDS_SEARCHED = 10_000
 
 
@@ -22,11 +24,13 @@ class Effect:
         half = stats.t.ppf((1 + level) / 2, self.freedom) * self.error
         return self.value - half, self.value + half
 
-    def p_value(self, margin: float) -> float:
-        """The smallest alpha at which the interval excludes 0, or lies below `margin`: at which it decides."""
-        excludes_zero = stats.t.sf(abs(self.value) / self.error, self.freedom)
-        below_margin = stats.t.cdf((self.value - margin) / self.error, self.freedom)
-        return float(2 * min(excludes_zero, below_margin))
+    def p_zero(self) -> float:
+        """The smallest alpha at which the interval excludes 0."""
+        return float(2 * stats.t.sf(abs(self.value) / self.error, self.freedom))
+
+    def p_margin(self, margin: float) -> float:
+        """The smallest alpha at which the interval lies below `margin` (1 where the effect itself does not)."""
+        return float(min(1, 2 * stats.t.cdf((self.value - margin) / self.error, self.freedom)))
 
 
 def welch(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> Effect:
@@ -53,15 +57,28 @@ def _error_and_freedom(variances: np.ndarray, counts: np.ndarray, tasks: int) ->
     return float(np.sqrt(total)), float(total**2 / np.sum(parts**2 / (counts - 1)))
 
 
+def levels(effects: Sequence[Effect], margin: float, alpha: float = 0.05) -> np.ndarray:
+    """The alpha of each claim's interval `(claims,)`: the smaller of Holm's for excluding 0 and Holm's for lying below
+    the margin.
+
+    Either alone would not do: claims rightly found to have no substantial effect would relax the level for the others
+    though their effect is 0 too.
+    """
+    zero = holm([effect.p_zero() for effect in effects], alpha)
+    below = holm([effect.p_margin(margin) for effect in effects], alpha)
+    return np.minimum(zero, below)
+
+
 def seeds_to_decide(
     effect: Effect, first: Sequence[np.ndarray], second: Sequence[np.ndarray], margin: float, alpha: float
 ) -> int | None:
-    """Seeds per task and arm at which the interval at level 1 - alpha would decide, effect and spread staying as seen."""
+    """Seeds per task and arm at which the interval at level 1 - alpha decides, if effect and spread stay."""
     variances = np.array([np.var(cell, ddof=1) for cell in [*first, *second]])
 
     def decides(seeds: int) -> bool:
         error, freedom = _error_and_freedom(variances, np.full(len(variances), seeds), len(first))
-        return Effect(effect.value, error, freedom).p_value(margin) <= alpha
+        then = Effect(effect.value, error, freedom)
+        return min(then.p_zero(), then.p_margin(margin)) <= alpha
 
     low, high = 2, SEEDS_SEARCHED
     if not decides(high):

@@ -1,4 +1,4 @@
-"""The official repository's score files in the same frames as our own runs: table 1, table K.1, the scheduling claim."""
+"""The official score files in the same frames as our own runs: table 1, table K.1, the scheduling claim."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,7 @@ GAMES = 55
 
 
 def load(source: str) -> Store:
-    """Reads the three score files from a folder or a URL that ends in their folder; raises `InputError` if it cannot."""
+    """Reads the three score files from a folder, or below a URL; raises `InputError` if it cannot."""
     runs, points = [], []
     for name in (MAIN, SCHEDULES):
         for raw in _read(source, name):
@@ -108,7 +108,7 @@ def table_1(store: Store) -> pd.DataFrame:
 
 
 def table_k1(store: Store) -> pd.DataFrame:
-    """The paper's table K.1: final scores of all agents on the 55 games, raw, means over seeds, beside the references."""
+    """The paper's table K.1: raw final scores of all agents on the 55 games, means over seeds."""
     means = finals(store).pivot_table(index="task", columns="arm", values="score", aggfunc="mean")
     return atari_reference().join(means[[*PUBLISHED_BASELINES, DREAMER, SCHEDULED]])
 

@@ -46,10 +46,10 @@ def final_scores(
         points = points[points.env_frames <= until]
     score = _windowed(points.sort_values(["run", "env_frames"], kind="stable"), window)
     frame = used[[*IDENTITY, "saturated", "saturation"]].assign(score=used.run.map(score))
-    problems = [
-        Problem(row.source, f"not scored: status {row.status}" + (f", {row.error}" if isinstance(row.error, str) else ""))
-        for row in store.runs[~store.runs.status.isin(statuses)].itertuples()
-    ]
+    problems = []
+    for row in store.runs[~store.runs.status.isin(statuses)].itertuples():
+        reason = f", {row.error}" if isinstance(row.error, str) else ""
+        problems.append(Problem(row.source, f"not scored: status {row.status}{reason}"))
     problems += [Problem(source, "not scored: no evaluation") for source in frame.source[frame.score.isna()]]
     return frame[frame.score.notna()].reset_index(drop=True), problems
 

@@ -53,7 +53,7 @@ AGGREGATES: dict[str, Callable] = {"mean": mean, "median": median, "iqm": iqm, "
 
 
 def probability_of_improvement(first: Samples, second: Samples) -> float:
-    """Mean over tasks of P(a run of `first` scores above one of `second`), ties half (Mann-Whitney U over its maximum)."""
+    """Mean over tasks of P(a run of `first` scores above one of `second`), ties counting half (Mann-Whitney U)."""
     shares = [
         np.mean((a[:, None] > b[None]) + 0.5 * (a[:, None] == b[None])) for a, b in zip(first, second, strict=True)
     ]
@@ -113,9 +113,12 @@ def aggregates(arms: dict[str, Samples], seed: int = 0, level: float = 0.95) -> 
     return pd.DataFrame(rows, columns=["arm", "aggregate", "value", "low", "high", "runs", "tasks"])
 
 
-def holm_levels(p_values: np.ndarray, alpha: float = 0.05) -> np.ndarray:
-    """Holm's level for each of `m` hypotheses `(m,)`: alpha / m for the smallest p, alpha / (m - 1) for the next, and so
-    on; from the first that its level does not decide, all the others keep that level (Holm 1979)."""
+def holm(p_values: Sequence[float], alpha: float = 0.05) -> np.ndarray:
+    """Holm's level for each of `m` hypotheses, `(m,)` (Holm 1979).
+
+    It is alpha / m for the smallest p, alpha / (m - 1) for the next, and so on; from the first p above its level on,
+    all keep that level.
+    """
     p_values = np.asarray(p_values, float)
     levels = np.empty(len(p_values))
     level = 0.0

@@ -140,7 +140,7 @@ def _read_run(folder: str, source: str, names: list[str]) -> dict:
     if missing:
         raise ValueError(f"run.json lacks {', '.join(missing)}")
     config = raw.get("config") or {}
-    task, run = config.get("task") or {}, config.get("run") or {}
+    task, run, recipe = (config.get(key) or {} for key in ("task", "run", "recipe"))
     saturation = {key: value for key, value in (raw.get("saturation") or {}).items() if value is not None}
     saturated = max(saturation, key=saturation.get, default="")
     return {
@@ -149,7 +149,7 @@ def _read_run(folder: str, source: str, names: list[str]) -> dict:
         "seed": int(raw["seed"]),
         "actions": raw.get("actions"),
         "planned_steps": run.get("steps"),
-        "prefill": run.get("prefill") or 0,
+        "prefill": recipe.get("prefill") or 0,
         **{key: raw.get(key) for key in ("steps", "env_frames", "gradient_steps", "wall_seconds", "error")},
         "random": task.get("random"),
         "reference": task.get("reference"),
@@ -196,7 +196,9 @@ def _parse(chunks: list[tuple[str, bytes]], sources: pd.Series, problems: list[P
     numbers = rows[["step", "env_frames", "return"]].apply(pd.to_numeric, errors="coerce")
     good = np.isfinite(numbers).all(axis=1) & rows.kind.isin(KINDS)
     for run, count in rows.run[~good].value_counts(sort=False).items():
-        problems.append(Problem(sources[run], f"{count} rows of scores.csv left out: not a number, or not train or eval"))
+        problems.append(
+            Problem(sources[run], f"{count} rows of scores.csv left out: no number, or neither train nor eval")
+        )
     return rows.assign(**numbers)[good]
 
 
@@ -251,8 +253,8 @@ def _one_run_per_cell(store: Store) -> Store:
     budgets = runs.planned_steps.fillna(-1)
     common = budgets.groupby([runs.suite, runs.task]).transform(lambda values: values.mode().max())
     for _, row in runs[budgets != common].iterrows():
-        usual = common[row.name]
-        problems.append(Problem(row.source, f"left out: {row.planned_steps:g} steps, most runs of {row.task} have {usual:g}"))
+        lengths = f"{row.planned_steps:g} steps, most runs of {row.task} have {common[row.name]:g}"
+        problems.append(Problem(row.source, f"left out: {lengths}"))
     runs = runs[budgets == common]
     best = runs.assign(done=runs.status == "done").sort_values(["done", "env_frames"], ascending=False, kind="stable")
     cell = ["suite", "task", "arm", "seed"]

@@ -1,0 +1,154 @@
+"""Simulated studies with known effects: how often intervals hold, and how often a claim without effect "helps"."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from analysis.claims import HELPS, verdict
+from analysis.effects import levels, welch
+
+SEEDS = (3, 5, 10)
+CLAIMS, BASELINE_WITHOUT = 13, 4  # comparisons with the shared baseline, and in how many of them it is `without`
+MARGIN, EFFECT, RESAMPLES = 0.10, 0.20, 500
+TASK_SPREADS = np.array([0.05, 0.10, 0.15, 0.20, 0.25])
+
+# A scenario draws the deviations of runs from their arm's true mean: (arms, M, R) with mean 0 in every cell.
+Scenario = Callable[[np.random.Generator, int, int], np.ndarray]
+
+
+def equal(rng: np.random.Generator, arms: int, seeds: int) -> np.ndarray:
+    """Normal, the same spread everywhere."""
+    return rng.normal(0, 0.15, (arms, 5, seeds))
+
+
+def unequal(rng: np.random.Generator, arms: int, seeds: int) -> np.ndarray:
+    """Normal, spreads that differ five-fold between tasks and two-fold between arms."""
+    return rng.normal(0, 1, (arms, 5, seeds)) * _spreads(arms)
+
+
+def skewed(rng: np.random.Generator, arms: int, seeds: int) -> np.ndarray:
+    """Log-normal: a few seeds far above the rest, spreads as in `unequal`."""
+    draws = rng.lognormal(0, 0.8, (arms, 5, seeds))
+    return (draws - np.exp(0.8**2 / 2)) / np.sqrt((np.exp(0.8**2) - 1) * np.exp(0.8**2)) * _spreads(arms)
+
+
+def collapse(rng: np.random.Generator, arms: int, seeds: int) -> np.ndarray:
+    """Every fifth run collapses to zero, the others reach 0.8."""
+    return _two_levels(rng, (arms, 5, seeds), share=0.8, gap=0.8) + rng.normal(0, 0.05, (arms, 5, seeds))
+
+
+def one_coin(rng: np.random.Generator, arms: int, seeds: int) -> np.ndarray:
+    """One task is won or lost by the toss of a coin, the other four hardly vary: the hardest case for few seeds."""
+    noise = rng.normal(0, 0.02, (arms, 5, seeds))
+    noise[:, 0] += _two_levels(rng, (arms, seeds), share=0.5, gap=0.8)
+    return noise
+
+
+def _two_levels(rng: np.random.Generator, shape: tuple[int, ...], share: float, gap: float) -> np.ndarray:
+    return gap * ((rng.random(shape) < share) - share)
+
+
+def _spreads(arms: int) -> np.ndarray:
+    by_arm = np.where(np.arange(arms) % 2, 1.4, 0.7)
+    return by_arm[:, None, None] * TASK_SPREADS[None, :, None]
+
+
+SCENARIOS: dict[str, Scenario] = {
+    "equal spreads": equal,
+    "unequal spreads": unequal,
+    "skewed": skewed,
+    "collapsed seeds": collapse,
+    "one coin": one_coin,
+}
+
+
+def residuals(normalised: pd.DataFrame) -> Scenario:
+    """Real runs: deviations of one arm's published runs from their game's mean, drawn with replacement."""
+    cells = [group.to_numpy() - group.mean() for _, group in normalised.groupby("task").normalised]
+
+    def published(rng: np.random.Generator, arms: int, seeds: int) -> np.ndarray:
+        return np.stack([rng.choice(cell, (arms, seeds)) for cell in cells], axis=1)
+
+    return published
+
+
+def percentile(first: np.ndarray, second: np.ndarray, level: float, rng: np.random.Generator) -> tuple[float, float]:
+    """The percentile bootstrap, runs resampled within each task and arm: the usual choice, for comparison."""
+    effects, _ = _resampled(first, second, rng)
+    return tuple(np.quantile(effects, [(1 - level) / 2, (1 + level) / 2]))
+
+
+def studentised(first: np.ndarray, second: np.ndarray, level: float, rng: np.random.Generator) -> tuple[float, float]:
+    """The bootstrap of the t statistic, for comparison."""
+    value, error = _effect(first), _effect(second)
+    value, error = value[0] - error[0], np.hypot(value[1], error[1])
+    effects, errors = _resampled(first, second, rng)
+    ratios = (effects[errors > 0] - value) / errors[errors > 0]
+    low, high = np.quantile(ratios, [(1 - level) / 2, (1 + level) / 2])
+    return value - high * error, value - low * error
+
+
+def _effect(arm: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean over tasks and its standard error, of `(..., M, R)`."""
+    tasks, seeds = arm.shape[-2:]
+    return arm.mean((-2, -1)), np.sqrt((arm.var(-1, ddof=1) / seeds).sum(-1)) / tasks
+
+
+def _resampled(first: np.ndarray, second: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    parts = []
+    for arm in (first, second):
+        chosen = rng.integers(arm.shape[1], size=(RESAMPLES, *arm.shape))
+        parts.append(_effect(np.take_along_axis(np.broadcast_to(arm, chosen.shape), chosen, axis=-1)))
+    return parts[0][0] - parts[1][0], np.hypot(parts[0][1], parts[1][1])
+
+
+def _welch(first: np.ndarray, second: np.ndarray, level: float, rng: np.random.Generator) -> tuple[float, float]:
+    return welch(first, second).interval(level)
+
+
+METHODS = {"Welch t (used)": _welch, "studentised bootstrap": studentised, "percentile bootstrap": percentile}
+
+
+def coverage(scenario: Scenario, seeds: int, studies: int, seed: int = 0, level: float = 0.95) -> dict[str, float]:
+    """Share of simulated studies of one change of known effect whose interval contains it, by method."""
+    rng = np.random.default_rng(seed)
+    hits = dict.fromkeys(METHODS, 0)
+    for _ in range(studies):
+        first, second = scenario(rng, 2, seeds) + np.array([EFFECT, 0])[:, None, None]
+        for name, interval in METHODS.items():
+            low, high = interval(first, second, level, rng)
+            hits[name] += low <= EFFECT <= high
+    return {name: count / studies for name, count in hits.items()}
+
+
+def false_helps(scenario: Scenario, seeds: int, studies: int, seed: int = 0) -> float:
+    """Share of simulated studies without any effect in which at least one of 13 claims "helps", after Holm.
+
+    All claims share the baseline's runs, as in a real study.
+    """
+    rng = np.random.default_rng(seed)
+    wrong = 0
+    for _ in range(studies):
+        baseline, *others = scenario(rng, 1 + CLAIMS, seeds)
+        pairs = [(arm, baseline) if i < BASELINE_WITHOUT else (baseline, arm) for i, arm in enumerate(others)]
+        effects = [welch(first, second) for first, second in pairs]
+        alphas = levels(effects, MARGIN)
+        verdicts = [verdict(*effect.interval(1 - alpha), MARGIN) for effect, alpha in zip(effects, alphas, strict=True)]
+        wrong += HELPS in verdicts
+    return wrong / studies
+
+
+def table(studies: int, scenarios: dict[str, Scenario] = SCENARIOS, seed: int = 0) -> pd.DataFrame:
+    """Coverage of 95% intervals by method and the share of null studies with a false "helps", by scenario and seeds."""
+    rows = [
+        {
+            "scenario": name,
+            "seeds": seeds,
+            **coverage(scenario, seeds, studies, seed),
+            'studies with a false "helps"': false_helps(scenario, seeds, studies, seed),
+        }
+        for name, scenario in scenarios.items()
+        for seeds in SEEDS
+    ]
+    return pd.DataFrame(rows)
