@@ -100,9 +100,13 @@ class Replay:
 
     def _episode(self, rng: np.random.Generator) -> tuple[int, int]:
         """Live rows [begin, end) of an episode drawn uniformly."""
-        index = int(rng.integers(bisect_right(self.starts, self.oldest) - 1, len(self.starts)))
+        index = int(rng.integers(self._oldest_episode(), len(self.starts)))
         end = self.starts[index + 1] if index + 1 < len(self.starts) else self.end
         return max(self.starts[index], self.oldest), end
+
+    def _oldest_episode(self) -> int:
+        """Index of the oldest episode that has a live row."""
+        return max(0, bisect_right(self.starts, self.oldest) - 1)
 
     def _read(self, position: int, rows: np.ndarray) -> None:
         while len(rows):
@@ -146,11 +150,12 @@ class Replay:
             if (segment + 1) * self.segment_rows <= needed:
                 self._close(segment)
                 path.unlink()
-        del self.starts[: max(0, bisect_right(self.starts, self.oldest) - 1)]
+        del self.starts[: self._oldest_episode()]
 
     def state_dict(self) -> dict:
-        """Position and episodes; the rows themselves are on disk."""
-        return {"end": self.end, "starts": torch.tensor(self.starts, dtype=torch.int64), "rows": str(self.row)}
+        """Position and live episodes; the rows themselves are on disk."""
+        starts = torch.tensor(self.starts[self._oldest_episode() :], dtype=torch.int64)
+        return {"end": self.end, "starts": starts, "rows": str(self.row)}
 
     def load_state_dict(self, state: dict) -> None:
         """Cut the replay back to a checkpoint; UserError for other rows or a missing segment."""

@@ -1,0 +1,149 @@
+"""The training loop: what is done when, what a run leaves, and how it ends when something is wrong."""
+
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from agent import checkpoint, device
+from agent.dreamer import Dreamer
+from agent.errors import UserError
+from agent.meter import Meter
+from agent.record import Record
+from agent.train import train
+
+
+def rows(record, kind):
+    return [row for row in record.scores() if row["kind"] == kind]
+
+
+def test_a_run_leaves_what_it_says(configure, record):
+    train(configure(), record)
+    metrics = list(record.metrics())
+    assert [row["step"] for row in metrics] == list(range(30, 301, 30))
+    assert [row["gradient_steps"] for row in metrics] == [max(0, (step - 60) // 8) for step in range(30, 301, 30)]
+    assert metrics[-1]["kl_loss"] > 0 and metrics[-1]["critic_loss"] > 0 and "kl_loss" not in metrics[0]
+    assert [(row["step"], row["episode"]) for row in rows(record, "eval")] == [
+        (step, episode) for step in (100, 200, 300) for episode in (0, 1)
+    ]
+    episodes = rows(record, "train")
+    assert [row["episode"] for row in episodes] == list(range(len(episodes)))
+    assert np.array_equal(np.cumsum([row["length"] for row in episodes]), [row["step"] for row in episodes])
+    assert all(row["return"] == row["length"] for row in episodes)  # cartpole pays 1 a step
+    run = record.run
+    assert (run["steps"], run["env_frames"], run["gradient_steps"]) == (300, 300, 30)
+    assert run["parameters"]["total"] > 0 and run["device"] == "cpu" and set(run["saturation"]) == {"kl_clamped"}
+    assert not (record.path / "replay").exists()
+    assert checkpoint.load(record.path, identity(record))["step"] == 300
+
+
+def identity(record):
+    return {name: str(record.run[name]) for name in ("suite", "task", "arm", "seed", "digest")}
+
+
+def test_a_run_shorter_than_its_prefill_finishes_without_learning(configure, record):
+    train(configure("run.steps=50"), record)
+    assert record.run["gradient_steps"] == 0 and record.run["saturation"] == {}
+    assert [row["step"] for row in rows(record, "eval")] == [50, 50]
+    assert [row["step"] for row in record.metrics()] == [30, 50]
+
+
+def test_more_than_one_gradient_step_per_agent_step(configure, record):
+    train(configure("run.steps=70", "run.train_every=0.5"), record)
+    assert record.run["gradient_steps"] == 20
+
+
+def test_a_finished_run_only_finishes_again(configure, record, monkeypatch):
+    train(configure("run.keep_replay=true"), record)
+    left = (record.path / "scores.csv").read_bytes(), (record.path / "metrics.jsonl").read_bytes()
+    assert list((record.path / "replay").glob("*.npy"))
+    monkeypatch.setattr(Dreamer, "update", None)
+    train(configure(), record)
+    assert left == ((record.path / "scores.csv").read_bytes(), (record.path / "metrics.jsonl").read_bytes())
+    assert not (record.path / "replay").exists()
+
+
+@pytest.mark.parametrize("task", ["pendulum", "minigrid_empty_5x5"])
+def test_continuous_actions_and_grids(configure, record, task):
+    train(configure(f"task={task}", "run.steps=100", "run.eval_every=1000", "run.predict_every=50"), record)
+    assert record.run["gradient_steps"] == 5
+    pictures = sorted(path.name for path in record.path.glob("predictions/*.png"))
+    assert pictures == ([] if task == "pendulum" else ["0000000050.png", "0000000100.png"])
+
+
+def test_pictures_leave_the_run_as_it_is(configure, record, tmp_path):
+    other = Record(tmp_path / "other")
+    other.update(**record.run)
+    overrides = ("task=minigrid_empty_5x5", "run.steps=150", "run.eval_every=1000")
+    train(configure(*overrides), record)
+    train(configure(*overrides, "run.predict_every=25"), other)
+    weights = [checkpoint.load(each.path, identity(each))["agent"] for each in (record, other)]
+    torch.testing.assert_close(*weights, rtol=0, atol=0)
+    assert list((tmp_path / "other" / "predictions").iterdir())
+
+
+def test_nan_stops_the_run_names_loss_and_step_and_keeps_the_last_good_checkpoint(configure, record, monkeypatch):
+    update = Dreamer.update
+
+    def broken(agent, batch, progress):
+        metrics = update(agent, batch, progress)
+        return metrics | {"reward_loss": metrics["reward_loss"] * float("nan" if agent.updates >= 15 else 1)}
+
+    monkeypatch.setattr(Dreamer, "update", broken)
+    with pytest.raises(FloatingPointError, match=r"NaN or infinity in reward_loss at step 180$"):
+        train(configure("run.log_every=1000"), record)
+    state = checkpoint.load(record.path, identity(record))
+    assert 40 <= state["step"] < 180 and state["agent"]["_extra_state"]["updates"] < 15
+
+
+def test_a_disk_too_small_is_refused_before_the_start(configure, record, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(UserError, match=r"needs .* GB of disk .* recipe.capacity=150"):
+        train(configure(), record)
+    assert list(record.metrics()) == []
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("run.seed=-1", "run.seed=-1: must be zero or more"),
+        ("run.predict_every=-5", "run.predict_every=-5: must be zero or more"),
+        ("run.eval_every=2.5", "run.eval_every=2.5: must be a whole number"),
+        ("recipe.prefill=-1", "recipe.prefill=-1: must be zero or more"),
+        ("recipe.capacity=7", "recipe.capacity=7: must hold a sequence of 8 steps"),
+        ("run.device=cuda:99", "run.device=cuda:99: not on this machine; allowed here: auto, cpu"),
+        ("run.matmul_precision=low", "run.matmul_precision=low: allowed: highest, high, medium"),
+    ],
+)
+def test_bad_numbers_are_refused(configure, record, override, message):
+    with pytest.raises(UserError) as error:
+        train(configure(override), record)
+    assert str(error.value).startswith(message)
+
+
+def test_the_device_is_chosen_among_those_there(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert str(device.choose("auto")) == "cuda" and str(device.choose("cuda:1")) == "cuda:1"
+    with pytest.raises(UserError, match="allowed here: auto, cpu, cuda, cuda:0, cuda:1"):
+        device.choose("cuda:2")
+
+
+def test_a_meter_means_since_the_last_line_and_saturation_over_the_run():
+    meter = Meter(["clamped"])
+    for step, clamped in enumerate((1.0, 1.0, 0.0)):
+        meter.add({"loss": torch.tensor(float(step)), "clamped": torch.tensor(clamped)}, step)
+    assert meter.flush() == {"loss": 1.0, "clamped": pytest.approx(2 / 3)}
+    assert meter.flush() == {}
+    meter.add({"loss": torch.tensor(8.0), "clamped": torch.tensor(0.0)}, 4)
+    assert meter.flush()["loss"] == 8.0 and meter.saturation() == {"clamped": 0.5}
+
+
+def test_a_meter_names_the_first_step_that_was_not_finite():
+    meter = Meter([])
+    for step, loss in ((4, 1.0), (8, float("inf")), (12, float("nan"))):
+        meter.add({"a": torch.tensor(1.0), "b": torch.tensor(loss), "c": torch.tensor(loss)}, step)
+    with pytest.raises(FloatingPointError, match="NaN or infinity in b, c at step 8"):
+        meter.check()
