@@ -1,0 +1,102 @@
+"""Hydra's sweeper for this project: a grid whose runs are skipped, resumed, waited for and reported."""
+
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+WAIT_SECONDS = 2.0  # between looks at runs that another sweep trains
+
+
+class AblationSweeper(Sweeper):
+    """Launches the runs of a command that are not done, and ends with a table of those that did not get done.
+
+    `params` are sweeps that the command line may replace; `claims` is a claims file whose arms are swept.
+    """
+
+    def __init__(self, params: dict[str, str] | None = None, claims: str | None = None):
+        self.params, self.claims = params, claims
+        self.config: DictConfig | None = None
+        self.launcher = None
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Keep the configuration and make the launcher that hydra/launcher names."""
+        self.config = config
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> list:
+        """Run every job of the command; exits with status 1 unless all are done at the end."""
+        from agent.errors import UserError
+
+        try:
+            all_done = self._sweep(arguments)
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            print("interrupted: the same command goes on from the last checkpoints", file=sys.stderr)
+            sys.exit(130)
+        if not all_done:
+            sys.exit(1)
+        return []
+
+    def _sweep(self, arguments: list[str]) -> bool:
+        from sweeps import grid, job, plan, report
+
+        started = time.monotonic()
+        runs = plan.planned(grid.jobs(arguments, self.params, self.claims))
+        todo = [run for run in runs if run.state != plan.DONE]
+        print(f"{len(runs)} runs, {len(runs) - len(todo)} of them done; {len(todo)} to launch", flush=True)
+        outcomes = self._launch([run.overrides for run in todo])
+        while waiting := [index for index, outcome in enumerate(outcomes) if outcome.status == job.BUSY]:
+            self._wait_for_one([outcomes[index].folder for index in waiting])
+            free = [index for index in waiting if not _busy(outcomes[index].folder)]
+            for index, again in zip(free, self._launch([todo[index].overrides for index in free]), strict=True):
+                outcomes[index] = again
+        return report.report(outcomes, len(runs) - len(todo), time.monotonic() - started)
+
+    def _launch(self, jobs: Sequence[Sequence[str]]) -> list:
+        if not jobs:
+            return []
+        from sweeps import job
+
+        stop = Path(tempfile.gettempdir()) / f"sweep-{uuid.uuid4().hex}.stop"
+        environment = {job.STOP_FILE: str(stop), **self._local_environment(len(jobs))}
+        passed = [f"+hydra.job.env_set.{name}={value}" for name, value in environment.items()]
+        try:
+            returns = self.launcher.launch([[*overrides, *passed] for overrides in jobs], initial_job_idx=0)
+        finally:
+            stop.unlink(missing_ok=True)
+        return [returned.return_value for returned in returns]
+
+    def _local_environment(self, jobs: int) -> dict[str, str]:
+        """Of jobs on this machine, whose cores and GPUs the sweep shares out; a cluster's scheduler does it itself."""
+        from sweeps import job, parallel
+
+        target = self.config.hydra.launcher._target_
+        if not target.endswith(("BasicLauncher", "JoblibLauncher")):
+            return {}
+        limit = self.config.hydra.launcher.get("n_jobs", 1)
+        limit = parallel.cores() if limit < 0 else limit
+        threads = self.config.run.threads or parallel.threads_each(min(limit, jobs))
+        return {job.LOCAL: "1", **{name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}}
+
+    def _wait_for_one(self, folders: list[str]) -> None:
+        print(f"waiting for {len(folders)} runs that other processes train", flush=True)
+        while all(_busy(folder) for folder in folders):
+            time.sleep(WAIT_SECONDS)
+
+
+def _busy(folder: str) -> bool:
+    from agent.runfolder import RunFolder
+
+    return RunFolder(folder).holder() is not None

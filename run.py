@@ -1,0 +1,137 @@
+"""Train one run, or with -m one child process per run: `python run.py -m latent=categorical,gaussian run.seed=0,1`."""
+
+import os
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+from agent.arm import Identity, identify, toggles
+from agent.errors import UserError
+from agent.exits import BAD_INPUT, BUSY, DONE, FAILED, INTERRUPTED
+from agent.record import Record, read_run
+from agent.runfolder import Busy, RunFolder
+from agent.stop import Stop
+from sweeps.parallel import register_resolver
+
+register_resolver()
+
+
+@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+def main(cfg: DictConfig):
+    """One run; in a multirun, the parent of its child process."""
+    if HydraConfig.get().mode == RunMode.MULTIRUN:
+        from sweeps import job
+
+        return job.run(cfg)
+    try:
+        code = run(cfg, Stop())
+    except UserError as error:
+        code = _complain(error, BAD_INPUT)
+    except Busy as error:
+        code = _complain(error, BUSY)
+    except OSError as error:  # a disk that is full, say
+        code = _complain(error, FAILED)
+    sys.exit(code)
+
+
+def run(cfg: DictConfig, stop: Stop) -> int:
+    """Train the run that `cfg` describes unless it is done, and return the process's exit status."""
+    identity = identify(cfg, HydraConfig.get().runtime.choices)
+    folder = RunFolder(Path(cfg.run.root) / identity.folder)
+    if (code := _finished(folder, cfg.run.retry_failed)) is not None:
+        return code
+    _check(cfg, HydraConfig.get().runtime.choices)
+    with folder.claim() as lost:
+        if (code := _finished(folder, cfg.run.retry_failed)) is not None:  # another process was quicker
+            return code
+        stop.also(lost)
+        return _train(cfg, identity, folder.path, stop)
+
+
+def _finished(folder: RunFolder, retry_failed: bool) -> int | None:
+    fields = read_run(folder.path) or {}
+    if fields.get("status") == "done":
+        print(f"done already: {folder.path}")
+        return DONE
+    if fields.get("status") == "failed" and not retry_failed:
+        raise UserError(f"{folder.path} failed: {fields.get('error')}; run.retry_failed=true tries again")
+    return None
+
+
+def _check(cfg: DictConfig, choices: Mapping[str, str]) -> None:
+    """UserError for a task of another suite and for options that change nothing together."""
+    from agent import build, envs
+
+    try:
+        envs.check_task(cfg)
+        build.check(cfg, choices)
+    except ValueError as error:
+        raise UserError(error) from error
+
+
+def _train(cfg: DictConfig, identity: Identity, path: Path, stop: Stop) -> int:
+    from agent.track import add_tracker
+    from agent.train import Interrupted, train
+
+    record = Record(path)
+    record.update(**_fields(cfg, identity))
+    try:
+        add_tracker(cfg.tracker, record)
+        train(cfg, record, stop)
+        record.update(status="done")
+        return DONE
+    except (Interrupted, KeyboardInterrupt) as error:
+        record.update(status="interrupted")
+        print(f"interrupted: {error or path}", file=sys.stderr)
+        return INTERRUPTED
+    except UserError as error:  # nothing is wrong with the run: it goes on once the cause is put right
+        record.update(status="interrupted", error=_first_line(error))
+        raise
+    except Exception as error:
+        (path / "error.txt").write_text(traceback.format_exc())
+        record.update(status="failed", error=_first_line(error))
+        return _complain(error, FAILED, f" (traceback in {path / 'error.txt'})")
+    finally:
+        record.close()
+
+
+def _fields(cfg: DictConfig, identity: Identity) -> dict[str, object]:
+    from agent.provenance import provenance
+
+    job = HydraConfig.get()
+    return {
+        "status": "running",
+        "arm": identity.arm,
+        "task": identity.task,
+        "suite": identity.suite,
+        "seed": identity.seed,
+        "digest": identity.digest,
+        "actions": cfg.task.actions,
+        "overrides": list(job.overrides.task),
+        "config": OmegaConf.to_container(cfg, resolve=True),
+        "choices": toggles(job.runtime.choices),
+        **provenance(),
+        "error": None,
+    }
+
+
+def _complain(error: Exception, code: int, more: str = "") -> int:
+    if os.environ.get("HYDRA_FULL_ERROR"):
+        raise error
+    print(f"error: {_first_line(error)}{more}", file=sys.stderr)
+    return code
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error) if isinstance(error, UserError | Busy) else f"{type(error).__name__}: {error}"
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+if __name__ == "__main__":
+    main()

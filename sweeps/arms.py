@@ -1,0 +1,33 @@
+"""The arms of a claims file, as overrides."""
+
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+
+from agent.arm import BASELINE, parts
+from agent.errors import UserError
+
+ROOT = Path(__file__).parents[1]
+
+
+def of_claims(path: str, suite: str, actions: str) -> list[list[str]]:
+    """Overrides of each arm that a claim about tasks of this kind of actions names in a suite, each arm once.
+
+    A relative path is the project's. Raises UserError for a file that is no claims file.
+    """
+    named = (claim.arms(suite) for claim in _claims(ROOT / path) if claim.where == actions)
+    return [parts(arm) for arm in _ordered(arm for sides in named if sides for arm in sides)]
+
+
+@cache
+def _claims(path: Path):
+    from analysis import InputError, claims  # pandas: only where a claims file is read
+
+    try:
+        return claims.load(path).rows
+    except InputError as error:
+        raise UserError(str(error)) from error
+
+
+def _ordered(arms: Iterable[str]) -> list[str]:
+    return sorted(set(arms), key=lambda arm: (arm != BASELINE, arm))

@@ -1,0 +1,91 @@
+"""The jobs that a command stands for: every combination of its sweeps, one list of overrides per run.
+
+Hydra's syntax throughout: `latent=categorical,gaussian`, `run.seed=range(5)`, `latent=glob(*)`. A glob over tasks stays
+within the suite's tasks. Jobs are ordered by seed first, so that an unfinished sweep has whole rounds to look at.
+"""
+
+from collections.abc import Mapping, Sequence
+from itertools import product
+
+from hydra import compose
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+
+from agent.errors import UserError
+from sweeps import arms
+
+SEED = "run.seed"
+
+
+def jobs(
+    overrides: Sequence[str], params: Mapping[str, str] | None = None, claims: str | None = None
+) -> list[list[str]]:
+    """Overrides of each job of a command line, of a sweep's `params` that the command line does not name, and of
+    every arm of a claims file.
+
+    Raises UserError naming what is wrong with a sweep.
+    """
+    given = [f"{key}={value}" for key, value in (params or {}).items()]
+    by_key = {override.get_key_element(): override for override in _parse([*given, *overrides])}
+    by_key.pop("+sweep", None)
+    by_key = {key: override for key, override in by_key.items() if not key.lstrip("+~").startswith("hydra")}
+    suite, task, seed = (by_key.pop(key, None) for key in ("suite", "task", SEED))
+    fixed = [override.input_line for override in by_key.values() if not override.is_sweep_override()]
+    axes = [_values(override) for override in by_key.values()]
+    found = []
+    for chosen in _values(suite):
+        base = _compose([*fixed, *chosen])
+        for named in _tasks(task, base):
+            claimed = arms.of_claims(claims, base.suite.name, _actions([*fixed, *chosen, *named])) if claims else [[]]
+            for several in product(claimed, *axes):
+                found.append([*chosen, *named, *(part for parts in several for part in parts)])
+    return [[*job, *seeded] for seeded in _values(seed) for job in found]
+
+
+def _parse(overrides: Sequence[str]) -> list[Override]:
+    parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    try:
+        return parser.parse_overrides(list(overrides))
+    except HydraException as error:
+        raise UserError(str(error).splitlines()[0]) from error
+
+
+def _values(override: Override | None) -> list[list[str]]:
+    """The override's values as lists of overrides: one empty list for none."""
+    if override is None:
+        return [[]]
+    if not override.is_sweep_override():
+        return [[override.input_line]]
+    if not override.is_discrete_sweep():
+        raise UserError(f"{override.input_line}: no grid; allowed: a,b  range(a,b)  choice(a,b)  glob(*)")
+    values = [[f"{override.get_key_element()}={value}"] for value in override.sweep_string_iterator()]
+    if not values:
+        raise UserError(f"{override.input_line}: names nothing")
+    return values
+
+
+def _tasks(task: Override | None, base: DictConfig) -> list[list[str]]:
+    tasks = list(base.suite.tasks or [])
+    if not tasks:
+        raise UserError(f"suite={base.suite.name} has no tasks")
+    if task is None or "glob(" not in task.input_line:
+        return _values(task)
+    globbed = {value.split("=", 1)[1] for (value,) in _values(task)}
+    within = [[f"task={name}"] for name in tasks if name in globbed]
+    if not within:
+        raise UserError(f"{task.input_line}: no task of suite={base.suite.name}, which has {', '.join(tasks)}")
+    return within
+
+
+def _actions(overrides: list[str]) -> str:
+    return _compose(overrides).task.actions
+
+
+def _compose(overrides: list[str]) -> DictConfig:
+    try:
+        return compose("config", [o for o in overrides if not o.startswith("hydra")])
+    except HydraException as error:
+        raise UserError(" ".join(str(error).split())) from error

@@ -1,0 +1,119 @@
+"""One job of a sweep: a child process, of which only its exit status and its files count."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from agent import exits
+from agent.arm import identify
+from agent.errors import UserError
+from agent.record import read_run
+from agent.stop import PARENT
+from sweeps import parallel
+
+RUN = Path(__file__).parents[1] / "run.py"
+STOP_FILE = "SWEEP_STOP"  # environment variable: no more runs once this file exists
+LOCAL = "SWEEP_LOCAL"  # environment variable: the sweep shares this machine's GPUs out itself
+POLL_SECONDS = 0.2
+GRACE_SECONDS = 60.0  # for a child to write its checkpoint
+DONE, FAILED, CUT_OFF, BUSY, LEFT_OUT = "done", "failed", "cut off", "busy", "not started"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one job."""
+
+    name: str
+    folder: str
+    status: str
+    error: str | None
+    seconds: float
+
+
+def run(cfg: DictConfig) -> Outcome:
+    """Run the composed job as a child process and wait for it; never raises for what happens in the child."""
+    identity = identify(cfg, HydraConfig.get().runtime.choices)
+    folder = Path(cfg.run.root) / identity.folder
+    number, started = HydraConfig.get().job.num, time.monotonic()
+    if _stop_asked():
+        return Outcome(str(identity), str(folder), LEFT_OUT, None, 0.0)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        code, said = _child(cfg, folder / "log.txt")
+        status, error = _result(code, said, folder)
+    except (OSError, UserError) as problem:
+        status, error = FAILED, str(problem)
+    seconds = time.monotonic() - started
+    print(f"#{number} {identity}: {status} after {seconds:.0f} s{f': {error}' if error else ''}", flush=True)
+    if status == FAILED and cfg.run.fail_fast and STOP_FILE in os.environ:
+        Path(os.environ[STOP_FILE]).touch()
+    return Outcome(str(identity), str(folder), status, error, seconds)
+
+
+def _child(cfg: DictConfig, log: Path) -> tuple[int, str]:
+    """Exit status of the run's process, negative for a signal, and what it said last."""
+    with ExitStack() as stack:
+        devices = parallel.shared_gpus(cfg.run.device) if LOCAL in os.environ else []
+        pin = stack.enter_context(parallel.pinned(devices, cfg.run.jobs_per_gpu))
+        output = stack.enter_context(open(log, "ab"))
+        start = output.tell()
+        child = subprocess.Popen(
+            [sys.executable, str(RUN), *HydraConfig.get().overrides.task],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **pin, PARENT: str(os.getpid())},
+        )
+        try:
+            code = _wait(child)
+        finally:
+            _end(child)
+    with open(log, "rb") as file:
+        file.seek(start)
+        lines = file.read().decode(errors="replace").split("\n")
+    return code, next((line for line in reversed(lines) if line.strip()), "")
+
+
+def _wait(child: subprocess.Popen) -> int:
+    parent = os.getppid()
+    while True:
+        with suppress(subprocess.TimeoutExpired):
+            return child.wait(POLL_SECONDS)
+        if _stop_asked() or os.getppid() != parent:  # the sweep was stopped, or killed
+            return _end(child)
+
+
+def _end(child: subprocess.Popen) -> int:
+    """Ask a child that still runs to stop, and wait for its checkpoint."""
+    if child.poll() is None:
+        child.terminate()
+        try:
+            child.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+    return child.wait()
+
+
+def _result(code: int, said: str, folder: Path) -> tuple[str, str | None]:
+    if code == exits.DONE:
+        return DONE, None
+    if code == exits.BUSY:
+        return BUSY, said
+    if code == exits.INTERRUPTED:
+        return CUT_OFF, None
+    if code < 0:
+        return CUT_OFF, f"killed by {signal.Signals(-code).name}"
+    error = (read_run(folder) or {}).get("error") if code == exits.FAILED else None
+    return FAILED, error or said.removeprefix("error: ") or f"exit status {code}"
+
+
+def _stop_asked() -> bool:
+    return STOP_FILE in os.environ and Path(os.environ[STOP_FILE]).exists()

@@ -1,0 +1,100 @@
+"""How many runs a machine takes at a time, with how many threads, and on which GPU each."""
+
+import os
+import runpy
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+from omegaconf import OmegaConf
+
+from agent.errors import UserError
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gpus() -> list[str]:
+    """The GPUs that runs may use, as CUDA_VISIBLE_DEVICES names them; none for a PyTorch without CUDA."""
+    if not _torch_has_cuda():
+        return []
+    if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
+    try:
+        listed = subprocess.run(
+            ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"], capture_output=True, text=True, timeout=30
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return listed.stdout.split() if listed.returncode == 0 else []
+
+
+def shared_gpus(device: str) -> list[str]:
+    """The GPUs that runs of `run.device` are spread over: none for the CPU and for a device that is named."""
+    return gpus() if device in ("auto", "cuda") else []
+
+
+def at_a_time(device: str, threads: int | None, jobs_per_gpu: int) -> int:
+    """Runs at a time on this machine: `jobs_per_gpu` on each GPU, or as many as the cores feed with `threads` each."""
+    for name, value in (("run.threads", threads), ("run.jobs_per_gpu", jobs_per_gpu)):
+        if value is not None and (not isinstance(value, int) or value < 1):
+            raise UserError(f"{name}={value}: must be a whole number of at least 1")
+    if device.startswith("cuda:"):
+        return jobs_per_gpu
+    return len(shared_gpus(device)) * jobs_per_gpu or max(1, cores() // (threads or 1))
+
+
+def threads_each(parallel: int) -> int:
+    """Threads of each of `parallel` runs."""
+    return max(1, cores() // parallel)
+
+
+@contextmanager
+def pinned(devices: list[str], jobs_per_gpu: int, places: Path | None = None) -> Iterator[dict[str, str]]:
+    """Hold one of `jobs_per_gpu` places on one of the GPUs; yields the environment that pins a child process to it.
+
+    Places are kernel locks of this machine, so that sweeps started side by side share them; waits until one is free.
+    """
+    if not devices:
+        yield {}
+        return
+    places = places or Path(tempfile.gettempdir()) / f"ablation-gpus-{os.getuid()}"
+    places.mkdir(parents=True, exist_ok=True)
+    device, lock = _take_place(devices, jobs_per_gpu, places)
+    try:
+        yield {"CUDA_VISIBLE_DEVICES": device, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    finally:
+        lock.release()
+
+
+def register_resolver() -> None:
+    """Let conf/ say `${at_a_time:device,threads,jobs_per_gpu}`."""
+    OmegaConf.register_new_resolver("at_a_time", at_a_time, replace=True)
+
+
+def _take_place(devices: list[str], jobs_per_gpu: int, places: Path) -> tuple[str, FileLock]:
+    while True:
+        for place in range(jobs_per_gpu):  # the first place of every GPU before the second of any
+            for device in devices:
+                lock = FileLock(places / f"{device.replace('/', '_')}-{place}.lock", timeout=0)
+                try:
+                    lock.acquire()
+                except Timeout:
+                    continue
+                return device, lock
+        time.sleep(1.0)
+
+
+def _torch_has_cuda() -> bool:
+    """Whether the installed PyTorch is built for CUDA, without the seconds that importing it takes."""
+    spec = find_spec("torch")
+    if spec is None or spec.origin is None:
+        return False
+    return runpy.run_path(str(Path(spec.origin).with_name("version.py")))["cuda"] is not None

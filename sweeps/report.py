@@ -1,0 +1,24 @@
+"""The end of a sweep: what became of each run."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from sweeps.job import DONE, Outcome
+
+
+def report(outcomes: Sequence[Outcome], already: int, seconds: float) -> bool:
+    """Print a table of the runs that are not done and a line of counts; returns whether all are done."""
+    console = Console(soft_wrap=True, highlight=False)
+    bad = [outcome for outcome in outcomes if outcome.status != DONE]
+    if bad:
+        table = Table("run", "status", "error", "folder", title="not done", box=None)
+        for outcome in bad:
+            table.add_row(outcome.name, outcome.status, outcome.error or "", outcome.folder)
+        console.print(table)
+    counts = Counter(outcome.status for outcome in outcomes)
+    parts = [f"{number} {status}" for status, number in sorted(counts.items())]
+    console.print(f"sweep: {', '.join([*parts, f'{already} done before'])} in {seconds:.0f} s")
+    return not bad
