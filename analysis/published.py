@@ -74,6 +74,7 @@ def _run(file: str, raw: dict, arm: str, number: int) -> dict:
         "actions": "discrete",
         "status": "done",
         "env_frames": raw["xs"][-1],
+        "error": "",
         "saturated": "",
         "saturation": 0.0,
     }

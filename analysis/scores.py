@@ -48,7 +48,7 @@ def final_scores(
     frame = used[[*IDENTITY, "saturated", "saturation"]].assign(score=used.run.map(score))
     problems = []
     for row in store.runs[~store.runs.status.isin(statuses)].itertuples():
-        reason = f", {row.error}" if isinstance(row.error, str) else ""
+        reason = f", {row.error}" if row.error else ""
         problems.append(Problem(row.source, f"not scored: status {row.status}{reason}"))
     problems += [Problem(source, "not scored: no evaluation") for source in frame.source[frame.score.isna()]]
     return frame[frame.score.notna()].reset_index(drop=True), problems

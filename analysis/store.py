@@ -15,27 +15,11 @@ from analysis import InputError
 SCHEMA = 1
 SCORES = ["step", "env_frames", "kind", "episode", "return", "length"]
 KINDS = ["train", "eval"]
-RUN = [
-    "source",
-    "suite",
-    "task",
-    "arm",
-    "seed",
-    "actions",
-    "status",
-    "planned_steps",
-    "steps",
-    "env_frames",
-    "gradient_steps",
-    "wall_seconds",
-    "prefill",
-    "random",
-    "reference",
-    "parameters",
-    "saturated",
-    "saturation",
-    "error",
+NUMBERS = [
+    *("planned_steps", "prefill", "steps", "env_frames", "gradient_steps", "wall_seconds"),
+    *("random", "reference", "parameters", "saturation"),
 ]
+RUN = ["source", "suite", "task", "arm", "seed", "actions", "status", "error", "saturated", *NUMBERS]
 POINT = ["kind", "step", "env_frames", "gradient_steps", "score", "episodes"]
 # In the exported csv a run's own totals are told apart from those of its points.
 EXPORTED = {"env_frames": "run_env_frames", "gradient_steps": "run_gradient_steps"}
@@ -115,9 +99,14 @@ def _load_folder(root: Path) -> Store:
         records.append(record)
         chunks.append(_read_scores(folder, source, problems))
     runs = pd.DataFrame(records, columns=RUN)
+    runs = _typed(runs)
     runs.insert(0, "run", np.arange(len(runs)))
     points = _points(_parse(chunks, runs.source, problems))
     return Store(runs, _with_gradient_steps(points, runs), problems)
+
+
+def _typed(runs: pd.DataFrame) -> pd.DataFrame:
+    return runs.assign(**runs[NUMBERS].apply(pd.to_numeric, errors="coerce").astype(float))
 
 
 def _run_folders(root: Path):
@@ -150,7 +139,8 @@ def _read_run(folder: str, source: str, names: list[str]) -> dict:
         "actions": raw.get("actions"),
         "planned_steps": run.get("steps"),
         "prefill": recipe.get("prefill") or 0,
-        **{key: raw.get(key) for key in ("steps", "env_frames", "gradient_steps", "wall_seconds", "error")},
+        **{key: raw.get(key) for key in ("steps", "env_frames", "gradient_steps", "wall_seconds")},
+        "error": raw.get("error") or "",
         "random": task.get("random"),
         "reference": task.get("reference"),
         "parameters": (raw.get("parameters") or {}).get("total"),
@@ -193,7 +183,7 @@ def _parse(chunks: list[tuple[str, bytes]], sources: pd.Series, problems: list[P
                 except (pd.errors.ParserError, UnicodeDecodeError, ValueError) as error:
                     problems.append(Problem(sources[run], f"scores left out: {str(error).splitlines()[0]}"))
     rows = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=["run", *SCORES])
-    numbers = rows[["step", "env_frames", "return"]].apply(pd.to_numeric, errors="coerce")
+    numbers = rows[["step", "env_frames", "return"]].apply(pd.to_numeric, errors="coerce").astype(float)
     good = np.isfinite(numbers).all(axis=1) & rows.kind.isin(KINDS)
     for run, count in rows.run[~good].value_counts(sort=False).items():
         problems.append(
@@ -220,8 +210,7 @@ def _points(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _with_gradient_steps(points: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """Adds gradient steps at each point, by the run's constant ratio of updates to agent steps after its prefill."""
-    own = runs.set_index("run")[["steps", "gradient_steps", "prefill"]].apply(pd.to_numeric, errors="coerce")
-    own = own.loc[points.run].reset_index(drop=True)
+    own = runs.set_index("run")[["steps", "gradient_steps", "prefill"]].loc[points.run].reset_index(drop=True)
     after = (own.steps - own.prefill).clip(lower=1)
     share = ((points.step - own.prefill) / after).clip(0, 1)
     return points.assign(gradient_steps=(share * own.gradient_steps).round())[["run", *POINT]]
@@ -238,7 +227,7 @@ def _load_csv(path: Path) -> Store:
         raise InputError(f"{path}: lacks the column {', '.join(missing)}; write such a file with `analysis export`")
     frame.insert(0, "run", frame.groupby("source", sort=False).ngroup())
     runs = frame.drop_duplicates("run")[["run", *own]].set_axis(["run", *RUN], axis=1).reset_index(drop=True)
-    runs = runs.assign(saturated=runs.saturated.fillna(""))
+    runs = _typed(runs.assign(saturated=runs.saturated.fillna(""), error=runs.error.fillna("")))
     problems = []
     good = np.isfinite(pd.to_numeric(frame.score, errors="coerce")) & frame.kind.isin(KINDS)
     for source, count in frame.source[~good & frame.kind.notna()].value_counts(sort=False).items():

@@ -1,0 +1,30 @@
+"""A small study with known effects, and the official score files."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.analysis.runs import REFERENCES, STUDY, write_run
+
+PUBLISHED = Path(__file__).parents[3] / "shared" / "published"
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory):
+    """A folder of runs: five arms, three discrete tasks and a continuous one, four seeds."""
+    root = tmp_path_factory.mktemp("study")
+    rng = np.random.default_rng(0)
+    for arm, score in STUDY.items():
+        spread = 0.2 if arm == "gru=plain" else 0.02
+        for task in REFERENCES:
+            for seed in range(4):
+                write_run(root, arm, task, seed, finals=score + rng.normal(0, spread))
+    return root
+
+
+@pytest.fixture(scope="session")
+def published_folder():
+    if not PUBLISHED.is_dir():
+        pytest.skip(f"the official score files are not in {PUBLISHED}")
+    return PUBLISHED

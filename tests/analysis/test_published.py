@@ -1,0 +1,94 @@
+"""The paper's printed numbers, from the official score files."""
+
+import http.server
+import threading
+from functools import partial
+
+import pytest
+
+from analysis import InputError, published
+
+TABLE_1 = {
+    "DreamerV2": (2.15, 11.33, 0.44, 0.28),
+    "DreamerV2 (schedules)": (2.64, 10.45, 0.43, 0.28),
+    "IQN": (1.29, 8.85, 0.21, 0.21),
+    "Rainbow": (1.47, 9.12, 0.17, 0.17),
+    "C51": (1.09, 7.70, 0.15, 0.15),
+    "DQN": (0.65, 2.84, 0.12, 0.12),
+}
+K1 = """alien 3967 amidar 2577 assault 23625 asterix 72311 asteroids 41526 atlantis 978778 bank_heist 1126
+battle_zone 40325 beam_rider 18646 berzerk 810 bowling 49 boxing 92 breakout 312 centipede 11883 chopper_command 2861
+crazy_climber 161839 demon_attack 82263 double_dunk 17 enduro 1656 fishing_derby 65 freeway 33 frostbite 11384
+gopher 92282 gravitar 3789 hero 21868 ice_hockey 26 james_bond 40445 kangaroo 14064 krull 50061 kung_fu_master 62741
+montezuma_revenge 81 ms_pacman 5652 name_this_game 14649 phoenix 49375 pitfall 0 pong 20 private_eye 2198 qbert 94688
+riverraid 16351 road_runner 203576 robotank 78 seaquest 7480 skiing -9299 solaris 922 space_invaders 2474
+star_gunner 7800 tennis 14 time_pilot 37945 tutankham 264 up_n_down 653662 venture 2 video_pinball 41860
+wizard_of_wor 12851 yars_revenge 156748 zaxxon 50699"""
+
+
+@pytest.fixture(scope="module")
+def store(published_folder):
+    return published.load(str(published_folder))
+
+
+def test_table_1_reproduces_in_24_of_24_cells(store):
+    ours = published.table_1(store)
+    printed = {agent: tuple(round(value, 2) for value in ours.loc[agent].iloc[:4]) for agent in TABLE_1}
+    assert printed == TABLE_1
+    assert list(ours.loc["DreamerV2", ["seeds", "games"]]) == [8, 55]
+
+
+def test_table_k1_reproduces_on_55_games(store):
+    words = K1.split()
+    printed = dict(zip(words[::2], map(int, words[1::2]), strict=True))
+    ours = published.table_k1(store)["DreamerV2"]
+    assert len(printed) == 55
+    assert {game: round(score) for game, score in ours.items()} == printed
+
+
+def test_early_ended_runs_are_counted_and_matter(store):
+    early = published.early_ended(store)
+    assert early.arm.value_counts().to_dict() == {
+        published.DREAMER: 20,
+        published.SCHEDULED: 26,
+        published.NO_SCHEDULES: 10,
+    }
+    breakout = early[(early.arm == published.DREAMER) & (early.task == "breakout") & (early.env_frames == 2e6)]
+    assert len(breakout) == 3
+    complete = published.table_1(published.complete(store)).loc[published.DREAMER].iloc[:4]
+    assert [round(value, 2) for value in complete] == [2.15, 11.58, 0.44, 0.28]
+    assert published.table_k1(published.complete(store))[published.DREAMER]["breakout"] > 450  # printed: 312
+
+
+def test_scheduling_gives_no_substantial_help(store):
+    rows = published.scheduling(store)
+    assert len(rows) == 6
+    assert set(rows.verdict) == {"no substantial help"} and set(rows.agrees) == {"yes"}
+    claim = rows.iloc[0]
+    assert (claim.tasks, claim.runs_with, claim.runs_without) == (55, 220, 440)
+    assert claim.effect == pytest.approx(0.280 - 0.276, abs=0.001)
+    assert claim.low < 0 < claim.high < 0.03
+
+
+def test_a_margin_near_zero_leaves_scheduling_undecided(store):
+    assert set(published.scheduling(store, margin=0.005).verdict) == {"undecided"}
+
+
+def test_the_files_may_lie_behind_a_url(published_folder):
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(published_folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        store = published.load(f"http://127.0.0.1:{server.server_port}/")
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert (store.runs.arm == published.DREAMER).sum() == 440
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(InputError, match="atari-dreamerv2.json"):
+        published.load(str(tmp_path))

@@ -1,0 +1,97 @@
+"""Final scores in a window, and normalisations."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import InputError, scores, store
+from tests.analysis.runs import HEADER, write_run
+
+
+@pytest.fixture
+def curve(tmp_path):
+    """A run with evaluations 0, 10, 20, 30, 40 at frames 0, 5, 9, 9.5 and 10 (thousands)."""
+    folder = write_run(tmp_path)
+    rows = [
+        f"{step},{step},eval,0,{score},9"
+        for step, score in zip((0, 5000, 9000, 9500, 10_000), range(0, 50, 10), strict=True)
+    ]
+    (folder / "scores.csv").write_text("\n".join([HEADER, *rows, "11000,11000,train,0,999,9"]) + "\n")
+    return store.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("window", "until", "expected"),
+    [
+        ("last", None, 40),
+        ("last", 9700, 30),
+        ("last_tenth", None, 30),
+        ("area", None, (5 * 5 + 4 * 15 + 0.5 * 25 + 0.5 * 35) / 10),
+    ],
+)
+def test_windows(curve, window, until, expected):
+    frame, problems = scores.final_scores(curve, window, until)
+    assert frame.score.item() == pytest.approx(expected) and not problems
+
+
+def test_an_unknown_window_is_refused(curve):
+    with pytest.raises(InputError, match="window 'best' is not known; allowed: last, last_tenth, area"):
+        scores.final_scores(curve, "best")
+
+
+def test_runs_that_are_not_done_are_listed_not_scored(tmp_path):
+    write_run(tmp_path, seed=0)
+    write_run(tmp_path, seed=1, status="failed", error="nan in kl_loss at step 12")
+    write_run(tmp_path, seed=2, points=0)
+    frame, problems = scores.final_scores(store.load(tmp_path))
+    assert frame.seed.tolist() == [0]
+    assert [problem.message for problem in problems] == [
+        "not scored: status failed, nan in kl_loss at step 12",
+        "not scored: no evaluation",
+    ]
+    frame, _ = scores.final_scores(store.load(tmp_path), statuses=("done", "failed"))
+    assert frame.seed.tolist() == [0, 1]
+
+
+def test_atari_reference_has_the_55_games_and_the_corrected_one():
+    table = scores.atari_reference()
+    assert len(table) == 55 and {"defender", "surround"}.isdisjoint(table.index)
+    assert table.loc["james_bond"].tolist() == [7.0, 302.8, 45550.0]
+    assert (table.human_record > table.random).all() and (table.human_gamer > table.random).all()
+
+
+def test_normalisations():
+    frame = pd.DataFrame({"suite": "atari", "task": ["pong", "breakout", "breakout"], "score": [14.6, 864.0, 2000.0]})
+    gamer, _ = scores.normalise(frame, "gamer")
+    record, _ = scores.normalise(frame, "record")
+    clipped, _ = scores.normalise(frame, "clipped_record")
+    assert gamer.normalised[0] == pytest.approx(1)
+    assert record.normalised[1] == pytest.approx(1) and record.normalised[2] == pytest.approx((2000 - 1.7) / 862.3)
+    assert clipped.normalised.tolist() == pytest.approx([(14.6 + 20.7) / 41.7, 1, 1])
+    below, _ = scores.normalise(frame.assign(score=-100.0), "clipped_record")
+    assert (below.normalised < 0).all()
+
+
+def test_fixed_references_come_from_the_run(study):
+    frame, _ = scores.final_scores(store.load(study))
+    normalised, problems = scores.normalise(frame, "reference")
+    means = normalised.groupby("arm").normalised.mean()
+    assert not problems
+    assert means["baseline"] == pytest.approx(0.8, abs=0.02) and means["latent=gaussian"] == pytest.approx(
+        0.3, abs=0.02
+    )
+
+
+def test_a_task_without_references_is_listed():
+    frame = pd.DataFrame({"suite": "gym", "task": ["a", "b"], "score": 1.0, "random": [0, np.nan], "reference": [2, 3]})
+    normalised, problems = scores.normalise(frame, "reference")
+    assert normalised.task.tolist() == ["a"]
+    assert problems[0].source == "gym/b" and "no random and reference score" in problems[0].message
+    with pytest.raises(InputError, match="normalisation 'human'"):
+        scores.normalise(frame, "human")
+
+
+def test_default_schemes():
+    assert [scores.default_scheme(suite) for suite in ("atari", "atari5", "mini")] == ["clipped_record"] * 2 + [
+        "reference"
+    ]

@@ -1,0 +1,128 @@
+"""Folders of runs and exported csv files: what is read, what is reported, what is refused."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from analysis import InputError, store
+from tests.analysis.runs import HEADER, write_run
+
+
+def messages(loaded):
+    return {problem.source: problem.message for problem in loaded.problems}
+
+
+def change(folder, **fields):
+    record = json.loads((folder / "run.json").read_text()) | fields
+    (folder / "run.json").write_text(json.dumps(record))
+
+
+def test_a_folder_becomes_one_tidy_frame(study):
+    loaded = store.load(study)
+    tidy = loaded.tidy()
+    assert not loaded.problems
+    assert len(loaded.runs) == 5 * 4 * 4
+    assert len(tidy) == 80 * 5  # one train episode and four evaluations a run
+    last = tidy[(tidy.task == "cartpole") & (tidy.arm == "baseline") & (tidy.seed == 0) & (tidy.step == 8000)]
+    assert list(last.kind) == ["eval"] and list(last.episodes) == [2]
+    assert last.score.item() == pytest.approx(20 + 480 * 0.8, abs=40)
+
+
+def test_an_evaluation_is_the_mean_of_its_episodes(tmp_path):
+    folder = write_run(tmp_path)
+    (folder / "scores.csv").write_text(f"{HEADER}\n10,40,eval,0,1,9\n10,40,eval,1,4,9\n20,80,eval,0,7,9\n")
+    points = store.load(tmp_path).points
+    assert points.score.tolist() == [2.5, 7] and points.env_frames.tolist() == [40, 80]
+
+
+def test_gradient_steps_follow_the_ratio_after_prefill(tmp_path):
+    write_run(tmp_path)
+    points = store.load(tmp_path).points.set_index("step").gradient_steps
+    assert points[100] == 0 and points[4000] == 875 and points[8000] == 1875
+
+
+def test_broken_and_partial_runs_are_reported(tmp_path):
+    write_run(tmp_path)
+    (write_run(tmp_path, seed=1) / "run.json").write_text('{"schema": 1, "arm"')
+    (write_run(tmp_path, seed=2) / "run.json").unlink()
+    change(write_run(tmp_path, seed=3), schema=2)
+    (write_run(tmp_path, seed=4) / "scores.csv").unlink()
+    (write_run(tmp_path, seed=5) / "scores.csv").write_text("step,kind,return\n1,eval,3\n")
+    with open(write_run(tmp_path, seed=6) / "scores.csv", "a") as file:
+        file.write("9000,9000,eval,0,5")
+    with open(write_run(tmp_path, seed=7) / "scores.csv", "a") as file:
+        file.write("9000,9000,eval,0,nan,9\n9000,9000,eval,1,x,9\n")
+    with open(write_run(tmp_path, seed=8) / "scores.csv", "ab") as file:
+        file.write(b"9000,9000,eval,0,5,9,9,9,9\n\n\xff\n")
+    change(write_run(tmp_path, seed=9), config=None, parameters=None, saturation=None)
+    loaded = store.load(tmp_path)
+    found = {source.split("/")[-1][0]: message for source, message in messages(loaded).items()}
+    assert re.match("left out: .*", found["1"])
+    assert found["2"] == "left out: it has no run.json"
+    assert found["3"] == "left out: run.json has schema 2, this analysis reads schema 1"
+    assert found["4"] == "no scores yet: it has no scores.csv"
+    assert found["5"] == "scores left out: scores.csv lacks the column env_frames"
+    assert found["6"] == "the last line of scores.csv is cut off and left out"
+    assert found["7"] == "2 rows of scores.csv left out: no number, or neither train nor eval"
+    assert "8" in found and "9" in found
+    assert {0, 4, 5, 6, 7, 8} == set(loaded.runs.seed)
+    scored = loaded.tidy()[lambda frame: frame.kind == "eval"].groupby("seed").size()
+    assert scored[0] == scored[6] == scored[7] == 4
+
+
+def test_of_duplicates_the_run_further_along_is_used(tmp_path):
+    write_run(tmp_path, digest="old", finals=0.1, status="interrupted", env_frames=10)
+    write_run(tmp_path, digest="new", finals=0.9)
+    loaded = store.load(tmp_path)
+    assert loaded.runs.source.tolist() == ["mini/cartpole/baseline/0-new"]
+    assert messages(loaded)["mini/cartpole/baseline/0-old"].startswith("left out: a second run of mini cartpole")
+    assert set(loaded.points.run) == set(loaded.runs.run)
+
+
+def test_runs_of_another_length_are_not_mixed_in(tmp_path):
+    for seed in range(3):
+        write_run(tmp_path, seed=seed)
+    write_run(tmp_path, seed=3, planned=100_000)
+    loaded = store.load(tmp_path)
+    assert sorted(loaded.runs.seed) == [0, 1, 2]
+    assert (
+        messages(loaded)["mini/cartpole/baseline/3-abcd"] == "left out: 100000 steps, most runs of cartpole have 8000"
+    )
+
+
+def test_an_export_holds_everything(study, tmp_path):
+    loaded = store.load(study)
+    store.export(loaded, tmp_path / "runs.csv.gz", kinds=("eval", "train"))
+    again = store.load(tmp_path / "runs.csv.gz")
+    pd.testing.assert_frame_equal(again.runs.drop(columns="run"), loaded.runs.drop(columns="run"), check_dtype=False)
+    keys = ["suite", "task", "arm", "seed", "kind", "step"]
+    first, second = (part.tidy().drop(columns="run").sort_values(keys, ignore_index=True) for part in (loaded, again))
+    pd.testing.assert_frame_equal(first, second, check_dtype=False)
+
+
+def test_an_export_keeps_runs_without_scores(tmp_path):
+    write_run(tmp_path, seed=0)
+    (write_run(tmp_path, seed=1, status="failed", error="nan in kl_loss") / "scores.csv").unlink()
+    store.export(store.load(tmp_path), tmp_path / "runs.csv")
+    runs = store.load(tmp_path / "runs.csv").runs.set_index("seed")
+    assert runs.status[1] == "failed" and runs.error[1] == "nan in kl_loss"
+
+
+def test_useless_input_is_refused_in_one_line(tmp_path):
+    with pytest.raises(InputError, match="no such folder of runs or csv file"):
+        store.load(tmp_path / "absent")
+    with pytest.raises(InputError, match="no readable run found"):
+        store.load(tmp_path)
+    (tmp_path / "some.csv").write_text("arm,task\nbaseline,x\n")
+    with pytest.raises(InputError, match="lacks the column source, suite, seed"):
+        store.load(tmp_path / "some.csv")
+    (tmp_path / "some.gz").write_bytes(b"not gzip")
+    with pytest.raises(InputError, match="not a csv of runs"):
+        store.load(tmp_path / "some.gz")
+
+
+def test_metrics_of_one_run(study):
+    frame = store.metrics(study / "mini" / "cartpole" / "baseline" / "0-abcd")
+    assert frame.kl.tolist() == [1.0, 0.5] and frame.step.tolist() == [1000, 2000]
