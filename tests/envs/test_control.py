@@ -4,6 +4,7 @@ import ctypes.util
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import gymnasium
 import numpy as np
@@ -13,6 +14,7 @@ from agent.envs import control, gym
 from agent.envs.wrappers import prepare_rendering
 from agent.errors import UserError
 
+ROOT = Path(__file__).parents[2]
 PICTURE = (
     "from agent.envs import {module}; print({module}.make({arguments}, size=64, pixels=True).reset(seed=0)[0].{what})"
 )
@@ -29,7 +31,7 @@ def in_a_fresh_process(backend, **fields):
     """Output and errors of drawing one picture where MUJOCO_GL is `backend`."""
     environment = os.environ | {"MUJOCO_GL": backend}
     command = [sys.executable, "-c", PICTURE.format(**fields)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, cwd=ROOT)
     return done.stdout.strip(), done.stderr.strip()
 
 

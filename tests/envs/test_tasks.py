@@ -28,7 +28,8 @@ def build(cfg):
 
 
 @pytest.mark.parametrize("task", TASKS)
-def test_task_has_the_promised_spaces(composed, task):
+def test_task_has_the_promised_spaces(composed, task, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # MuJoCo writes its log where it runs
     suite = next(suite for suite in SUITES if task in LISTED[suite])
     cfg = composed(f"suite={suite}", f"task={task}")
     assert cfg.task.get("option", cfg.task.name) == task
