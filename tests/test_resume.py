@@ -1,4 +1,4 @@
-"""A run that was killed and resumed equals an unbroken one, bit for bit on one CPU thread; so do two runs of one seed."""
+"""A run that was killed and resumed equals an unbroken one, bit for bit on one CPU thread."""
 
 import json
 import multiprocessing

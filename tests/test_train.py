@@ -73,12 +73,12 @@ def test_continuous_actions_and_grids(configure, record, task):
     assert pictures == ([] if task == "pendulum" else ["0000000050.png", "0000000100.png"])
 
 
-def test_pictures_leave_the_run_as_it_is(configure, record, tmp_path):
+def test_looking_at_a_run_leaves_it_as_it_is(configure, record, tmp_path):
     other = Record(tmp_path / "other")
     other.update(**record.run)
     overrides = ("task=minigrid_empty_5x5", "run.steps=150", "run.eval_every=1000")
     train(configure(*overrides), record)
-    train(configure(*overrides, "run.predict_every=25"), other)
+    train(configure(*overrides, "run.predict_every=25", "run.eval_every=40", "run.log_every=7"), other)
     weights = [checkpoint.load(each.path, identity(each))["agent"] for each in (record, other)]
     torch.testing.assert_close(*weights, rtol=0, atol=0)
     assert list((tmp_path / "other" / "predictions").iterdir())
