@@ -23,7 +23,13 @@ def load(name: str) -> dict[str, np.ndarray]:
 
 def batch(golden: dict[str, np.ndarray]) -> dict[str, Tensor]:
     """The replayed batch of a file, in the product's keys."""
-    keys = {"obs": "image", "action": "action", "reward": "reward", "is_first": "is_first", "is_terminal": "is_terminal"}
+    keys = {
+        "obs": "image",
+        "action": "action",
+        "reward": "reward",
+        "is_first": "is_first",
+        "is_terminal": "is_terminal",
+    }
     return {ours: torch.from_numpy(golden[f"batch/{theirs}"]) for ours, theirs in keys.items()}
 
 

@@ -1,0 +1,212 @@
+"""Formulas against sums, samples, and torch.distributions."""
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats as scipy_stats
+from torch import distributions
+
+from agent import straight_through
+from agent.heads import OneHot, TruncatedNormal
+from agent.optim import Optimiser
+from agent.returns import lambda_return
+from agent.toggles.entropy import LongTerm, Policy
+from agent.toggles.explore import ActionNoise, PolicyEntropy
+from agent.toggles.kl import Balanced, FreeNats, Standard
+from agent.toggles.latent import Binary, Categorical, Gaussian
+from tests import tiny
+
+LATENTS = {"categorical": Categorical(3, 4), "gaussian": Gaussian(3, 0.1), "binary": Binary(3, 4)}
+SAMPLES = 40_000
+
+
+def distribution(latent, stats):
+    """The same distribution by torch.distributions."""
+    if isinstance(latent, Categorical):
+        logits = stats.unflatten(-1, (latent.latents, latent.classes))
+        return distributions.Independent(distributions.OneHotCategorical(logits=logits), 1)
+    if isinstance(latent, Gaussian):
+        mean, std = stats.chunk(2, -1)
+        std = 2 * torch.sigmoid(std / 2) + latent.min_std
+        return distributions.Independent(distributions.Normal(mean, std), 1)
+    return distributions.Independent(distributions.Bernoulli(logits=stats), 1)
+
+
+@pytest.fixture(params=LATENTS)
+def latent(request):
+    torch.manual_seed(0)
+    return LATENTS[request.param]
+
+
+def test_kl_and_entropy_against_torch_distributions(latent):
+    left, right = torch.randn(2, 50, latent.stats_size)
+    ours, theirs = distribution(latent, left), distribution(latent, right)
+    torch.testing.assert_close(latent.kl(left, right), distributions.kl_divergence(ours, theirs))
+    torch.testing.assert_close(latent.entropy(left), ours.entropy())
+
+
+def test_kl_against_monte_carlo(latent):
+    left, right = torch.randn(2, latent.stats_size)
+    sample = latent.sample(left.expand(SAMPLES, -1), latent.noise((SAMPLES,), left.device))
+    if isinstance(latent, Categorical):
+        sample = sample.unflatten(-1, (latent.latents, latent.classes))
+    ratio = distribution(latent, left).log_prob(sample) - distribution(latent, right).log_prob(sample)
+    error = ratio.std() / SAMPLES**0.5
+    assert abs(ratio.mean() - latent.kl(left, right)) < 4 * error
+
+
+def test_samples_have_the_probabilities_of_their_statistics(latent):
+    stats = torch.randn(latent.stats_size)
+    sample = latent.sample(stats.expand(SAMPLES, -1), latent.noise((SAMPLES,), stats.device))
+    assert sample.shape == (SAMPLES, latent.stoch_size)
+    mean = distribution(latent, stats).mean.flatten()
+    assert (sample.mean(0) - mean).abs().max() < 5 * sample.std(0).max() / SAMPLES**0.5
+
+
+@pytest.mark.parametrize("kind", ["categorical", "binary"])
+def test_straight_through_gradients_are_those_of_the_probabilities(kind):
+    latent, weight = LATENTS[kind], torch.randn(12)
+    stats = torch.randn(5, latent.stats_size, requires_grad=True)
+    sample = latent.sample(stats, latent.noise((5,), stats.device))
+    assert set(sample.detach().unique().tolist()) <= {0.0, 1.0}
+    (gradient,) = torch.autograd.grad((sample * weight).sum(), stats)
+    probs = stats.unflatten(-1, (3, 4)).softmax(-1).flatten(-2) if kind == "categorical" else stats.sigmoid()
+    (expected,) = torch.autograd.grad((probs * weight).sum(), stats)
+    torch.testing.assert_close(gradient, expected)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 0.8])
+def test_balanced_kl_has_the_value_of_the_plain_kl_and_shares_its_gradient(latent, alpha):
+    post, prior = torch.randn(2, 3, 4, latent.stats_size).requires_grad_()
+    plain = Standard(1.0)(latent, post, prior)
+    balanced = Balanced(scale=1.0, alpha=alpha, free=0.0, clamp="step")(latent, post, prior)
+    torch.testing.assert_close(balanced.loss, plain.loss)
+    for side, share in ((post, 1 - alpha), (prior, alpha)):
+        ours = torch.autograd.grad(balanced.loss.sum(), side, retain_graph=True)[0]
+        whole = torch.autograd.grad(plain.loss.sum(), side, retain_graph=True)[0]
+        torch.testing.assert_close(ours, share * whole, rtol=1e-4, atol=1e-6)
+
+
+def test_free_nats_stop_the_gradient_below_them_and_count_it():
+    latent = LATENTS["gaussian"]
+    prior = torch.zeros(2, 1, latent.stats_size)
+    post = torch.zeros(2, 1, latent.stats_size)
+    post[1, 0, 0] = 3.0
+    post.requires_grad_()
+    value = latent.kl(post, prior).detach()
+    free = float(value.max()) / 2
+    by_step = FreeNats(scale=1.0, free=free, clamp="step")(latent, post, prior)
+    torch.testing.assert_close(by_step.loss, value.clamp(min=free))
+    assert by_step.clamped == 0.5
+    (gradient,) = torch.autograd.grad(by_step.loss.sum(), post)
+    assert gradient[0].abs().sum() == 0 and gradient[1].abs().sum() > 0
+    by_mean = FreeNats(scale=1.0, free=float(value.mean()) + 1, clamp="mean")(latent, post, prior)
+    assert by_mean.loss == value.mean() + 1 and by_mean.clamped == 1
+
+
+def test_lambda_return_against_the_sum_over_n_step_returns():
+    """(1 - lambda) sum_n lambda^{n-1} G_n + lambda^{H-1} G_H, computed in O(H^2)."""
+    rng, horizon, lambda_ = np.random.default_rng(0), 6, 0.9
+    reward, value, discount = rng.uniform(size=(3, horizon))
+    bootstrap = 0.7
+    values = [*value, bootstrap]
+
+    def n_step(t, n):
+        weight, total = 1.0, 0.0
+        for step in range(t, t + n):
+            total += weight * reward[step]
+            weight *= discount[step]
+        return total + weight * values[t + n]
+
+    expected = []
+    for t in range(horizon):
+        last = horizon - t
+        total = sum((1 - lambda_) * lambda_ ** (n - 1) * n_step(t, n) for n in range(1, last))
+        expected.append(total + lambda_ ** (last - 1) * n_step(t, last))
+    ours = lambda_return(
+        *map(torch.tensor, (reward, value, discount)), torch.tensor(bootstrap, dtype=torch.float64), lambda_
+    )
+    np.testing.assert_allclose(ours.numpy(), expected, rtol=1e-12)
+
+
+def test_long_term_entropy_counts_from_the_second_state_on():
+    reward, entropy = torch.zeros(3, 2), torch.tensor([[5.0, 5.0], [1.0, 2.0], [3.0, 4.0]])
+    bonus = LongTerm().reward(reward, lambda: entropy, 0.1)
+    torch.testing.assert_close(bonus, torch.tensor([[0.0, 0.0], [0.1, 0.2], [0.3, 0.4]]))
+    assert Policy().reward(reward, lambda: entropy, 0.1) is reward
+
+
+def test_truncated_normal_against_scipy():
+    torch.manual_seed(0)
+    mean, std = torch.rand(7, dtype=torch.float64) * 1.9 - 0.95, torch.rand(7, dtype=torch.float64) * 2 + 0.1
+    policy = TruncatedNormal(mean[:, None], std[:, None])
+    low, high = (-1 - mean) / std, (1 - mean) / std
+    theirs = scipy_stats.truncnorm(low, high, mean, std)
+    np.testing.assert_allclose(policy.entropy(), theirs.entropy(), rtol=1e-6, atol=1e-8)
+    action = torch.linspace(-0.9, 0.9, 7, dtype=torch.float64)
+    np.testing.assert_allclose(policy.log_prob(action[:, None]), theirs.logpdf(action), rtol=1e-6)
+    many = TruncatedNormal(mean[:1].expand(SAMPLES, 1), std[:1].expand(SAMPLES, 1)).sample()
+    assert many.abs().max() < 1
+    assert (
+        scipy_stats.kstest(
+            many.numpy()[:, 0], lambda x: scipy_stats.truncnorm(low[0], high[0], mean[0], std[0]).cdf(x)
+        ).pvalue
+        > 1e-3
+    )
+
+
+def test_truncated_normal_samples_are_differentiable_in_mean_and_std():
+    """The gradient of the mean of many samples is that of the distribution's mean."""
+    torch.manual_seed(0)
+    mean, std = torch.tensor([0.4], requires_grad=True), torch.tensor([0.6], requires_grad=True)
+    sampled = TruncatedNormal(mean.expand(SAMPLES, 1), std.expand(SAMPLES, 1)).sample().mean()
+    gradient = torch.autograd.grad(sampled, (mean, std))
+    step = 1e-4
+    exact = lambda m, s: scipy_stats.truncnorm((-1 - m) / s, (1 - m) / s, m, s).mean()
+    assert abs(gradient[0].item() - (exact(0.4 + step, 0.6) - exact(0.4 - step, 0.6)) / (2 * step)) < 0.02
+    assert abs(gradient[1].item() - (exact(0.4, 0.6 + step) - exact(0.4, 0.6 - step)) / (2 * step)) < 0.02
+
+
+def test_one_hot_against_torch_distributions():
+    logits = torch.randn(6, 5)
+    action = straight_through.one_hot_mode(torch.randn(6, 5))
+    theirs = distributions.OneHotCategorical(logits=logits)
+    torch.testing.assert_close(OneHot(logits).log_prob(action), theirs.log_prob(action))
+    torch.testing.assert_close(OneHot(logits).entropy(), theirs.entropy())
+
+
+def test_policy_entropy_leaves_actions_alone_and_noise_does_not():
+    torch.manual_seed(0)
+    discrete, continuous = tiny.agent().actor, tiny.agent(actions=tiny.CONTINUOUS).actor
+    one_hot = torch.eye(5)[torch.zeros(SAMPLES, dtype=int)]
+    assert PolicyEntropy(1e-3).collect(one_hot, discrete, 0.0) is one_hot
+    noise = ActionNoise(epsilon_start=0.4, epsilon_end=0.1, epsilon_share=0.1, std=0.3)
+    for progress, epsilon in ((0.0, 0.4), (0.05, 0.25), (0.1, 0.1), (1.0, 0.1)):
+        moved = (noise.collect(one_hot, discrete, progress)[:, 0] == 0).float().mean()
+        assert abs(moved - epsilon * 4 / 5) < 0.015
+    action = torch.zeros(SAMPLES, 2)
+    assert abs(noise.collect(action, continuous, 0.0).std() - 0.3) < 0.01
+    assert noise.collect(action + 1, continuous, 0.0).max() <= 1
+
+
+def test_the_optimiser_decays_weights_whatever_the_learning_rate_and_clips_the_global_norm():
+    weight = torch.nn.Parameter(torch.ones(4))
+    optimiser = Optimiser([weight], lr=1e-3, eps=1e-5, weight_decay=0.5, clip=1.0)
+    norm = optimiser.step(weight.sum() * 0, lr_factor=0.0)
+    torch.testing.assert_close(weight.detach(), torch.full((4,), 0.5))
+    assert norm == 0
+    assert optimiser.step((weight * 100).sum(), lr_factor=1.0) == 200
+    torch.testing.assert_close(weight.grad, torch.full((4,), 0.5), rtol=1e-4, atol=0)
+
+
+def test_the_optimiser_is_adam_in_the_form_of_keras():
+    """w -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps), here for gradients near eps."""
+    weight = torch.nn.Parameter(torch.zeros(3))
+    optimiser = Optimiser([weight], lr=0.1, eps=1e-3, weight_decay=0.0, clip=100.0)
+    expected, m, v = np.zeros(3), np.zeros(3), np.zeros(3)
+    for t in range(1, 5):
+        gradient = np.array([1e-4, -1e-3, 1.0]) * t
+        optimiser.step((weight * torch.tensor(gradient, dtype=torch.float32)).sum(), lr_factor=0.5)
+        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+        expected -= 0.05 * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(v) + 1e-3)
+    np.testing.assert_allclose(weight.detach().numpy(), expected, rtol=1e-4)

@@ -1,0 +1,124 @@
+"""Which modules receive gradient from which loss, for every actor_grad and every choice of gradients."""
+
+import pytest
+import torch
+
+from agent.toggles.schedule import Factors
+from tests import tiny
+
+MODULES = ["encoder", "rssm", "observation", "reward", "discount", "actor", "critic", "slow_critic"]
+WORLD = {"encoder", "rssm", "observation", "reward", "discount"}
+CONSTANT = Factors(1.0, 1.0, 1.0, 1.0, 1.0)
+
+
+def modules(agent):
+    model = agent.model
+    parts = {"encoder": model.encoder, "rssm": model.rssm, **dict(model.heads.items())}
+    return parts | {"actor": agent.actor, "critic": agent.critic, "slow_critic": agent.slow_critic}
+
+
+def reached(agent, loss, retain=False):
+    """Names of the modules with a gradient other than zero."""
+    parts = modules(agent)
+    parameters = [(name, p) for name, part in parts.items() for p in part.parameters() if p.requires_grad]
+    grads = torch.autograd.grad(loss, [p for _, p in parameters], allow_unused=True, retain_graph=retain)
+    return {
+        name for (name, _), grad in zip(parameters, grads, strict=True) if grad is not None and grad.abs().sum() > 0
+    }
+
+
+HEADS = {"all": {"observation", "reward", "discount"}, "no_image": {"reward", "discount"}}
+HEADS["no_reward"] = {"observation", "discount"}
+
+
+@pytest.mark.parametrize("gradients", HEADS)
+@pytest.mark.parametrize("head", ["observation", "reward", "discount"])
+def test_a_head_shapes_the_representation_unless_it_is_stopped(gradients, head):
+    agent = tiny.agent(f"gradients={gradients}")
+    batch = tiny.batch(tiny.VECTOR, tiny.DISCRETE)
+    scales = dict.fromkeys(agent.model.scales, 0.0) | {head: 1.0}
+    agent.model.scales = scales
+    loss = agent.model.loss(batch, agent.toggles.kl, 0.0, agent.toggles.gradients).loss
+    assert reached(agent, loss) == {head} | ({"encoder", "rssm"} if head in HEADS[gradients] else set())
+
+
+@pytest.mark.parametrize("kl", ["balanced", "standard", "free_nats"])
+def test_the_kl_trains_the_representation_alone(kl):
+    agent = tiny.agent(f"kl={kl}", "size.free_nats=0")
+    agent.model.scales = dict.fromkeys(agent.model.scales, 0.0)
+    batch = tiny.batch(tiny.VECTOR, tiny.DISCRETE)
+    assert reached(agent, agent.model.loss(batch, agent.toggles.kl, 1.0, agent.toggles.gradients).loss) == {
+        "encoder",
+        "rssm",
+    }
+
+
+def behavior_losses(agent, actions):
+    batch = tiny.batch(tiny.VECTOR, actions)
+    post = agent.model.loss(batch, agent.toggles.kl, 1.0, agent.toggles.gradients).post
+    return agent.behavior_losses(post, batch["is_terminal"], CONSTANT)[:2]
+
+
+@pytest.mark.parametrize("actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=["discrete", "continuous"])
+@pytest.mark.parametrize("actor_grad", ["reinforce", "dynamics", "mixed"])
+def test_the_critic_loss_trains_the_critic_alone(actor_grad, actions):
+    agent = tiny.agent(f"actor_grad={actor_grad}", actions=actions)
+    assert reached(agent, behavior_losses(agent, actions)[1]) == {"critic"}
+
+
+@pytest.mark.parametrize("actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=["discrete", "continuous"])
+def test_reinforce_needs_no_graph_through_the_model(actions):
+    agent = tiny.agent("actor_grad=reinforce", actions=actions)
+    assert reached(agent, behavior_losses(agent, actions)[0]) == {"actor"}
+
+
+@pytest.mark.parametrize("actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=["discrete", "continuous"])
+@pytest.mark.parametrize("actor_grad", ["dynamics", "mixed"])
+def test_dynamics_reaches_the_actor_through_rewards_values_and_discounts(actor_grad, actions):
+    agent = tiny.agent(f"actor_grad={actor_grad}", "recipe.entropy_scale=0", actions=actions)
+    loss = behavior_losses(agent, actions)[0]
+    assert {"actor", "rssm", "reward", "discount"} <= reached(agent, loss)
+    before = {name: p.clone() for name, p in agent.model.named_parameters()}
+    agent.optimisers["actor"].step(behavior_losses(agent, actions)[0], 1.0)
+    assert all(p.grad is None and torch.equal(p, before[name]) for name, p in agent.model.named_parameters())
+
+
+def test_dynamics_without_a_model_graph_would_be_dead():
+    """The objective of dynamics backpropagation has no gradient for the actor when imagination kept no graph."""
+    agent = tiny.agent("actor_grad=dynamics", "recipe.entropy_scale=0")
+    with torch.no_grad():
+        frozen = behavior_losses(agent, tiny.DISCRETE)[0]
+    assert not frozen.requires_grad
+
+
+@pytest.mark.parametrize("actor_grad", ["reinforce", "dynamics"])
+def test_mixed_gradients_are_the_weighted_sum(actor_grad):
+    """The official code's `both`: mix * dynamics + (1 - mix) * reinforce."""
+
+    def gradient(option):
+        agent = tiny.agent(*option, "recipe.entropy_scale=0")
+        torch.manual_seed(3)
+        loss = behavior_losses(agent, tiny.DISCRETE)[0]
+        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(agent.actor.parameters()))])
+
+    weight = 0.3
+    mixed = gradient(["actor_grad=mixed", f"actor_grad.dynamics_weight={weight}"])
+    parts = weight * gradient(["actor_grad=dynamics"]) + (1 - weight) * gradient(["actor_grad=reinforce"])
+    torch.testing.assert_close(mixed, parts, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("actor_grad", ["reinforce", "dynamics"])
+def test_long_term_entropy_keeps_its_graph_only_through_the_model(actor_grad):
+    """Detached under Reinforce; under dynamics backpropagation the entropy in the reward has its own gradient."""
+
+    def gradient(entropy):
+        agent = tiny.agent(f"actor_grad={actor_grad}", f"entropy={entropy}", "recipe.entropy_scale=1")
+        torch.manual_seed(3)
+        post_loss = behavior_losses(agent, tiny.DISCRETE)
+        grads = torch.autograd.grad(post_loss[0], list(agent.actor.parameters()))
+        return torch.cat([g.flatten() for g in grads]), post_loss
+
+    with_bonus, losses = gradient("long_term")
+    without, plain_losses = gradient("policy")
+    assert not torch.equal(with_bonus, without)
+    assert losses[1] > plain_losses[1], "the critic's targets contain the bonus"
