@@ -27,8 +27,8 @@ from agent.replay import Replay
 from agent.seeding import Stream
 
 STOP_SECONDS = 20.0  # how long a run that is asked to stop waits for an episode's end, to write a checkpoint there
-PREDICTED_SEQUENCES = 4
-WATCHED_STEPS = 5  # observations that the model sees before it predicts
+PICTURE_SEQUENCES, PICTURE_STEPS = 4, 20
+WATCHED_STEPS = 5  # observations of a picture that the model sees before it predicts
 POSITIVE = ("steps", "train_every", "eval_every", "eval_episodes", "log_every", "checkpoint_every")
 
 
@@ -155,10 +155,12 @@ class Run:
             self._score("eval", episode, score)
 
     def _predict(self) -> None:
-        if observation_kind(self.env.observation_space) == "vector" or not len(self.replay):
+        if observation_kind(self.env.observation_space) == "vector":
             return
         rng = self._generator(Stream.PREDICTION, self.step)
-        batch = self._to_device(self.replay.sample(PREDICTED_SEQUENCES, self.cfg.recipe.length, rng))
+        rows = self.replay.sample(8 * PICTURE_SEQUENCES, PICTURE_STEPS, rng)
+        whole = rows["is_first"][:, WATCHED_STEPS:].sum(1).argsort(kind="stable")  # few or no episode ends to foresee
+        batch = self._to_device({name: values[whole[:PICTURE_SEQUENCES]] for name, values in rows.items()})
         generator = self._torch_generator(Stream.PREDICTION)
         picture = predictions.strip(*self.agent.predict(batch, WATCHED_STEPS, generator))
         predictions.save(self.folder / "predictions", self.step, picture)
