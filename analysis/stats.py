@@ -103,14 +103,14 @@ def profile_band(
 
 
 def aggregates(arms: dict[str, Samples], seed: int = 0, level: float = 0.95) -> pd.DataFrame:
-    """Mean, median, IQM and optimality gap of every arm with bootstrap intervals, one row per (arm, aggregate)."""
+    """Mean, median, IQM and optimality gap of every arm with bootstrap intervals, one row per (arm, statistic)."""
     rows = []
     for arm, samples in arms.items():
         for name, statistic in AGGREGATES.items():
             low, high = bootstrap_interval(samples, statistic, seed, level)
             runs = sum(len(sample) for sample in samples)
             rows.append((arm, name, float(statistic(*samples)), low, high, runs, len(samples)))
-    return pd.DataFrame(rows, columns=["arm", "aggregate", "value", "low", "high", "runs", "tasks"])
+    return pd.DataFrame(rows, columns=["arm", "statistic", "value", "low", "high", "runs", "tasks"])
 
 
 def holm(p_values: Sequence[float], alpha: float = 0.05) -> np.ndarray:

@@ -1,0 +1,202 @@
+"""Figures of a study. Every one names the number of its runs; colours are told apart by colour-blind readers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from analysis import stats, tables
+from analysis.claims import HELPS, HURTS, NO_HELP
+from analysis.scores import samples
+from analysis.study import Study
+
+# Okabe and Ito's palette; beyond its length the line style changes.
+COLOURS = ["#000000", "#E69F00", "#0072B2", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"]
+STYLES = ["-", "--", ":", "-."]
+VERDICTS = {HELPS: ("#0072B2", "o"), NO_HELP: ("#E69F00", "s"), HURTS: ("#D55E00", "v")}
+UNDECIDED, OPEN = ("#888888", "D"), "undecided or degenerate"
+PAPER = {"helps": "helps", "no_help": "no help"}
+RESULTS = {"better": "#0072B2", "tied": "#BBBBBB", "worse": "#D55E00"}
+PANEL = (3.0, 2.4)
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Writes the figure as path.png and path.pdf."""
+    figure.savefig(path.with_suffix(".png"), dpi=150)
+    figure.savefig(path.with_suffix(".pdf"))
+
+
+def forest(study: Study) -> Figure:
+    """All claims with data: effect, interval, verdict and margin; below a line those of the other kind of actions."""
+    rows = study.verdicts[study.verdicts.tasks > 0].sort_values("stated", ascending=False, kind="stable")
+    rows = rows.iloc[::-1].reset_index(drop=True)
+    figure = Figure(figsize=(11, 1.8 + 0.32 * len(rows)), layout="constrained")
+    axes = figure.add_subplot()
+    margin = study.verdicts.margin.iloc[0]
+    axes.axvspan(0, margin, color="#EEEEEE", zorder=0)
+    axes.axvline(0, color="black", linewidth=0.8)
+    axes.axhline((~rows.stated).sum() - 0.5, color="#888888", linewidth=0.8, linestyle=":")
+    drawn = {}
+    for y, row in rows.iterrows():
+        colour, marker = VERDICTS.get(row.verdict, UNDECIDED)
+        axes.plot([row.low, row.high], [y, y], color=colour, linewidth=2, alpha=1 if row.stated else 0.5)
+        filled = colour if row.stated else "white"
+        point = axes.plot(row.effect, y, marker, color=colour, markerfacecolor=filled, markersize=7)[0]
+        drawn[row.verdict if row.verdict in VERDICTS else OPEN] = point
+    axes.set_yticks(range(len(rows)), [_claim_label(row) for row in rows.itertuples()])
+    axes.set_ylim(-0.7, len(rows) - 0.3)
+    right = axes.secondary_yaxis("right")
+    right.set_yticks(range(len(rows)), [f"{row.verdict} (paper: {PAPER[row.paper]})" for row in rows.itertuples()])
+    right.tick_params(length=0)
+    axes.set_xlabel(f"effect on normalised score ({_words(study.scheme)}); grey: less than the margin of {margin:g}")
+    axes.set_title("Score with the change minus score without")
+    order = [label for label in (*VERDICTS, OPEN) if label in drawn]
+    figure.legend([drawn[label] for label in order], order, loc="outside upper left", ncols=4, frameon=False)
+    return _counted(figure, f"{study.size}; intervals adjusted for the number of claims; hollow: beside the claims")
+
+
+def _claim_label(row) -> str:
+    other = "" if row.stated else f", {row.actions}"
+    return f"{row.claim}{other}  ({row.runs_with}+{row.runs_without} runs)"
+
+
+def learning_curves(study: Study, arms: Sequence[str] | None = None, kind: str = "eval") -> Figure:
+    """A panel per task: mean raw score of each arm over its seeds, the band from the lowest to the highest seed."""
+    arms = list(arms or study.arms)
+    tidy = study.store.tidy()
+    tidy = tidy[(tidy.kind == kind) & tidy.arm.isin(arms) & tidy.run.isin(study.scores.run)]
+    tasks = sorted(tidy.task.unique())
+    figure, panels = _grid(len(tasks))
+    for axes, task in zip(panels, tasks, strict=True):
+        for number, arm in enumerate(arms):
+            own = tidy[(tidy.task == task) & (tidy.arm == arm)].pivot_table(
+                index="env_frames", columns="run", values="score"
+            )
+            if own.empty:
+                continue
+            colour, style = _look(number)
+            axes.plot(own.index, own.mean(axis=1), style, color=colour, label=arm)
+            if own.shape[1] > 1:
+                axes.fill_between(own.index, own.min(axis=1), own.max(axis=1), color=colour, alpha=0.15, linewidth=0)
+        axes.set_title(task)
+        axes.set_xlabel("environment frames")
+    panels[0].set_ylabel("evaluation return" if kind == "eval" else "training return")
+    _legend(figure, panels)
+    return _counted(
+        figure, f"{tidy.run.nunique()} runs, suite {study.suite}; line: mean of seeds, band: lowest to highest"
+    )
+
+
+def aggregates(study: Study, seed: int = 0) -> Figure:
+    """Mean, median, IQM and optimality gap of every arm over the tasks that all arms share, with intervals."""
+    arms, shared = _shared(study)
+    table = stats.aggregates(arms, seed)
+    figure = Figure(figsize=(10, 1.4 + 0.35 * len(arms)), layout="constrained")
+    panels = figure.subplots(1, len(stats.AGGREGATES), sharey=True)
+    names = list(arms)[::-1]
+    for axes, name in zip(panels, stats.AGGREGATES, strict=True):
+        for row in table[table.statistic == name].itertuples():
+            y = names.index(row.arm)
+            colour, _ = _look(len(names) - 1 - y)
+            axes.plot([row.low, row.high], [y, y], color=colour, linewidth=5, alpha=0.4)
+            axes.plot(row.value, y, "|", color=colour, markersize=12, markeredgewidth=2)
+        axes.set_title(_words(name) + (" ↓" if name == "optimality_gap" else ""))
+        axes.grid(axis="x", alpha=0.3)
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].set_xlabel(f"normalised score ({_words(study.scheme)})")
+    runs = sum(len(cell) for cells in arms.values() for cell in cells)
+    return _counted(
+        figure, f"{runs} runs, {len(shared)} tasks, suite {study.suite}; 95% stratified bootstrap intervals"
+    )
+
+
+def profiles(study: Study, seed: int = 0) -> Figure:
+    """Performance profiles: of each arm the share of runs above a score, with pointwise 95% bands."""
+    arms, shared = _shared(study)
+    everything = np.concatenate([np.concatenate(arm) for arm in arms.values()])
+    thresholds = np.linspace(min(0, everything.min()), everything.max(), 101)
+    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    axes = figure.add_subplot()
+    for number, (arm, cells) in enumerate(arms.items()):
+        colour, style = _look(number)
+        low, high = stats.profile_band(cells, thresholds, seed)
+        axes.plot(thresholds, stats.performance_profile(cells, thresholds), style, color=colour, label=arm)
+        axes.fill_between(thresholds, low, high, color=colour, alpha=0.12, linewidth=0)
+    axes.set_xlabel(f"normalised score τ ({_words(study.scheme)})")
+    axes.set_ylabel("share of runs with score > τ")
+    axes.set_ylim(0, 1.02)
+    _legend(figure, [axes])
+    runs = sum(len(cell) for cells in arms.values() for cell in cells)
+    return _counted(figure, f"{runs} runs, {len(shared)} tasks, suite {study.suite}")
+
+
+def games(study: Study, claim: str) -> Figure:
+    """A claim's tasks as bars sorted by effect, coloured better, worse or tied (within 5%)."""
+    table = tables.by_task(study, claim)
+    row = study.verdicts[(study.verdicts.claim == claim) & study.verdicts.stated].iloc[0]
+    title = f"{claim}: {row['with']} minus {row['without']}"
+    unit = "human record" if study.scheme == "clipped_record" else _words(study.scheme)
+    return bars(table, title, f"difference of normalised score ({unit})", f"suite {study.suite}")
+
+
+def bars(table: pd.DataFrame, title: str, label: str, source: str) -> Figure:
+    """Horizontal bars of a table with the columns task, difference, result and runs."""
+    figure = Figure(figsize=(8, 1.6 + 0.2 * len(table)), layout="constrained")
+    axes = figure.add_subplot()
+    axes.barh(table.task, table.difference, color=table.result.map(RESULTS))
+    axes.axvline(0, color="black", linewidth=0.8)
+    if table.difference.abs().max() > 20 * max(table.difference.abs().median(), 1e-9):
+        axes.set_xscale("symlog", linthresh=max(float(table.difference.abs().median()), 1e-3))
+    axes.margins(y=0.01)
+    axes.set_xlabel(label)
+    counts = table.result.value_counts()
+    named = {f"{name} ({counts.get(name, 0)})": colour for name, colour in RESULTS.items()}
+    handles = [Patch(color=colour) for colour in named.values()]
+    figure.legend(handles, named, loc="outside right upper", frameon=False)
+    axes.set_title(title, loc="left")
+    return _counted(figure, f"{int(table.runs.sum())} runs, {len(table)} tasks, {source}")
+
+
+def _shared(study: Study) -> tuple[dict[str, list[np.ndarray]], list[str]]:
+    """Each arm's samples on the tasks that all arms have, and these tasks."""
+    frame = study.scores
+    every = frame.groupby("task").arm.nunique() == frame.arm.nunique()
+    tasks = sorted(every[every].index) or sorted(frame.task.unique())
+    frame = frame[frame.task.isin(tasks)]
+    arms = {arm: list(samples(frame, arm).values()) for arm in study.arms}
+    return {arm: cells for arm, cells in arms.items() if cells}, tasks
+
+
+def _grid(count: int) -> tuple[Figure, list[Axes]]:
+    columns = min(count, 4 if count <= 12 else 8)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(max(PANEL[0] * columns, 4.5), PANEL[1] * rows + 0.9), layout="constrained")
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in panels[count:]:
+        axes.remove()
+    return figure, panels[:count]
+
+
+def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
+    found = {}
+    for axes in panels:
+        handles, labels = axes.get_legend_handles_labels()
+        found |= dict(zip(labels, handles, strict=True))
+    figure.legend(found.values(), found.keys(), loc="outside right upper", frameon=False)
+
+
+def _counted(figure: Figure, text: str) -> Figure:
+    figure.supxlabel(text, x=0.995, ha="right", fontsize=7, color="#555555")
+    return figure
+
+
+def _look(number: int) -> tuple[str, str]:
+    return COLOURS[number % len(COLOURS)], STYLES[number // len(COLOURS) % len(STYLES)]
+
+
+def _words(name: str) -> str:
+    return "IQM" if name == "iqm" else name.replace("_", " ")
