@@ -62,8 +62,8 @@ def unbroken(configure, tmp_path_factory):
 
 def kill_when(process, folder, lines):
     """SIGKILL as soon as scores.csv has `lines` lines, plus a moment; False if the run ended first."""
-    scores = folder / "scores.csv"
-    while process.is_alive():
+    scores, deadline = folder / "scores.csv", time.monotonic() + 60
+    while process.is_alive() and time.monotonic() < deadline:
         if scores.exists() and scores.read_bytes().count(b"\n") >= lines:
             time.sleep(random.uniform(0, 0.05))
             os.kill(process.pid, signal.SIGKILL)
