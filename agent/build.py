@@ -18,6 +18,7 @@ from agent.world_model import WorldModel
 TRANSFORMS = {"tanh": torch.tanh, "identity": lambda reward: reward}
 POSITIVE = (
     *("recipe.horizon", "recipe.slow_every", "recipe.model_lr", "recipe.actor_lr", "recipe.critic_lr", "recipe.eps"),
+    "recipe.reward_factor",
     *("recipe.clip", "size.latents", "size.classes", "size.deter", "size.hidden", "size.depth", "size.units"),
     "size.layers",
 )
@@ -38,7 +39,7 @@ def build(cfg: DictConfig, observations: spaces.Box, actions: spaces.Space, devi
         discount=Discount(*head) if recipe.discount_scale else None,
         scales={name: recipe[f"{name}_scale"] for name in ("observation", "reward", "discount")},
         gamma=recipe.discount,
-        reward_transform=TRANSFORMS[recipe.reward_transform],
+        reward_transform=lambda reward: TRANSFORMS[recipe.reward_transform](recipe.reward_factor * reward),
     )
     learning = Learning(**{field.name: recipe[field.name] for field in fields(Learning)})
     return Dreamer(model, policy(actions, *head), Scalar(*head), toggles(cfg), learning).prepare(device)
@@ -59,11 +60,15 @@ def check(cfg: DictConfig, choices: Mapping[str, str]) -> None:
         if not cfg[group][key] > 0:
             raise UserError(f"{name}={cfg[group][key]} must be greater than zero")
     if cfg.recipe.length < 2:
-        raise UserError(f"recipe.length={cfg.recipe.length} must be at least 2: actor and critic need a following state")
+        raise UserError(
+            f"recipe.length={cfg.recipe.length} must be at least 2: actor and critic need a following state"
+        )
     if cfg.recipe.horizon < 2:
         raise UserError(f"recipe.horizon={cfg.recipe.horizon} must be at least 2: the actor's loss drops two states")
     if cfg.recipe.reward_transform not in TRANSFORMS:
-        raise UserError(f"recipe.reward_transform={cfg.recipe.reward_transform} is unknown; allowed: {', '.join(TRANSFORMS)}")
+        raise UserError(
+            f"recipe.reward_transform={cfg.recipe.reward_transform} is unknown; allowed: {', '.join(TRANSFORMS)}"
+        )
     for refused, reason in _refusals(cfg, toggles(cfg), choices):
         if refused:
             raise UserError(reason)

@@ -105,10 +105,7 @@ class Dreamer(nn.Module):
         post = self.model.rssm.observe(self.model.encoder(obs), action, first, State(**state), generator)
         post = post.apply(lambda x: x[:, 0])
         policy = self.actor(post.feat)
-        if evaluate:
-            action = policy.mode()
-        else:
-            action = self.toggles.explore.collect(policy.sample(), self.actor, progress)
+        action = policy.mode() if evaluate else self.toggles.explore.collect(policy.sample(), self.actor, progress)
         return action.cpu().numpy(), post._asdict() | {"action": action}
 
     def update(self, batch: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
@@ -171,7 +168,7 @@ class Dreamer(nn.Module):
     def predict(
         self, batch: dict[str, Tensor], context: int, generator: torch.Generator | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Truth and open-loop prediction (B, T, H, W, C) in [0, 1] of images or grids, after `context` observed steps."""
+        """Truth and open-loop prediction (B, T, H, W, C) in [0, 1] of images or grids, after `context` steps."""
         obs, actions = batch["obs"], batch["action"]
         encoder, rssm, decoder = self.model.encoder, self.model.rssm, self.model.heads["observation"]
         embed = encoder(encoder.prepare(obs[:, :context]))

@@ -136,7 +136,7 @@ class DiscretePolicy(nn.Module):
 
 
 class ContinuousPolicy(nn.Module):
-    """The actor for actions in [-1, 1]: mean tanh(x), standard deviation 2 sigmoid(x / 2) + 0.1 of a truncated normal."""
+    """The actor for actions in [-1, 1]: a truncated normal, mean tanh(x), std 2 sigmoid(x / 2) + 0.1."""
 
     MIN_STD = 0.1
 

@@ -174,6 +174,6 @@ NETWORKS = {
 
 
 def networks(space: spaces.Box, size) -> tuple[nn.Module, type[nn.Module]]:
-    """The encoder, built, and the class of the decoder, which needs the number of features, for an observation space."""
+    """The encoder for an observation space, and the decoder's class, which still needs the number of features."""
     encoder, decoder = NETWORKS[observation_kind(space)]
     return encoder(space, size), decoder

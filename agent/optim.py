@@ -28,7 +28,7 @@ class Optimiser:
         self.updates += 1
         self.adam.zero_grad(set_to_none=True)
         loss.backward(inputs=self.parameters)
-        norm = nn.utils.clip_grad_norm_(self.parameters, self.clip, foreach=True)
+        norm = nn.utils.clip_grad_norm_(self.parameters, self.clip)
         with torch.no_grad():
             torch._foreach_mul_(self.parameters, 1 - self.weight_decay)
         (group,) = self.adam.param_groups

@@ -1,8 +1,8 @@
 """The recurrent state-space model (section 2.2, equation 2).
 
-    deter_t = cell(stoch_{t-1}, action_t, deter_{t-1})      action_t led to observation t
-    prior_t = p(stoch_t | deter_t)                          without looking
-    post_t  = q(stoch_t | deter_t, embed_t)                 having looked
+deter_t = cell(stoch_{t-1}, action_t, deter_{t-1})      action_t led to observation t
+prior_t = p(stoch_t | deter_t)                          without looking
+post_t  = q(stoch_t | deter_t, embed_t)                 having looked
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ class State(NamedTuple):
 
 
 class RSSM(nn.Module):
-    """The latent dynamics; `cell(inputs, deter)` builds the recurrent cell, `latent` is the kind of stochastic state."""
+    """The latent dynamics; `cell(inputs, deter)` builds the recurrent cell, `latent` is the stochastic state's kind."""
 
     def __init__(self, latent, cell: Callable[[int, int], nn.Module], action: int, embed: int, deter: int, hidden: int):
         super().__init__()

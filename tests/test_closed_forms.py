@@ -162,7 +162,10 @@ def test_truncated_normal_samples_are_differentiable_in_mean_and_std():
     sampled = TruncatedNormal(mean.expand(SAMPLES, 1), std.expand(SAMPLES, 1)).sample().mean()
     gradient = torch.autograd.grad(sampled, (mean, std))
     step = 1e-4
-    exact = lambda m, s: scipy_stats.truncnorm((-1 - m) / s, (1 - m) / s, m, s).mean()
+
+    def exact(m, s):
+        return scipy_stats.truncnorm((-1 - m) / s, (1 - m) / s, m, s).mean()
+
     assert abs(gradient[0].item() - (exact(0.4 + step, 0.6) - exact(0.4 - step, 0.6)) / (2 * step)) < 0.02
     assert abs(gradient[1].item() - (exact(0.4, 0.6 + step) - exact(0.4, 0.6 - step)) / (2 * step)) < 0.02
 

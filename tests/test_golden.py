@@ -1,4 +1,4 @@
-"""Agreement with the official implementation, every sample replaced by its mode so that no random numbers are shared."""
+"""Agreement with the official implementation; every sample is replaced by its mode, so no random numbers are shared."""
 
 import numpy as np
 import pytest

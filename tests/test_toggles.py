@@ -112,7 +112,7 @@ def test_every_number_of_a_toggle_is_alive(option, name, value):
 
 SIZE = ["latents", "classes", "deter", "hidden", "units", "layers"]
 RECIPE = ["model_lr", "actor_lr", "critic_lr", "eps", "weight_decay", "clip", "kl_scale", "observation_scale"]
-RECIPE += ["reward_scale", "discount_scale", "horizon", "discount", "lambda_", "entropy_scale"]
+RECIPE += ["reward_scale", "discount_scale", "horizon", "discount", "lambda_", "entropy_scale", "reward_factor"]
 
 
 @pytest.mark.parametrize("name", [f"size.{key}" for key in SIZE] + [f"recipe.{key}" for key in RECIPE])

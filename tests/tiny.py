@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from gymnasium.spaces import Box, Discrete, Space, flatdim
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 from torch import Tensor
 
 from agent.build import build, check
@@ -28,6 +28,8 @@ def compose(*overrides: str) -> DictConfig:
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = hydra.compose("config", list(overrides), return_hydra_config=True)
     check(cfg, cfg.hydra.runtime.choices)
+    with open_dict(cfg):
+        del cfg["hydra"]
     return cfg
 
 

@@ -1,4 +1,4 @@
-"""Whether the policy's entropy also enters the imagined reward, hence the value function (appendix C, "Long-term entropy")."""
+"""Whether the policy's entropy also enters the imagined reward, hence the value (appendix C, "Long-term entropy")."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class LongTerm:
     in_reward = True
 
     def reward(self, reward: Tensor, entropy: Callable[[], Tensor], scale: float) -> Tensor:
-        """The imagined reward (H, N) plus `scale` times the policy's entropy (H, N), which counts from the second state on.
+        """The imagined reward (H, N) plus `scale` times the policy's entropy (H, N), from the second state on.
 
         The first state comes from replay: no imagined action led there.
         """

@@ -35,7 +35,7 @@ class Clamped:
 
 @dataclass(frozen=True)
 class Balanced(Clamped):
-    """alpha KL(sg(post) || prior) + (1 - alpha) KL(post || sg(prior)), each side clamped at `free` nats (algorithm 2)."""
+    """alpha KL(sg(post) || prior) + (1 - alpha) KL(post || sg(prior)), each side at least `free` nats (algorithm 2)."""
 
     scale: float
     alpha: float

@@ -1,0 +1,88 @@
+"""Parameter counts of the paper, kinds of observation and action, presets."""
+
+import pytest
+import torch
+from gymnasium.spaces import Discrete
+
+from agent.build import build
+from tests import tiny
+
+SIZES = sorted(path.stem for path in (tiny.CONF / "size").glob("*.yaml"))
+
+
+def counts(*overrides, observations=tiny.IMAGE, actions=tiny.DISCRETE):
+    cfg = tiny.compose(*overrides)
+    return build(cfg, observations, actions, torch.device("meta")).parameter_counts()
+
+
+def test_22m_has_the_parameters_of_the_released_model():
+    modules = counts("suite=atari", actions=Discrete(18))
+    assert modules.pop("total") == 22_245_398 == sum(modules.values())
+    assert modules == {
+        **{"encoder": 1_549_776, "rssm": 5_664_848, "observation": 10_497_553, "reward": 1_131_601},
+        **{"discount": 1_131_601, "actor": 1_138_418, "critic": 1_131_601},
+    }
+
+
+def test_13m_is_13m():
+    assert counts("suite=atari", "size=13m", actions=Discrete(18))["total"] == pytest.approx(13e6, rel=0.03)
+
+
+def test_the_gaussian_model_is_smaller():
+    assert counts("suite=atari", "latent=gaussian", actions=Discrete(18))["total"] == 17_385_366
+
+
+@pytest.mark.parametrize("observations", [tiny.VECTOR, tiny.GRID, tiny.IMAGE], ids=["vector", "grid", "image"])
+def test_tiny_is_to_small_what_13m_is_to_22m(observations):
+    ratio = counts("size=tiny", observations=observations)["total"] / counts(observations=observations)["total"]
+    assert ratio == pytest.approx(13 / 22, rel=0.1)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_size_builds(size):
+    assert counts(f"size={size}")["total"] > 0
+
+
+@pytest.mark.parametrize("observations", [tiny.VECTOR, tiny.GRID, tiny.IMAGE], ids=["vector", "grid", "image"])
+@pytest.mark.parametrize("actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=["discrete", "continuous"])
+def test_every_kind_of_observation_and_action_learns_to_reconstruct(observations, actions):
+    """The observation loss falls on a batch that is learnt by heart."""
+    agent = tiny.agent("recipe.model_lr=1e-2", observations=observations, actions=actions)
+    batch = tiny.batch(observations, actions)
+    losses = [float(agent.update(batch, 0.0)["observation_loss"]) for _ in range(25)]
+    assert losses[-1] < losses[0]
+    assert all(torch.isfinite(p).all() for p in agent.parameters())
+
+
+@pytest.mark.parametrize("observations", [tiny.GRID, tiny.IMAGE], ids=["grid", "image"])
+def test_open_loop_predictions_are_pictures_and_disturb_no_training(observations):
+    agent, batch = tiny.agent(observations=observations), tiny.batch(observations, tiny.DISCRETE)
+    before = torch.random.get_rng_state()
+    truth, model = agent.predict(batch, 2, torch.Generator().manual_seed(0))
+    assert truth.shape == model.shape == batch["obs"].shape
+    assert 0 <= min(truth.min(), model.min()) and max(truth.max(), model.max()) <= 1
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_preset_dreamer_v1_is_the_earlier_agent_in_one_word():
+    cfg = tiny.compose("preset=dreamer_v1", "suite=atari", "task=pong")
+    names = {group: cfg[group]._target_.rsplit(".", 1)[1] for group in ("latent", "kl", "actor_grad", "gru", "explore")}
+    assert names == {
+        **{"latent": "Gaussian", "kl": "FreeNats", "actor_grad": "Dynamics", "gru": "Plain"},
+        "explore": "ActionNoise",
+    }
+    assert (cfg.latent.latents, cfg.kl.free, cfg.recipe.model_lr, cfg.recipe.horizon) == (30, 3.0, 6e-4, 10)
+
+
+def test_preset_dreamer_v2_changes_nothing():
+    assert tiny.compose("preset=dreamer_v2") == tiny.compose()
+
+
+def test_preset_dreamer_v2_control_backpropagates_through_the_dynamics():
+    cfg = tiny.compose("preset=dreamer_v2_control", "suite=control")
+    assert cfg.actor_grad._target_.endswith("Dynamics")
+    assert (cfg.kl.scale, cfg.kl.free, cfg.explore.entropy_scale, cfg.recipe.discount_scale) == (1.0, 1.0, 1e-4, 0.0)
+
+
+def test_a_choice_of_the_user_wins_over_the_preset():
+    assert tiny.compose("preset=dreamer_v1", "latent=categorical").latent._target_.endswith("Categorical")
