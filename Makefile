@@ -1,0 +1,61 @@
+# make ablation   install what is missing, run the user's own command on the embedded default, show what came out
+# make test       install what is missing, pass the tests
+# make help       the other targets
+
+VENV ?= .venv
+PYTHON ?= python3
+RUNS ?= runs
+OUT ?= report
+SUITE ?= mini
+
+PY := $(VENV)/bin/python
+BASE := $(VENV)/.installed
+FULL := $(VENV)/.installed-full
+
+.PHONY: help install ablation test lint plan claims table figures report clean
+
+help:
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+$(BASE): pyproject.toml
+	test -x $(PY) || $(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable .
+	touch $@
+
+$(FULL): $(BASE)
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[test,report,dashboard,tensorboard]'
+	touch $@
+
+install: $(FULL) ## everything that the targets below need
+
+ablation: $(BASE) ## categorical against Gaussian latents on the embedded default, two seeds each, with table and plots
+	$(PY) run.py -m latent=categorical,gaussian run.seed=0,1 run.root=$(RUNS)
+	$(PY) -m analysis table --runs $(RUNS) --out $(OUT)
+	$(PY) -m analysis plot --runs $(RUNS) --out $(OUT)
+
+test: $(FULL) ## the tests, on all cores
+	$(PY) -m ruff check .
+	$(PY) -m ruff --check .
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist worksteal
+
+lint: $(FULL) ## style alone
+	$(PY) -m ruff check .
+	$(PY) -m ruff --check .
+
+plan: $(BASE) ## what all claims on SUITE would cost, and the command that starts them
+	$(PY) -m sweeps.plan suite=$(SUITE) run.root=$(RUNS)
+
+claims: $(BASE) ## run all claims on SUITE; started again, it goes on where it stopped
+	$(PY) run.py -m +sweep=claims suite=$(SUITE) run.root=$(RUNS)
+
+table: $(BASE) ## the two lists from RUNS, as Markdown, LaTeX and HTML
+	$(PY) -m analysis table --runs $(RUNS) --out $(OUT)
+
+figures: $(BASE) ## forest plot, learning curves, aggregates, profiles from RUNS
+	$(PY) -m analysis plot --runs $(RUNS) --out $(OUT)
+
+report: $(FULL) ## one self-contained HTML page from RUNS
+	$(PY) -m analysis report --runs $(RUNS) --out $(OUT)
+
+clean: ## remove the environment and caches, never the runs
+	rm -rf $(VENV) .pytest_cache .ruff_cache *.egg-info
