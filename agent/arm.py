@@ -53,20 +53,30 @@ def identify(cfg: DictConfig, choices: Mapping[str, str | None]) -> Identity:
     return Identity(cfg.suite.name, cfg.task.name, arm_name(cfg, choices), cfg.run.seed, digest(cfg))
 
 
+@cache
+def composed(overrides: tuple[str, ...]) -> tuple[DictConfig, dict[str, str | None]]:
+    """The configuration of a command line and the option chosen in each group; composed once, not to be changed."""
+    cfg = compose("config", list(overrides), return_hydra_config=True)
+    choices = dict(cfg.hydra.runtime.choices)
+    OmegaConf.set_struct(cfg, False)
+    del cfg["hydra"]
+    return cfg, choices
+
+
 def arm_name(cfg: DictConfig, choices: Mapping[str, str | None]) -> str:
     """The choices and values that differ from those of the same suite and task, sorted: `kl.alpha=0.5,latent=gaussian`.
 
     A choice that another one implies, and a value equal to the default, leave no trace.
     """
     given = tuple(f"{group}={choices[group]}" for group in ("suite", "task"))
-    base, base_choices = _compose(given)
+    base, base_choices = composed(given)
     arm = []
     for group, option in choices.items():  # presets and schedules come first: they choose options of other groups
         if group in GIVEN or group.startswith("hydra/"):
             continue
         if option != base_choices.get(group):
             arm.append(f"{group}={_text(option)}")
-            base, base_choices = _compose((*given, *arm))
+            base, base_choices = composed((*given, *arm))
     return ",".join(sorted(arm + _value_differences(cfg, base))) or BASELINE
 
 
@@ -104,28 +114,18 @@ def _value_differences(cfg: DictConfig, base: DictConfig) -> list[str]:
     if cfg.task.name != base.task.name and "id" in cfg.task:  # a task that is any environment is named by its id
         base.task.id = cfg.task.id
     changed: dict[str, Any] = {}
-    # First the literals that were changed, then what still differs: a literal on one side of an interpolation.
-    for resolve in (False, True):
-        ours, theirs = _compared(cfg, resolve), _compared(base, resolve)
-        resolved, resolved_base = _compared(cfg, True), _compared(base, True)
+    for literals_only in (True, False):  # what follows from a changed number by interpolation is no difference
+        ours, theirs, written = _compared(cfg, True), _compared(base, True), _compared(base, False)
         for key in sorted(ours.keys() | theirs.keys()):
-            if ours.get(key) != theirs.get(key) and resolved.get(key) != resolved_base.get(key):
-                changed[key] = resolved.get(key)
-                OmegaConf.update(base, key, ours.get(key), force_add=True)
+            if ours.get(key) == theirs.get(key) or (literals_only and "${" in str(written.get(key))):
+                continue
+            changed[key] = ours.get(key)
+            OmegaConf.update(base, key, ours.get(key), force_add=True)
     return [f"{key}={_text(value)}" for key, value in changed.items()]
 
 
 def _compared(cfg: DictConfig, resolve: bool) -> dict[str, Any]:
     return {k: v for k, v in leaves(cfg, resolve).items() if k in ALGORITHM or not _below(k, NO_ARM)}
-
-
-@cache
-def _compose(overrides: tuple[str, ...]) -> tuple[DictConfig, dict[str, str | None]]:
-    cfg = compose("config", list(overrides), return_hydra_config=True)
-    choices = dict(cfg.hydra.runtime.choices)
-    OmegaConf.set_struct(cfg, False)
-    del cfg["hydra"]
-    return cfg, choices
 
 
 def _leaves(value: Any, key: str):

@@ -13,6 +13,7 @@ import numpy as np
 from agent.errors import UserError
 
 SCHEMA = 1
+AXES = ("step", "env_frames", "gradient_steps", "wall_seconds")
 SCORE_FIELDS = ("step", "env_frames", "kind", "episode", "return", "length")
 
 

@@ -1,6 +1,6 @@
 """The arms of a claims file, as overrides."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -10,12 +10,17 @@ from agent.errors import UserError
 ROOT = Path(__file__).parents[1]
 
 
-def of_claims(path: str, suite: str, actions: str) -> list[list[str]]:
+def of_claims(path: str, rows: Sequence[str] | None, suite: str, actions: str) -> list[list[str]]:
     """Overrides of each arm that a claim about tasks of this kind of actions names in a suite, each arm once.
 
-    A relative path is the project's. Raises UserError for a file that is no claims file.
+    `rows` are the ids of some claims; None takes all.
+    A relative path is the project's. Raises UserError for a file that is no claims file and for an id it does not have.
     """
-    named = (claim.arms(suite) for claim in _claims(ROOT / path) if claim.where == actions)
+    claims = _claims(ROOT / path)
+    ids = [claim.id for claim in claims]
+    if unknown := sorted(set(rows or ()) - set(ids)):
+        raise UserError(f"{path} has no claim {', '.join(unknown)}; it has {', '.join(ids)}")
+    named = (claim.arms(suite) for claim in claims if claim.where == actions and claim.id in (rows or ids))
     return [parts(arm) for arm in _ordered(arm for sides in named if sides for arm in sides)]
 
 

@@ -7,13 +7,13 @@ within the suite's tasks. Jobs are ordered by seed first, so that an unfinished 
 from collections.abc import Mapping, Sequence
 from itertools import product
 
-from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
+from agent.arm import composed
 from agent.errors import UserError
 from sweeps import arms
 
@@ -21,28 +21,35 @@ SEED = "run.seed"
 
 
 def jobs(
-    overrides: Sequence[str], params: Mapping[str, str] | None = None, claims: str | None = None
+    overrides: Sequence[str], params: Mapping[str, str], claims: str | None = None, rows: Sequence[str] | None = None
 ) -> list[list[str]]:
     """Overrides of each job of a command line, of a sweep's `params` that the command line does not name, and of
-    every arm of a claims file.
+    every arm of a claims file, or of some of its `rows`.
 
     Raises UserError naming what is wrong with a sweep.
     """
-    given = [f"{key}={value}" for key, value in (params or {}).items()]
+    given = [f"{key}={value}" for key, value in params.items()]
     by_key = {override.get_key_element(): override for override in _parse([*given, *overrides])}
     by_key.pop("+sweep", None)
     by_key = {key: override for key, override in by_key.items() if not key.lstrip("+~").startswith("hydra")}
     suite, task, seed = (by_key.pop(key, None) for key in ("suite", "task", SEED))
-    fixed = [override.input_line for override in by_key.values() if not override.is_sweep_override()]
+    same = [override.input_line for override in by_key.values() if not override.is_sweep_override()]
     axes = [_values(override) for override in by_key.values()]
     found = []
     for chosen in _values(suite):
-        base = _compose([*fixed, *chosen])
+        base = _compose([*same, *chosen])
         for named in _tasks(task, base):
-            claimed = arms.of_claims(claims, base.suite.name, _actions([*fixed, *chosen, *named])) if claims else [[]]
+            claimed = [[]]
+            if claims:
+                claimed = arms.of_claims(claims, rows, base.suite.name, _actions([*same, *chosen, *named]))
             for several in product(claimed, *axes):
                 found.append([*chosen, *named, *(part for parts in several for part in parts)])
     return [[*job, *seeded] for seeded in _values(seed) for job in found]
+
+
+def fixed(overrides: Sequence[str]) -> list[str]:
+    """The overrides that are no sweep."""
+    return [override.input_line for override in _parse(overrides) if not override.is_sweep_override()]
 
 
 def _parse(overrides: Sequence[str]) -> list[Override]:
@@ -86,6 +93,6 @@ def _actions(overrides: list[str]) -> str:
 
 def _compose(overrides: list[str]) -> DictConfig:
     try:
-        return compose("config", [o for o in overrides if not o.startswith("hydra")])
+        return composed(tuple(overrides))[0]
     except HydraException as error:
         raise UserError(" ".join(str(error).split())) from error

@@ -1,79 +1,97 @@
-"""What a sweep will do, before anything runs: arms, tasks, seeds, what is done already, hours and disk.
+"""What a sweep will do, before anything runs: arms, tasks, seeds, what is done already, hours, disk, the command.
 
-python -m sweeps.plan suite=atari          # all claims of the suite; any other sweep by +sweep=latent or latent=a,b
+python -m sweeps.plan suite=atari           # every arm of the paper's claims
+python -m sweeps.plan +sweep=latent suite=mini --probe
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
 
 from hydra import compose
-from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
+from rich.filesize import decimal
+from rich.table import Table
 
-from agent.arm import Identity, identify
 from agent.errors import UserError
-from agent.record import read_run
-from agent.runfolder import RunFolder
+from sweeps import cost, grid, parallel, screen
+from sweeps.config import project_config
+from sweeps.state import BROKEN, CUT_OFF, DONE, FAILED, TODO, UNDER_WAY, Planned, planned
 
-TODO, DONE, FAILED, CUT_OFF, UNDER_WAY, BROKEN = "to do", "done", "failed", "cut off", "under way", "unreadable"
-
-
-@dataclass(frozen=True)
-class Planned:
-    """A run that a sweep asks for, and where it stands."""
-
-    identity: Identity
-    overrides: tuple[str, ...]
-    folder: Path
-    state: str
-    error: str | None = None
+STATES = (DONE, UNDER_WAY, CUT_OFF, FAILED, BROKEN, TODO)
 
 
-def planned(jobs: Iterable[Sequence[str]]) -> list[Planned]:
-    """The distinct runs of `jobs` with the state of their folders.
-
-    Raises UserError naming the job that does not compose.
-    """
-    runs: dict[Path, Planned] = {}
-    for overrides in jobs:
-        identity, root = _identify(tuple(overrides))
-        folder = root / identity.folder
-        if folder not in runs:
-            runs[folder] = Planned(identity, tuple(overrides), folder, *state(folder))
-    return list(runs.values())
-
-
-def state(folder: Path) -> tuple[str, str | None]:
-    """How far the run in a folder is, and the first line of its error if it has one."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the plan of the overrides given; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m sweeps.plan", description=__doc__.splitlines()[0])
+    parser.add_argument("overrides", nargs="*", help="as for run.py -m; without a sweep, +sweep=claims")
+    parser.add_argument("--probe", action="store_true", help="measure a few gradient steps where no run has finished")
+    given = parser.parse_args(arguments)
     try:
-        fields = read_run(folder)
+        with project_config():
+            overrides = _with_sweep(given.overrides)
+            sweeper = _sweeper(overrides)
+            runs = planned(grid.jobs(overrides, sweeper.params, sweeper.claims, sweeper.rows))
+            show(runs, overrides, given.probe)
     except UserError as error:
-        return BROKEN, str(error)
-    if fields is None:
-        return TODO, None
-    error = fields.get("error")
-    if fields.get("status") in (DONE, FAILED):
-        return fields["status"], error
-    return (UNDER_WAY if RunFolder(folder).holder() else CUT_OFF), error
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
-def _identify(overrides: tuple[str, ...]) -> tuple[Identity, Path]:
-    """A run's identity and root; runs that differ in their seed alone are composed once."""
-    seeds = [o for o in overrides if o.startswith("run.seed=")]
-    cfg, identity = _unseeded(tuple(o for o in overrides if o not in seeds))
-    seed = int(seeds[-1].split("=")[1]) if seeds else identity.seed
-    return replace(identity, seed=seed), Path(cfg.run.root)
+def show(runs: Sequence[Planned], overrides: Sequence[str], probe: bool) -> None:
+    """Print the plan."""
+    console = screen.console()
+    console.print(_table(runs))
+    for run in runs:
+        if run.state in (FAILED, BROKEN):
+            console.print(f"{run.state}: {run.identity}: {run.error}")
+    count = Counter(run.state for run in runs)
+    console.print(", ".join(f"{count[state]} {state}" for state in STATES) + f"; {len(runs)} runs in all")
+    todo = [run for run in runs if run.state != DONE]
+    if not todo:
+        return
+    settings = runs[0].cfg.run
+    places = parallel.at_a_time(settings.device, settings.threads, settings.jobs_per_gpu)
+    console.print(_hours(runs, places, probe))
+    under_way = min(places, len(todo))
+    disk = max(cost.replay_bytes(run) for run in {run.identity.task: run for run in todo}.values())
+    console.print(f"peak disk: {decimal(disk * under_way)} for the replay of {under_way} runs under way")
+    console.print(f"start: python run.py -m {' '.join(overrides)}")
 
 
-@cache
-def _unseeded(overrides: tuple[str, ...]) -> tuple[DictConfig, Identity]:
-    try:
-        cfg = compose("config", list(overrides), return_hydra_config=True)
-        choices = cfg.hydra.runtime.choices
-        OmegaConf.set_struct(cfg, False)
-        del cfg["hydra"]
-        return cfg, identify(cfg, choices)
-    except HydraException as error:
-        raise UserError(f"{' '.join(overrides)}: {' '.join(str(error).split())}") from error
+def _table(runs: Sequence[Planned]) -> Table:
+    shown = [state for state in STATES if any(run.state == state for run in runs)]
+    table = Table("suite", "arm", "tasks", "seeds", "runs", *shown, box=None)
+    for suite, arm in dict.fromkeys((run.identity.suite, run.identity.arm) for run in runs):
+        own = [run for run in runs if (run.identity.suite, run.identity.arm) == (suite, arm)]
+        count = Counter(run.state for run in own)
+        tasks, seeds = ({getattr(run.identity, name) for run in own} for name in ("task", "seed"))
+        table.add_row(suite, arm, *map(str, (len(tasks), len(seeds), len(own), *(count[state] for state in shown))))
+    return table
+
+
+def _hours(runs: Sequence[Planned], places: int, probe: bool) -> str:
+    rates, source = cost.finished_rates(runs), "finished runs"
+    if probe:
+        missing = {kind: run for kind, run in cost.kinds(runs).items() if kind not in rates}
+        rates |= {kind: cost.probe(run) for kind, run in missing.items()}
+        source = "finished runs and a probe without evaluations" if missing else source
+    total = cost.hours(runs, rates)
+    if total is None:
+        return "expected hours: no run has finished yet; --probe measures a few gradient steps"
+    return f"expected hours: {total / places:.1f} with {places} runs at a time ({total:.1f} in all), from {source}"
+
+
+def _with_sweep(overrides: list[str]) -> list[str]:
+    swept = any(override.startswith("+sweep=") for override in overrides) or grid.fixed(overrides) != overrides
+    return overrides if swept else ["+sweep=claims", *overrides]
+
+
+def _sweeper(overrides: list[str]) -> DictConfig:
+    return compose("config", grid.fixed(overrides), return_hydra_config=True).hydra.sweeper
+
+
+if __name__ == "__main__":
+    sys.exit(main())

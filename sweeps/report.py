@@ -3,15 +3,15 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from rich.console import Console
 from rich.table import Table
 
+from sweeps import screen
 from sweeps.job import DONE, Outcome
 
 
 def report(outcomes: Sequence[Outcome], already: int, seconds: float) -> bool:
     """Print a table of the runs that are not done and a line of counts; returns whether all are done."""
-    console = Console(soft_wrap=True, highlight=False)
+    console = screen.console()
     bad = [outcome for outcome in outcomes if outcome.status != DONE]
     if bad:
         table = Table("run", "status", "error", "folder", title="not done", box=None)

@@ -18,11 +18,12 @@ WAIT_SECONDS = 2.0  # between looks at runs that another sweep trains
 class AblationSweeper(Sweeper):
     """Launches the runs of a command that are not done, and ends with a table of those that did not get done.
 
-    `params` are sweeps that the command line may replace; `claims` is a claims file whose arms are swept.
+    `params` are sweeps that the command line may replace; `claims` is a claims file whose arms are swept: all of
+    them, or those that the claims with the ids `rows` name.
     """
 
-    def __init__(self, params: dict[str, str] | None = None, claims: str | None = None):
-        self.params, self.claims = params, claims
+    def __init__(self, params: dict[str, str], claims: str | None, rows: list[str] | None):
+        self.params, self.claims, self.rows = params, claims, rows
         self.config: DictConfig | None = None
         self.launcher = None
 
@@ -50,11 +51,11 @@ class AblationSweeper(Sweeper):
         return []
 
     def _sweep(self, arguments: list[str]) -> bool:
-        from sweeps import grid, job, plan, report
+        from sweeps import grid, job, report, state
 
         started = time.monotonic()
-        runs = plan.planned(grid.jobs(arguments, self.params, self.claims))
-        todo = [run for run in runs if run.state != plan.DONE]
+        runs = state.planned(grid.jobs(arguments, self.params, self.claims, self.rows))
+        todo = [run for run in runs if run.state != state.DONE]
         print(f"{len(runs)} runs, {len(runs) - len(todo)} of them done; {len(todo)} to launch", flush=True)
         outcomes = self._launch([run.overrides for run in todo])
         while waiting := [index for index, outcome in enumerate(outcomes) if outcome.status == job.BUSY]:

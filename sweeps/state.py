@@ -1,0 +1,72 @@
+"""The distinct runs that jobs stand for, and how far each is."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from rich.progress import track
+
+from agent.arm import Identity, composed, identify
+from agent.errors import UserError
+from agent.record import read_run
+from agent.runfolder import RunFolder
+from sweeps.grid import SEED
+
+TODO, DONE, FAILED, CUT_OFF, UNDER_WAY, BROKEN = "to do", "done", "failed", "cut off", "under way", "unreadable"
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run that a sweep asks for: its configuration up to the seed, its folder, and where it stands."""
+
+    identity: Identity
+    cfg: DictConfig
+    overrides: tuple[str, ...]
+    folder: Path
+    state: str
+    error: str | None = None
+    fields: dict | None = None
+
+
+def planned(jobs: Iterable[Sequence[str]]) -> list[Planned]:
+    """The distinct runs of `jobs` with the state of their folders; UserError names a job that does not compose."""
+    runs: dict[Path, Planned] = {}
+    for overrides in track(list(map(tuple, jobs)), "composing", transient=True, disable=not sys.stdout.isatty()):
+        cfg, identity = _identify(overrides)
+        folder = Path(cfg.run.root) / identity.folder
+        if folder not in runs:
+            runs[folder] = Planned(identity, cfg, overrides, folder, *look(folder))
+    return list(runs.values())
+
+
+def look(folder: Path) -> tuple[str, str | None, dict | None]:
+    """How far the run in a folder is, the first line of its error, and its run.json."""
+    try:
+        fields = read_run(folder)
+    except UserError as error:
+        return BROKEN, str(error), None
+    if fields is None:
+        return (UNDER_WAY if RunFolder(folder).holder() else TODO), None, None
+    if fields.get("status") in (DONE, FAILED):
+        return fields["status"], fields.get("error"), fields
+    return (UNDER_WAY if RunFolder(folder).holder() else CUT_OFF), fields.get("error"), fields
+
+
+def _identify(overrides: tuple[str, ...]) -> tuple[DictConfig, Identity]:
+    """A run's configuration and identity; runs that differ in their seed alone are composed once."""
+    seeds = [override for override in overrides if override.startswith(f"{SEED}=")]
+    cfg, identity = _unseeded(tuple(override for override in overrides if override not in seeds))
+    return cfg, replace(identity, seed=int(seeds[-1].partition("=")[2])) if seeds else identity
+
+
+@cache
+def _unseeded(overrides: tuple[str, ...]) -> tuple[DictConfig, Identity]:
+    try:
+        cfg, choices = composed(overrides)
+        return cfg, identify(cfg, choices)
+    except HydraException as error:
+        raise UserError(f"{' '.join(overrides)}: {' '.join(str(error).split())}") from error
