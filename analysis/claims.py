@@ -19,7 +19,7 @@ from analysis.scores import samples
 DEFAULT = Path(__file__).parents[1] / "sweeps" / "claims.yaml"
 HELPS, HURTS, NO_HELP, UNDECIDED = "helps", "hurts", "no substantial help", "undecided"
 DEGENERATE, NO_DATA = "degenerate arm", "no data"
-AGREES = {"helps": {HELPS}, "no_help": {NO_HELP, HURTS}}
+AGREES = {"helps": {HELPS}, "no_help": {NO_HELP, HURTS}, "none": set()}
 ACTIONS = ("discrete", "continuous")
 SATURATED = 0.9
 NO_LEARNING = 0.05
@@ -28,7 +28,10 @@ CARRIED = 0.8
 
 @dataclass(frozen=True)
 class Claim:
-    """One row: the option `with_` (an arm, or an arm by suite) against `without`, and what the paper says of it."""
+    """One row: the option `with_` (an arm, or an arm by suite) against `without`, and what the paper says of it.
+
+    `paper` is `helps`, `no_help`, or `none` for a change that is not in the paper.
+    """
 
     id: str
     paper: str
@@ -272,6 +275,6 @@ def verdict(low: float, high: float, margin: float) -> str:
 
 
 def _agrees(row: dict) -> str:
-    if not row["stated"] or row["verdict"] not in (HELPS, HURTS, NO_HELP):
+    if not row["stated"] or row["paper"] == "none" or row["verdict"] not in (HELPS, HURTS, NO_HELP):
         return ""
     return "yes" if row["verdict"] in AGREES[row["paper"]] else "no"

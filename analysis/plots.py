@@ -19,7 +19,7 @@ COLOURS = ["#000000", "#E69F00", "#0072B2", "#009E73", "#D55E00", "#56B4E9", "#C
 STYLES = ["-", "--", ":", "-."]
 VERDICTS = {HELPS: ("#0072B2", "o"), NO_HELP: ("#E69F00", "s"), HURTS: ("#D55E00", "v")}
 UNDECIDED, OPEN = ("#888888", "D"), "undecided or degenerate"
-PAPER = {"helps": "helps", "no_help": "no help"}
+PAPER = {"helps": "helps", "no_help": "no help", "none": "not in it"}
 RESULTS = {"better": "#0072B2", "tied": "#BBBBBB", "worse": "#D55E00"}
 PANEL = (3.0, 2.4)
 
@@ -91,8 +91,21 @@ def learning_curves(study: Study, arms: Sequence[str] | None = None, kind: str =
     )
 
 
+def curves(frame: pd.DataFrame, label: str, source: str) -> Figure:
+    """One line per column over environment frames."""
+    figure = Figure(figsize=(8, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    for number, name in enumerate(frame):
+        colour, style = _look(number)
+        axes.plot(frame.index, frame[name], style, color=colour, label=name)
+    axes.set_xlabel("environment frames")
+    axes.set_ylabel(label)
+    _legend(figure, [axes])
+    return _counted(figure, source)
+
+
 def aggregates(study: Study, seed: int = 0) -> Figure:
-    """Mean, median, IQM and optimality gap of every arm over the tasks that all arms share, with intervals."""
+    """Mean, median, IQM and optimality gap of every arm over the tasks that they share, with intervals."""
     arms, shared = _shared(study)
     table = stats.aggregates(arms, seed)
     figure = Figure(figsize=(10, 1.4 + 0.35 * len(arms)), layout="constrained")
@@ -162,13 +175,18 @@ def bars(table: pd.DataFrame, title: str, label: str, source: str) -> Figure:
 
 
 def _shared(study: Study) -> tuple[dict[str, list[np.ndarray]], list[str]]:
-    """Each arm's samples on the tasks that all arms have, and these tasks."""
+    """Samples of the arms on their common tasks of the suite's more frequent kind of actions, and these tasks.
+
+    Where no task is common to all arms, those of the baseline and the arms that have them all.
+    """
     frame = study.scores
-    every = frame.groupby("task").arm.nunique() == frame.arm.nunique()
-    tasks = sorted(every[every].index) or sorted(frame.task.unique())
-    frame = frame[frame.task.isin(tasks)]
-    arms = {arm: list(samples(frame, arm).values()) for arm in study.arms}
-    return {arm: cells for arm, cells in arms.items() if cells}, tasks
+    frame = frame[frame.actions == frame.drop_duplicates("task").actions.mode()[0]]
+    by_arm = {arm: set(frame.task[frame.arm == arm]) for arm in study.arms}
+    by_arm = {arm: tasks for arm, tasks in by_arm.items() if tasks}
+    shared = sorted(set.intersection(*by_arm.values()) or next(iter(by_arm.values())))
+    frame = frame[frame.task.isin(shared)]
+    arms = [arm for arm, tasks in by_arm.items() if tasks.issuperset(shared)]
+    return {arm: list(samples(frame, arm).values()) for arm in arms}, shared
 
 
 def _grid(count: int) -> tuple[Figure, list[Axes]]:

@@ -9,9 +9,10 @@ import pandas as pd
 
 from analysis import InputError
 from analysis.claims import Claim, Claims, evaluate
-from analysis.scores import atari_reference, final_scores, normalise
+from analysis.scores import atari_reference, final_scores, normalise, samples
 from analysis.stats import paper_aggregates
 from analysis.store import POINT, RUN, Store
+from analysis.tables import better_worse_tied
 
 MAIN, SCHEDULES, BASELINES = "atari-dreamerv2.json", "atari-dreamerv2-schedules.json", "baselines.json"
 # Agent names of table 1 and the columns of the official baselines file (Dopamine, sticky actions, 200M frames).
@@ -134,3 +135,19 @@ def scheduling(store: Store, margin: float = 0.03) -> pd.DataFrame:
             row = evaluate(own, Claims({"atari": margin}, (claim,)), "atari", match_seeds=False)
             rows.append(row.assign(without=name, runs=runs))
     return pd.concat(rows, ignore_index=True)
+
+
+def scheduling_games(store: Store) -> pd.DataFrame:
+    """The games on which schedules are better, worse or tied within 5%, as section 3.2 counts them."""
+    frame, _ = normalise(finals(store), "record")
+    return better_worse_tied(samples(frame, SCHEDULED), samples(frame, DREAMER))
+
+
+def curves(store: Store) -> pd.DataFrame:
+    """Clipped record mean over 55 games by environment frames, one column per arm; ended runs keep their last value."""
+    frame, _ = normalise(store.tidy(), "clipped_record")
+    frame = frame[frame.arm.isin(ARMS.values()) & (frame.env_frames <= FINAL_FRAMES)]
+    by_run = frame.pivot(index="env_frames", columns="run", values="normalised").ffill()
+    arm_and_task = store.runs.set_index("run").loc[by_run.columns]
+    by_game = by_run.T.groupby([arm_and_task.arm, arm_and_task.task]).mean()
+    return by_game.groupby("arm").mean().T

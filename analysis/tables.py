@@ -11,7 +11,7 @@ from analysis.study import Study
 HELPED, NOT_HELPED = "Changes that helped", "Changes that did not help substantially"
 OPEN, BESIDE = "Not decided", "Beside the claims: the other kind of actions"
 LISTS = {HELPED: {HELPS}, NOT_HELPED: {NO_HELP, HURTS}}
-PAPER = {"helps": "helps", "no_help": "no substantial help"}
+PAPER = {"helps": "helps", "no_help": "no substantial help", "none": ""}
 
 # The paper's table 2: agent, our arm, gamer median, gamer mean, record mean, clipped record mean.
 TABLE_2 = [
@@ -122,14 +122,19 @@ def _aggregates(study: Study, own: pd.DataFrame) -> dict[str, float]:
 
 
 def by_task(study: Study, claim: str) -> pd.DataFrame:
-    """A claim's tasks: both arms' mean normalised score, their difference, and better, worse or tied (within 5%).
-
-    As in section 3.2; a tie is a difference of at most 5% of the larger of both scores, each measured from random play.
-    """
+    """`better_worse_tied` of a claim's two arms on the tasks that both have; Atari scores by the unclipped record."""
     scheme = "record" if study.scheme == "clipped_record" else study.scheme
     frame, _ = normalise(study.scores, scheme)
     row = study.verdicts[(study.verdicts.claim == claim) & study.verdicts.stated].iloc[0]
-    first, second = (samples(frame[frame.actions == row.actions], row[side]) for side in ("with", "without"))
+    frame = frame[frame.actions == row.actions]
+    return better_worse_tied(samples(frame, row["with"]), samples(frame, row["without"]))
+
+
+def better_worse_tied(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> pd.DataFrame:
+    """By task both arms' mean normalised score, the difference, and better, worse or tied (section 3.2), sorted.
+
+    A tie is a difference of at most 5% of the larger of both scores, each measured from random play.
+    """
     tasks = sorted(first.keys() & second.keys())
     table = pd.DataFrame(
         {

@@ -202,7 +202,7 @@ ROW = "{id: a, paper: helps, with: baseline, without: x=y, where: discrete}"
         (f"margin: {{mini: 0.1}}\nclaims: [{ROW[:-1]}, extra: 1}}]", "claim 1: needs exactly the keys"),
         (
             f"margin: {{mini: 0.1}}\nclaims: [{ROW.replace('helps', 'maybe')}]",
-            "paper is 'maybe'; allowed: helps, no_help",
+            "paper is 'maybe'; allowed: helps, no_help, none",
         ),
         (f"margin: {{mini: 0.1}}\nclaims: [{ROW.replace('discrete', 'all')}]", "where is 'all'; allowed: discrete"),
         (

@@ -1,0 +1,71 @@
+# ---
+# jupyter:
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+
+# %% [markdown]
+# # What helps
+#
+# Each claim of the paper compares two arms. Its effect is the score with the change minus the score without, in
+# normalised score, averaged over tasks. The verdict comes from the effect's interval:
+#
+# | the interval | verdict |
+# |---|---|
+# | lies below 0 | hurts |
+# | lies below the margin | no substantial help |
+# | lies above 0 | helps |
+# | anything else | undecided |
+#
+# The intervals are a Welch t stratified by task, at levels adjusted by Holm's method so that a false verdict anywhere
+# in the family of claims is rare.
+
+# %%
+# %matplotlib inline
+import pandas as pd
+from IPython.display import display
+
+from analysis import plots, study, tables
+
+pd.set_option("display.max_colwidth", None, "display.max_columns", None)
+
+# %% tags=["parameters"]
+runs = "../../runs"
+claims_file = "../../sweeps/claims.yaml"
+suite = None
+published_scores = None
+
+# %%
+ours = study.one(runs, claims_file, suite)
+lists = tables.lists(ours.verdicts)
+
+# %% [markdown]
+# ## All claims in one picture
+
+# %%
+plots.forest(ours)
+
+# %% [markdown]
+# ## Changes that helped
+
+# %%
+lists[tables.HELPED]
+
+# %% [markdown]
+# For each of them, task by task. A task counts as tied when the scores differ by at most 5%, as in section 3.2 of the
+# paper.
+
+# %%
+for claim in lists[tables.HELPED].change:
+    display(plots.games(ours, claim))
+
+# %% [markdown]
+# ## Aggregates of all arms
+#
+# Mean and median over tasks, interquartile mean and optimality gap over all runs. These intervals describe; the
+# verdicts above do not use them.
+
+# %%
+plots.aggregates(ours)
+
+# %%
+plots.profiles(ours)

@@ -1,0 +1,72 @@
+# ---
+# jupyter:
+#   kernelspec: {display_name: Python 3, language: python, name: python3}
+# ---
+
+# %% [markdown]
+# # Your own toggle
+#
+# A design choice of your own takes three steps.
+#
+# 1. An option: a YAML file in the folder of a group, such as `conf/latent/mine.yaml`, and the object that it names in
+#    the module of that group, `agent/toggles/latent.py`. Changing a number needs no file: `kl.alpha=0.5` is an arm too.
+# 2. Runs: `python run.py -m latent=categorical,mine run.seed=0,1,2`. The baseline's runs are shared with every other
+#    sweep; `latent=mine` becomes the name of the arm.
+# 3. A claim: one row in a file of your own, with the arm's name, and `paper: none` because the paper does not speak
+#    of it.
+#
+# Then every table and figure takes it: `python -m analysis table --claims mine.yaml`.
+
+# %%
+# %matplotlib inline
+import tempfile
+from pathlib import Path
+
+import pandas as pd
+
+from analysis import plots, study, tables
+
+pd.set_option("display.max_colwidth", None, "display.max_columns", None)
+
+# %% tags=["parameters"]
+runs = "../../runs"
+claims_file = "../../sweeps/claims.yaml"
+suite = None
+published_scores = None
+
+# %%
+ours = study.one(runs, claims_file, suite)
+
+# %% [markdown]
+# The arms that have runs. Below, the last of them stands in for yours.
+
+# %%
+print(*ours.arms, sep="\n")
+
+# %%
+mine = ours.arms[-1]
+actions = ours.scores.actions[ours.scores.arm == mine].iloc[0]
+margin = ours.verdicts.margin.iloc[0]
+row = f"{{id: my_toggle, paper: none, with: '{mine}', without: baseline, where: {actions}}}"
+own_file = Path(tempfile.mkdtemp()) / "mine.yaml"
+own_file.write_text(f"margin: {{{ours.suite}: {margin}}}\nclaims:\n- {row}\n")
+print(own_file.read_text())
+
+# %% [markdown]
+# The verdict on it. With one claim the interval is at 95%; adding claims widens all of them.
+
+# %%
+own = study.one(runs, own_file, ours.suite)
+tables.lists(own.verdicts[own.verdicts.stated])[tables.HELPED]
+
+# %%
+pd.concat(tables.lists(own.verdicts), names=["list"]).droplevel(1)[["change", "with", "effect", "interval", "verdict"]]
+
+# %% [markdown]
+# Its learning curves beside the baseline's, and the effect task by task.
+
+# %%
+plots.learning_curves(own, ["baseline", mine])
+
+# %%
+plots.games(own, "my_toggle")
