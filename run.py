@@ -65,14 +65,12 @@ def _finished(folder: RunFolder, retry_failed: bool) -> int | None:
 
 
 def _check(cfg: DictConfig, choices: Mapping[str, str]) -> None:
-    """UserError for a task of another suite and for options that change nothing together."""
-    from agent import build, envs
+    """UserError for a task of another suite, numbers out of range, and options that change nothing together."""
+    from agent import build, envs, train
 
-    try:
-        envs.check_task(cfg)
-        build.check(cfg, choices)
-    except ValueError as error:
-        raise UserError(error) from error
+    envs.check_task(cfg)
+    build.check(cfg, choices)
+    train.check(cfg)
 
 
 def _train(cfg: DictConfig, identity: Identity, path: Path, stop: Stop) -> int:

@@ -13,7 +13,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,17 +52,19 @@ class RunFolder:
 
         Raises Busy naming the owner, and UserError where the folder cannot be written.
         """
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            with self._locked():
-                if holder := self._foreign_holder():
-                    raise Busy(f"{self.path} is under way: {holder}")
-                with self._heartbeat() as lost:
-                    yield lost
-        except Timeout:
-            raise Busy(f"{self.path} is under way: {self._describe()}") from None
-        except PermissionError as error:
-            raise UserError(f"{self.path} cannot be written ({error.strerror}): see run.root") from None
+        with ExitStack() as stack:
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(self._locked())
+                holder = self._foreign_holder()
+                lost = None if holder else stack.enter_context(self._heartbeat())
+            except Timeout:
+                holder = self._describe()
+            except OSError as error:
+                raise UserError(f"{self.path} cannot be written ({error.strerror}): see run.root") from None
+            if holder:
+                raise Busy(f"{self.path} is under way: {holder}")
+            yield lost
 
     def _locked(self) -> FileLock:
         return FileLock(self.path / "lock", blocking=False)

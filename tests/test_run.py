@@ -1,0 +1,225 @@
+"""run.py: what a run leaves, when it is skipped, and how each way to end is told."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import open_dict
+
+import agent.train
+import run
+from agent import exits
+from agent.errors import UserError
+from agent.runfolder import Busy, RunFolder
+from sweeps.config import CONF
+from tests import tiny
+
+SHORT = (
+    *tiny.NUMBERS,
+    *("recipe.length=8", "recipe.prefill=20", "run.steps=60", "run.train_every=8", "run.eval_episodes=1"),
+    *("run.log_every=20", "run.checkpoint_every=20", "run.device=cpu", "run.threads=1"),
+)
+
+
+@pytest.fixture
+def execute(tmp_path):
+    """Function of overrides: the exit status of a run in this process."""
+
+    def function(*overrides, stop=lambda: False):
+        class Stop:
+            __call__ = staticmethod(stop)
+            also = staticmethod(lambda asked: None)
+
+        cfg = compose("config", [f"run.root={tmp_path}", *overrides], return_hydra_config=True)
+        HydraConfig.instance().set_config(cfg)
+        with open_dict(cfg):
+            del cfg["hydra"]
+        return run.run(cfg, Stop())
+
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        yield function
+
+
+@pytest.fixture
+def trainer(monkeypatch):
+    """Stands in for training: counts calls and raises what it is told to."""
+
+    class Trainer:
+        calls, error = 0, None
+
+        def __call__(self, cfg, record, stop):
+            self.calls += 1
+            record.update(steps=7)
+            if self.error:
+                raise self.error
+
+    trainer = Trainer()
+    monkeypatch.setattr(agent.train, "train", trainer)
+    return trainer
+
+
+def only_run(root):
+    (file,) = root.rglob("run.json")
+    return json.loads(file.read_text())
+
+
+def test_a_run_leaves_its_whole_story(execute, tmp_path):
+    assert execute(*SHORT, "latent=gaussian", "run.seed=3") == exits.DONE
+    fields = only_run(tmp_path)
+    assert fields["status"] == "done" and fields["error"] is None and fields["schema"] == 1
+    assert fields["suite"] == "mini" and fields["task"] == "cartpole" and fields["seed"] == 3
+    assert "latent=gaussian" in fields["arm"] and fields["actions"] == "discrete"
+    assert "latent=gaussian" in fields["overrides"]
+    assert fields["choices"]["latent"] == "gaussian" and "task" not in fields["choices"]
+    assert fields["config"]["task"]["reference"] == 500.0 and fields["config"]["run"]["steps"] == 60
+    assert fields["steps"] == fields["env_frames"] == 60 and fields["gradient_steps"] == 5
+    assert fields["parameters"]["total"] > 0 and fields["versions"]["torch"] and fields["host"]
+    assert set(fields["saturation"]) and fields["wall_seconds"] > 0 and fields["device"] == "cpu"
+
+
+def test_a_done_run_is_skipped(execute, trainer, capsys):
+    assert [execute(), execute("kl.alpha=0.8"), execute("run.seed=1")] == [exits.DONE] * 3
+    assert trainer.calls == 2
+    assert "done already" in capsys.readouterr().out
+
+
+def test_a_failure_is_recorded_and_retried_only_when_asked(execute, trainer, tmp_path, capsys):
+    trainer.error = FloatingPointError("kl_loss is nan at step 40\nmore")
+    assert execute() == exits.FAILED
+    fields = only_run(tmp_path)
+    assert (fields["status"], fields["error"]) == ("failed", "FloatingPointError: kl_loss is nan at step 40")
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("error: FloatingPointError: kl_loss is nan at step 40 (traceback in ")
+    assert "in __call__" in next(tmp_path.rglob("error.txt")).read_text()
+    with pytest.raises(UserError, match=r"kl_loss is nan.*run\.retry_failed=true"):
+        execute()
+    assert trainer.calls == 1
+    trainer.error = None
+    assert execute("run.retry_failed=true") == exits.DONE
+    assert only_run(tmp_path)["error"] is None
+
+
+def test_an_interrupted_run_goes_on(execute, trainer, tmp_path):
+    trainer.error = agent.train.Interrupted("stopped at step 7")
+    assert execute() == exits.INTERRUPTED
+    assert only_run(tmp_path)["status"] == "interrupted"
+    trainer.error = None
+    assert execute() == exits.DONE
+
+
+def test_bad_surroundings_do_not_mark_the_run_as_failed(execute, trainer, tmp_path):
+    trainer.error = UserError("run.device=cuda:7: not on this machine")
+    with pytest.raises(UserError, match="cuda:7"):
+        execute()
+    assert only_run(tmp_path)["status"] == "interrupted"
+    trainer.error = None
+    assert execute() == exits.DONE
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (["task=pong"], r"task=pong.*suite=mini.*cartpole"),
+        (["run.steps=0"], r"run\.steps=0"),
+        (["entropy=long_term", "recipe.entropy_scale=0"], r"entropy=long_term"),
+    ],
+)
+def test_bad_input_is_refused_before_any_file_is_written(execute, tmp_path, overrides, said):
+    with pytest.raises(UserError, match=said):
+        execute(*overrides)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_under_way_is_left_alone(execute, trainer, tmp_path):
+    execute()
+    (file,) = tmp_path.rglob("run.json")
+    file.unlink()
+    with RunFolder(file.parent).claim(), pytest.raises(Busy, match=f"pid {os.getpid()}"):
+        execute()
+    assert trainer.calls == 1
+
+
+def test_a_corrupt_run_json_is_named(execute, trainer, tmp_path):
+    execute()
+    (file,) = tmp_path.rglob("run.json")
+    file.write_text(file.read_text()[:50])
+    with pytest.raises(UserError, match=r"run\.json is no valid JSON"):
+        execute()
+
+
+def command(*overrides):
+    root = Path(run.__file__).parent
+    return [sys.executable, str(root / "run.py"), *overrides]
+
+
+def test_a_signal_stops_the_process_and_the_run_goes_on_to_the_same_scores(tmp_path):
+    stopped, unbroken = tmp_path / "stopped", tmp_path / "unbroken"
+    steps = "run.steps=240"
+    process = subprocess.Popen(command(*SHORT, steps, f"run.root={stopped}"), stderr=subprocess.PIPE, text=True)
+    while not any(len(file.read_text().splitlines()) > 3 for file in stopped.rglob("metrics.jsonl")):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == exits.INTERRUPTED, said
+    assert only_run(stopped)["status"] == "interrupted" and only_run(stopped)["steps"] < 240
+    for root in (stopped, unbroken):
+        subprocess.run(command(*SHORT, steps, f"run.root={root}"), check=True, timeout=120)
+    scores = [next(root.rglob("scores.csv")).read_text() for root in (stopped, unbroken)]
+    assert scores[0] == scores[1] and only_run(stopped)["status"] == "done"
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("latent=gausian", "gaussian"),
+        ("kl.alhpa=0.5", "kl.alhpa"),
+        ("task=pong", "error: task=pong is not in"),
+    ],
+)
+def test_the_command_line_names_what_is_wrong(tmp_path, override, said):
+    done = subprocess.run(command(override, f"run.root={tmp_path}"), capture_output=True, text=True, timeout=60)
+    assert done.returncode != 0 and said in done.stderr and "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_lists_the_groups_and_their_options():
+    done = subprocess.run(command("--help"), capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert "latent: binary, categorical, gaussian" in done.stdout and "+sweep=claims" in done.stdout
+
+
+WATCHER = """
+import time
+from agent.stop import Stop
+stop = Stop()
+print("watching", flush=True)
+for _ in range(500):
+    if stop():
+        print("stopped", flush=True)
+        break
+    time.sleep(0.02)
+"""
+PARENT = """
+import os, subprocess, sys, time
+subprocess.Popen([sys.executable, "-c", sys.argv[1]], env={**os.environ, "RUN_PARENT": str(os.getpid())})
+time.sleep(60)
+"""
+
+
+def test_a_run_stops_when_its_parent_is_killed():
+    root = Path(run.__file__).parent
+    parent = subprocess.Popen([sys.executable, "-c", PARENT, WATCHER], stdout=subprocess.PIPE, text=True, cwd=root)
+    assert parent.stdout.readline() == "watching\n"
+    parent.kill()
+    assert parent.stdout.readline() == "stopped\n"
+    parent.wait()
