@@ -1,4 +1,12 @@
-"""Where the actor's gradient comes from (section 2.3, equation 6; ablated in figure I.1).
+"""Where the actor's gradient comes from (section 2.3, equation 6, figure I.1).
+
+The paper's Atari agent uses Reinforce alone, its continuous control dynamics backpropagation alone. Found: Reinforce
+alone against mixing both is better on 18 games, worse on 24, tied on 13 (mixing does not help substantially); dynamics
+backpropagation alone is better on 5, worse on 44, tied on 6. For continuous control it is substantially better.
+
+    reinforce:  E[ln policy(action) sg(target - value)]
+    dynamics:   E[target], through the world model to the action
+    mixed:      weight * dynamics + (1 - weight) * reinforce        weight = 1 - rho of the paper
 
 Every option takes the log-probability of the imagined action, the advantage and the target, all (H - 1, N), and
 returns the objective (H - 1, N) that the actor maximises.

@@ -1,4 +1,10 @@
-"""Whether the policy's entropy also enters the imagined reward, hence the value (appendix C, "Long-term entropy")."""
+"""Whether the policy's entropy also enters the imagined reward, hence the value (appendix C, "Long-term entropy").
+
+Found: including it in the temporal-difference loss of the value function does not help substantially.
+
+    policy:     the actor's loss asks for entropy, nothing else does
+    long_term:  reward_t + eta H[policy(state_t)] for t >= 1, in the lambda-return of both actor and critic
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

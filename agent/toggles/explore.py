@@ -1,4 +1,11 @@
-"""How the agent explores while it collects data (section 2.3; appendix C, "Policy entropy"). Never in evaluation."""
+"""How the agent explores while it collects data, never in evaluation (section 2.3; appendix C, "Policy entropy").
+
+The paper regularises the policy's entropy, in imagination and thereby during collection, where DreamerV1 adds noise to
+actions. Found: it helps.
+
+    policy_entropy:  the actor maximises objective + eta H[policy(state)];  a ~ policy
+    action_noise:    the actor maximises the objective;  a ~ policy, then epsilon-greedy or plus Gaussian noise
+"""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,14 @@
-"""How posterior and prior are pulled together (section 2.2, algorithm 2; ablated in figures 5 and G.1)."""
+"""How posterior and prior are pulled together (section 2.2, algorithm 2, figures 5 and G.1).
+
+The paper balances: most of the loss trains the prior towards the posterior, the rest regularises the posterior. Found:
+KL balancing instead of the standard KL is better on 44 games, worse on 6, tied on 5; instead of free nats it helps too.
+
+    balanced:   alpha KL(sg(post) || prior) + (1 - alpha) KL(post || sg(prior))
+    standard:   KL(post || prior)
+    free_nats:  max(free, KL(post || prior))
+
+Each is multiplied by `scale` (beta). The standard KL has gradient weight 1 on both sides; alpha = 0.5 would halve it.
+"""
 
 from dataclasses import dataclass
 from typing import NamedTuple

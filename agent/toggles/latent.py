@@ -1,4 +1,12 @@
-"""What the stochastic state of the world model is (section 2.2; ablated in figures 5 and G.1).
+"""What the stochastic state of the world model is (section 2.2, figures 5 and G.1).
+
+The paper replaces DreamerV1's Gaussian latents by 32 categorical variables of 32 classes, with straight-through
+gradients. Found: categorical instead of Gaussian is better on 42 games, worse on 8, tied on 5 (helps); a larger number
+of binary latents is worse (does not help). Its Gaussian and binary sizes are not published.
+
+    categorical:  z = one_hot(sample) + p - sg(p)      KL summed over the variables
+    gaussian:     z = mean + std * noise               std = 2 sigmoid(x / 2) + 0.1
+    binary:       z = bit(sample) + p - sg(p)          KL summed over the bits
 
 Every option maps flat statistics (..., P), the output of a dense layer, to a flat sample (..., S). The rest of the
 agent never asks which kind it is.

@@ -1,7 +1,12 @@
 """Which numbers change over the run (appendix C, "Scheduling").
 
-A schedule holds factors only: the value at time t is the base, which stays with its owner, times factor(t), where t in
-[0, 1] is the share of the run's agent steps after prefill. So a schedule means the same at every budget.
+The first release scheduled the actor's entropy scale and the gradient mix; the paper also tried learning rates and the
+KL scale. Found: marginal or no benefit (does not help substantially).
+
+    value(t) = base * factor(t)      factor linear from start to end over the first `share` of the run, then constant
+
+A schedule holds factors only: the base stays with its owner, and t in [0, 1] is the share of the run's agent steps
+after prefill. So a schedule means the same at every budget.
 """
 
 from dataclasses import dataclass
