@@ -80,16 +80,23 @@ def _table(options: argparse.Namespace) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=PIPED)
     for ours in study.load(options.runs, options.claims, options.suite, options.window):
         folder = _folder(options.out, ours)
-        _report_problems(console, ours.problems, folder)
+        _write_tables(ours, folder)
+        _print_problems(console, ours.problems, folder)
         _print_verdicts(console, ours)
-        ours.verdicts.to_csv(folder / "claims.csv", index=False)
-        ours.scores.to_csv(folder / "scores.csv", index=False)
-        _write_lists(ours, folder)
-        for name, table in (("table_2", tables.table_2(ours)), ("games", tables.games(ours))):
-            table.to_csv(folder / f"{name}.csv", index=False)
-            caption = f"{tables.TABLE_2_CAPTION}\n\n" if name == "table_2" else ""
-            (folder / f"{name}.md").write_text(caption + tables.markdown(table))
         console.print(f"Tables are in {folder}", highlight=False)
+
+
+def _write_tables(ours: Study, folder: Path) -> None:
+    ours.verdicts.to_csv(folder / "claims.csv", index=False)
+    ours.scores.to_csv(folder / "scores.csv", index=False)
+    pd.DataFrame(ours.problems, columns=["source", "problem"]).to_csv(folder / "problems.csv", index=False)
+    for name, table, caption in (
+        ("table_2", tables.table_2(ours), tables.TABLE_2_CAPTION + "\n\n"),
+        ("games", tables.games(ours), ""),
+    ):
+        table.to_csv(folder / f"{name}.csv", index=False)
+        (folder / f"{name}.md").write_text(caption + tables.markdown(table))
+    _write_lists(ours, folder)
 
 
 def _write_lists(ours: Study, folder: Path) -> None:
@@ -99,9 +106,8 @@ def _write_lists(ours: Study, folder: Path) -> None:
     html = [f"<h2>{title}</h2>\n{tables.html(table)}" for title, table in filled.items()]
     (folder / "lists.md").write_text("\n".join([*markdown, caption + "\n"]))
     (folder / "lists.html").write_text("\n".join(['<meta charset="utf-8">', *html, f"<p>{caption}</p>\n"]))
-    (folder / "lists.tex").write_text(
-        "\n".join(tables.latex(table, f"{title} ({caption})") for title, table in filled.items())
-    )
+    latex = [tables.latex(table[tables.NARROW], f"{title} ({caption})") for title, table in filled.items()]
+    (folder / "lists.tex").write_text("\n".join(latex))
 
 
 def _print_verdicts(console: Console, ours: Study) -> None:
@@ -124,9 +130,15 @@ def _verdicts(rows: pd.DataFrame, title: str) -> Table:
     for name in ("change", "effect", "interval", "verdict", "paper", "agrees", "to decide"):
         table.add_column(name, no_wrap=name == "change")
     for row in rows.itertuples():
-        interval = "" if pd.isna(row.low) else f"[{row.low:+.3f}, {row.high:+.3f}]"
         needed = "" if pd.isna(row.seeds_needed) else f"{row.seeds_needed:.0f} seeds"
-        cells = tables.number(row.effect), interval, row.verdict, plots.PAPER[row.paper], row.agrees, needed
+        cells = (
+            tables.number(row.effect),
+            tables.interval(row.low, row.high),
+            row.verdict,
+            plots.PAPER[row.paper],
+            row.agrees,
+            needed,
+        )
         table.add_row(row.claim, *map(escape, cells))
     return table
 
@@ -164,7 +176,7 @@ def _published(options: argparse.Namespace) -> None:
         "table_1": published.table_1(paper).rename_axis("agent").reset_index(),
         "table_1_complete_runs": published.table_1(published.complete(paper)).rename_axis("agent").reset_index(),
         "table_k1": published.table_k1(paper).round().astype(int).reset_index(),
-        "scheduling": published.scheduling(paper),
+        "scheduling": _short(published.scheduling(paper)),
         "scheduling_games": published.scheduling_games(paper),
         "early_ended": published.early_ended(paper),
     }
@@ -172,9 +184,16 @@ def _published(options: argparse.Namespace) -> None:
         table.to_csv(options.out / f"{name}.csv", index=False)
         (options.out / f"{name}.md").write_text(tables.markdown(table))
     print(f"Table 1, recomputed\n\n{tables.markdown(written['table_1'])}")
-    columns = ["with", "without", "runs", "effect", "low", "high", "verdict", "agrees"]
-    print(f"Scheduling (effect on clipped record score)\n\n{tables.markdown(written['scheduling'][columns])}")
+    print(f"Scheduling, effect on clipped record score\n\n{tables.markdown(written['scheduling'])}")
     print(f"{len(written['early_ended'])} runs ended before 195M frames. All tables are in {options.out}")
+
+
+def _short(verdicts: pd.DataFrame) -> pd.DataFrame:
+    bounds = [tables.interval(row.low, row.high) for row in verdicts.itertuples()]
+    short = verdicts[["with", "without", "runs", "tasks", "verdict", "agrees", "note"]]
+    short.insert(4, "effect", verdicts.effect.map(tables.number))
+    short.insert(5, "interval", bounds)
+    return short
 
 
 def _export(options: argparse.Namespace) -> None:
@@ -203,8 +222,7 @@ def _folder(out: Path, ours: Study) -> Path:
     return folder
 
 
-def _report_problems(console: Console, problems: list[Problem], folder: Path) -> None:
-    pd.DataFrame(problems, columns=["source", "problem"]).to_csv(folder / "problems.csv", index=False)
+def _print_problems(console: Console, problems: list[Problem], folder: Path) -> None:
     for problem in problems[:SHOWN]:
         console.print(f"{problem.source}: {problem.message}", style="yellow", highlight=False, markup=False)
     if len(problems) > SHOWN:

@@ -70,7 +70,7 @@ def learning_curves(study: Study, arms: Sequence[str] | None = None, kind: str =
     tidy = study.store.tidy()
     tidy = tidy[(tidy.kind == kind) & tidy.arm.isin(arms) & tidy.run.isin(study.scores.run)]
     tasks = sorted(tidy.task.unique())
-    figure, panels = _grid(len(tasks))
+    figure, panels = _grid(len(tasks), height=0.8 + 0.22 * len(arms))
     for axes, task in zip(panels, tasks, strict=True):
         for number, arm in enumerate(arms):
             own = tidy[(tidy.task == task) & (tidy.arm == arm)].pivot_table(
@@ -100,7 +100,7 @@ def curves(frame: pd.DataFrame, label: str, source: str) -> Figure:
         axes.plot(frame.index, frame[name], style, color=colour, label=name)
     axes.set_xlabel("environment frames")
     axes.set_ylabel(label)
-    _legend(figure, [axes])
+    axes.legend(frameon=False)
     return _counted(figure, source)
 
 
@@ -189,10 +189,11 @@ def _shared(study: Study) -> tuple[dict[str, list[np.ndarray]], list[str]]:
     return {arm: list(samples(frame, arm).values()) for arm in arms}, shared
 
 
-def _grid(count: int) -> tuple[Figure, list[Axes]]:
+def _grid(count: int, height: float) -> tuple[Figure, list[Axes]]:
     columns = min(count, 4 if count <= 12 else 8)
     rows = -(-count // columns)
-    figure = Figure(figsize=(max(PANEL[0] * columns, 4.5), PANEL[1] * rows + 0.9), layout="constrained")
+    size = max(PANEL[0] * columns, 4.5), max(PANEL[1] * rows + 0.9, height)
+    figure = Figure(figsize=size, layout="constrained")
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in panels[count:]:
         axes.remove()

@@ -83,8 +83,9 @@ def _run(file: str, raw: dict, arm: str, number: int) -> dict:
 
 def early_ended(store: Store) -> pd.DataFrame:
     """The runs that stopped before 195M frames; the paper's numbers take their last value as if it were final."""
-    dreamer = store.runs[store.runs.arm.isin(ARMS.values()) & (store.runs.env_frames < COMPLETE_FRAMES)]
-    return dreamer[["arm", "task", "seed", "env_frames"]].sort_values(["arm", "task", "seed"]).reset_index(drop=True)
+    early = store.runs[store.runs.arm.isin(ARMS.values()) & (store.runs.env_frames < COMPLETE_FRAMES)]
+    early = early.assign(million_frames=(early.env_frames / 1e6).astype(int))
+    return early[["arm", "task", "seed", "million_frames"]].sort_values(["arm", "task", "seed"], ignore_index=True)
 
 
 def complete(store: Store) -> Store:

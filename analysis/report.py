@@ -13,16 +13,17 @@ NOTEBOOKS = sorted(path.stem for path in FOLDER.glob("*.py"))
 PAPER_NOTEBOOK = "04_the_paper"
 TIMEOUT = 600
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 1150px; margin: 0 auto; padding: 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 1500px; margin: 0 auto; padding: 1rem; }
 nav { position: sticky; top: 0; background: #fff; border-bottom: 1px solid #ccc; padding: .5rem 0; }
 nav a { margin-right: 1.5rem; color: #0072B2; text-decoration: none; }
 section { border-bottom: 1px solid #ccc; padding-bottom: 1rem; }
 h1 { scroll-margin-top: 3rem; }
 img { max-width: 100%; height: auto; }
-table { border-collapse: collapse; font-size: 13px; }
-th, td { padding: .25rem .5rem; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top; }
+table { border-collapse: collapse; font-size: 13px; border: none; }
+th, td { padding: .25rem .5rem; border: none; border-bottom: 1px solid #ddd; }
+th, td { text-align: left !important; vertical-align: top !important; }
 .jp-RenderedHTMLCommon, .jp-OutputArea-output { overflow-x: auto; }
-.jp-InputPrompt, .jp-OutputPrompt, .anchor-link { display: none; }
+.anchor-link { display: none; }
 pre { white-space: pre-wrap; }
 """
 
@@ -54,7 +55,7 @@ def _environment() -> dict[str, str]:
 def page(notebooks: dict[str, Any], title: str) -> str:
     """The HTML page of executed notebooks: prose, tables and pictures, all inside the page."""
     (nbconvert,) = _tools("nbconvert")
-    exporter = nbconvert.HTMLExporter(template_name="basic", exclude_input=True)
+    exporter = nbconvert.HTMLExporter(template_name="basic", exclude_input=True, exclude_output_prompt=True)
     links, sections = [], []
     for name, notebook in notebooks.items():
         body, _ = exporter.from_notebook_node(notebook)

@@ -10,6 +10,7 @@ from analysis.study import Study
 
 HELPED, NOT_HELPED = "Changes that helped", "Changes that did not help substantially"
 OPEN, BESIDE = "Not decided", "Beside the claims: the other kind of actions"
+NARROW = ["change", "effect", "interval", "level", "verdict", "paper", "agrees", "runs", "tasks"]  # fits a page
 LISTS = {HELPED: {HELPS}, NOT_HELPED: {NO_HELP, HURTS}}
 PAPER = {"helps": "helps", "no_help": "no substantial help", "none": ""}
 
@@ -57,7 +58,8 @@ def _printable(rows: pd.DataFrame) -> pd.DataFrame:
             "without": rows["without"].fillna(""),
             "actions": rows.actions,
             "effect": rows.effect.map(number),
-            "interval": [interval(row.low, row.high, row.level) for row in rows.itertuples()],
+            "interval": [interval(row.low, row.high) for row in rows.itertuples()],
+            "level": ["" if pd.isna(level) else f"{level:.1%}" for level in rows.level],
             "verdict": rows.verdict,
             "paper": rows.paper.map(PAPER),
             "agrees": rows.agrees,
@@ -76,9 +78,9 @@ def number(value: float) -> str:
     return "" if pd.isna(value) else f"{value:+.3f}"
 
 
-def interval(low: float, high: float, level: float) -> str:
-    """An interval and its level, as in `[-0.012, +0.034] at 99.6%`."""
-    return "" if pd.isna(low) else f"[{low:+.3f}, {high:+.3f}] at {level:.1%}"
+def interval(low: float, high: float) -> str:
+    """An interval of an effect, as in `[-0.012, +0.034]`."""
+    return "" if pd.isna(low) else f"[{low:+.3f}, {high:+.3f}]"
 
 
 def _range(low: int, high: int) -> str:

@@ -60,9 +60,7 @@ plots.learning_curves(ours)
 ours.scores.pivot_table(index="arm", columns="task", values="score").loc[ours.arms].round(1)
 
 # %%
-ours.scores.pivot_table(index="arm", columns="task", values="normalised", margins=True, margins_name="mean").loc[
-    ours.arms
-].round(2)
+ours.scores.pivot_table(index="arm", columns="task", values="normalised").loc[ours.arms].round(2)
 
 # %% [markdown]
 # ## Speed of learning

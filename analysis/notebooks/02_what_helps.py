@@ -48,7 +48,7 @@ plots.forest(ours)
 # ## Changes that helped
 
 # %%
-lists[tables.HELPED]
+lists[tables.HELPED].set_index("change")
 
 # %% [markdown]
 # For each of them, task by task. A task counts as tied when the scores differ by at most 5%, as in section 3.2 of the

@@ -32,7 +32,7 @@ lists = tables.lists(ours.verdicts)
 # ## Changes that did not help substantially
 
 # %%
-lists[tables.NOT_HELPED]
+lists[tables.NOT_HELPED].set_index("change")
 
 # %% [markdown]
 # ## Not decided
@@ -41,7 +41,7 @@ lists[tables.NOT_HELPED]
 # over 90% of the updates: such an arm does not test what its name says.
 
 # %%
-lists[tables.OPEN]
+lists[tables.OPEN].set_index("change")
 
 # %% [markdown]
 # ## The other kind of actions
@@ -50,13 +50,13 @@ lists[tables.OPEN]
 # neither agree nor disagree with it.
 
 # %%
-lists[tables.BESIDE]
+lists[tables.BESIDE].set_index("change")
 
 # %% [markdown]
 # ## Tasks better, worse and tied
 
 # %%
-tables.games(ours)
+tables.games(ours).set_index("change")
 
 # %% [markdown]
 # ## The paper's table 2 beside ours
@@ -65,4 +65,4 @@ tables.games(ours)
 Markdown(tables.TABLE_2_CAPTION)
 
 # %%
-tables.table_2(ours).round(2)
+tables.table_2(ours).set_index("agent").round(2)

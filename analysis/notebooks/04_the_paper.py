@@ -42,7 +42,7 @@ published.table_1(paper).round(2)
 # final.
 
 # %%
-published.early_ended(paper)
+published.early_ended(paper).set_index("arm")
 
 # %% [markdown]
 # Table 1 without them:
@@ -58,7 +58,7 @@ published.table_1(published.complete(paper)).loc[[published.DREAMER, published.S
 # without the runs that ended early.
 
 # %%
-published.scheduling(paper)[["with", "without", "runs", "effect", "low", "high", "tasks", "verdict", "agrees", "note"]]
+published.scheduling(paper)[["without", "runs", "effect", "low", "high", "tasks", "verdict", "agrees", "note"]]
 
 # %%
 plots.curves(published.curves(paper), "clipped record mean", "825 published runs, 55 games")

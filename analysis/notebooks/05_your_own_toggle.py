@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import plots, study, tables
+from analysis import plots, study
 
 pd.set_option("display.max_colwidth", None, "display.max_columns", None)
 
@@ -57,10 +57,7 @@ print(own_file.read_text())
 
 # %%
 own = study.one(runs, own_file, ours.suite)
-tables.lists(own.verdicts[own.verdicts.stated])[tables.HELPED]
-
-# %%
-pd.concat(tables.lists(own.verdicts), names=["list"]).droplevel(1)[["change", "with", "effect", "interval", "verdict"]]
+own.verdicts.loc[own.verdicts.stated, ["claim", "with", "without", "effect", "low", "high", "tasks", "verdict", "note"]]
 
 # %% [markdown]
 # Its learning curves beside the baseline's, and the effect task by task.

@@ -53,7 +53,7 @@ def test_early_ended_runs_are_counted_and_matter(store):
         published.SCHEDULED: 26,
         published.NO_SCHEDULES: 10,
     }
-    breakout = early[(early.arm == published.DREAMER) & (early.task == "breakout") & (early.env_frames == 2e6)]
+    breakout = early[(early.arm == published.DREAMER) & (early.task == "breakout") & (early.million_frames == 2)]
     assert len(breakout) == 3
     complete = published.table_1(published.complete(store)).loc[published.DREAMER].iloc[:4]
     assert [round(value, 2) for value in complete] == [2.15, 11.58, 0.44, 0.28]
