@@ -5,6 +5,7 @@ from dataclasses import fields
 
 import torch
 from gymnasium import spaces
+from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
@@ -57,8 +58,9 @@ def check(cfg: DictConfig, choices: Mapping[str, str]) -> None:
     """
     for name in POSITIVE:
         group, key = name.split(".")
-        if not cfg[group][key] > 0:
-            raise UserError(f"{name}={cfg[group][key]} must be greater than zero")
+        value = cfg[group][key]
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+            raise UserError(f"{name}={value} must be a number greater than zero")
     if cfg.recipe.length < 2:
         raise UserError(
             f"recipe.length={cfg.recipe.length} must be at least 2: actor and critic need a following state"
@@ -69,7 +71,12 @@ def check(cfg: DictConfig, choices: Mapping[str, str]) -> None:
         raise UserError(
             f"recipe.reward_transform={cfg.recipe.reward_transform} is unknown; allowed: {', '.join(TRANSFORMS)}"
         )
-    for refused, reason in _refusals(cfg, toggles(cfg), choices):
+    try:
+        instantiate(cfg.latent)
+        chosen = toggles(cfg)
+    except InstantiationException as error:
+        raise UserError(str(error.__cause__ or error).splitlines()[0]) from error
+    for refused, reason in _refusals(cfg, chosen, choices):
         if refused:
             raise UserError(reason)
 

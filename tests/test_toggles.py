@@ -160,6 +160,8 @@ def test_binary_has_the_parameters_of_categorical_and_its_own_bits():
         (["actor_grad=mixed", "actor_grad.dynamics_weight=0"], ["actor_grad=mixed", "dynamics_weight=0"]),
         (["gradients.stop=[discount]", "recipe.discount_scale=0"], ["gradients.stop", "recipe.discount_scale"]),
         (["size.latents=0"], ["size.latents=0"]),
+        (["recipe.model_lr=fast"], ["recipe.model_lr=fast"]),
+        (["+latent.colours=3"], ["colours"]),
         (["recipe.horizon=1"], ["recipe.horizon=1"]),
         (["recipe.reward_transform=sign"], ["recipe.reward_transform=sign", "tanh, identity"]),
     ],
@@ -177,7 +179,7 @@ def test_a_scheduled_mix_selects_mixed_gradients(option, task):
 
 
 def test_unknown_clamps_and_heads_are_refused():
-    with pytest.raises(Exception, match="kl.clamp=never is unknown; allowed: mean, step"):
-        tiny.agent("kl.clamp=never")
+    with pytest.raises(UserError, match="^kl.clamp=never is unknown; allowed: mean, step$"):
+        tiny.compose("kl.clamp=never")
     with pytest.raises(ValueError, match="allowed: observation, reward, discount"):
         Gradients(["picture"])
