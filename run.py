@@ -17,9 +17,9 @@ from agent.exits import BAD_INPUT, BUSY, DONE, FAILED, INTERRUPTED
 from agent.record import Record, read_run
 from agent.runfolder import Busy, RunFolder
 from agent.stop import Stop
-from sweeps.parallel import register_resolver
+from sweeps import parallel
 
-register_resolver()
+parallel.register_resolver()
 
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
@@ -68,6 +68,7 @@ def _check(cfg: DictConfig, choices: Mapping[str, str]) -> None:
     """UserError for a task of another suite, numbers out of range, and options that change nothing together."""
     from agent import build, envs, train
 
+    parallel.check(cfg.run.threads, cfg.run.jobs_per_gpu)
     envs.check_task(cfg)
     build.check(cfg, choices)
     train.check(cfg)
@@ -91,7 +92,7 @@ def _train(cfg: DictConfig, identity: Identity, path: Path, stop: Stop) -> int:
     except UserError as error:  # nothing is wrong with the run: it goes on once the cause is put right
         record.update(status="interrupted", error=_first_line(error))
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         (path / "error.txt").write_text(traceback.format_exc())
         record.update(status="failed", error=_first_line(error))
         return _complain(error, FAILED, f" (traceback in {path / 'error.txt'})")
@@ -119,14 +120,14 @@ def _fields(cfg: DictConfig, identity: Identity) -> dict[str, object]:
     }
 
 
-def _complain(error: Exception, code: int, more: str = "") -> int:
+def _complain(error: BaseException, code: int, more: str = "") -> int:
     if os.environ.get("HYDRA_FULL_ERROR"):
         raise error
     print(f"error: {_first_line(error)}{more}", file=sys.stderr)
     return code
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
     text = str(error) if isinstance(error, UserError | Busy) else f"{type(error).__name__}: {error}"
     return text.splitlines()[0] if text else type(error).__name__
 

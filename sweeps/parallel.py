@@ -16,6 +16,13 @@ from omegaconf import OmegaConf
 from agent.errors import UserError
 
 
+def check(threads: int | None, jobs_per_gpu: int) -> None:
+    """UserError for numbers of threads and of runs on a GPU that no machine can have."""
+    for name, value in (("run.threads", threads), ("run.jobs_per_gpu", jobs_per_gpu)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+            raise UserError(f"{name}={value}: must be a whole number of at least 1")
+
+
 def cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -43,9 +50,6 @@ def shared_gpus(device: str) -> list[str]:
 
 def at_a_time(device: str, threads: int | None, jobs_per_gpu: int) -> int:
     """Runs at a time on this machine: `jobs_per_gpu` on each GPU, or as many as the cores feed with `threads` each."""
-    for name, value in (("run.threads", threads), ("run.jobs_per_gpu", jobs_per_gpu)):
-        if value is not None and (not isinstance(value, int) or value < 1):
-            raise UserError(f"{name}={value}: must be a whole number of at least 1")
     if device.startswith("cuda:"):
         return jobs_per_gpu
     return len(shared_gpus(device)) * jobs_per_gpu or max(1, cores() // (threads or 1))

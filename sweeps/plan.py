@@ -53,6 +53,7 @@ def show(runs: Sequence[Planned], overrides: Sequence[str], probe: bool) -> None
     if not todo:
         return
     settings = runs[0].cfg.run
+    parallel.check(settings.threads, settings.jobs_per_gpu)
     places = parallel.at_a_time(settings.device, settings.threads, settings.jobs_per_gpu)
     console.print(_hours(runs, places, probe))
     under_way = min(places, len(todo))

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from sweeps import screen
 from sweeps.job import DONE, Outcome
@@ -14,7 +14,8 @@ def report(outcomes: Sequence[Outcome], already: int, seconds: float) -> bool:
     console = screen.console()
     bad = [outcome for outcome in outcomes if outcome.status != DONE]
     if bad:
-        table = Table("run", "status", "error", "folder", title="not done", box=None)
+        columns = [Column(name, overflow="fold") for name in ("run", "status", "error", "folder")]
+        table = Table(*columns, title="not done", title_justify="left", box=None)
         for outcome in bad:
             table.add_row(outcome.name, outcome.status, outcome.error or "", outcome.folder)
         console.print(table)

@@ -25,14 +25,12 @@ class AblationSweeper(Sweeper):
     def __init__(self, params: dict[str, str], claims: str | None, rows: list[str] | None):
         self.params, self.claims, self.rows = params, claims, rows
         self.config: DictConfig | None = None
-        self.launcher = None
+        self.context: HydraContext | None = None
+        self.task: TaskFunction | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Keep the configuration and make the launcher that hydra/launcher names."""
-        self.config = config
-        self.launcher = Plugins.instance().instantiate_launcher(
-            hydra_context=hydra_context, task_function=task_function, config=config
-        )
+        """Keep what a launcher needs."""
+        self.config, self.context, self.task = config, hydra_context, task_function
 
     def sweep(self, arguments: list[str]) -> list:
         """Run every job of the command; exits with status 1 unless all are done at the end."""
@@ -51,8 +49,9 @@ class AblationSweeper(Sweeper):
         return []
 
     def _sweep(self, arguments: list[str]) -> bool:
-        from sweeps import grid, job, report, state
+        from sweeps import grid, job, parallel, report, state
 
+        parallel.check(self.config.run.threads, self.config.run.jobs_per_gpu)
         started = time.monotonic()
         runs = state.planned(grid.jobs(arguments, self.params, self.claims, self.rows))
         todo = [run for run in runs if run.state != state.DONE]
@@ -74,7 +73,8 @@ class AblationSweeper(Sweeper):
         environment = {job.STOP_FILE: str(stop), **self._local_environment(len(jobs))}
         passed = [f"+hydra.job.env_set.{name}={value}" for name, value in environment.items()]
         try:
-            returns = self.launcher.launch([[*overrides, *passed] for overrides in jobs], initial_job_idx=0)
+            launcher = Plugins.instance().instantiate_launcher(self.context, self.task, self.config)
+            returns = launcher.launch([[*overrides, *passed] for overrides in jobs], initial_job_idx=0)
         finally:
             stop.unlink(missing_ok=True)
         return [returned.return_value for returned in returns]
