@@ -43,7 +43,8 @@ def build(cfg: DictConfig, observations: spaces.Box, actions: spaces.Space, devi
         reward_transform=lambda reward: TRANSFORMS[recipe.reward_transform](recipe.reward_factor * reward),
     )
     learning = Learning(**{field.name: recipe[field.name] for field in fields(Learning)})
-    return Dreamer(model, policy(actions, *head), Scalar(*head), toggles(cfg), learning).prepare(device)
+    actor = policy(actions, *head, recipe.action_min_std)
+    return Dreamer(model, actor, Scalar(*head), toggles(cfg), learning).prepare(device)
 
 
 def toggles(cfg: DictConfig) -> Toggles:

@@ -136,13 +136,11 @@ class DiscretePolicy(nn.Module):
 
 
 class ContinuousPolicy(nn.Module):
-    """The actor for actions in [-1, 1]: a truncated normal, mean tanh(x), std 2 sigmoid(x / 2) + 0.1."""
+    """The actor for actions in [-1, 1]: a truncated normal, mean tanh(x), std 2 sigmoid(x / 2) + `min_std`."""
 
-    MIN_STD = 0.1
-
-    def __init__(self, features: int, actions: int, units: int, layers: int):
+    def __init__(self, features: int, actions: int, units: int, layers: int, min_std: float):
         super().__init__()
-        self.actions = actions
+        self.actions, self.min_std = actions, min_std
         self.net = mlp(features, units, layers)
         self.mean = nn.Linear(units, actions)
         self.std = nn.Linear(units, actions)
@@ -150,16 +148,15 @@ class ContinuousPolicy(nn.Module):
     def forward(self, feat: Tensor) -> TruncatedNormal:
         """The policy at features (..., F)."""
         x = self.net(feat)
-        return TruncatedNormal(torch.tanh(self.mean(x)), 2 * torch.sigmoid(self.std(x) / 2) + self.MIN_STD)
+        return TruncatedNormal(torch.tanh(self.mean(x)), 2 * torch.sigmoid(self.std(x) / 2) + self.min_std)
 
     def perturb(self, action: Tensor, epsilon: float, std: float) -> Tensor:
         """Add Gaussian noise of standard deviation `std` to actions (B, A) and keep them within [-1, 1]."""
         return (action + std * torch.randn_like(action)).clamp(-1, 1)
 
 
-POLICIES = {"discrete": DiscretePolicy, "continuous": ContinuousPolicy}
-
-
-def policy(space: spaces.Space, features: int, units: int, layers: int) -> nn.Module:
-    """The actor for an action space."""
-    return POLICIES[action_kind(space)](features, spaces.flatdim(space), units, layers)
+def policy(space: spaces.Space, features: int, units: int, layers: int, min_std: float) -> nn.Module:
+    """The actor for an action space; `min_std` is of the continuous one."""
+    if action_kind(space) == "discrete":
+        return DiscretePolicy(features, int(space.n), units, layers)
+    return ContinuousPolicy(features, space.shape[0], units, layers, min_std)

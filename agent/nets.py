@@ -4,7 +4,7 @@ from torch import nn
 
 
 def mlp(inputs: int, units: int, layers: int, outputs: int | None = None) -> nn.Sequential:
-    """`layers` dense ELU layers of `units`, then a linear one to `outputs` if given; (..., inputs) to (..., outputs)."""
+    """`layers` dense ELU layers of `units`, then a linear one to `outputs` if given; (..., inputs) to (..., last)."""
     widths = [inputs] + [units] * layers
     modules = []
     for before, after in zip(widths, widths[1:], strict=False):

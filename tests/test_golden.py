@@ -1,15 +1,19 @@
 """Agreement with the official implementation; every sample is replaced by its mode, so no random numbers are shared."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Box, Discrete
+from hydra.utils import instantiate
 
 from agent import behavior, straight_through
 from agent.build import build
 from agent.heads import TruncatedNormal
 from agent.returns import lambda_return
 from agent.rssm import State
+from agent.toggles.gradients import Gradients
 from agent.toggles.kl import Balanced, FreeNats, Standard
 from agent.toggles.latent import Categorical, Gaussian
 from agent.toggles.schedule import Factors
@@ -173,6 +177,45 @@ def test_golden_weights_after_three_steps(official):
         for name, parameter in agent.named_parameters():
             off = (parameter - theirs[name]).abs().max().item() / rates[name.split(".")[0]]
             assert off < 0.1, f"{name} is off by {off:.3f} learning rates after step {step}"
+
+
+@pytest.mark.parametrize("official", ["baseline"], indirect=True)
+@pytest.mark.parametrize("option, mix", [("dynamics", 1.0), ("mixed", 0.1)])
+def test_golden_actor_objectives_without_a_file(official, option, mix):
+    """The official definitions of `dynamics` and `both`, from the official rollout, targets and weights."""
+    agent, arrays, batch = official
+    feat, action, weight, target = (
+        torch.from_numpy(arrays[f"imag/{k}"]) for k in ("feat", "action", "weight", "target")
+    )
+    policy, advantage = agent.actor(feat[:-2]), target[1:] - agent.slow_critic(feat[:-2])
+    objective = mix * target[1:] + (1 - mix) * policy.log_prob(action[1:-1]) * advantage
+    expected = -(weight[:-2] * (objective + 1e-3 * policy.entropy())).mean()
+    toggles = tiny.compose(*golden.ATARI, f"actor_grad={option}")
+    agent.toggles = dataclasses.replace(agent.toggles, actor_grad=instantiate(toggles.actor_grad))
+    loss, _, _ = agent.behavior_losses(model_loss(agent, batch).post, batch["is_terminal"], CONSTANT)
+    close(loss, expected.detach())
+
+
+@pytest.mark.parametrize("official", ["baseline"], indirect=True)
+def test_golden_no_reward_gradients_without_a_file(official):
+    """The official representation gradient less the reward head's part of it; the head's own gradient stays."""
+    agent, arrays, batch = official
+    agent.toggles = dataclasses.replace(agent.toggles, gradients=Gradients(["reward"]))
+    model_loss(agent, batch).loss.backward()
+    ours = {name: parameter.grad.clone() for name, parameter in agent.model.named_parameters()}
+    agent.zero_grad(set_to_none=True)
+    post = agent.model.rssm.observe(
+        agent.model.encoder(agent.model.encoder.prepare(batch["obs"])), batch["action"], batch["is_first"]
+    )
+    feat = torch.cat([post.stoch, post.deter], -1)
+    (-agent.model.heads["reward"].log_prob(feat, batch["reward"].tanh()).mean()).backward()
+    shared = {name: parameter.grad for name, parameter in agent.model.named_parameters() if parameter.grad is not None}
+    for name, theirs in golden.tensors(arrays, "grad").items():
+        name = name.removeprefix("model.")
+        if name.startswith(("encoder", "rssm")):
+            close_in_norm(ours[name], theirs - shared.get(name, 0), relative=2e-3)
+        elif name.startswith("heads"):
+            close_in_norm(ours[name], theirs)
 
 
 def test_golden_lambda_return():

@@ -60,7 +60,7 @@ def test_open_loop_predictions_are_pictures_and_disturb_no_training(observations
     before = torch.random.get_rng_state()
     truth, model = agent.predict(batch, 2, torch.Generator().manual_seed(0))
     assert truth.shape == model.shape == batch["obs"].shape
-    assert 0 <= min(truth.min(), model.min()) and max(truth.max(), model.max()) <= 1
+    assert min(truth.min(), model.min()) >= 0 and max(truth.max(), model.max()) <= 1
     assert torch.equal(before, torch.random.get_rng_state())
 
 

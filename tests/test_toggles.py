@@ -131,6 +131,8 @@ def test_numbers_that_act_elsewhere_are_alive():
     assert differ(fingerprint(), fingerprint("recipe.free_nats=50"))
     assert differ(fingerprint(), fingerprint("recipe.slow_every=1"))
     assert differ(fingerprint("recipe.reward_transform=tanh"), fingerprint("recipe.reward_transform=identity"))
+    continuous = {"actions": tiny.CONTINUOUS}
+    assert differ(fingerprint(**continuous), fingerprint("recipe.action_min_std=0.2", **continuous))
     assert differ(fingerprint("latent=binary"), fingerprint("latent=binary", "latent.bits=7"))
 
 
