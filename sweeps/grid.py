@@ -47,6 +47,15 @@ def jobs(
     return [[*job, *seeded] for seeded in _values(seed) for job in found]
 
 
+def axes(params: Mapping[str, str]) -> dict[str, list[str | int]]:
+    """The values of each of a sweep's `params`, whole numbers as numbers."""
+    found = {}
+    for override in _parse([f"{key}={value}" for key, value in params.items()]):
+        values = (value.split("=", 1)[1] for (value,) in _values(override))
+        found[override.get_key_element()] = [int(value) if value.isdecimal() else value for value in values]
+    return found
+
+
 def fixed(overrides: Sequence[str]) -> list[str]:
     """The overrides that are no sweep."""
     return [override.input_line for override in _parse(overrides) if not override.is_sweep_override()]

@@ -18,6 +18,7 @@ from agent.errors import UserError
 from agent.record import read_run
 from agent.stop import PARENT
 from sweeps import parallel
+from sweeps.state import TODO, Planned, look
 
 RUN = Path(__file__).parents[1] / "run.py"
 STOP_FILE = "SWEEP_STOP"  # environment variable: no more runs once this file exists
@@ -36,6 +37,12 @@ class Outcome:
     status: str
     error: str | None
     seconds: float
+
+
+def found(run: Planned) -> Outcome:
+    """What a job left whose launcher did not come back."""
+    state, error, _ = look(run.folder)
+    return Outcome(str(run.identity), str(run.folder), LEFT_OUT if state == TODO else state, error, 0.0)
 
 
 def run(cfg: DictConfig) -> Outcome:

@@ -29,6 +29,7 @@ class Wandb:
         except ModuleNotFoundError as error:
             raise UserError(f"tracker={name} misses the module {error.name}: pip install wandb") from error
         self._wandb = wandb
+        self._task = record.run["config"]["task"]
         self._evaluation = Evaluation(record.run["config"]["run"]["eval_episodes"])
         self._run = self._start(record, project, entity, mode, timeout)
         self._sent = int(self._run.summary.get("step", -1)) if self._run.resumed else -1
@@ -42,7 +43,8 @@ class Wandb:
         """Send the return of a training episode, or the mean return of an evaluation."""
         mean = row["return"] if row["kind"] == "train" else self._evaluation.add(row)
         if mean is not None:
-            self._send(row, {f"{row['kind']}/return": mean})
+            score = self._normalised(mean) if row["kind"] == "eval" else None
+            self._send(row, {f"{row['kind']}/return": mean, f"{row['kind']}/score": score})
 
     def image(self, name: str, step: int, array: np.ndarray) -> None:
         """Send a picture, uint8 (H, W, C)."""
@@ -57,7 +59,14 @@ class Wandb:
     def close(self, status: str) -> None:
         """Finish the W&B run; one that is not done counts as failed there until it is resumed."""
         self._run.summary["status"] = status
+        if status == "interrupted":
+            self._run.mark_preempting()  # a W&B sweep hands it out again
         self._run.finish(exit_code=0 if status == "done" else 1)
+
+    def _normalised(self, ret: float) -> float | None:
+        """The return between the task's random and reference scores; None for a task without them."""
+        random, reference = self._task.get("random"), self._task.get("reference")
+        return None if random is None or reference is None else (ret - random) / (reference - random)
 
     def _start(self, record: Record, project: str, entity: str | None, mode: str, timeout: float):
         if "wandb_id" not in record.run:
@@ -76,7 +85,11 @@ class Wandb:
             "group": path_safe(run["arm"], LONGEST_GROUP),
             "job_type": run["task"],
             "tags": [f"{key}={option}"[:LONGEST_TAG] for key, option in run["choices"].items()],
-            "config": {**run["config"], **{key: run[key] for key in ("arm", "suite", "seed", "digest")}},
+            "config": {
+                **run["config"],
+                **{key: run[key] for key in ("arm", "seed", "digest")},
+                "task_name": run["task"],
+            },
             "resume": "allow",
         }
         try:
