@@ -50,9 +50,7 @@ class WorldModel(nn.Module):
         }
         divergence = kl(self.rssm.latent, post.stats, prior)
         feat = post.feat
-        losses = {
-            name: -head.log_prob(gradients.route(name, feat), targets[name]) for name, head in self.heads.items()
-        }
+        losses = {name: -head.log_prob(gradients.route(name, feat), targets[name]) for name, head in self.heads.items()}
         losses = {"kl": divergence.loss} | losses
         scales = {"kl": kl_scale} | self.scales
         assert losses.keys() == scales.keys(), f"{losses.keys()} != {scales.keys()}"
