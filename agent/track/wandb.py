@@ -15,6 +15,7 @@ from agent.record import AXES, Record
 from agent.track.evaluation import Evaluation
 
 LONGEST_GROUP, LONGEST_TAG = 128, 64  # of W&B
+NAMES = ("arm", "seed", "digest")  # beside the configuration, for grouping and filters
 MODES = ("online", "offline")
 
 
@@ -85,11 +86,7 @@ class Wandb:
             "group": path_safe(run["arm"], LONGEST_GROUP),
             "job_type": run["task"],
             "tags": [f"{key}={option}"[:LONGEST_TAG] for key, option in run["choices"].items()],
-            "config": {
-                **run["config"],
-                **{key: run[key] for key in ("arm", "seed", "digest")},
-                "task_name": run["task"],
-            },
+            "config": {**run["config"], **{key: run[key] for key in NAMES}, "task_name": run["task"]},
             "resume": "allow",
         }
         try:

@@ -1,0 +1,141 @@
+"""W&B sweeps: files as fresh as conf/, the real clients against the stand-in, the local runner, the workspace."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+from agent.errors import UserError
+from benchmarks.sweep_kills import TINY
+from sweeps import dashboard, grid, wandb_grids, wandb_job
+from sweeps.config import project_config
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    with project_config():
+        return wandb_grids.grids("mini")
+
+
+def test_files_are_fresh(fresh):
+    on_disk = {file.stem: file.read_text() for file in wandb_grids.FOLDER.glob("*.yaml")}
+    assert on_disk == {name: wandb_grids.text(sweep) for name, sweep in fresh.items()}
+
+
+@pytest.mark.parametrize("name", ["latent", "schedule"])
+def test_a_file_holds_the_jobs_of_its_hydra_sweep(fresh, name):
+    with project_config():
+        params = {name: "glob(*)", "task": "glob(*)", "run.seed": "range(5)"}
+        hydra_jobs = grid.jobs(["suite=mini"], params)
+        file_jobs = wandb_grids.expand(wandb_grids.FOLDER / f"{name}.yaml")
+    assert sorted(map(sorted, file_jobs)) == sorted(map(sorted, hydra_jobs))
+
+
+def test_claims_files_hold_the_jobs_of_the_claims_sweep(fresh):
+    with project_config():
+        hydra_jobs = grid.jobs(["suite=mini"], {"task": "glob(*)", "run.seed": "range(5)"}, "sweeps/claims.yaml")
+        names = ("claims_discrete", "claims_continuous")
+        file_jobs = [job for name in names for job in wandb_grids.expand(wandb_grids.FOLDER / f"{name}.yaml")]
+    assert sorted(map(sorted, file_jobs)) == sorted(map(sorted, hydra_jobs))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("method: bayes\nparameters: {}", "method bayes needs a W&B server; allowed here: grid"),
+        ("method: grid\nparameters: {kl.alpha: {min: 0, max: 1}}", "parameter kl.alpha is .* a value or a list"),
+        ("parameters: {}", "is no W&B sweep"),
+        ("{", "is no W&B sweep"),
+    ],
+)
+def test_a_file_that_is_no_grid_is_named(tmp_path, text, said):
+    (tmp_path / "sweep.yaml").write_text(text)
+    with pytest.raises(UserError, match=rf"sweep\.yaml.*{said}"):
+        wandb_grids.expand(tmp_path / "sweep.yaml")
+
+
+def test_an_agent_job_writes_out_the_arm():
+    given = ["tracker=wandb", "arm=kl=standard,latent=gaussian", "run.seed=1"]
+    assert wandb_job.command(given)[2:] == ["tracker=wandb", "kl=standard", "latent=gaussian", "run.seed=1"]
+    assert wandb_job.command(["arm=baseline"])[2:] == []
+
+
+@pytest.fixture
+def sweep_file(tmp_path):
+    """Two tiny runs as a W&B sweep over arms."""
+    sweep = yaml.safe_load((wandb_grids.FOLDER / "claims_discrete.yaml").read_text())
+    fixed = {key: {"value": yaml.safe_load(value)} for key, value in (setting.split("=", 1) for setting in TINY)}
+    sweep["parameters"] = {
+        **fixed,
+        **{"run.root": {"value": str(tmp_path / "runs")}, "run.steps": {"value": 100}},
+        "arm": {"values": ["baseline", "latent=gaussian"]},
+    }
+    file = tmp_path / "sweep.yaml"
+    file.write_text(yaml.safe_dump(sweep))
+    return file
+
+
+def finished(folder):
+    fields = [json.loads(file.read_text()) for file in (folder / "runs").rglob("run.json")]
+    return sorted(run["choices"]["latent"] for run in fields if run["status"] == "done")
+
+
+def test_an_agent_that_is_killed_and_restarted_runs_the_whole_sweep(wandb_server, sweep_file, tmp_path):
+    environment = {**wandb_server.environment, "PYTHONPATH": str(ROOT)}
+    created = subprocess.run(
+        ["wandb", "sweep", str(sweep_file)], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    (name,) = re.findall(r"wandb agent (\S+)", created.stderr)
+    agent = ["wandb", "agent", name]
+    first = subprocess.Popen(agent, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not list((tmp_path / "runs").rglob("run.json")):
+        assert first.poll() is None
+        time.sleep(0.1)
+    first.kill()
+    first.wait()
+    subprocess.run(agent, env=environment, cwd=ROOT, capture_output=True, check=True, timeout=200)
+    wait_until(lambda: finished(tmp_path) == ["categorical", "gaussian"])
+    wait_until(lambda: [run["state"] for run in wandb_server.runs if run["sweep"]].count("finished") == 2)
+
+
+def test_the_local_runner_needs_no_server(sweep_file, tmp_path):
+    environment = {"PATH": "/usr/bin:/bin", "WANDB_BASE_URL": "http://127.0.0.1:9", "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "sweeps.local", str(sweep_file), "hydra/launcher=basic", "run.seed=3"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert finished(tmp_path) == ["categorical", "gaussian"]
+    assert all(folder.name.startswith("3-") for folder in (tmp_path / "runs").glob("*/*/*/*"))
+
+
+def test_the_workspace_shows_what_runs_log(wandb_server):
+    pytest.importorskip("wandb_workspaces")
+    built = json.loads(dashboard.as_json(dashboard.workspace("me", "mine", "| change | verdict |")))
+    text = json.dumps(built)
+    logged = {"kl", "prior_entropy", "post_entropy", "kl_loss", "observation_loss", "actor_loss", "critic_loss"}
+    for metric in (*(f"metrics/{name}" for name in logged), "eval/score", "eval/return", "pictures/prediction"):
+        assert metric in text
+    sections = {section["name"] for section in built["spec"]["section"]["panelBankConfig"]["sections"]}
+    assert {"What helps", "Learning curves", "Final scores", "World model", "KL and entropies"} <= sections
+    assert "| change | verdict |" in text and text.count('"arm.value"') > 5
+
+
+def test_the_workspace_is_saved(wandb_server):
+    pytest.importorskip("wandb_workspaces")
+    command = [sys.executable, "-m", "sweeps.dashboard", "--entity", "local", "--project", "shown"]
+    done = subprocess.run(command, cwd=ROOT, env=wandb_server.environment, capture_output=True, text=True, timeout=100)
+    assert done.returncode == 0, done.stderr
+    assert "shown" in done.stdout and "What helps" in json.dumps(wandb_server.state["views"])
+
+
+def wait_until(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.2)
