@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from analysis import stats, tables
 from analysis.claims import HELPS, HURTS, NO_HELP
 from analysis.scores import samples
-from analysis.study import Study
+from analysis.study import Study, size
 
 # Okabe and Ito's palette; beyond its length the line style changes.
 COLOURS = ["#000000", "#E69F00", "#0072B2", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"]
@@ -39,7 +39,9 @@ def forest(study: Study) -> Figure:
     margin = study.verdicts.margin.iloc[0]
     axes.axvspan(0, margin, color="#EEEEEE", zorder=0)
     axes.axvline(0, color="black", linewidth=0.8)
-    axes.axhline((~rows.stated).sum() - 0.5, color="#888888", linewidth=0.8, linestyle=":")
+    beside = int((~rows.stated).sum())
+    if beside:
+        axes.axhline(beside - 0.5, color="#888888", linewidth=0.8, linestyle=":")
     drawn = {}
     for y, row in rows.iterrows():
         colour, marker = VERDICTS.get(row.verdict, UNDECIDED)
@@ -56,7 +58,8 @@ def forest(study: Study) -> Figure:
     axes.set_title("Score with the change minus score without")
     order = [label for label in (*VERDICTS, OPEN) if label in drawn]
     figure.legend([drawn[label] for label in order], order, loc="outside upper left", ncols=4, frameon=False)
-    return _counted(figure, f"{study.size}; intervals adjusted for the number of claims; hollow: beside the claims")
+    hollow = "; hollow: the other kind of actions" if beside else ""
+    return _counted(figure, f"{study.size}; intervals adjusted for the number of claims{hollow}")
 
 
 def _claim_label(row) -> str:
@@ -120,11 +123,10 @@ def aggregates(study: Study, seed: int = 0) -> Figure:
         axes.set_title(_words(name) + (" ↓" if name == "optimality_gap" else ""))
         axes.grid(axis="x", alpha=0.3)
     panels[0].set_yticks(range(len(names)), names)
+    panels[0].set_ylim(-0.6, len(names) - 0.4)
     panels[0].set_xlabel(f"normalised score ({_words(study.scheme)})")
     runs = sum(len(cell) for cells in arms.values() for cell in cells)
-    return _counted(
-        figure, f"{runs} runs, {len(shared)} tasks, suite {study.suite}; 95% stratified bootstrap intervals"
-    )
+    return _counted(figure, f"{size(runs, len(shared))}, suite {study.suite}; 95% stratified bootstrap intervals")
 
 
 def profiles(study: Study, seed: int = 0) -> Figure:
@@ -144,7 +146,7 @@ def profiles(study: Study, seed: int = 0) -> Figure:
     axes.set_ylim(0, 1.02)
     _legend(figure, [axes])
     runs = sum(len(cell) for cells in arms.values() for cell in cells)
-    return _counted(figure, f"{runs} runs, {len(shared)} tasks, suite {study.suite}")
+    return _counted(figure, f"{size(runs, len(shared))}, suite {study.suite}")
 
 
 def games(study: Study, claim: str) -> Figure:
@@ -171,7 +173,7 @@ def bars(table: pd.DataFrame, title: str, label: str, source: str) -> Figure:
     handles = [Patch(color=colour) for colour in named.values()]
     figure.legend(handles, named, loc="outside right upper", frameon=False)
     axes.set_title(title, loc="left")
-    return _counted(figure, f"{int(table.runs.sum())} runs, {len(table)} tasks, {source}")
+    return _counted(figure, f"{size(int(table.runs.sum()), len(table))}, {source}")
 
 
 def _shared(study: Study) -> tuple[dict[str, list[np.ndarray]], list[str]]:

@@ -24,13 +24,17 @@ class Study:
     @property
     def size(self) -> str:
         """How much data this is, for captions."""
-        tasks = self.scores.task.nunique()
-        return f"{len(self.scores)} runs, {tasks} task{'s' * (tasks != 1)}, suite {self.suite}"
+        return f"{size(len(self.scores), self.scores.task.nunique())}, suite {self.suite}"
 
     @property
     def arms(self) -> list[str]:
         """The arms with scored runs, the baseline first."""
         return sorted(self.scores.arm.unique(), key=lambda arm: (arm != "baseline", arm))
+
+
+def size(runs: int, tasks: int) -> str:
+    """How many runs and tasks, in words."""
+    return f"{runs} run{'s' * (runs != 1)}, {tasks} task{'s' * (tasks != 1)}"
 
 
 def load(
