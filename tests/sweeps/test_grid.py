@@ -1,0 +1,135 @@
+"""Which jobs a command stands for, and what the plan says of them."""
+
+import json
+
+import pytest
+
+from agent.errors import UserError
+from sweeps import arms, cost, grid, plan, state
+from sweeps.config import CONF, project_config
+
+MINI = ["cartpole", "acrobot", "pendulum"]
+
+
+@pytest.fixture(autouse=True)
+def config(hydra_free):
+    with project_config():
+        yield
+
+
+@pytest.fixture
+def hydra_free():
+    from hydra.core.global_hydra import GlobalHydra
+
+    GlobalHydra.instance().clear()
+
+
+def test_every_combination_seed_by_seed():
+    assert grid.jobs(["latent=categorical,gaussian", "run.seed=0,1", "kl.alpha=0.5"], {}) == [
+        ["latent=categorical", "kl.alpha=0.5", "run.seed=0"],
+        ["latent=gaussian", "kl.alpha=0.5", "run.seed=0"],
+        ["latent=categorical", "kl.alpha=0.5", "run.seed=1"],
+        ["latent=gaussian", "kl.alpha=0.5", "run.seed=1"],
+    ]
+
+
+def test_a_glob_lists_the_options_and_over_tasks_stays_within_the_suite():
+    options = [file.stem for file in (CONF / "latent").glob("*.yaml")]
+    jobs = grid.jobs(["suite=minatar", "latent=glob(*)", "task=glob(*)"], {})
+    tasks = {job[1] for job in jobs}
+    assert tasks and all(task.startswith("task=minatar_") for task in tasks)
+    assert {job[2] for job in jobs} == {f"latent={option}" for option in options}
+    assert len(jobs) == len(tasks) * len(options)
+
+
+def test_each_suite_of_a_sweep_has_its_own_tasks():
+    jobs = grid.jobs(["suite=mini,minatar", "task=glob(*)"], {})
+    pairs = {tuple(job) for job in jobs}
+    assert ("suite=mini", "task=cartpole") in pairs and ("suite=minatar", "task=minatar_seaquest") in pairs
+    assert ("suite=minatar", "task=cartpole") not in pairs
+
+
+def test_the_command_line_replaces_what_a_sweep_says():
+    params = {"latent": "glob(*)", "task": "glob(*)", "run.seed": "range(5)"}
+    assert grid.jobs(["+sweep=latent", "task=acrobot", "latent=binary", "run.seed=7"], params) == [
+        ["task=acrobot", "latent=binary", "run.seed=7"]
+    ]
+
+
+def test_every_toggle_has_a_sweep_of_all_its_options():
+    """A new group fails here until it has a sweep; a new option joins its sweep by being there."""
+    from hydra import compose
+
+    from agent.arm import composed, toggles
+
+    for group in toggles(composed(())[1]):
+        sweeper = compose("config", [f"+sweep={group}"], return_hydra_config=True).hydra.sweeper
+        if sweeper.claims is None:
+            assert sweeper.params == {group: "glob(*)", "task": "glob(*)", "run.seed": "range(5)"}
+
+
+def claimed(suite, actions):
+    return [",".join(overrides) for overrides in arms.of_claims("sweeps/claims.yaml", None, suite, actions)]
+
+
+def test_claims_give_each_arm_once_and_only_where_it_makes_sense():
+    discrete = claimed("mini", "discrete")
+    assert discrete[0] == "" and len(discrete) == len(set(discrete)) == 14
+    assert {"latent=gaussian", "kl=standard", "schedule=all", "size=tiny"} <= set(discrete)
+    assert "size=13m" in claimed("atari", "discrete")
+    assert claimed("mini", "continuous") == ["", "actor_grad=reinforce"]
+
+
+def test_a_claim_that_does_not_exist_is_named():
+    with pytest.raises(UserError, match="no claim binary_latent; it has .*binary_latents"):
+        arms.of_claims("sweeps/claims.yaml", ["binary_latent"], "mini", "discrete")
+
+
+def test_a_claim_about_an_arm_that_does_not_exist_is_named(tmp_path):
+    row = "{id: x, paper: helps, with: baseline, without: latent=cubic, where: discrete}"
+    (tmp_path / "claims.yaml").write_text(f"margin: {{mini: 0.1}}\nclaims:\n- {row}\n")
+    jobs = grid.jobs(["task=cartpole"], {}, str(tmp_path / "claims.yaml"))
+    with pytest.raises(UserError, match="latent=cubic: .*Could not find 'latent/cubic'.*binary categorical gaussian"):
+        state.planned(jobs)
+
+
+def test_jobs_that_are_one_run_are_planned_once():
+    runs = state.planned([["latent=gaussian"], ["latent=gaussian", "kl.alpha=0.8"], ["latent=gaussian", "run.seed=1"]])
+    assert [(run.identity.arm, run.identity.seed) for run in runs] == [("latent=gaussian", 0), ("latent=gaussian", 1)]
+
+
+def write(root, overrides, **fields):
+    (run,) = state.planned([[*overrides, f"run.root={root}"]])
+    run.folder.mkdir(parents=True)
+    (run.folder / "run.json").write_text(json.dumps(fields))
+
+
+def test_the_plan_counts_what_is_done_cut_off_and_failed(tmp_path, capsys, monkeypatch):
+    for seed, status in enumerate(("done", "failed", "running", "interrupted")):
+        write(tmp_path, [f"run.seed={seed}"], status=status, steps=8000, wall_seconds=160.0, error="the disk is full")
+    folder = write(tmp_path, ["run.seed=4"]) or next(tmp_path.rglob("4-*"))
+    (folder / "run.json").write_text("{")
+    monkeypatch.setattr(plan.parallel, "cores", lambda: 2)
+    from hydra.core.global_hydra import GlobalHydra
+
+    GlobalHydra.instance().clear()
+    assert plan.main(["run.seed=range(6)", f"run.root={tmp_path}"]) == 0
+    said = capsys.readouterr().out
+    assert "1 done, 0 under way, 2 cut off, 1 failed, 1 unreadable, 1 to do; 6 runs in all" in said
+    assert "failed: mini/cartpole/baseline seed 1: the disk is full" in said and "run.json is no valid JSON" in said
+    assert "expected hours:" in said and "2 runs at a time" in said and "peak disk:" in said
+    assert f"start: python run.py -m run.seed=range(6) run.root={tmp_path}" in said
+
+
+def test_hours_are_those_of_finished_runs_scaled_to_what_is_left(tmp_path):
+    write(tmp_path, ["run.seed=0"], status="done", steps=8000, wall_seconds=720.0)
+    write(tmp_path, ["run.seed=1"], status="interrupted", steps=4000)
+    runs = state.planned([[f"run.seed={seed}", f"run.root={tmp_path}"] for seed in range(3)])
+    steps = runs[0].cfg.run.steps
+    assert cost.hours(runs, cost.finished_rates(runs)) == pytest.approx((2 * steps - 4000) * 720 / 8000 / 3600)
+    assert cost.hours(runs, {}) is None
+
+
+def test_replay_on_disk_grows_with_the_run(tmp_path):
+    short, long = state.planned([["run.steps=1000"], ["run.steps=4000"]])
+    assert cost.replay_bytes(long) > 2 * cost.replay_bytes(short) > 0
