@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from analysis.claims import HELPS, verdict
+from analysis.claims import HELPS, Comparison, decide
 from analysis.effects import levels, welch
 from analysis.tables import markdown
 
@@ -29,8 +29,9 @@ The scenarios:
 The percentile bootstrap is what most papers use. With 3 to 5 seeds it is too narrow: there are few runs to resample,
 and their spread is underestimated. The stratified Welch t keeps its level in every scenario, so the verdicts use it.
 
-The limit of 3 seeds: where one task is a coin toss and the others hardly vary, three runs of an arm agree by chance one
-time in four, and the spread looks like none. Such verdicts are marked "carried by one task"; five seeds remove them.
+The case that no interval can hold: where one task is a coin toss and the others hardly vary, three runs of an arm agree
+by chance one time in four, and the spread looks like none. So an effect that one task carries takes five seeds to be
+called "helps" or "hurts"; with fewer the verdict is "undecided".
 """
 
 # A scenario draws the deviations of runs from their arm's true mean: (arms, M, R) with mean 0 in every cell.
@@ -153,9 +154,9 @@ def false_helps(scenario: Scenario, seeds: int, studies: int, seed: int = 0) -> 
     for _ in range(studies):
         baseline, *others = scenario(rng, 1 + CLAIMS, seeds)
         pairs = [(arm, baseline) if i < BASELINE_WITHOUT else (baseline, arm) for i, arm in enumerate(others)]
-        effects = [welch(first, second) for first, second in pairs]
-        alphas = levels(effects, MARGIN)
-        verdicts = [verdict(*effect.interval(1 - alpha), MARGIN) for effect, alpha in zip(effects, alphas, strict=True)]
+        comparisons = [Comparison(first, second, welch(first, second)) for first, second in pairs]
+        alphas = levels([one.effect for one in comparisons], MARGIN)
+        verdicts = [decide(one, MARGIN, alpha)[2] for one, alpha in zip(comparisons, alphas, strict=True)]
         wrong += HELPS in verdicts
     return wrong / studies
 

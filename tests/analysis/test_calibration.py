@@ -19,6 +19,10 @@ def test_false_helps_are_rare_where_nothing_helps():
     assert calibration.false_helps(calibration.equal, 5, studies=200) <= 0.05
 
 
+def test_a_coin_does_not_help_with_three_seeds():
+    assert calibration.false_helps(calibration.one_coin, 3, studies=150) <= 0.05
+
+
 def test_false_helps_can_be_counted():
     def biased(rng, arms, seeds):
         return calibration.equal(rng, arms, seeds) + np.arange(arms)[:, None, None]

@@ -158,12 +158,14 @@ def test_runs_that_learn_nothing_are_marked(two_arms):
     assert "no run of either arm learned" in row.note
 
 
-def test_an_effect_of_one_task_is_marked(two_arms):
-    row = two_arms(
-        {"cartpole": [0.9, 0.8], "acrobot": [0.5, 0.6], "space_invaders": [0.7, 0.6]},
-        {"cartpole": [0.1, 0.2], "acrobot": [0.5, 0.61], "space_invaders": [0.7, 0.61]},
-    )
-    assert "carried by one task, cartpole" in row.note
+@pytest.mark.parametrize(("seeds", "verdict"), [(3, "undecided"), (5, "helps")])
+def test_an_effect_of_one_task_takes_five_seeds(two_arms, seeds, verdict):
+    steady = {"acrobot": [0.5, 0.51, 0.5, 0.51, 0.5][:seeds], "space_invaders": [0.7, 0.71, 0.7, 0.71, 0.7][:seeds]}
+    high, low = [0.9, 0.91, 0.92, 0.9, 0.91][:seeds], [0.1, 0.12, 0.11, 0.1, 0.11][:seeds]
+    row = two_arms({"cartpole": high, **steady}, {"cartpole": low, **steady})
+    assert row.low > 0.1 and row.verdict == verdict
+    assert row.note == "carried by one task, cartpole"
+    assert row.seeds_needed == (5 if seeds == 3 else None)
 
 
 def test_no_common_seed_is_no_data(tmp_path):
