@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Callable
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # Slurm warns by the last two
 PARENT = "RUN_PARENT"  # environment variable: the pid of the process without which the run stops
 PARENT_SECONDS = 0.5
 

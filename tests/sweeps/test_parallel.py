@@ -105,13 +105,7 @@ print(job._child(cfg, Path(sys.argv[2]))[1])
 def test_a_job_is_pinned_by_its_environment(tmp_path):
     program = tmp_path / "show.py"
     program.write_text("import os; print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])")
-    environment = {
-        **os.environ,
-        "SWEEP_LOCAL": "1",
-        "OMP_NUM_THREADS": "3",
-        "CUDA_VISIBLE_DEVICES": "7",
-        "TMPDIR": str(tmp_path),
-    }
+    given = {"SWEEP_LOCAL": "1", "OMP_NUM_THREADS": "3", "CUDA_VISIBLE_DEVICES": "7", "TMPDIR": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", SHOW, str(program), str(tmp_path / "log.txt")],
         env={**os.environ, **given}, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60,
