@@ -164,8 +164,9 @@ def bars(table: pd.DataFrame, title: str, label: str, source: str) -> Figure:
     axes = figure.add_subplot()
     axes.barh(table.task, table.difference, color=table.result.map(RESULTS))
     axes.axvline(0, color="black", linewidth=0.8)
-    if table.difference.abs().max() > 20 * max(table.difference.abs().median(), 1e-9):
-        axes.set_xscale("symlog", linthresh=max(float(table.difference.abs().median()), 1e-3))
+    middle = table.difference.abs().median()
+    if table.difference.abs().max() > 20 * middle > 0:
+        axes.set_xscale("symlog", linthresh=10 ** np.ceil(np.log10(middle)))
     axes.margins(y=0.01)
     axes.set_xlabel(label)
     counts = table.result.value_counts()
