@@ -91,6 +91,8 @@ def _child(cfg: DictConfig, log: Path) -> tuple[int, str]:
 
 def _wait(child: subprocess.Popen) -> int:
     parent = os.getppid()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a worker: Ctrl-C comes by way of the sweep
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         with suppress(subprocess.TimeoutExpired):
             return child.wait(POLL_SECONDS)

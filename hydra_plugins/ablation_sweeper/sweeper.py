@@ -1,9 +1,11 @@
 """Hydra's sweeper for this project: a grid whose runs are skipped, resumed, waited for and reported."""
 
+import signal
 import sys
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from hydra.core.plugins import Plugins
@@ -11,6 +13,9 @@ from hydra.core.utils import JobReturn
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
+
+from agent.errors import UserError
+from agent.runfolder import RunFolder
 
 WAIT_SECONDS = 2.0  # between looks at runs that another sweep trains
 
@@ -25,24 +30,27 @@ class AblationSweeper(Sweeper):
     def __init__(self, params: dict[str, str], claims: str | None, rows: list[str] | None, grid: str | None):
         self.params, self.claims, self.rows, self.grid = params, claims, rows, grid
         self.config: DictConfig | None = None
+        self.stopped = False
         self.context: HydraContext | None = None
         self.task: TaskFunction | None = None
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what a launcher needs."""
+        self.stop_file = Path(config.run.root).resolve() / f".sweep-{uuid.uuid4().hex}.stop"
         self.config, self.context, self.task = config, hydra_context, task_function
 
     def sweep(self, arguments: list[str]) -> list:
         """Run every job of the command; exits with status 1 unless all are done at the end."""
-        from agent.errors import UserError
-
         try:
-            all_done = self._sweep(arguments)
+            with self._stopped_by_signals():
+                all_done = self._sweep(arguments)
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             sys.exit(2)
         except KeyboardInterrupt:
-            print("interrupted: the same command goes on from the last checkpoints", file=sys.stderr)
+            self.stopped = True
+        if self.stopped:
+            print("stopped: the same command goes on from the last checkpoints", file=sys.stderr)
             sys.exit(130)
         if not all_done:
             sys.exit(1)
@@ -57,12 +65,28 @@ class AblationSweeper(Sweeper):
         todo = [run for run in runs if run.state != state.DONE]
         print(f"{len(runs)} runs, {len(runs) - len(todo)} of them done; {len(todo)} to launch", flush=True)
         outcomes = self._launch(todo)
-        while waiting := [index for index, outcome in enumerate(outcomes) if outcome.status == job.BUSY]:
-            self._wait_for_one([outcomes[index].folder for index in waiting])
-            free = [index for index in waiting if not _busy(outcomes[index].folder)]
-            for index, again in zip(free, self._launch([todo[index] for index in free]), strict=True):
-                outcomes[index] = again
-        return report.report(outcomes, len(runs) - len(todo), time.monotonic() - started)
+        while not self.stopped and (busy := [run for run in todo if outcomes[run.folder].status == job.BUSY]):
+            outcomes |= self._launch(self._wait_for_one(busy))
+        return report.report(list(outcomes.values()), len(runs) - len(todo), time.monotonic() - started)
+
+    @contextmanager
+    def _stopped_by_signals(self) -> Iterator[None]:
+        """Ctrl-C and SIGTERM let running jobs write their checkpoints and start no more; Ctrl-C again ends at once."""
+
+        def stop(*_) -> None:
+            self.stopped = True
+            self.stop_file.parent.mkdir(parents=True, exist_ok=True)
+            self.stop_file.touch()
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            print("stopping after the next checkpoints; again: at once", file=sys.stderr, flush=True)
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            self.stop_file.unlink(missing_ok=True)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _jobs(self, arguments: list[str]) -> list[list[str]]:
         from sweeps import grid, wandb_grids
@@ -71,23 +95,21 @@ class AblationSweeper(Sweeper):
             return grid.jobs(arguments, self.params, self.claims, self.rows)
         return [[*job, *grid.fixed(arguments)] for job in wandb_grids.expand(self.grid)]
 
-    def _launch(self, runs: Sequence) -> list:
+    def _launch(self, runs: Sequence) -> dict:
+        """Outcomes by folder."""
         if not runs:
-            return []
+            return {}
         from sweeps import job
 
-        stop = Path(self.config.run.root).resolve() / f".sweep-{uuid.uuid4().hex}.stop"
-        environment = {job.STOP_FILE: str(stop), **self._local_environment(len(runs))}
+        environment = {job.STOP_FILE: str(self.stop_file), **self._local_environment(len(runs))}
         passed = [f"+hydra.job.env_set.{name}={_quoted(value)}" for name, value in environment.items()]
         launcher = Plugins.instance().instantiate_launcher(self.context, self.task, self.config)
         try:
             returns = launcher.launch([[*run.overrides, *passed] for run in runs], initial_job_idx=0)
-            return [_outcome(run, returned) for run, returned in zip(runs, returns, strict=True)]
+            return {run.folder: _outcome(run, returned) for run, returned in zip(runs, returns, strict=True)}
         except Exception as error:  # of the launcher: a worker that was killed, a node that was lost
             print(f"error: {type(error).__name__}: {error}".splitlines()[0], file=sys.stderr)
-            return [job.found(run) for run in runs]
-        finally:
-            stop.unlink(missing_ok=True)
+            return {run.folder: job.found(run) for run in runs}
 
     def _local_environment(self, jobs: int) -> dict[str, str]:
         """Of jobs on this machine, whose cores and GPUs the sweep shares out; a cluster's scheduler does it itself."""
@@ -101,10 +123,14 @@ class AblationSweeper(Sweeper):
         threads = self.config.run.threads or parallel.threads_each(min(limit, jobs))
         return {job.LOCAL: "1", **{name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}}
 
-    def _wait_for_one(self, folders: list[str]) -> None:
-        print(f"waiting for {len(folders)} runs that other processes train", flush=True)
-        while all(_busy(folder) for folder in folders):
+    def _wait_for_one(self, runs: Sequence) -> list:
+        """Those of the runs that no other process trains any more: at least one, unless the sweep is stopped."""
+        print(f"waiting for {len(runs)} runs that other processes train", flush=True)
+        while not self.stopped:
+            if free := [run for run in runs if RunFolder(run.folder).holder() is None]:
+                return free
             time.sleep(WAIT_SECONDS)
+        return []
 
 
 def _outcome(run, returned: JobReturn):
@@ -118,9 +144,3 @@ def _outcome(run, returned: JobReturn):
 
 def _quoted(value: str) -> str:
     return "'" + value.replace("'", "\\'") + "'"
-
-
-def _busy(folder: str) -> bool:
-    from agent.runfolder import RunFolder
-
-    return RunFolder(folder).holder() is not None

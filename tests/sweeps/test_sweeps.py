@@ -1,7 +1,9 @@
 """Sweeps as a user starts them: failures of every kind, rerunning, and being killed."""
 
 import json
+import os
 import random
+import signal
 import subprocess
 import time
 
@@ -76,6 +78,24 @@ def test_two_sweeps_side_by_side_train_each_run_once(tmp_path):
     assert len(logs) == 2
     lines = [json.loads(line)["step"] for file in tmp_path.rglob("metrics.jsonl") for line in file.open()]
     assert len(lines) == 2 * len(set(lines))
+
+
+def test_ctrl_c_keeps_what_was_trained_and_starts_no_more(tmp_path):
+    """As a terminal sends it: to the sweep, its workers and the runs alike."""
+    grid = ("run.steps=20_000", "run.seed=0,1,2", "run.threads=1", "hydra.launcher.n_jobs=2")
+    process = subprocess.Popen(
+        command(tmp_path, "local", *TINY, *grid), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    while sum(len(file.read_text().splitlines()) > 3 for file in tmp_path.rglob("metrics.jsonl")) < 2:
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    said, error = process.communicate(timeout=100)
+    assert process.returncode == 130 and "2 cut off, 1 not started" in said and "goes on from the last" in error
+    fields = [json.loads(file.read_text()) for file in tmp_path.rglob("run.json")]
+    assert [run["status"] for run in fields] == ["interrupted"] * 2
+    assert len(list(tmp_path.rglob("checkpoint.pt"))) == 2
 
 
 @pytest.fixture(scope="module")
