@@ -19,7 +19,7 @@ PAGE = """# Do the intervals hold?
 Simulated studies with known effects, {studies} per row (`python -m analysis calibrate`). Each compares two arms on five
 tasks. A 95% interval should contain the true effect in 95% of the studies. The last column simulates whole studies in
 which nothing has an effect, 13 claims that share one baseline, and counts those with at least one "helps"; it should be
-at most 5%.
+at most 5%. Simulation error: about {error:.1f} points (two standard errors of a share of 95%).
 
 {table}
 The scenarios:
@@ -180,4 +180,6 @@ def page(results: pd.DataFrame, scenarios: dict[str, Scenario], studies: int) ->
     """The results as a page of the documentation."""
     shares = results.set_index(["scenario", "seeds"]).map("{:.1%}".format).reset_index()
     notes = [f"- *{name}*: {scenario.__doc__.split(chr(10))[0]}" for name, scenario in scenarios.items()]
-    return PAGE.format(studies=studies, table=markdown(shares), scenarios="\n".join(notes))
+    return PAGE.format(
+        studies=studies, error=200 * np.sqrt(0.95 * 0.05 / studies), table=markdown(shares), scenarios="\n".join(notes)
+    )
