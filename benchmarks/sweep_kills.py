@@ -1,6 +1,6 @@
 """Kill a sweep again and again, restart it, and compare every score with those of a sweep that was left alone.
 
-    python benchmarks/sweep_kills.py --launcher local --kills 5
+python benchmarks/sweep_kills.py --launcher local --kills 5
 """
 
 import argparse
@@ -61,7 +61,9 @@ def main() -> int:
         started = time.monotonic()
         sweep = command(killed, given.launcher, *TINY, *GRID)
         last = killed_sweep(sweep, given.kills, given.longest, random.Random(given.seed))
-        console.print(f"{given.kills} kills: last exit status {last.returncode} after {time.monotonic() - started:.0f} s")
+        console.print(
+            f"{given.kills} kills: last exit status {last.returncode} after {time.monotonic() - started:.0f} s"
+        )
         console.print(last.stdout)
         same = scores(killed) == scores(unbroken)
         console.print(f"{len(scores(killed))} runs, scores {'equal' if same else 'DIFFER'}")

@@ -1,6 +1,7 @@
 """What a sweep will cost: hours from finished runs or a short measured probe, and the disk of the runs under way."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -9,6 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from agent.errors import UserError
+from sweeps import parallel
 from sweeps.job import RUN
 from sweeps.state import DONE, Planned
 
@@ -27,7 +29,7 @@ def finished_rates(runs: Sequence[Planned]) -> dict[tuple[str, ...], float]:
     return {key: median(rates) for key, rates in seconds.items()}
 
 
-def probe(run: Planned) -> float:
+def probe(run: Planned, threads: int) -> float:
     """Seconds per agent step of a run, evaluations left out, measured on a dozen gradient steps in another folder.
 
     Raises UserError with what the probe said when it fails.
@@ -36,9 +38,10 @@ def probe(run: Planned) -> float:
     prefill = recipe.length + 1
     short = [f"recipe.prefill={prefill}", f"run.steps={prefill + PROBED_UPDATES * every}", f"run.log_every={every}"]
     short += ["run.eval_episodes=1", "run.predict_every=0", "run.keep_replay=false", "tracker=none"]
+    environment = {**os.environ, **parallel.thread_environment(threads)}
     with tempfile.TemporaryDirectory(prefix="probe-") as root:
         command = [sys.executable, str(RUN), *run.overrides, *short, f"run.root={root}"]
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
         if done.returncode:
             said = (done.stderr or done.stdout).strip().split("\n")[-1]
             raise UserError(f"the probe of {run.identity} failed: {said.removeprefix('error: ')}")

@@ -60,6 +60,11 @@ def threads_each(parallel: int) -> int:
     return max(1, cores() // parallel)
 
 
+def thread_environment(threads: int) -> dict[str, str]:
+    """The environment of a process that computes with so many threads."""
+    return {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+
+
 @contextmanager
 def pinned(devices: list[str], jobs_per_gpu: int, places: Path | None = None) -> Iterator[dict[str, str]]:
     """Hold one of `jobs_per_gpu` places on one of the GPUs; yields the environment that pins a child process to it.

@@ -76,8 +76,9 @@ def _table(runs: Sequence[Planned]) -> Table:
 def _hours(runs: Sequence[Planned], places: int, probe: bool) -> str:
     rates, source = cost.finished_rates(runs), "finished runs"
     if probe:
+        threads = runs[0].cfg.run.threads or parallel.threads_each(min(places, len(runs)))
         missing = {kind: run for kind, run in cost.kinds(runs).items() if kind not in rates}
-        rates |= {kind: cost.probe(run) for kind, run in missing.items()}
+        rates |= {kind: cost.probe(run, threads) for kind, run in missing.items()}
         source = "finished runs and a probe without evaluations" if missing else source
     total = cost.hours(runs, rates)
     if total is None:

@@ -121,7 +121,7 @@ class AblationSweeper(Sweeper):
         limit = self.config.hydra.launcher.get("n_jobs", 1)
         limit = parallel.cores() if limit < 0 else limit
         threads = self.config.run.threads or parallel.threads_each(min(limit, jobs))
-        return {job.LOCAL: "1", **{name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}}
+        return {job.LOCAL: "1", **parallel.thread_environment(threads)}
 
     def _wait_for_one(self, runs: Sequence) -> list:
         """Those of the runs that no other process trains any more: at least one, unless the sweep is stopped."""

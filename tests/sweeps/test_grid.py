@@ -5,6 +5,7 @@ import json
 import pytest
 
 from agent.errors import UserError
+from benchmarks.sweep_kills import TINY
 from sweeps import arms, cost, grid, plan, state
 from sweeps.config import CONF, project_config
 
@@ -133,3 +134,10 @@ def test_hours_are_those_of_finished_runs_scaled_to_what_is_left(tmp_path):
 def test_replay_on_disk_grows_with_the_run(tmp_path):
     short, long = state.planned([["run.steps=1000"], ["run.steps=4000"]])
     assert cost.replay_bytes(long) > 2 * cost.replay_bytes(short) > 0
+
+
+def test_a_probe_measures_seconds_per_step_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(cost.tempfile, "tempdir", str(tmp_path))
+    (run,) = state.planned([[*TINY, "run.steps=1000000"]])
+    assert 1e-5 < cost.probe(run, threads=1) < 5
+    assert list(tmp_path.iterdir()) == []
