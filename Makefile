@@ -35,12 +35,12 @@ ablation: $(BASE) ## categorical against Gaussian latents on the embedded defaul
 
 test: $(FULL) ## the tests, on all cores
 	$(PY) -m ruff check .
-	$(PY) -m ruff --check .
+	$(PY) -m ruff format --check .
 	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist worksteal
 
 lint: $(FULL) ## style alone
 	$(PY) -m ruff check .
-	$(PY) -m ruff --check .
+	$(PY) -m ruff format --check .
 
 plan: $(BASE) ## what all claims on SUITE would cost, and the command that starts them
 	$(PY) -m sweeps.plan suite=$(SUITE) run.root=$(RUNS)

@@ -57,7 +57,7 @@ def target(
 ) -> tuple[Tensor, Tensor]:
     """Lambda-returns (H, N) and the slow critic's values (H + 1, N); `entropy` may add the actor's to the reward."""
     value = slow_critic(rollout.feat)
-    reward = entropy.reward(rollout.reward[:-1], lambda: actor(rollout.feat[:-1].detach()).entropy(), scale)
+    reward = entropy.reward(rollout.reward[:-1], lambda: actor(rollout.feat[:-1]).entropy(), scale)
     return lambda_return(reward, value[:-1], rollout.discount[:-1], value[-1], lambda_), value
 
 

@@ -1,15 +1,15 @@
 """The one place where configuration becomes objects; everything else takes typed arguments."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 
 import torch
 from gymnasium import spaces
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from agent import observation
+from agent import observation, ranges
 from agent.dreamer import Dreamer, Learning, Toggles
 from agent.errors import UserError
 from agent.heads import Discount, Scalar, policy
@@ -17,12 +17,18 @@ from agent.rssm import RSSM
 from agent.world_model import WorldModel
 
 TRANSFORMS = {"tanh": torch.tanh, "identity": lambda reward: reward}
-POSITIVE = (
-    *("recipe.horizon", "recipe.slow_every", "recipe.model_lr", "recipe.actor_lr", "recipe.critic_lr", "recipe.eps"),
-    "recipe.reward_factor",
-    *("recipe.clip", "size.latents", "size.classes", "size.deter", "size.hidden", "size.depth", "size.units"),
-    "size.layers",
-)
+WHOLE = {f"size.{name}": 1 for name in ("latents", "deter", "hidden", "depth", "units", "layers")}
+WHOLE |= {"size.classes": 2, "recipe.batch_size": 1, "recipe.capacity": 1, "recipe.slow_every": 1, "recipe.prefill": 0}
+WHOLE |= {
+    "recipe.length": 2,
+    "recipe.horizon": 2,
+}  # actor and critic need states that follow; the actor's loss drops two
+POSITIVE = [f"recipe.{name}" for name in ("model_lr", "actor_lr", "critic_lr", "eps", "clip", "reward_factor")]
+POSITIVE += ["recipe.action_min_std"]
+NOT_NEGATIVE = [f"recipe.{name}_scale" for name in ("kl", "entropy", "observation", "reward", "discount")]
+NOT_NEGATIVE += ["recipe.free_nats", "size.free_nats"]
+SHARES = ["recipe.discount", "recipe.lambda_", "recipe.weight_decay"]
+THROUGH_OPTIONS = ("recipe.entropy_scale", "recipe.free_nats", "size.free_nats", "size.latents", "size.classes")
 
 
 def build(cfg: DictConfig, observations: spaces.Box, actions: spaces.Space, device: torch.device) -> Dreamer:
@@ -40,11 +46,16 @@ def build(cfg: DictConfig, observations: spaces.Box, actions: spaces.Space, devi
         discount=Discount(*head) if recipe.discount_scale else None,
         scales={name: recipe[f"{name}_scale"] for name in ("observation", "reward", "discount")},
         gamma=recipe.discount,
-        reward_transform=lambda reward: TRANSFORMS[recipe.reward_transform](recipe.reward_factor * reward),
+        reward_transform=_reward_transform(recipe.reward_transform, recipe.reward_factor),
     )
     learning = Learning(**{field.name: recipe[field.name] for field in fields(Learning)})
     actor = policy(actions, *head, recipe.action_min_std)
     return Dreamer(model, actor, Scalar(*head), toggles(cfg), learning).prepare(device)
+
+
+def _reward_transform(name: str, factor: float) -> Callable[[torch.Tensor], torch.Tensor]:
+    transform = TRANSFORMS[name]
+    return lambda reward: transform(factor * reward)
 
 
 def toggles(cfg: DictConfig) -> Toggles:
@@ -52,40 +63,59 @@ def toggles(cfg: DictConfig) -> Toggles:
     return Toggles(**{field.name: instantiate(cfg[field.name]) for field in fields(Toggles)})
 
 
-def check(cfg: DictConfig, choices: Mapping[str, str]) -> None:
+def check(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str] = ()) -> None:
     """Raise UserError for numbers out of range and for options that would change nothing in combination.
 
-    `choices` maps each config group to its chosen option, as Hydra reports them.
+    `choices` maps each config group to its chosen option, as Hydra reports them; `overrides` is the command line.
     """
-    for name in POSITIVE:
-        group, key = name.split(".")
-        value = cfg[group][key]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
-            raise UserError(f"{name}={value} must be a number greater than zero")
-    if cfg.recipe.length < 2:
-        raise UserError(
-            f"recipe.length={cfg.recipe.length} must be at least 2: actor and critic need a following state"
-        )
-    if cfg.recipe.horizon < 2:
-        raise UserError(f"recipe.horizon={cfg.recipe.horizon} must be at least 2: the actor's loss drops two states")
-    if cfg.recipe.reward_transform not in TRANSFORMS:
-        raise UserError(
-            f"recipe.reward_transform={cfg.recipe.reward_transform} is unknown; allowed: {', '.join(TRANSFORMS)}"
-        )
     try:
+        _check_numbers(cfg)
         instantiate(cfg.latent)
+        instantiate(cfg.gru)(1, 1)
         chosen = toggles(cfg)
-    except InstantiationException as error:
-        raise UserError(str(error.__cause__ or error).splitlines()[0]) from error
-    for refused, reason in _refusals(cfg, chosen, choices):
+    except (InstantiationException, TypeError, ValueError) as error:
+        cause = error.__cause__ if isinstance(error, InstantiationException) and error.__cause__ else error
+        raise UserError(str(cause).splitlines()[0]) from error
+    for refused, reason in _refusals(cfg, chosen, choices) + _unread(cfg, overrides):
         if refused:
             raise UserError(reason)
+
+
+def _check_numbers(cfg: DictConfig) -> None:
+    for name, low in WHOLE.items():
+        ranges.number(name, OmegaConf.select(cfg, name), low, whole=True)
+    for name in POSITIVE:
+        ranges.positive(name, OmegaConf.select(cfg, name))
+    for name in NOT_NEGATIVE:
+        ranges.number(name, OmegaConf.select(cfg, name), 0)
+    for name in SHARES:
+        ranges.number(name, OmegaConf.select(cfg, name), 0, 1)
+    if cfg.size.image != observation.IMAGE_SIZE:
+        raise ValueError(f"size.image={cfg.size.image}: the image encoder takes {observation.IMAGE_SIZE} pixels")
+    if cfg.recipe.reward_transform not in TRANSFORMS:
+        raise ValueError(
+            f"recipe.reward_transform={cfg.recipe.reward_transform} is unknown; allowed: {', '.join(TRANSFORMS)}"
+        )
+
+
+def _unread(cfg: DictConfig, overrides: Sequence[str]) -> list[tuple[bool, str]]:
+    """Numbers of the command line that reach the agent only through an option, and no chosen option reads them."""
+    raw = OmegaConf.to_yaml(cfg, resolve=False)
+    given = {override.partition("=")[0]: override for override in overrides}
+    return [
+        ("${" + name + "}" not in raw, f"{given[name]}: none of the chosen options reads {name}")
+        for name in THROUGH_OPTIONS
+        if name in given
+    ]
 
 
 def _refusals(cfg: DictConfig, chosen: Toggles, choices: Mapping[str, str]) -> list[tuple[bool, str]]:
     """Combinations in which an option would change nothing, each with both options and the reason."""
     schedule, entropy_scale = chosen.schedule, chosen.explore.entropy_scale
-    option = {group: f"{group}={choices[group]}" for group in ("schedule", "actor_grad", "entropy", "explore", "kl")}
+    option = {
+        group: f"{group}={choices[group]}"
+        for group in ("schedule", "actor_grad", "entropy", "explore", "kl", "gradients")
+    }
     return [
         (
             schedule.actor_mix is not None and not chosen.actor_grad.mixes,
@@ -109,8 +139,11 @@ def _refusals(cfg: DictConfig, chosen: Toggles, choices: Mapping[str, str]) -> l
             schedule.kl_scale is not None and chosen.kl.scale == 0,
             f"{option['schedule']} with {option['kl']} and kl.scale=0: it schedules a scale that is 0",
         ),
-        (
-            "discount" in chosen.gradients.stop and cfg.recipe.discount_scale == 0,
-            "gradients.stop=[discount] with recipe.discount_scale=0: there is no discount head to stop",
+        *(
+            (
+                cfg.recipe[f"{head}_scale"] == 0,
+                f"{option['gradients']} with recipe.{head}_scale=0: the {head} head has no gradient to stop",
+            )
+            for head in chosen.gradients.stop
         ),
     ]

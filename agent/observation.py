@@ -14,6 +14,7 @@ from torch.nn import functional
 from agent.envs.spaces import observation_kind
 from agent.nets import mlp
 
+IMAGE_SIZE = 64  # pixels, height and width of the images that the convolutions below fit
 HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
 
 
@@ -27,8 +28,6 @@ class ImageEncoder(nn.Module):
 
     def __init__(self, space: spaces.Box, size):
         super().__init__()
-        if space.shape[:2] != (64, 64):
-            raise ValueError(f"the image encoder takes 64x64 images, got {space.shape}: set size.image=64")
         channels = [space.shape[2]] + [size.depth * 2**i for i in range(4)]
         self.convs = nn.ModuleList(nn.Conv2d(i, o, 4, 2) for i, o in zip(channels, channels[1:], strict=False))
         self.to(memory_format=torch.channels_last)

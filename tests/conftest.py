@@ -17,7 +17,7 @@ RUN = (
 def configure():
     """Function of overrides: the configuration of a short run of a tiny agent on cartpole, or another task."""
     torch.set_num_threads(1)
-    return lambda *overrides: tiny.compose(*tiny.NUMBERS, *RUN, *overrides)
+    return lambda *overrides: tiny.compose(*RUN, *overrides, numbers=tiny.NUMBERS)
 
 
 @pytest.fixture

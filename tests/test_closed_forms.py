@@ -104,6 +104,16 @@ def test_free_nats_stop_the_gradient_below_them_and_count_it():
     assert by_mean.loss == value.mean() + 1 and by_mean.clamped == 1
 
 
+@pytest.mark.parametrize("clamp, share", [("step", 0.5), ("mean", 0.0)])
+def test_balanced_kl_counts_what_it_clamps(clamp, share):
+    latent, prior = LATENTS["gaussian"], torch.zeros(2, 1, 6)
+    post = prior.clone()
+    post[1, 0, 0] = 3.0
+    free = float(latent.kl(post, prior).max()) / 3
+    assert Balanced(scale=1.0, alpha=0.8, free=free, clamp=clamp)(latent, post, prior).clamped == share
+    assert Balanced(scale=1.0, alpha=0.8, free=100.0, clamp=clamp)(latent, post, prior).clamped == 1
+
+
 def test_lambda_return_against_the_sum_over_n_step_returns():
     """(1 - lambda) sum_n lambda^{n-1} G_n + lambda^{H-1} G_H, computed in O(H^2)."""
     rng, horizon, lambda_ = np.random.default_rng(0), 6, 0.9
@@ -190,6 +200,24 @@ def test_policy_entropy_leaves_actions_alone_and_noise_does_not():
     action = torch.zeros(SAMPLES, 2)
     assert abs(noise.collect(action, continuous, 0.0).std() - 0.3) < 0.01
     assert noise.collect(action + 1, continuous, 0.0).max() <= 1
+
+
+@pytest.mark.parametrize("actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=["discrete", "continuous"])
+def test_noise_is_never_added_in_evaluation(actions):
+    """Even with all of it, evaluating plays the policy's mode and leaves training's random numbers alone."""
+    noise = ["explore=action_noise", "explore.epsilon_start=1", "explore.epsilon_end=1", "explore.std=9"]
+    obs, first = np.zeros((64, 4), np.float32), np.ones(64, bool)
+    played = []
+    for options in (noise, []):
+        agent = tiny.agent(*options, actions=actions)
+        before = torch.random.get_rng_state()
+        action, _ = agent.act(obs, agent.initial(64), first, True, 0.0, torch.Generator().manual_seed(0))
+        assert torch.equal(before, torch.random.get_rng_state())
+        played.append(action)
+    np.testing.assert_array_equal(*played)
+    noisy = tiny.agent(*noise, actions=actions)
+    action, _ = noisy.act(obs, noisy.initial(64), first, False, 0.0, torch.Generator().manual_seed(0))
+    assert not np.array_equal(action, played[0])
 
 
 def test_the_optimiser_decays_weights_whatever_the_learning_rate_and_clips_the_global_norm():

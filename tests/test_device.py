@@ -12,7 +12,7 @@ from tests.test_toggles import OPTIONS
 @pytest.mark.parametrize("actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=["discrete", "continuous"])
 def test_no_option_waits_for_the_device_or_strays_from_it(group, option, actions):
     meta = torch.device("meta")
-    agent = build(tiny.compose(*tiny.NUMBERS, f"{group}={option}"), tiny.VECTOR, actions, meta)
+    agent = build(tiny.compose(f"{group}={option}", numbers=tiny.NUMBERS), tiny.VECTOR, actions, meta)
     batch = {name: tensor.to(meta) for name, tensor in tiny.batch(tiny.VECTOR, actions).items()}
     metrics = agent.update(batch, 0.5)
     assert {metric.device.type for metric in metrics.values()} == {"meta"}
@@ -22,7 +22,7 @@ def test_no_option_waits_for_the_device_or_strays_from_it(group, option, actions
 @pytest.mark.parametrize("observations", [tiny.GRID, tiny.IMAGE], ids=["grid", "image"])
 def test_nor_does_any_kind_of_observation(observations):
     meta = torch.device("meta")
-    agent = build(tiny.compose(*tiny.NUMBERS), observations, tiny.DISCRETE, meta)
+    agent = build(tiny.compose(numbers=tiny.NUMBERS), observations, tiny.DISCRETE, meta)
     batch = {name: tensor.to(meta) for name, tensor in tiny.batch(observations, tiny.DISCRETE).items()}
     assert agent.update(batch, 0.5)["model_loss"].device == meta
 

@@ -3,6 +3,8 @@
 import pytest
 import torch
 
+from agent import behavior
+from agent.toggles.entropy import Policy
 from agent.toggles.schedule import Factors
 from tests import tiny
 
@@ -44,7 +46,7 @@ def test_a_head_shapes_the_representation_unless_it_is_stopped(gradients, head):
 
 @pytest.mark.parametrize("kl", ["balanced", "standard", "free_nats"])
 def test_the_kl_trains_the_representation_alone(kl):
-    agent = tiny.agent(f"kl={kl}", "size.free_nats=0")
+    agent = tiny.agent(f"kl={kl}", *(["kl.free=0"] if kl == "free_nats" else []))
     agent.model.scales = dict.fromkeys(agent.model.scales, 0.0)
     batch = tiny.batch(tiny.VECTOR, tiny.DISCRETE)
     assert reached(agent, agent.model.loss(batch, agent.toggles.kl, 1.0, agent.toggles.gradients).loss) == {
@@ -53,10 +55,13 @@ def test_the_kl_trains_the_representation_alone(kl):
     }
 
 
+def model_posteriors(agent, batch):
+    return agent.model.loss(batch, agent.toggles.kl, 1.0, agent.toggles.gradients).post
+
+
 def behavior_losses(agent, actions):
     batch = tiny.batch(tiny.VECTOR, actions)
-    post = agent.model.loss(batch, agent.toggles.kl, 1.0, agent.toggles.gradients).post
-    return agent.behavior_losses(post, batch["is_terminal"], CONSTANT)[:2]
+    return agent.behavior_losses(model_posteriors(agent, batch), batch["is_terminal"], CONSTANT)[:2]
 
 
 @pytest.mark.parametrize("actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=["discrete", "continuous"])
@@ -107,18 +112,31 @@ def test_mixed_gradients_are_the_weighted_sum(actor_grad):
     torch.testing.assert_close(mixed, parts, rtol=1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize("actor_grad", ["reinforce", "dynamics"])
-def test_long_term_entropy_keeps_its_graph_only_through_the_model(actor_grad):
-    """Detached under Reinforce; under dynamics backpropagation the entropy in the reward has its own gradient."""
+@pytest.mark.parametrize("actor_grad, follows", [("reinforce", False), ("dynamics", True), ("mixed", True)])
+def test_long_term_entropy_credits_actions_through_the_model_where_it_keeps_its_graph(actor_grad, follows):
+    """The bonus of later states has a gradient for the imagined actions before them, except under Reinforce."""
+    agent = tiny.agent(f"actor_grad={actor_grad}", "entropy=long_term", "recipe.entropy_scale=1")
+    batch = tiny.batch(tiny.VECTOR, tiny.DISCRETE)
+    start = model_posteriors(agent, batch).apply(lambda x: x.flatten(0, 1))
+    with torch.set_grad_enabled(agent.toggles.actor_grad.through_model):
+        rollout = behavior.imagine(agent.model, agent.actor, start, batch["is_terminal"].flatten(), 4)
+        bonus = agent.toggles.entropy.reward(
+            torch.zeros_like(rollout.reward[:-1]), lambda: agent.actor(rollout.feat[:-1]).entropy(), 1.0
+        )
+        target, _ = behavior.target(rollout, agent.actor, agent.slow_critic, 0.95, agent.toggles.entropy, 1.0)
+    assert target.requires_grad == bonus.requires_grad == follows
+    if follows:
+        by_state = torch.autograd.grad(bonus.sum(), rollout.feat, retain_graph=True)[0]
+        assert by_state[1:-1].abs().sum() > 0 and by_state[0].abs().sum() == by_state[-1].abs().sum() == 0
+        plain, _ = behavior.target(rollout, agent.actor, agent.slow_critic, 0.95, Policy(), 1.0)
+        gradients = [torch.autograd.grad(t.sum(), rollout.feat, retain_graph=True)[0] for t in (target, plain)]
+        assert not torch.allclose(*gradients)
 
-    def gradient(entropy):
-        agent = tiny.agent(f"actor_grad={actor_grad}", f"entropy={entropy}", "recipe.entropy_scale=1")
+
+def test_long_term_entropy_raises_the_critic_s_targets():
+    losses = []
+    for entropy in ("policy", "long_term"):
+        agent = tiny.agent(f"entropy={entropy}", "recipe.entropy_scale=1")
         torch.manual_seed(3)
-        post_loss = behavior_losses(agent, tiny.DISCRETE)
-        grads = torch.autograd.grad(post_loss[0], list(agent.actor.parameters()))
-        return torch.cat([g.flatten() for g in grads]), post_loss
-
-    with_bonus, losses = gradient("long_term")
-    without, plain_losses = gradient("policy")
-    assert not torch.equal(with_bonus, without)
-    assert losses[1] > plain_losses[1], "the critic's targets contain the bonus"
+        losses.append(behavior_losses(agent, tiny.DISCRETE)[1])
+    assert losses[1] > losses[0]

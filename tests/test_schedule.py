@@ -48,7 +48,7 @@ def test_each_factor_scales_the_number_that_it_is_named_after(name):
     base = {"model_lr": ["recipe.model_lr"], "actor_critic_lr": ["recipe.actor_lr", "recipe.critic_lr"]}
     base |= {"kl_scale": ["kl.scale"], "actor_entropy": ["explore.entropy_scale"]}
     base |= {"actor_mix": ["actor_grad.dynamics_weight"]}
-    common = ["actor_grad=mixed", "recipe.entropy_scale=0.1"]
+    common = ["actor_grad=mixed", "explore.entropy_scale=0.1"]
     cfg = tiny.compose(*common)
     values = {key: cfg[key.split(".")[0]][key.split(".")[1]] for key in base[name]}
     halved = tiny.agent(*common, *(f"{key}={value / 2}" for key, value in values.items()))

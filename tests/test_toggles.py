@@ -14,20 +14,25 @@ from agent.toggles.entropy import Policy
 from agent.toggles.gradients import Gradients
 from tests import tiny
 
-GROUPS = ["latent", "kl", "actor_grad", "gru", "schedule", "entropy", "explore", "gradients"]
-OPTIONS = [(group, path.stem) for group in GROUPS for path in sorted((tiny.CONF / group).glob("*.yaml"))]
-BASELINE = {"latent": "categorical", "kl": "balanced", "actor_grad": "reinforce", "gru": "layer_norm"}
-BASELINE |= {"schedule": "constant", "entropy": "policy", "explore": "policy_entropy", "gradients": "all"}
-OFF_DEFAULT = [(group, option) for group, option in OPTIONS if BASELINE[group] != option]
-WITH_PARAMETERS = ["latent", "gru", "size"]
+DEFAULTS = OmegaConf.load(tiny.CONF / "config.yaml").defaults
+NO_TOGGLES = ("recipe", "task", "suite", "tracker")  # groups that are no design choices
+BASELINE = {group: option for entry in DEFAULTS if "_self_" not in entry for group, option in entry.items()}
+BASELINE = {group: option for group, option in BASELINE.items() if "/" not in group and group not in NO_TOGGLES}
+GROUPS = [group for group in BASELINE if group not in ("size", "preset")]  # those with a class for each option
+CHOICES = [(group, path.stem) for group in BASELINE for path in sorted((tiny.CONF / group).glob("*.yaml"))]
+OPTIONS = [(group, option) for group, option in CHOICES if group in GROUPS]
+OFF_DEFAULT = [(group, option) for group, option in CHOICES if BASELINE[group] != option]
+WITH_PARAMETERS = ["latent", "gru", "size", "preset"]
+NEEDS = {"actor_mix": ["actor_grad=mixed"], "all": ["actor_grad=mixed"]}  # what schedules select besides
 LOUD = ["recipe.kl_scale=1", "recipe.entropy_scale=0.1", "recipe.model_lr=1e-2", "recipe.actor_lr=1e-2"]
 LOUD += ["recipe.critic_lr=1e-2"]
 MIDDLE = 0.02  # of the run: inside every schedule
 
 
-def fingerprint(*overrides, observations=tiny.VECTOR, actions=tiny.DISCRETE):
+def fingerprint(*overrides, observations=tiny.VECTOR, actions=tiny.DISCRETE, sized=True):
     """Losses, weights and actions after two updates, always from the same seed and batch."""
-    agent = tiny.agent(*LOUD, *overrides, observations=observations, actions=actions)
+    small = tiny.NUMBERS if sized else tiny.NUMBERS[-3:]
+    agent = tiny.agent(*overrides, observations=observations, actions=actions, numbers=[*small, *LOUD])
     replay = tiny.batch(observations, actions)
     torch.manual_seed(1)
     metrics = [agent.update(replay, MIDDLE) for _ in range(2)]
@@ -53,7 +58,10 @@ def test_the_fingerprint_is_reproducible():
 
 @pytest.mark.parametrize("group, option", OFF_DEFAULT)
 def test_every_option_is_alive(group, option):
-    assert differ(fingerprint(), fingerprint(f"{group}={option}"))
+    """Against the baseline with whatever else the option selects, so that this cannot pass for it."""
+    sized = group != "size"
+    base, ours = fingerprint(*NEEDS.get(option, []), sized=sized), fingerprint(f"{group}={option}", sized=sized)
+    assert differ(base, ours)
 
 
 def test_a_dead_option_is_found():
@@ -94,7 +102,7 @@ def numbers(node, prefix):
 TOGGLE_NUMBERS = [
     (f"{group}={option}", name, value)
     for group, option in OPTIONS
-    for name, value in numbers(tiny.compose(*tiny.NUMBERS, *LOUD, f"{group}={option}")[group], group)
+    for name, value in numbers(tiny.compose(f"{group}={option}", numbers=[*tiny.NUMBERS, *LOUD])[group], group)
 ]
 INSIDE = {"latent.latents": 5, "latent.classes": 3, "explore.epsilon_share": 0.01, "explore.epsilon_end": 1.0}
 INSIDE |= {"kl.free": 50.0}
@@ -110,30 +118,41 @@ def test_every_number_of_a_toggle_is_alive(option, name, value):
     assert differ(before, fingerprint(*settings, f"{name}={changed}", actions=actions)), f"{name} is dead"
 
 
-SIZE = ["latents", "classes", "deter", "hidden", "units", "layers"]
-RECIPE = ["model_lr", "actor_lr", "critic_lr", "eps", "weight_decay", "clip", "kl_scale", "observation_scale"]
-RECIPE += ["reward_scale", "discount_scale", "horizon", "discount", "lambda_", "entropy_scale", "reward_factor"]
+ELSEWHERE = {  # keys that act outside the gradient step, or name things: who tests that they are read
+    **{"recipe.capacity": "test_replay", "recipe.prefill": "test_train", "recipe.batch_size": "test_train"},
+    **{"recipe.length": "test_train", "recipe.name": "a label", "size.name": "a label"},
+    "size.image": "the only value that the image encoder takes",
+}
+CHANGED = {"recipe.clip": 1e-3, "recipe.weight_decay": 1e-2, "recipe.slow_every": 1, "recipe.free_nats": 50.0}
+CHANGED |= {"recipe.reward_transform": "tanh", "size.free_nats": 50.0}
+WHERE = {  # what else a number needs to be read
+    "size.depth": ([], {"observations": tiny.IMAGE}),
+    "size.free_nats": (["kl=free_nats"], {}),
+    "recipe.action_min_std": ([], {"actions": tiny.CONTINUOUS}),
+}
+COMPOSED = tiny.compose(numbers=[*tiny.NUMBERS, *LOUD])
+OWNED = [f"{group}.{key}" for group in ("size", "recipe") for key in COMPOSED[group]]
 
 
-@pytest.mark.parametrize("name", [f"size.{key}" for key in SIZE] + [f"recipe.{key}" for key in RECIPE])
+@pytest.mark.parametrize("name", [name for name in OWNED if name not in ELSEWHERE])
 def test_every_number_of_size_and_recipe_is_alive(name):
-    group, key = name.split(".")
-    value = tiny.compose(*tiny.NUMBERS, *LOUD)[group][key]
-    changed = value + 1 if isinstance(value, int) else value * 0.5
-    changed = {"recipe.clip": 1e-3, "recipe.weight_decay": 1e-2}.get(name, changed)
-    assert differ(fingerprint(), fingerprint(f"{name}={changed}"))
+    value = OmegaConf.select(COMPOSED, name)
+    changed = CHANGED.get(name, value + 1 if isinstance(value, int) else None)
+    changed = value * 0.5 if changed is None else changed
+    options, spaces = WHERE.get(name, ([], {}))
+    assert differ(fingerprint(*options, **spaces), fingerprint(*options, f"{name}={changed}", **spaces))
 
 
-def test_numbers_that_act_elsewhere_are_alive():
-    images = {"observations": tiny.IMAGE}
-    assert differ(fingerprint(**images), fingerprint("size.depth=3", **images))
-    assert differ(fingerprint("kl=free_nats"), fingerprint("kl=free_nats", "size.free_nats=50"))
-    assert differ(fingerprint(), fingerprint("recipe.free_nats=50"))
-    assert differ(fingerprint(), fingerprint("recipe.slow_every=1"))
-    assert differ(fingerprint("recipe.reward_transform=tanh"), fingerprint("recipe.reward_transform=identity"))
-    continuous = {"actions": tiny.CONTINUOUS}
-    assert differ(fingerprint(**continuous), fingerprint("recipe.action_min_std=0.2", **continuous))
+def test_the_bits_of_binary_latents_are_alive():
     assert differ(fingerprint("latent=binary"), fingerprint("latent=binary", "latent.bits=7"))
+
+
+@pytest.mark.parametrize("group", ["size", "recipe"])
+def test_all_files_of_a_group_own_the_same_numbers(group):
+    """So nothing reads a number that some YAML does not own."""
+    files = sorted((tiny.CONF / group).glob("*.yaml"))
+    keys = {path.stem: set(tiny.compose(f"{group}={path.stem}")[group]) for path in files}
+    assert all(names == keys["22m" if group == "size" else "atari"] for names in keys.values())
 
 
 @pytest.mark.parametrize("group, option", [pair for pair in OFF_DEFAULT if pair[0] not in WITH_PARAMETERS])
@@ -160,7 +179,30 @@ def test_binary_has_the_parameters_of_categorical_and_its_own_bits():
         (["entropy=long_term", "explore.entropy_scale=0"], ["entropy=long_term", "explore=policy_entropy"]),
         (["schedule=kl_scale", "kl.scale=0"], ["schedule=kl_scale", "kl=balanced"]),
         (["actor_grad=mixed", "actor_grad.dynamics_weight=0"], ["actor_grad=mixed", "dynamics_weight=0"]),
-        (["gradients.stop=[discount]", "recipe.discount_scale=0"], ["gradients.stop", "recipe.discount_scale"]),
+        (["gradients.stop=[discount]", "recipe.discount_scale=0"], ["gradients=all", "recipe.discount_scale=0"]),
+        (["gradients=no_image", "recipe.observation_scale=0"], ["gradients=no_image", "recipe.observation_scale=0"]),
+        (["gradients=no_reward", "recipe.reward_scale=0"], ["gradients=no_reward", "recipe.reward_scale=0"]),
+        (["explore=action_noise", "recipe.entropy_scale=0.5"], ["recipe.entropy_scale=0.5"]),
+        (["kl=free_nats", "recipe.free_nats=1"], ["recipe.free_nats=1"]),
+        (["size.free_nats=5"], ["size.free_nats=5"]),
+        (["latent=gaussian", "size.classes=7"], ["size.classes=7"]),
+        (["recipe.length=abc"], ["recipe.length=abc", "whole number of at least 2"]),
+        (["recipe.horizon=2.5"], ["recipe.horizon=2.5"]),
+        (["recipe.discount=1.5"], ["recipe.discount=1.5", "at most 1"]),
+        (["recipe.weight_decay=2"], ["recipe.weight_decay=2"]),
+        (["recipe.entropy_scale=-1"], ["recipe.entropy_scale=-1"]),
+        (["kl.alpha=7"], ["kl.alpha=7"]),
+        (["kl.scale=-1"], ["kl.scale=-1"]),
+        (["kl=free_nats", "kl.free=abc"], ["kl.free=abc"]),
+        (["latent.latents=0"], ["latent.latents=0"]),
+        (["latent=binary", "latent.bits=0"], ["latent.bits=0"]),
+        (["latent=gaussian", "latent.min_std=-1"], ["latent.min_std=-1"]),
+        (["explore=action_noise", "explore.epsilon_share=0"], ["explore.epsilon_share=0"]),
+        (["schedule=model_lr", "schedule.model_lr.share=0"], ["share=0"]),
+        (["schedule.kl_scale=0.5"], ["schedule.kl_scale=0.5"]),
+        (["+gru.x=1"], ["x"]),
+        (["gru.eps=abc"], ["gru.eps=abc"]),
+        (["size.image=32"], ["size.image=32"]),
         (["size.latents=0"], ["size.latents=0"]),
         (["recipe.model_lr=fast"], ["recipe.model_lr=fast"]),
         (["+latent.colours=3"], ["colours"]),

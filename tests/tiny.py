@@ -1,5 +1,6 @@
 """Configurations, spaces, batches and agents small enough for tests."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import hydra
@@ -22,12 +23,12 @@ NUMBERS = ["size.latents=4", "size.classes=4", "size.deter=16", "size.hidden=12"
 NUMBERS += ["recipe.batch_size=3", "recipe.length=5", "recipe.horizon=4"]
 
 
-def compose(*overrides: str) -> DictConfig:
-    """The composed and checked configuration of command-line overrides."""
+def compose(*overrides: str, numbers: Sequence[str] = ()) -> DictConfig:
+    """The composed configuration of command-line overrides, checked as a user's; `numbers` shrink it beforehand."""
     GlobalHydra.instance().clear()
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = hydra.compose("config", list(overrides), return_hydra_config=True)
-    check(cfg, cfg.hydra.runtime.choices)
+        cfg = hydra.compose("config", [*numbers, *overrides], return_hydra_config=True)
+    check(cfg, cfg.hydra.runtime.choices, overrides)
     with open_dict(cfg):
         del cfg["hydra"]
     return cfg
@@ -56,8 +57,14 @@ def batch(observations: Box, actions: Space, batch: int = 3, length: int = 5, se
     return {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 
-def agent(*overrides: str, observations: Box = VECTOR, actions: Space = DISCRETE, seed: int = 0) -> Dreamer:
+def agent(
+    *overrides: str,
+    observations: Box = VECTOR,
+    actions: Space = DISCRETE,
+    seed: int = 0,
+    numbers: Sequence[str] = NUMBERS,
+) -> Dreamer:
     """A tiny agent on the CPU."""
-    cfg = compose(*NUMBERS, *overrides)
+    cfg = compose(*overrides, numbers=numbers)
     torch.manual_seed(seed)
     return build(cfg, observations, actions, torch.device("cpu"))

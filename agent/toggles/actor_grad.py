@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from agent import ranges
+
 
 @dataclass(frozen=True)
 class Reinforce:
@@ -50,6 +52,9 @@ class Mixed:
     dynamics_weight: float
     through_model = True
     mixes = True
+
+    def __post_init__(self):
+        ranges.number("actor_grad.dynamics_weight", self.dynamics_weight, 0, 1)
 
     def objective(self, log_prob: Tensor, advantage: Tensor, target: Tensor, mix: float) -> Tensor:
         """The weighted sum; `mix` is `dynamics_weight` times its schedule's factor."""

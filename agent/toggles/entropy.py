@@ -33,7 +33,8 @@ class LongTerm:
     def reward(self, reward: Tensor, entropy: Callable[[], Tensor], scale: float) -> Tensor:
         """The imagined reward (H, N) plus `scale` times the policy's entropy (H, N), from the second state on.
 
-        The first state comes from replay: no imagined action led there.
+        The first state comes from replay: no imagined action led there. Under dynamics backpropagation the bonus has
+        its graph, to the actor and through the states to earlier actions; under Reinforce it has none.
         """
         bonus = scale * entropy()
         return reward + torch.cat([torch.zeros_like(bonus[:1]), bonus[1:]])

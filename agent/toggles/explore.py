@@ -11,12 +11,17 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from agent import ranges
+
 
 @dataclass(frozen=True)
 class PolicyEntropy:
     """An entropy bonus eta = `entropy_scale` in the actor's loss; actions are samples of the policy."""
 
     entropy_scale: float
+
+    def __post_init__(self):
+        ranges.number("explore.entropy_scale", self.entropy_scale, 0)
 
     def collect(self, action: Tensor, policy, progress: float) -> Tensor:
         """The action (B, A) as the policy sampled it."""
@@ -36,6 +41,12 @@ class ActionNoise:
     epsilon_share: float
     std: float
     entropy_scale = 0.0
+
+    def __post_init__(self):
+        ranges.number("explore.epsilon_start", self.epsilon_start, 0, 1)
+        ranges.number("explore.epsilon_end", self.epsilon_end, 0, 1)
+        ranges.positive("explore.epsilon_share", self.epsilon_share)
+        ranges.number("explore.std", self.std, 0)
 
     def collect(self, action: Tensor, policy, progress: float) -> Tensor:
         """The policy's sample (B, A) with noise; `progress` is the share of the run in [0, 1]."""

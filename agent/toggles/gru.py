@@ -7,8 +7,12 @@ help substantially; table 2: clipped record mean 0.25 with and without).
     plain:       the standard GRU cell
 """
 
+import math
+
 import torch
 from torch import Tensor, nn
+
+from agent import ranges
 
 
 class LayerNorm(nn.Module):
@@ -19,6 +23,8 @@ class LayerNorm(nn.Module):
 
     def __init__(self, inputs: int, deter: int, eps: float, update_bias: float):
         super().__init__()
+        ranges.positive("gru.eps", eps)
+        ranges.number("gru.update_bias", update_bias, -math.inf)
         self.update_bias = update_bias
         self.gates = nn.Linear(inputs + deter, 3 * deter)
         self.norm = nn.LayerNorm(3 * deter, eps=eps)

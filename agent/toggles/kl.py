@@ -16,6 +16,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from agent import ranges
+
 CLAMPS = ("mean", "step")
 
 
@@ -33,24 +35,26 @@ def clamp(value: Tensor, free: float, where: str) -> tuple[Tensor, Tensor]:
     return value.clamp(min=free), (value < free).float().mean()
 
 
-class Clamped:
-    """A KL loss with a `clamp`; raises ValueError where that is neither `mean` nor `step`."""
-
-    clamp: str
-
-    def __post_init__(self):
-        if self.clamp not in CLAMPS:
-            raise ValueError(f"kl.clamp={self.clamp} is unknown; allowed: {', '.join(CLAMPS)}")
+def check_clamp(scale: float, free: float, where: str) -> None:
+    """Raise ValueError for a negative scale or free nats, and for a clamp that is neither `mean` nor `step`."""
+    ranges.number("kl.scale", scale, 0)
+    ranges.number("kl.free", free, 0)
+    if where not in CLAMPS:
+        raise ValueError(f"kl.clamp={where} is unknown; allowed: {', '.join(CLAMPS)}")
 
 
 @dataclass(frozen=True)
-class Balanced(Clamped):
+class Balanced:
     """alpha KL(sg(post) || prior) + (1 - alpha) KL(post || sg(prior)), each side at least `free` nats (algorithm 2)."""
 
     scale: float
     alpha: float
     free: float
     clamp: str
+
+    def __post_init__(self):
+        check_clamp(self.scale, self.free, self.clamp)
+        ranges.number("kl.alpha", self.alpha, 0, 1)
 
     def __call__(self, latent, post: Tensor, prior: Tensor) -> KL:
         """Loss of stats (B, T, P)."""
@@ -66,6 +70,9 @@ class Standard:
 
     scale: float
 
+    def __post_init__(self):
+        ranges.number("kl.scale", self.scale, 0)
+
     def __call__(self, latent, post: Tensor, prior: Tensor) -> KL:
         """Loss of stats (B, T, P)."""
         value = latent.kl(post, prior)
@@ -73,12 +80,15 @@ class Standard:
 
 
 @dataclass(frozen=True)
-class FreeNats(Clamped):
+class FreeNats:
     """max(free, KL(post || prior)), as in DreamerV1: no gradient while the KL is below `free` nats."""
 
     scale: float
     free: float
     clamp: str
+
+    def __post_init__(self):
+        check_clamp(self.scale, self.free, self.clamp)
 
     def __call__(self, latent, post: Tensor, prior: Tensor) -> KL:
         """Loss of stats (B, T, P)."""

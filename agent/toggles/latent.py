@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agent import straight_through
+from agent import ranges, straight_through
 
 HALF_LOG_2_PI_E = 1.4189385332046727
 
@@ -29,6 +29,10 @@ class Categorical:
 
     latents: int
     classes: int
+
+    def __post_init__(self):
+        ranges.number("latent.latents", self.latents, 1, whole=True)
+        ranges.number("latent.classes", self.classes, 2, whole=True)
 
     @property
     def stats_size(self) -> int:
@@ -76,6 +80,10 @@ class Gaussian:
     latents: int
     min_std: float
 
+    def __post_init__(self):
+        ranges.number("latent.latents", self.latents, 1, whole=True)
+        ranges.positive("latent.min_std", self.min_std)
+
     @property
     def stats_size(self) -> int:
         """P, means and unbounded standard deviations."""
@@ -121,6 +129,9 @@ class Binary:
     latents: int
     classes: int
     bits: int | None = None
+
+    def __post_init__(self):
+        ranges.number("latent.bits", self.stats_size, 1, whole=True)
 
     @property
     def stats_size(self) -> int:

@@ -11,6 +11,8 @@ after prefill. So a schedule means the same at every budget.
 
 from dataclasses import dataclass
 
+from agent import ranges
+
 
 @dataclass(frozen=True)
 class Linear:
@@ -19,6 +21,11 @@ class Linear:
     start: float
     end: float
     share: float
+
+    def __post_init__(self):
+        ranges.number("schedule's start", self.start, 0)
+        ranges.number("schedule's end", self.end, 0)
+        ranges.positive("schedule's share", self.share)
 
     def __call__(self, t: float) -> float:
         """The factor at t in [0, 1]."""
@@ -45,6 +52,11 @@ class Schedule:
     kl_scale: Linear | None
     actor_entropy: Linear | None
     actor_mix: Linear | None
+
+    def __post_init__(self):
+        for name, factor in vars(self).items():
+            if factor is not None and not isinstance(factor, Linear):
+                raise ValueError(f"schedule.{name}={factor} must be null or a Linear with start, end and share")
 
     def __call__(self, t: float) -> Factors:
         """All factors at t in [0, 1]."""
