@@ -18,9 +18,10 @@ from omegaconf import DictConfig, OmegaConf
 
 BASELINE = "baseline"
 GIVEN = ("suite", "task", "tracker", "sweep")  # groups that make no arm
-NO_ARM = ("suite", "run", "tracker")
+NORMALISATION = ("task.random", "task.reference")  # views of the scores divide by them; training does not
+NO_ARM = ("suite", "run", "tracker", *NORMALISATION)
 ALGORITHM = ("run.train_every",)  # numbers of the method that live among those of the run
-NO_RESULT = ("suite.tasks", "tracker", "hydra", "run.seed") + tuple(
+NO_RESULT = ("suite.tasks", "tracker", "hydra", "run.seed", *NORMALISATION) + tuple(
     f"run.{key}"
     for key in (
         *("root", "device", "threads", "jobs_per_gpu", "fail_fast", "retry_failed"),
@@ -82,7 +83,7 @@ def arm_name(cfg: DictConfig, choices: Mapping[str, str | None]) -> str:
 
 def parts(arm: str) -> list[str]:
     """The command-line overrides that an arm's name stands for; none for the baseline."""
-    return [] if arm == BASELINE else re.split(r",(?=[\w.~+/]+=)", arm)
+    return [] if arm == BASELINE else re.split(r",(?=[\w.+/]+=|~[\w.]+(?:,|$))", arm)
 
 
 def toggles(choices: Mapping[str, str | None]) -> dict[str, str | None]:
@@ -97,7 +98,7 @@ def digest(cfg: DictConfig) -> str:
 
 
 def leaves(cfg: DictConfig, resolve: bool) -> dict[str, Any]:
-    """Values by dotted key; a list is one value."""
+    """Values by dotted key; a list is one value, an empty table is none."""
     return dict(_leaves(OmegaConf.to_container(cfg, resolve=resolve), ""))
 
 
@@ -113,15 +114,16 @@ def _value_differences(cfg: DictConfig, base: DictConfig) -> list[str]:
     base = deepcopy(base)
     if cfg.task.name != base.task.name and "id" in cfg.task:  # a task that is any environment is named by its id
         base.task.id = cfg.task.id
-    changed: dict[str, Any] = {}
+    known, changed = leaves(base, resolve=False).keys(), {}
     for literals_only in (True, False):  # what follows from a changed number by interpolation is no difference
         ours, theirs, written = _compared(cfg, True), _compared(base, True), _compared(base, False)
         for key in sorted(ours.keys() | theirs.keys()):
-            if ours.get(key) == theirs.get(key) or (literals_only and "${" in str(written.get(key))):
+            same = key in ours and key in theirs and ours[key] == theirs[key]
+            if same or key in changed or (literals_only and "${" in str(written.get(key))):
                 continue
-            changed[key] = ours.get(key)
+            changed[key] = f"{'' if key in known else '+'}{key}={_text(ours[key])}" if key in ours else f"~{key}"
             OmegaConf.update(base, key, ours.get(key), force_add=True)
-    return [f"{key}={_text(value)}" for key, value in changed.items()]
+    return list(changed.values())
 
 
 def _compared(cfg: DictConfig, resolve: bool) -> dict[str, Any]:
@@ -129,7 +131,7 @@ def _compared(cfg: DictConfig, resolve: bool) -> dict[str, Any]:
 
 
 def _leaves(value: Any, key: str):
-    if isinstance(value, dict) and value:
+    if isinstance(value, dict):
         for name, inner in value.items():
             yield from _leaves(inner, f"{key}.{name}" if key else str(name))
     else:
@@ -145,4 +147,7 @@ def _number(value: Any) -> Any:
 
 
 def _text(value: Any) -> str:
+    """The value on Hydra's command line; a whole number has one form, as it has one digest."""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else str(value)
     return value if isinstance(value, str) else json.dumps(value)

@@ -53,6 +53,12 @@ def name(*overrides):
         (["suite=gym", "task.id=LunarLander-v3"], BASELINE),
         (["suite=gym", "task=gym_continuous", "task.id=Pendulum-v1", "kl=standard"], "kl=standard"),
         (["task.id=Acrobot-v1"], "task.id=Acrobot-v1"),
+        (["task.random=1", "task.reference=400"], BASELINE),
+        (["recipe.clip=50"], "recipe.clip=50"),
+        (["recipe.clip=50.0"], "recipe.clip=50"),
+        (["recipe.clip=inf"], "recipe.clip=inf"),
+        (["+task.env.kwargs.sutton_barto_reward=null"], "+task.env.kwargs.sutton_barto_reward=null"),
+        (["~task.env.pixels"], "~task.env.pixels"),
     ],
 )
 def test_name(overrides, arm):
@@ -69,8 +75,8 @@ def test_what_the_run_does_with_an_arm_is_no_arm(setting):
 
 def test_an_interpolated_number_is_named_where_it_was_changed():
     """A literal equal to the number that its interpolation had is a difference once that number changed."""
-    assert name("kl.scale=0.3") == BASELINE
-    assert name("recipe.kl_scale=0.5", "kl.scale=0.3") == "kl.scale=0.3,recipe.kl_scale=0.5"
+    assert name("kl.scale=0.1") == BASELINE
+    assert name("recipe.kl_scale=0.5", "kl.scale=0.1") == "kl.scale=0.1,recipe.kl_scale=0.5"
     assert name("recipe.kl_scale=0.5", "kl.scale=0.5") == "recipe.kl_scale=0.5"
 
 
@@ -80,6 +86,9 @@ def test_an_interpolated_number_is_named_where_it_was_changed():
         ["latent=gaussian", "kl=standard", "recipe.kl_scale=0.5", "kl.scale=0.3"],
         ["schedule=all", "size.units=32", "run.train_every=2"],
         ["preset=dreamer_v1", "gru=layer_norm"],
+        ["+task.env.kwargs.max_episode_steps=100", "latent=gaussian"],
+        ["~task.env.pixels", "~task.env.flatten", "kl.alpha=0.5"],
+        ["recipe.clip=50.0", "recipe.reward_factor=inf"],
     ],
 )
 def test_the_name_is_its_own_command_line(overrides):
@@ -99,6 +108,7 @@ def test_every_option_of_every_toggle_is_named():
 
 def test_parts_of_a_list_stay_together():
     assert parts("a.b=[1, 2],c=x") == ["a.b=[1, 2]", "c=x"]
+    assert parts("+a.b=[x, ~y],c=x,~d.e,~f") == ["+a.b=[x, ~y]", "c=x", "~d.e", "~f"]
     assert parts(BASELINE) == []
 
 
@@ -107,6 +117,7 @@ def test_parts_of_a_list_stay_together():
     [
         *("run.root=x", "run.device=cpu", "run.threads=2", "tracker=wandb", "run.checkpoint_every=9", "run.seed=4"),
         *("run.log_every=9", "run.keep_replay=true", "run.jobs_per_gpu=2", "suite.tasks=[cartpole]", "kl.alpha=0.80"),
+        *("task.random=1", "task.reference=400"),
     ],
 )
 def test_digest_ignores_what_cannot_change_a_result(setting):
