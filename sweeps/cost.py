@@ -66,14 +66,15 @@ def hours(runs: Sequence[Planned], rates: dict[tuple[str, ...], float]) -> float
 
 def replay_bytes(run: Planned) -> int:
     """Most bytes that the replay of a run takes on disk."""
+    from gymnasium.spaces import flatdim
+
     from agent import envs
-    from agent.collect import action_size
     from agent.replay import Replay
 
     env = envs.make(run.cfg)
     try:
         with tempfile.TemporaryDirectory(prefix="replay-") as folder:
-            replay = Replay(Path(folder), env.observation_space, action_size(env), run.cfg.recipe.capacity)
+            replay = Replay(Path(folder), env.observation_space, flatdim(env.action_space), run.cfg.recipe.capacity)
             size = replay.disk_bytes(run.cfg.run.steps, run.cfg.run.checkpoint_every)
             replay.close()
             return size

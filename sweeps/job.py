@@ -23,6 +23,7 @@ from sweeps.state import TODO, Planned, look
 RUN = Path(__file__).parents[1] / "run.py"
 STOP_FILE = "SWEEP_STOP"  # environment variable: no more runs once this file exists
 LOCAL = "SWEEP_LOCAL"  # environment variable: the sweep shares this machine's GPUs out itself
+HYDRAS_HINT = "HYDRA_FULL_ERROR"  # ends what Hydra says of an error
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 60.0  # for a child to write its checkpoint
 DONE, FAILED, CUT_OFF, BUSY, LEFT_OUT = "done", "failed", "cut off", "busy", "not started"
@@ -86,7 +87,7 @@ def _child(cfg: DictConfig, log: Path) -> tuple[int, str]:
     with open(log, "rb") as file:
         file.seek(start)
         lines = file.read().decode(errors="replace").split("\n")
-    return code, next((line for line in reversed(lines) if line.strip()), "")
+    return code, next((line for line in reversed(lines) if line.strip() and HYDRAS_HINT not in line), "")
 
 
 def _wait(child: subprocess.Popen) -> int:
