@@ -1,9 +1,8 @@
-"""When a run is asked to stop: signals, a parent process that died, a claim that was lost."""
+"""When a run is asked to stop: signals, and a parent process that died."""
 
 import os
 import signal
 import threading
-from collections.abc import Callable
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGUSR2)  # Slurm warns by the last two
 PARENT = "RUN_PARENT"  # environment variable: the pid of the process without which the run stops
@@ -15,7 +14,6 @@ class Stop:
 
     def __init__(self) -> None:
         self._asked = threading.Event()
-        self._also: list[Callable[[], bool]] = []
         for number in SIGNALS:
             signal.signal(number, self._on_signal)
         if parent := os.environ.get(PARENT):
@@ -23,11 +21,7 @@ class Stop:
 
     def __call__(self) -> bool:
         """Whether the process was asked to stop."""
-        return self._asked.is_set() or any(asked() for asked in self._also)
-
-    def also(self, asked: Callable[[], bool]) -> None:
-        """Stop when `asked()` too."""
-        self._also.append(asked)
+        return self._asked.is_set()
 
     def _on_signal(self, number: int, _frame: object) -> None:
         if number == signal.SIGINT and self._asked.is_set():
@@ -35,6 +29,6 @@ class Stop:
         self._asked.set()
 
     def _watch_parent(self, parent: int) -> None:
-        while os.getppid() == parent:
-            self._asked.wait(PARENT_SECONDS)
+        while os.getppid() == parent and not self._asked.wait(PARENT_SECONDS):
+            pass
         self._asked.set()
