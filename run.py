@@ -3,7 +3,8 @@
 import os
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
 from pathlib import Path
 
 import hydra
@@ -15,7 +16,7 @@ from agent.arm import Identity, identify, toggles
 from agent.errors import UserError
 from agent.exits import BAD_INPUT, BUSY, DONE, FAILED, INTERRUPTED
 from agent.record import Record, read_run
-from agent.runfolder import Busy, RunFolder
+from agent.runfolder import Busy, ClaimLost, RunFolder
 from agent.stop import Stop
 from sweeps import parallel
 
@@ -35,7 +36,7 @@ def main(cfg: DictConfig):
         code = _complain(error, BAD_INPUT)
     except Busy as error:
         code = _complain(error, BUSY)
-    except OSError as error:  # a disk that is full, say
+    except OSError as error:
         code = _complain(error, FAILED)
     sys.exit(code)
 
@@ -50,8 +51,7 @@ def run(cfg: DictConfig, stop: Stop) -> int:
     with folder.claim() as lost:
         if (code := _finished(folder, cfg.run.retry_failed)) is not None:  # another process was quicker
             return code
-        stop.also(lost)
-        return _train(cfg, identity, folder.path, stop)
+        return _train(cfg, identity, folder.path, stop, lost)
 
 
 def _finished(folder: RunFolder, retry_failed: bool) -> int | None:
@@ -65,39 +65,58 @@ def _finished(folder: RunFolder, retry_failed: bool) -> int | None:
 
 
 def _check(cfg: DictConfig, choices: Mapping[str, str]) -> None:
-    """UserError for a task of another suite, numbers out of range, and options that change nothing together."""
+    """UserError, before any file is written, for numbers, options, a device or an environment that fail."""
     from agent import build, envs, train
 
     parallel.check(cfg.run.threads, cfg.run.jobs_per_gpu)
-    envs.check_task(cfg)
     build.check(cfg, choices)
     train.check(cfg)
+    envs.make(cfg).close()
 
 
-def _train(cfg: DictConfig, identity: Identity, path: Path, stop: Stop) -> int:
+def _train(cfg: DictConfig, identity: Identity, path: Path, stop: Stop, lost: Callable[[], bool]) -> int:
     from agent.track import add_tracker
-    from agent.train import Interrupted, train
+    from agent.train import Run
 
     record = Record(path)
     record.update(**_fields(cfg, identity))
     try:
         add_tracker(cfg.tracker, record)
-        train(cfg, record, stop)
+        with closing(Run(cfg, record, stop, lost)) as training:
+            training.train()
         record.update(status="done")
         return DONE
-    except (Interrupted, KeyboardInterrupt) as error:
-        record.update(status="interrupted")
-        print(f"interrupted: {error or path}", file=sys.stderr)
-        return INTERRUPTED
-    except UserError as error:  # nothing is wrong with the run: it goes on once the cause is put right
-        record.update(status="interrupted", error=_first_line(error))
+    except ClaimLost:
         raise
-    except (Exception, SystemExit) as error:
-        (path / "error.txt").write_text(traceback.format_exc())
-        record.update(status="failed", error=_first_line(error))
-        return _complain(error, FAILED, f" (traceback in {path / 'error.txt'})")
+    except BaseException as error:
+        if lost():  # what went wrong may be the other host's doing, and run.json is its own
+            raise ClaimLost(f"{path} was taken over by a process on another host") from error
+        return _ended(record, error)
     finally:
         record.close()
+
+
+def _ended(record: Record, error: BaseException) -> int:
+    """Write down how a run ended that is not done, and return the exit status; only `failed` does not go on by itself.
+
+    Raises UserError, for a full disk too: nothing is wrong with the run, it goes on once the cause is put right.
+    """
+    from agent.train import Interrupted
+
+    if isinstance(error, Interrupted | KeyboardInterrupt):
+        record.update(status="interrupted")
+        print(f"interrupted: {str(error) or record.path}", file=sys.stderr)
+        return INTERRUPTED
+    if isinstance(error, OSError):
+        error = UserError(f"{error.filename or record.path}: {error.strerror or error}")
+    if isinstance(error, UserError):
+        with suppress(OSError):  # no room for the status either
+            record.update(status="interrupted", error=_first_line(error))
+        raise error
+    record.update(status="failed", error=_first_line(error))
+    trace = record.path / "error.txt"
+    trace.write_text("".join(traceback.format_exception(error)))
+    return _complain(error, FAILED, f" (traceback in {trace})")
 
 
 def _fields(cfg: DictConfig, identity: Identity) -> dict[str, object]:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import gymnasium
 import numpy as np
+from gymnasium.spaces import flatdim
 
 from agent import seeding
 from agent.envs.spaces import action_kind
@@ -16,11 +17,6 @@ class Score(NamedTuple):
 
     ret: float
     length: int
-
-
-def action_size(env: gymnasium.Env) -> int:
-    """Action dimensions A of an environment: number of actions, or length of the action vector."""
-    return int(env.action_space.n) if action_kind(env.action_space) == "discrete" else env.action_space.shape[0]
 
 
 def environment_action(env: gymnasium.Env, action: np.ndarray) -> int | np.ndarray:
@@ -55,7 +51,7 @@ class Collector:
     def _reset(self) -> None:
         self.episode += 1
         self.observation, _ = self.env.reset(seed=seeding.derive(self.seed, Stream.TRAIN_EPISODE, self.episode))
-        self.replay.add(self.observation, np.zeros(action_size(self.env), np.float32), 0.0, True, False)
+        self.replay.add(self.observation, np.zeros(flatdim(self.env.action_space), np.float32), 0.0, True, False)
 
     def _new_episode(self) -> None:
         self.observation = self.agent_state = None
@@ -63,7 +59,7 @@ class Collector:
 
     def _random_action(self) -> np.ndarray:
         """Uniform action (A,) float32: one-hot, or in [-1, 1]."""
-        size = action_size(self.env)
+        size = flatdim(self.env.action_space)
         if action_kind(self.env.action_space) == "discrete":
             return np.eye(size, dtype=np.float32)[self.rng.integers(size)]
         return self.rng.uniform(-1.0, 1.0, size).astype(np.float32)

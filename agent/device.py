@@ -1,4 +1,4 @@
-"""The device of a run, its threads and the precision of its matrix products."""
+"""The device of a run, its threads and the precision of its matrix products and convolutions."""
 
 import torch
 
@@ -18,11 +18,20 @@ def choose(name: str) -> torch.device:
     raise UserError(f"run.device={name}: not on this machine; allowed here: {', '.join(usable)}")
 
 
-def configure(threads: int | None, precision: str) -> None:
-    """Set CPU threads (None: PyTorch's default) and float32 matmul precision, and stop distributions validating."""
+def check_precision(precision: str) -> None:
+    """UserError unless `precision` is `highest | high | medium`."""
     if precision not in PRECISIONS:
         raise UserError(f"run.matmul_precision={precision}: allowed: {', '.join(PRECISIONS)}")
+
+
+def configure(threads: int | None, precision: str) -> None:
+    """Set CPU threads (None: PyTorch's default) and float32 precision, and stop distributions validating.
+
+    `highest` keeps full float32 in matrix products and in cuDNN's convolutions; the others allow TF32 in both.
+    """
+    check_precision(precision)
     if threads is not None:
         torch.set_num_threads(threads)
     torch.set_float32_matmul_precision(precision)
+    torch.backends.cudnn.allow_tf32 = precision != "highest"
     torch.distributions.Distribution.set_default_validate_args(False)

@@ -31,8 +31,11 @@ def seed_libraries(seed: int) -> None:
     torch.manual_seed(value)
 
 
-def state_dict(rng: np.random.Generator) -> dict:
-    """States of the run's generator and of the global ones, in types that `torch.load(weights_only=True)` reads."""
+def state_dict(rng: np.random.Generator, device: torch.device) -> dict:
+    """States of the run's generator and of the global ones, in types that `torch.load(weights_only=True)` reads.
+
+    Of the GPUs only the run's own `device` is asked: asking another one would take memory there.
+    """
     numpy = np.random.get_state(legacy=False)
     numpy["state"]["key"] = torch.from_numpy(numpy["state"]["key"].astype(np.int64))
     return {
@@ -40,16 +43,16 @@ def state_dict(rng: np.random.Generator) -> dict:
         "python": random.getstate(),
         "numpy": numpy,
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "cuda": torch.cuda.get_rng_state(device) if device.type == "cuda" else None,
     }
 
 
-def load_state_dict(rng: np.random.Generator, state: dict) -> None:
-    """Restore what `state_dict` returned."""
+def load_state_dict(rng: np.random.Generator, state: dict, device: torch.device) -> None:
+    """Restore what `state_dict` returned; a GPU that goes on from a CPU's checkpoint keeps its seed's numbers."""
     rng.bit_generator.state = state["run"]
     random.setstate(state["python"])
     numpy = state["numpy"]
     np.random.set_state({**numpy, "state": {**numpy["state"], "key": numpy["state"]["key"].numpy().astype(np.uint32)}})
     torch.set_rng_state(state["torch"])
-    if torch.cuda.is_available() and len(state["cuda"]) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(state["cuda"])
+    if device.type == "cuda" and state["cuda"] is not None:
+        torch.cuda.set_rng_state(state["cuda"], device)

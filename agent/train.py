@@ -6,17 +6,21 @@ depends on the run's seed and its own number alone.
 """
 
 import shutil
+import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import gymnasium
 import numpy as np
 import torch
-from omegaconf import DictConfig
+from gymnasium.spaces import flatdim
+from omegaconf import DictConfig, OmegaConf
 
 from agent import build, checkpoint, device, envs, predictions, seeding
-from agent.collect import Collector, Score, action_size
+from agent.collect import Collector, Score
 from agent.envs.spaces import observation_kind
 from agent.errors import UserError
 from agent.evaluate import evaluate
@@ -24,77 +28,90 @@ from agent.meter import Meter
 from agent.progress import Display
 from agent.record import Record
 from agent.replay import Replay
+from agent.runfolder import ClaimLost
 from agent.seeding import Stream
 
 STOP_SECONDS = 20.0  # how long a run that is asked to stop waits for an episode's end, to write a checkpoint there
 PICTURE_SEQUENCES, PICTURE_STEPS = 4, 20
 WATCHED_STEPS = 5  # observations of a picture that the model sees before it predicts
+LONG_EPISODE = 5  # checkpoint intervals, after which an episode that did not end is worth a warning
 POSITIVE = ("steps", "train_every", "eval_every", "eval_episodes", "log_every", "checkpoint_every")
+ZERO_OR_MORE = ("seed", "predict_every")
 
 
 class Interrupted(Exception):
     """The run was asked to stop; it can be resumed from its last checkpoint."""
 
 
-def train(cfg: DictConfig, record: Record, stop: Callable[[], bool] = lambda: False) -> None:
-    """Train and evaluate the run that `cfg` describes, in the folder of `record`, resuming where a checkpoint is.
+def train(
+    cfg: DictConfig,
+    record: Record,
+    stop: Callable[[], bool] = lambda: False,
+    lost: Callable[[], bool] = lambda: False,
+) -> None:
+    """Check, train and evaluate the run that `cfg` describes, in the folder of `record`, resuming where it was.
 
-    Raises UserError for bad input, FloatingPointError for NaN or infinity in a loss, and Interrupted after `stop()`
-    returned True: at the next episode's end, with a checkpoint, or after 20 s, with the last checkpoint.
+    Raises UserError for bad input, and what `Run.train` raises.
     """
     check(cfg)
-    run = Run(cfg, record, stop)
-    try:
+    with closing(Run(cfg, record, stop, lost)) as run:
         run.train()
-    finally:
-        run.close()
 
 
 def check(cfg: DictConfig) -> None:
-    """UserError for numbers of `run` and of the replay that no run can have."""
-    positive = {f"run.{name}": cfg.run[name] for name in POSITIVE}
-    positive |= {f"recipe.{name}": cfg.recipe[name] for name in ("capacity", "batch_size", "length")}
-    at_least_zero = {f"run.{name}": cfg.run[name] for name in ("seed", "predict_every")}
-    at_least_zero["recipe.prefill"] = cfg.recipe.prefill
-    for name, value in (positive | at_least_zero).items():
-        if isinstance(value, bool) or not isinstance(value, int | float if name == "run.train_every" else int):
-            raise UserError(f"{name}={value}: must be a whole number")
-        if value < 0 or (value == 0 and name in positive):
-            raise UserError(f"{name}={value}: must be {'positive' if name in positive else 'zero or more'}")
+    """UserError for settings of `run` that no run on this machine can have, and a replay shorter than a sequence."""
+    for name in (*POSITIVE, *ZERO_OR_MORE):
+        value = cfg.run[name]
+        if isinstance(value, bool) or not isinstance(value, int | float if name == "train_every" else int):
+            raise UserError(f"run.{name}={value}: must be a {'' if name == 'train_every' else 'whole '}number")
+        if name in POSITIVE and not value > 0:
+            raise UserError(f"run.{name}={value}: must be positive")
+        if value < 0:
+            raise UserError(f"run.{name}={value}: must be zero or more")
     if cfg.recipe.capacity < cfg.recipe.length:
         raise UserError(f"recipe.capacity={cfg.recipe.capacity}: must hold a sequence of {cfg.recipe.length} steps")
+    device.choose(cfg.run.device)
+    device.check_precision(cfg.run.matmul_precision)
 
 
 class Run:
-    """The state of one run."""
+    """The state of one run, whose `cfg` passed `check`."""
 
-    def __init__(self, cfg: DictConfig, record: Record, stop: Callable[[], bool]):
-        self.cfg, self.record, self._stop = cfg, record, stop
+    def __init__(self, cfg: DictConfig, record: Record, stop: Callable[[], bool], lost: Callable[[], bool]):
+        """`stop()` asks to stop; `lost()` tells that another host took the run over."""
+        self.cfg, self.record, self._stop, self._lost = cfg, record, stop, lost
+        self.run, self.recipe, self.task = map(_plain, (cfg.run, cfg.recipe, cfg.task))
         self.folder = Path(record.path)
         self.identity = {name: str(record.run.get(name)) for name in ("suite", "task", "arm", "seed", "digest")}
-        self.device = device.choose(cfg.run.device)
-        device.configure(cfg.run.threads, cfg.run.matmul_precision)
-        seeding.seed_libraries(cfg.run.seed)
+        self.device = device.choose(self.run.device)
+        device.configure(self.run.threads, self.run.matmul_precision)
+        seeding.seed_libraries(self.run.seed)
         self.rng = self._generator(Stream.REPLAY)
         self.env = envs.make(cfg)
         self.eval_envs: list[gymnasium.Env] = []
         self.agent = build.build(cfg, self.env.observation_space, self.env.action_space, self.device)
         self.meter = Meter(self.agent.saturation_keys)
         self.replay = Replay(
-            self.folder / "replay", self.env.observation_space, action_size(self.env), cfg.recipe.capacity
+            self.folder / "replay", self.env.observation_space, flatdim(self.env.action_space), self.recipe.capacity
         )
-        self.collector = Collector(self.env, self.agent, self.replay, self.rng, cfg.run.seed, cfg.recipe.prefill)
-        self.step = self.gradient_steps = self.last_checkpoint = 0
+        self.collector = Collector(self.env, self.agent, self.replay, self.rng, self.run.seed, self.recipe.prefill)
+        self.step = self.gradient_steps = self.last_checkpoint = self.episode_start = 0
+        self.warned = False
         self.wall_before, self.started = 0.0, time.monotonic()
         self.stop_asked: float | None = None
         self.last_return: float | None = None
 
     def train(self) -> None:
-        """Step, learn, log, evaluate, predict and write checkpoints until `run.steps`."""
+        """Step, learn, log, evaluate, predict and write checkpoints until `run.steps`, from the last checkpoint on.
+
+        Raises FloatingPointError for NaN or infinity in a loss, Interrupted after `stop()` returned True (at the next
+        episode's end, with a checkpoint, or after 20 s, with the last checkpoint), and ClaimLost after `lost()` did,
+        writing nothing more.
+        """
         self._resume()
+        self._update_record(parameters=self.agent.parameter_counts(), device=str(self.device))
         self._check_disk()
-        self.record.update(parameters=self.agent.parameter_counts(), device=str(self.device))
-        run = self.cfg.run
+        run = self.run
         with Display(run.steps, self.step, self.gradient_steps) as display:
             while self.step < run.steps:
                 self._check_stop()
@@ -109,6 +126,7 @@ class Run:
                 if (over and self._checkpoint_due()) or self._last():
                     self._checkpoint()
                 display.update(self.step, self.gradient_steps, self.last_return)
+        self._check_claim()
         self._update_record()
         if not run.keep_replay:
             self.replay.delete()
@@ -124,17 +142,18 @@ class Run:
         score = self.collector.step(self.step, self._progress())
         self.step += 1
         if score is None:
+            self._warn_of_long_episode()
             return False
         self._score("train", self.collector.episode, score)
-        self.last_return = score.ret
+        self.last_return, self.episode_start = score.ret, self.step
         return True
 
     def _learn(self) -> None:
         """Catch up with one gradient step per `run.train_every` agent steps after the prefill."""
-        recipe = self.cfg.recipe
+        recipe = self.recipe
         if len(self.replay) < recipe.length:
             return
-        while self.gradient_steps < (self.step - recipe.prefill) // self.cfg.run.train_every:
+        while self.gradient_steps < (self.step - recipe.prefill) // self.run.train_every:
             batch = self._to_device(self.replay.sample(recipe.batch_size, recipe.length, self.rng))
             self.meter.add(self.agent.update(batch, self._progress()), self.step)
             self.gradient_steps += 1
@@ -145,10 +164,10 @@ class Run:
         self._update_record()
 
     def _evaluate(self) -> None:
-        count = self.cfg.run.eval_episodes
+        count = self.run.eval_episodes
         if not self.eval_envs:
             self.eval_envs = [envs.make(self.cfg) for _ in range(count)]
-        seeds = [seeding.derive(self.cfg.run.seed, Stream.EVAL_EPISODE, self.step, episode) for episode in range(count)]
+        seeds = [seeding.derive(self.run.seed, Stream.EVAL_EPISODE, self.step, episode) for episode in range(count)]
         generator = self._torch_generator(Stream.EVAL_LATENTS)
         scores = evaluate(self.agent, self.eval_envs, seeds, generator, self._check_stop)
         for episode, score in enumerate(scores):
@@ -167,6 +186,7 @@ class Run:
         self.record.image("prediction", self.step, picture)
 
     def _checkpoint(self) -> None:
+        self._check_claim()
         self.meter.check()
         self.replay.flush()
         self.last_checkpoint = self.step
@@ -174,10 +194,11 @@ class Run:
         self.replay.commit()
 
     def _checkpoint_due(self) -> bool:
-        return self.stop_asked is not None or self.step - self.last_checkpoint >= self.cfg.run.checkpoint_every
+        return self.stop_asked is not None or self.step - self.last_checkpoint >= self.run.checkpoint_every
 
     def _check_stop(self) -> None:
         """Interrupted when the run was asked to stop and stands on a checkpoint, or has waited long enough for one."""
+        self._check_claim()
         if self.stop_asked is None and self._stop():
             self.stop_asked = time.monotonic()
         if self.stop_asked is None:
@@ -185,6 +206,22 @@ class Run:
         if self.step == self.last_checkpoint or time.monotonic() - self.stop_asked > STOP_SECONDS:
             self._update_record()
             raise Interrupted(f"stopped at step {self.step}; the last checkpoint is of step {self.last_checkpoint}")
+
+    def _check_claim(self) -> None:
+        if self._lost():
+            raise ClaimLost(f"{self.folder} was taken over by a process on another host")
+
+    def _warn_of_long_episode(self) -> None:
+        """Say once that a run without episode ends has no checkpoints."""
+        length = self.step - self.episode_start
+        if self.warned or length < LONG_EPISODE * self.run.checkpoint_every:
+            return
+        self.warned = True
+        print(
+            f"no episode has ended for {length} steps; checkpoints are written where one ends: until then, a kill "
+            f"loses everything since step {self.last_checkpoint}",
+            file=sys.stderr,
+        )
 
     def _resume(self) -> None:
         """Go on from the checkpoint, with replay and records cut back to it, or start over where there is none."""
@@ -206,11 +243,11 @@ class Run:
             "agent": self.agent.state_dict(),
             "meter": self.meter.state_dict(),
             "replay": self.replay.state_dict(),
-            "random": seeding.state_dict(self.rng),
+            "random": seeding.state_dict(self.rng, self.device),
         }
 
     def _load_state_dict(self, state: dict) -> None:
-        self.step = self.last_checkpoint = state["step"]
+        self.step = self.last_checkpoint = self.episode_start = state["step"]
         self.collector.episode, self.gradient_steps = state["episode"], state["gradient_steps"]
         self.wall_before, self.started = state["wall_seconds"], time.monotonic()
         self.last_return = state["last_return"]
@@ -218,22 +255,22 @@ class Run:
         self.meter.load_state_dict(state["meter"], self.device)
         if not self._last():
             self.replay.load_state_dict(state["replay"])
-        seeding.load_state_dict(self.rng, state["random"])
+        seeding.load_state_dict(self.rng, state["random"], self.device)
 
     def _check_disk(self) -> None:
         """UserError when the free disk space cannot hold the replay and the checkpoints."""
         weights = sum(parameter.numel() * parameter.element_size() for parameter in self.agent.parameters())
-        replay = self.replay.disk_bytes(self.cfg.run.steps, self.cfg.run.checkpoint_every)
+        replay = self.replay.disk_bytes(self.run.steps, self.run.checkpoint_every)
         needed = replay + 9 * weights  # three files, while one is written, of weights and Adam's two moments
         free = shutil.disk_usage(self.folder).free + self.replay.used_bytes()
         if needed > free:
             raise UserError(
                 f"{self.folder}: the run needs {needed / 1e9:.1f} GB of disk ({replay / 1e9:.1f} GB for replay), "
-                f"{free / 1e9:.1f} GB are free; lower recipe.capacity={self.cfg.recipe.capacity} or change run.root"
+                f"{free / 1e9:.1f} GB are free; lower recipe.capacity={self.recipe.capacity} or change run.root"
             )
 
     def _generator(self, stream: Stream, *index: int) -> np.random.Generator:
-        return np.random.default_rng(seeding.derive(self.cfg.run.seed, stream, *index))
+        return np.random.default_rng(seeding.derive(self.run.seed, stream, *index))
 
     def _to_device(self, batch: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
         tensors = {name: torch.from_numpy(array) for name, array in batch.items()}
@@ -243,21 +280,21 @@ class Run:
 
     def _torch_generator(self, stream: Stream) -> torch.Generator:
         """A generator for this step that the training does not draw from."""
-        return torch.Generator(self.device).manual_seed(seeding.derive(self.cfg.run.seed, stream, self.step))
+        return torch.Generator(self.device).manual_seed(seeding.derive(self.run.seed, stream, self.step))
 
     def _progress(self) -> float:
         """Share of the run's agent steps after the prefill, in [0, 1]."""
-        prefill = self.cfg.recipe.prefill
-        return min(1.0, max(0.0, (self.step - prefill) / max(1, self.cfg.run.steps - prefill)))
+        prefill = self.recipe.prefill
+        return min(1.0, max(0.0, (self.step - prefill) / max(1, self.run.steps - prefill)))
 
     def _due(self, every: int) -> bool:
         return every > 0 and self.step % every == 0
 
     def _last(self) -> bool:
-        return self.step >= self.cfg.run.steps
+        return self.step >= self.run.steps
 
     def _frames(self) -> int:
-        return self.step * self.cfg.task.action_repeat
+        return self.step * self.task.action_repeat
 
     def _wall_seconds(self) -> float:
         return self.wall_before + time.monotonic() - self.started
@@ -265,11 +302,17 @@ class Run:
     def _score(self, kind: str, episode: int, score: Score) -> None:
         self.record.score(self.step, self._frames(), kind, episode, score.ret, score.length)
 
-    def _update_record(self) -> None:
+    def _update_record(self, **more: object) -> None:
         self.record.update(
             steps=self.step,
             env_frames=self._frames(),
             gradient_steps=self.gradient_steps,
             wall_seconds=self._wall_seconds(),
             saturation=self.meter.saturation(),
+            **more,
         )
+
+
+def _plain(group: DictConfig) -> SimpleNamespace:
+    """A group's resolved values as plain attributes, because reading a DictConfig at every step takes too long."""
+    return SimpleNamespace(**OmegaConf.to_container(group, resolve=True))

@@ -1,7 +1,9 @@
 """run.py: what a run leaves, when it is skipped, and how each way to end is told."""
 
+import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,9 +18,9 @@ from omegaconf import open_dict
 
 import agent.train
 import run
-from agent import exits
+from agent import exits, runfolder
 from agent.errors import UserError
-from agent.runfolder import Busy, RunFolder
+from agent.runfolder import Busy, ClaimLost, RunFolder
 from sweeps.config import CONF
 from tests import tiny
 
@@ -34,15 +36,11 @@ def execute(tmp_path):
     """Function of overrides: the exit status of a run in this process."""
 
     def function(*overrides, stop=lambda: False):
-        class Stop:
-            __call__ = staticmethod(stop)
-            also = staticmethod(lambda asked: None)
-
         cfg = compose("config", [f"run.root={tmp_path}", *overrides], return_hydra_config=True)
         HydraConfig.instance().set_config(cfg)
         with open_dict(cfg):
             del cfg["hydra"]
-        return run.run(cfg, Stop())
+        return run.run(cfg, stop)
 
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -56,14 +54,21 @@ def trainer(monkeypatch):
     class Trainer:
         calls, error = 0, None
 
-        def __call__(self, cfg, record, stop):
+        def __call__(self, cfg, record, stop, lost):
+            self.record = record
+            return self
+
+        def train(self):
             self.calls += 1
-            record.update(steps=7)
+            self.record.update(steps=7)
             if self.error:
                 raise self.error
 
+        def close(self):
+            pass
+
     trainer = Trainer()
-    monkeypatch.setattr(agent.train, "train", trainer)
+    monkeypatch.setattr(agent.train, "Run", trainer)
     return trainer
 
 
@@ -92,6 +97,18 @@ def test_a_done_run_is_skipped(execute, trainer, capsys):
     assert "done already" in capsys.readouterr().out
 
 
+def test_a_done_run_is_skipped_without_importing_torch(execute, trainer, tmp_path):
+    execute()
+    (tmp_path / "torch").mkdir()
+    (tmp_path / "torch" / "__init__.py").write_text("raise SystemExit('torch was imported')")
+    (tmp_path / "torch" / "version.py").write_text("cuda = None")
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    for seed, said in ((0, "done already"), (1, "torch was imported")):
+        asked = command(f"run.root={tmp_path}", f"run.seed={seed}")
+        done = subprocess.run(asked, capture_output=True, text=True, timeout=60, env=environment)
+        assert said in done.stdout + done.stderr
+
+
 def test_a_failure_is_recorded_and_retried_only_when_asked(execute, trainer, tmp_path, capsys):
     trainer.error = FloatingPointError("kl_loss is nan at step 40\nmore")
     assert execute() == exits.FAILED
@@ -99,7 +116,7 @@ def test_a_failure_is_recorded_and_retried_only_when_asked(execute, trainer, tmp
     assert (fields["status"], fields["error"]) == ("failed", "FloatingPointError: kl_loss is nan at step 40")
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith("error: FloatingPointError: kl_loss is nan at step 40 (traceback in ")
-    assert "in __call__" in next(tmp_path.rglob("error.txt")).read_text()
+    assert "in train" in next(tmp_path.rglob("error.txt")).read_text()
     with pytest.raises(UserError, match=r"kl_loss is nan.*run\.retry_failed=true"):
         execute()
     assert trainer.calls == 1
@@ -116,13 +133,75 @@ def test_an_interrupted_run_goes_on(execute, trainer, tmp_path):
     assert execute() == exits.DONE
 
 
-def test_bad_surroundings_do_not_mark_the_run_as_failed(execute, trainer, tmp_path):
-    trainer.error = UserError("run.device=cuda:7: not on this machine")
-    with pytest.raises(UserError, match="cuda:7"):
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (UserError("the run needs 9 GB of disk"), "the run needs 9 GB of disk"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/full/replay/000001.npy"),
+            "/full/replay/000001.npy: No space",
+        ),
+        (OSError(errno.ENOSPC, "No space left on device"), r"mini/cartpole/baseline/0-\w+: No space left on device$"),
+        (OSError("a row was cut off"), r"0-\w+: a row was cut off$"),
+    ],
+)
+def test_bad_surroundings_do_not_mark_the_run_as_failed(execute, trainer, tmp_path, error, said):
+    trainer.error = error
+    with pytest.raises(UserError, match=said):
         execute()
-    assert only_run(tmp_path)["status"] == "interrupted"
+    fields = only_run(tmp_path)
+    assert fields["status"] == "interrupted" and re.search(said, fields["error"])
+    assert not list(tmp_path.rglob("error.txt"))
     trainer.error = None
     assert execute() == exits.DONE
+
+
+def test_a_disk_too_full_for_the_status_is_told_all_the_same(execute, monkeypatch):
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    class Full:
+        def __init__(self, cfg, record, stop, lost):
+            self.record = record
+
+        def train(self):
+            monkeypatch.setattr(self.record, "update", full)
+            full()
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(agent.train, "Run", Full)
+    with pytest.raises(UserError, match="No space left on device"):
+        execute()
+
+
+@pytest.mark.parametrize(
+    "error", [None, agent.train.Interrupted("stopped"), RuntimeError("a row is missing"), OSError("stale file handle")]
+)
+def test_a_run_that_another_host_took_over_writes_nothing_more(execute, monkeypatch, tmp_path, error):
+    class TakenOver:
+        def __init__(self, cfg, record, stop, lost):
+            self.path, self.lost = record.path, lost
+
+        def train(self):
+            (self.path / "owner.json").write_text('{"host": "elsewhere", "pid": 1, "token": "theirs"}')
+            (self.path / "run.json").write_text("theirs")
+            deadline = time.monotonic() + 10
+            while not self.lost():
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            raise error or ClaimLost(f"{self.path} was taken over")
+
+        def close(self):
+            pass
+
+    monkeypatch.setattr(runfolder, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(agent.train, "Run", TakenOver)
+    with pytest.raises(ClaimLost, match="taken over"):
+        execute()
+    assert next(tmp_path.rglob("run.json")).read_text() == "theirs"
+    assert not list(tmp_path.rglob("error.txt"))
 
 
 @pytest.mark.parametrize(
@@ -131,6 +210,9 @@ def test_bad_surroundings_do_not_mark_the_run_as_failed(execute, trainer, tmp_pa
         (["task=pong"], r"task=pong.*suite=mini.*cartpole"),
         (["run.steps=0"], r"run\.steps=0"),
         (["entropy=long_term", "recipe.entropy_scale=0"], r"entropy=long_term"),
+        (["suite=gym", "task.id=Nope-v0"], r"Nope"),
+        (["run.device=cuda:77"], r"run\.device=cuda:77"),
+        (["run.matmul_precision=low"], r"run\.matmul_precision=low"),
     ],
 )
 def test_bad_input_is_refused_before_any_file_is_written(execute, tmp_path, overrides, said):
