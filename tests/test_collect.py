@@ -92,6 +92,25 @@ def test_evaluation_keeps_environments_and_states_together_as_episodes_end():
     assert [obs[:, 0].tolist() for obs, _, _ in agent.seen][:4] == [[1, 2, 3, 4], [1, 2, 4], [1, 2, 4], [2, 4]]
 
 
+def test_is_first_clears_the_acting_state(configure):
+    cfg = configure()
+    env = envs.make(cfg)
+    agent = build(cfg, env.observation_space, env.action_space, torch.device("cpu"))
+    obs = env.reset(seed=0)[0][None]
+
+    def act(state, is_first):
+        generator = torch.Generator().manual_seed(7)
+        return agent.act(obs, state, np.array([is_first]), evaluate=True, generator=generator)[1]
+
+    fresh = act(agent.initial(1), True)
+    state = agent.initial(1)
+    for _ in range(3):
+        state = act(state, False)
+    cleared, kept = act(state, True), act(state, False)
+    assert all(torch.equal(cleared[name], value) for name, value in fresh.items())
+    assert not torch.equal(kept["deter"], fresh["deter"])
+
+
 def test_evaluation_is_repeatable_and_draws_nothing_from_the_training(configure):
     cfg = configure()
     players = [envs.make(cfg) for _ in range(3)]

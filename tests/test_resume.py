@@ -16,6 +16,7 @@ from agent.record import Record
 from agent.train import Interrupted, train
 
 FIELDS = {"suite": "mini", "task": "cartpole", "arm": "baseline", "seed": 0, "digest": "0123abcd"}
+KILLS = random.Random(int(os.environ.get("KILL_SEED", "0")))  # draws the moments
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["agent.train", "agent.build"])
 
@@ -65,7 +66,7 @@ def kill_when(process, folder, lines):
     scores, deadline = folder / "scores.csv", time.monotonic() + 60
     while process.is_alive() and time.monotonic() < deadline:
         if scores.exists() and scores.read_bytes().count(b"\n") >= lines:
-            time.sleep(random.uniform(0, 0.05))
+            time.sleep(KILLS.uniform(0, 0.05))
             os.kill(process.pid, signal.SIGKILL)
             process.join()
             return process.exitcode == -signal.SIGKILL
@@ -75,7 +76,7 @@ def kill_when(process, folder, lines):
 
 def test_killed_at_random_moments_a_run_equals_an_unbroken_one(configure, unbroken, tmp_path):
     total = unbroken["scores"].count("\n")
-    moments = sorted(random.sample(range(2, total), 3))
+    moments = sorted(KILLS.sample(range(2, total), 3))
     kills = 0
     for moment in (*moments, None):
         process = PROCESSES.Process(target=run, args=(configure(), tmp_path))
@@ -85,7 +86,7 @@ def test_killed_at_random_moments_a_run_equals_an_unbroken_one(configure, unbrok
             assert process.exitcode == 0
         elif kill_when(process, tmp_path, moment):
             kills += 1
-    assert kills >= 2, moments
+    assert kills >= 2, f"killed at the scores {moments} (KILL_SEED draws others)"
     assert_equal(left(tmp_path), unbroken)
 
 

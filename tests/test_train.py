@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from agent import checkpoint, device
+from agent import checkpoint, device, seeding
 from agent.dreamer import Dreamer
 from agent.errors import UserError
 from agent.meter import Meter
 from agent.record import Record
-from agent.train import train
+from agent.runfolder import ClaimLost
+from agent.train import Interrupted, train
 
 
 def rows(record, kind):
@@ -53,6 +54,97 @@ def test_a_run_shorter_than_its_prefill_finishes_without_learning(configure, rec
 def test_more_than_one_gradient_step_per_agent_step(configure, record):
     train(configure("run.steps=70", "run.train_every=0.5"), record)
     assert record.run["gradient_steps"] == 20
+
+
+def test_progress_is_the_share_of_the_steps_after_the_prefill(configure, record, monkeypatch):
+    """Of 300 steps 60 are prefill, the policy acts from step 60 on, and every eighth step learns."""
+    update, act, learned, acted = Dreamer.update, Dreamer.act, [], []
+
+    def updating(agent, batch, progress):
+        learned.append(progress)
+        return update(agent, batch, progress)
+
+    def acting(agent, obs, state, is_first, evaluate, progress=0.0, generator=None):
+        if not evaluate:
+            acted.append(progress)
+        return act(agent, obs, state, is_first, evaluate, progress, generator)
+
+    monkeypatch.setattr(Dreamer, "update", updating)
+    monkeypatch.setattr(Dreamer, "act", acting)
+    train(configure(), record)
+    assert acted == pytest.approx([step / 240 for step in range(240)])
+    assert learned == pytest.approx([8 * update / 240 for update in range(1, 31)])
+    assert acted[0] == 0.0 and acted[120] == 0.5 and learned[14] == 0.5 and learned[-1] == 1.0
+
+
+def test_learning_that_is_due_in_the_prefill_has_made_no_progress(configure, record, monkeypatch):
+    run = []
+    monkeypatch.setattr("agent.train.Collector.step", lambda _, step, progress: run.append(progress))
+    monkeypatch.setattr("agent.train.Run._evaluate", lambda _: None)
+    train(configure("run.steps=60"), record)
+    assert run == [0.0] * 60
+
+
+def test_a_run_says_how_far_it_is_before_its_first_log_line(configure, record):
+    seen, calls = [], iter(range(10_000))
+    overrides = ("run.log_every=1000", "run.steps=300")
+
+    def stop():
+        seen.append({name: record.run.get(name) for name in ("steps", "env_frames", "gradient_steps", "saturation")})
+        return next(calls) > 200
+
+    with pytest.raises(Interrupted):
+        train(configure(*overrides), record, stop)
+    assert seen[0] == {"steps": 0, "env_frames": 0, "gradient_steps": 0, "saturation": {}}
+    state = checkpoint.load(record.path, identity(record))
+    record.update(steps=999, gradient_steps=999, wall_seconds=1e9)  # of an attempt that died later
+    seen.clear()
+    with pytest.raises(Interrupted):
+        train(configure(*overrides), record, lambda: stop() or True)
+    assert (seen[0]["steps"], seen[0]["gradient_steps"]) == (state["step"], state["gradient_steps"])
+    assert record.run["wall_seconds"] < 1e6
+
+
+def test_a_run_that_another_host_took_over_touches_no_file(configure, record):
+    calls, left = iter(range(10_000)), {}
+
+    def lost():
+        if next(calls) < 200:
+            return False
+        left.setdefault("before", files(record.path))
+        return True
+
+    with pytest.raises(ClaimLost, match="taken over"):
+        train(configure(), record, lambda: bool(left), lost)
+    assert (record.path / checkpoint.CURRENT).exists()
+    assert files(record.path) == left["before"]
+
+
+def test_a_claim_lost_while_a_step_is_made_keeps_the_checkpoint_of_the_new_owner(configure, record, monkeypatch):
+    evaluated = []
+    monkeypatch.setattr(checkpoint, "save", lambda *_: pytest.fail("wrote over the new owner's checkpoint"))
+    monkeypatch.setattr("agent.train.Run._evaluate", lambda run: evaluated.append(run.step))
+    with pytest.raises(ClaimLost):
+        train(configure("run.steps=40"), record, lost=lambda: bool(evaluated))
+    assert evaluated == [40]
+
+
+def files(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_an_episode_that_goes_on_and_on_is_told_of_once(configure, record, capsys):
+    """Pendulum's episodes take 100 steps."""
+    never = ("run.eval_every=1000", "run.log_every=1000", "recipe.prefill=1000")
+    train(configure("task=pendulum", "run.steps=250", "run.checkpoint_every=19", *never), record)
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith("no episode has ended for 95 steps") and said.endswith("since step 0")
+
+
+def test_episodes_shorter_than_that_are_not(configure, record, capsys):
+    never = ("run.eval_every=1000", "run.log_every=1000", "recipe.prefill=1000")
+    train(configure("task=pendulum", "run.steps=250", "run.checkpoint_every=21", *never), record)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_finished_run_only_finishes_again(configure, record, monkeypatch):
@@ -111,7 +203,9 @@ def test_a_disk_too_small_is_refused_before_the_start(configure, record, monkeyp
         ("run.seed=-1", "run.seed=-1: must be zero or more"),
         ("run.predict_every=-5", "run.predict_every=-5: must be zero or more"),
         ("run.eval_every=2.5", "run.eval_every=2.5: must be a whole number"),
-        ("recipe.prefill=-1", "recipe.prefill=-1: must be zero or more"),
+        ("run.steps=0", "run.steps=0: must be positive"),
+        ("run.train_every=x", "run.train_every=x: must be a number"),
+        ("run.train_every=nan", "run.train_every=nan: must be positive"),
         ("recipe.capacity=7", "recipe.capacity=7: must hold a sequence of 8 steps"),
         ("run.device=cuda:99", "run.device=cuda:99: not on this machine; allowed here: auto, cpu"),
         ("run.matmul_precision=low", "run.matmul_precision=low: allowed: highest, high, medium"),
@@ -129,6 +223,35 @@ def test_the_device_is_chosen_among_those_there(monkeypatch):
     assert str(device.choose("auto")) == "cuda" and str(device.choose("cuda:1")) == "cuda:1"
     with pytest.raises(UserError, match="allowed here: auto, cpu, cuda, cuda:0, cuda:1"):
         device.choose("cuda:2")
+
+
+@pytest.mark.parametrize("precision, tf32", [("highest", False), ("high", True), ("medium", True)])
+def test_the_precision_covers_matrix_products_and_convolutions(precision, tf32):
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    try:
+        device.configure(None, precision)
+        assert torch.get_float32_matmul_precision() == precision
+        assert torch.backends.cudnn.allow_tf32 is tf32
+    finally:
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
+
+
+def test_the_random_numbers_of_the_runs_own_device_alone_are_kept(monkeypatch):
+    states = {"cuda:1": torch.arange(16, dtype=torch.uint8)}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: pytest.fail("touched every GPU"))
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: states[str(device)])
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: states.update({str(device): state}))
+    rng, gpu, cpu = np.random.default_rng(0), torch.device("cuda:1"), torch.device("cpu")
+    on_gpu, on_cpu = seeding.state_dict(rng, gpu), seeding.state_dict(rng, cpu)
+    states["cuda:1"] = None
+    seeding.load_state_dict(rng, on_gpu, gpu)
+    assert states["cuda:1"].tolist() == list(range(16))
+    states.clear()
+    seeding.load_state_dict(rng, on_gpu, cpu)
+    seeding.load_state_dict(rng, on_cpu, gpu)
+    assert on_cpu["cuda"] is None and not states
 
 
 def test_a_meter_means_since_the_last_line_and_saturation_over_the_run():
