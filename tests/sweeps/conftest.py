@@ -23,7 +23,8 @@ class Server:
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("WANDB")},
             **{"WANDB_BASE_URL": self.url, "WANDB_API_KEY": KEY, "WANDB_CONFIG_DIR": str(folder)},
-            **{"WANDB_CACHE_DIR": str(folder), "WANDB_DATA_DIR": str(folder), "OMP_NUM_THREADS": "1"},
+            **{"WANDB_CACHE_DIR": str(folder), "WANDB_DATA_DIR": str(folder), "WANDB_DIR": str(folder)},
+            "OMP_NUM_THREADS": "1",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
 
