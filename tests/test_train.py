@@ -77,7 +77,7 @@ def test_progress_is_the_share_of_the_steps_after_the_prefill(configure, record,
     assert acted[0] == 0.0 and acted[120] == 0.5 and learned[14] == 0.5 and learned[-1] == 1.0
 
 
-def test_learning_that_is_due_in_the_prefill_has_made_no_progress(configure, record, monkeypatch):
+def test_no_step_of_the_prefill_is_progress(configure, record, monkeypatch):
     run = []
     monkeypatch.setattr("agent.train.Collector.step", lambda _, step, progress: run.append(progress))
     monkeypatch.setattr("agent.train.Run._evaluate", lambda _: None)
