@@ -5,7 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hydra import initialize_config_dir
+from hydra.errors import HydraException
 
+from agent.errors import UserError
 from sweeps.parallel import register_resolver
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -13,7 +15,10 @@ CONF = Path(__file__).parents[1] / "conf"
 
 @contextmanager
 def project_config() -> Iterator[None]:
-    """Let `hydra.compose` find conf/."""
+    """Let `hydra.compose` find conf/; a name that is not there is a UserError with what is."""
     register_resolver()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        yield
+    try:
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            yield
+    except HydraException as error:
+        raise UserError(str(error).partition("Config search path:")[0].strip()) from error

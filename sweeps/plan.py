@@ -5,6 +5,7 @@ python -m sweeps.plan +sweep=latent suite=mini --probe
 """
 
 import argparse
+import shlex
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -59,7 +60,7 @@ def show(runs: Sequence[Planned], overrides: Sequence[str], probe: bool) -> None
     under_way = min(places, len(todo))
     disk = max(cost.replay_bytes(run) for run in {run.identity.task: run for run in todo}.values())
     console.print(f"peak disk: {decimal(disk * under_way)} for the replay of {under_way} runs under way")
-    console.print(f"start: python run.py -m {' '.join(overrides)}")
+    console.print(f"start: python run.py -m {shlex.join(overrides)}")
 
 
 def _table(runs: Sequence[Planned]) -> Table:

@@ -70,15 +70,15 @@ class Wandb:
         return None if random is None or reference is None else (ret - random) / (reference - random)
 
     def _start(self, record: Record, project: str, entity: str | None, mode: str, timeout: float):
-        if "wandb_id" not in record.run:
-            record.update(wandb_id=uuid.uuid4().hex[:12])
+        if "wandb_id" not in record.run:  # an agent of a W&B sweep gives the id
+            record.update(wandb_id=os.environ.get("WANDB_RUN_ID") or uuid.uuid4().hex[:12])
         run = record.run
         for superseded in (record.path / "wandb").glob("offline-run-*"):  # the new one gets all records again
             shutil.rmtree(superseded)
         settings = {"console": "off", "silent": True, "init_timeout": timeout, "finish_timeout": timeout}
         settings |= {"finish_timeout_raises": False}
         given = {
-            "id": os.environ.get("WANDB_RUN_ID", run["wandb_id"]),  # an agent of a W&B sweep gives the id
+            "id": os.environ.get("WANDB_RUN_ID", run["wandb_id"]),
             "dir": str(record.path),
             "project": project,
             "entity": entity,

@@ -57,11 +57,14 @@ class AblationSweeper(Sweeper):
         return []
 
     def _sweep(self, arguments: list[str]) -> bool:
+        from agent.errors import UserError
         from sweeps import job, parallel, report, state
 
         parallel.check(self.config.run.threads, self.config.run.jobs_per_gpu)
         started = time.monotonic()
         runs = state.planned(self._jobs(arguments))
+        if not runs:
+            raise UserError("no claim is about the tasks of this suite: nothing to run")
         todo = [run for run in runs if run.state != state.DONE]
         print(f"{len(runs)} runs, {len(runs) - len(todo)} of them done; {len(todo)} to launch", flush=True)
         outcomes = self._launch(todo)
@@ -89,11 +92,14 @@ class AblationSweeper(Sweeper):
                 signal.signal(number, handler)
 
     def _jobs(self, arguments: list[str]) -> list[list[str]]:
+        from agent.errors import UserError
         from sweeps import grid, wandb_grids
 
         if self.grid is None:
             return grid.jobs(arguments, self.params, self.claims, self.rows)
-        return [[*job, *grid.fixed(arguments)] for job in wandb_grids.expand(self.grid)]
+        if swept := [override for override in arguments if override not in grid.fixed([override])]:
+            raise UserError(f"{swept[0]}: {self.grid} says what is swept; give one value here")
+        return [[*job, *arguments] for job in wandb_grids.expand(self.grid)]
 
     def _launch(self, runs: Sequence) -> dict:
         """Outcomes by folder."""

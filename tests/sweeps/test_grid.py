@@ -1,6 +1,7 @@
 """Which jobs a command stands for, and what the plan says of them."""
 
 import json
+import shlex
 
 import pytest
 from omegaconf import OmegaConf
@@ -10,8 +11,6 @@ from agent.errors import UserError
 from benchmarks.sweep_kills import TINY
 from sweeps import arms, cost, grid, plan, state
 from sweeps.config import CONF, project_config
-
-MINI = ["cartpole", "acrobot", "pendulum"]
 
 
 @pytest.fixture(autouse=True)
@@ -117,7 +116,9 @@ def test_the_plan_counts_what_is_done_cut_off_and_failed(tmp_path, capsys, monke
     assert "1 done, 0 under way, 2 cut off, 1 failed, 1 unreadable, 1 to do; 6 runs in all" in said
     assert "failed: mini/cartpole/baseline seed 1: the disk is full" in said and "run.json is no valid JSON" in said
     assert "expected hours:" in said and "2 runs at a time" in said and "peak disk:" in said
-    assert f"start: python run.py -m run.seed=range(6) run.root={tmp_path}" in said
+    start = said.partition("start: ")[2]
+    assert shlex.split(start) == ["python", "run.py", "-m", "run.seed=range(6)", f"run.root={tmp_path}"]
+    assert "'run.seed=range(6)'" in start, "a shell takes it as it is printed"
 
 
 def test_hours_are_those_of_finished_runs_scaled_to_what_is_left(tmp_path):
@@ -139,3 +140,15 @@ def test_a_probe_measures_seconds_per_step_and_leaves_nothing(tmp_path, monkeypa
     (run,) = state.planned([[*TINY, "run.steps=1000000"]])
     assert 1e-5 < cost.probe(run, threads=1) < 5
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "given, said", [("suite=nope", "suite/nope"), ("+sweep=nope", "sweep/nope"), ("task=carpole", "task/carpole")]
+)
+def test_a_mistyped_name_is_named_with_what_there_is(given, said, capsys):
+    from hydra.core.global_hydra import GlobalHydra
+
+    GlobalHydra.instance().clear()
+    assert plan.main([given]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ") and said in error and "Available options" in error
