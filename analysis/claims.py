@@ -1,10 +1,12 @@
 """The paper's claims against our runs: effect, interval, verdict, and whether it agrees with the paper.
 
 The rule, in this order: interval below 0 *hurts*; below the margin *no substantial help*; above 0 *helps*; else
-*undecided*. An effect that one task carries takes five seeds to help or hurt. A claim of no help agrees with both of
-the first two. The intervals' levels are adjusted for the number of claims by Holm's method.
+*undecided*. With fewer than five seeds an effect helps or hurts only if it does without any one of its tasks too. A
+claim of no help agrees with both of the first two. The intervals' levels are adjusted for the number of claims by
+Holm's method.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,8 +25,8 @@ AGREES = {"helps": {HELPS}, "no_help": {NO_HELP, HURTS}, "none": set()}
 ACTIONS = ("discrete", "continuous")
 SATURATED = 0.9
 NO_LEARNING = 0.05
-CARRIED = 0.8
-ONE_TASK_SEEDS = 5
+LEAVE_OUT_LEVEL = 0.95
+CARRIED_SEEDS = 5
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def evaluate(
         family = [i for i in family if np.isfinite(comparisons[i].effect.error)]
         alphas = levels([comparisons[i].effect for i in family], margin, alpha)
         for i, own in zip(family, alphas, strict=True):
-            rows[i] |= _decide(comparisons[i], margin, own)
+            rows[i] |= _decide(rows[i], comparisons[i], margin, own)
     for row in rows:
         row["agrees"] = _agrees(row)
     return pd.DataFrame(rows).assign(suite=suite, margin=margin)
@@ -135,11 +137,15 @@ def evaluate(
 
 @dataclass(frozen=True)
 class Comparison:
-    """Scores of both arms on the tasks that both have, M samples each, and the effect of the first over the second."""
+    """Scores of both arms on the tasks that both have, M samples each, and the effect of the first over the second.
+
+    `tasks` has the names of the tasks, where they have any.
+    """
 
     with_: list[np.ndarray]
     without: list[np.ndarray]
     effect: Effect
+    tasks: Sequence[str] = ()
 
     @property
     def fewest(self) -> int:
@@ -148,10 +154,23 @@ class Comparison:
 
     @property
     def carrier(self) -> int | None:
-        """The task, of three or more, that has over 80% of the summed absolute differences."""
-        parts = np.abs([a.mean() - b.mean() for a, b in zip(self.with_, self.without, strict=True)])
-        carried = len(parts) > 2 and parts.max() > CARRIED * parts.sum()
-        return int(parts.argmax()) if carried else None
+        """The task without which the 95% interval does not lie on the effect's side of 0, or None.
+
+        The level is not adjusted for the number of claims: the whole effect's interval is, and the same here would
+        ask far more of an effect than that no single task makes it. One or two tasks leave nothing to compare: the
+        larger difference carries. Of several such tasks, the one without which least remains.
+        """
+        tasks = range(len(self.with_))
+        if len(tasks) < 3:
+            return max(tasks, key=lambda task: abs(self.with_[task].mean() - self.without[task].mean()))
+        side = np.sign(self.effect.value)
+        remaining = [min(side * np.array(self.leave_out(task).interval(LEAVE_OUT_LEVEL))) for task in tasks]
+        least = int(np.argmin(remaining))  # NaN, where the other tasks do not vary, counts as least
+        return None if remaining[least] > 0 else least
+
+    def leave_out(self, task: int) -> Effect:
+        """The effect on all tasks but one."""
+        return welch(*([*arm[:task], *arm[task + 1 :]] for arm in (self.with_, self.without)))
 
 
 def _compare(
@@ -175,17 +194,15 @@ def _compare(
     if arms is None:
         return {**row, "note": f"the claim names no arm for suite {suite}"}, None
     row |= {"with": arms[0], "without": arms[1]}
-    first, second = (frame[frame.arm == arm] for arm in arms)
-    cells, notes = _common(first, second, arms, match_seeds)
-    if not cells:
-        absent = [arm for arm, runs in zip(arms, (first, second), strict=True) if runs.empty]
+    used, notes = common_runs(frame, arms, match_seeds)
+    if used.empty:
+        absent = [arm for arm in arms if arm not in set(frame.arm)]
         notes = [f"no runs of {' or '.join(absent)}"] if absent else ["the arms share no task and seed", *notes]
         return {**row, "note": "; ".join(notes)}, None
-    used = frame[frame.run.isin(np.concatenate([part.run for part in cells]))]
     with_, without = (list(samples(used, arm).values()) for arm in arms)
-    comparison = Comparison(with_, without, welch(with_, without))
+    comparison = Comparison(with_, without, welch(with_, without), sorted(used.task.unique()))
     counts = [len(sample) for sample in (*with_, *without)]
-    notes += [*_data_notes(comparison, sorted(used.task.unique())), *_saturation_notes(used, arms)]
+    notes += [*_data_notes(comparison), *_saturation_notes(used, arms)]
     row |= {
         "effect": comparison.effect.value,
         "verdict": DEGENERATE if _degenerate(used) else UNDECIDED,
@@ -201,9 +218,10 @@ def _compare(
     return row, comparison
 
 
-def _common(first: pd.DataFrame, second: pd.DataFrame, arms: tuple[str, str], match_seeds: bool):
-    """The runs of each task that both arms have, a list of frames, and notes on what was left out."""
+def common_runs(frame: pd.DataFrame, arms: tuple[str, str], match_seeds: bool = True) -> tuple[pd.DataFrame, list[str]]:
+    """The runs of two arms that a verdict compares: common tasks and seeds; and notes on what was left out."""
     notes, cells = [], {}
+    first, second = (frame[frame.arm == arm] for arm in arms)
     for arm, own, other in ((arms[0], first, second), (arms[1], second, first)):
         if not other.empty and (extra := sorted(set(own.task) - set(other.task))):
             notes.append(f"only {arm} has {', '.join(extra)}")
@@ -222,10 +240,11 @@ def _common(first: pd.DataFrame, second: pd.DataFrame, arms: tuple[str, str], ma
         cells = {task: parts for task, parts in cells.items() if task not in single}
         if single:
             notes.append(f"left out for having one seed: {', '.join(single)}")
-    return [part for parts in cells.values() for part in parts], notes
+    kept = [part.run for parts in cells.values() for part in parts]
+    return frame[frame.run.isin(pd.concat(kept) if kept else [])], notes
 
 
-def _data_notes(comparison: Comparison, tasks: list[str]) -> list[str]:
+def _data_notes(comparison: Comparison) -> list[str]:
     """What a reader of the verdict must know of the scores behind it."""
     cells = [*comparison.with_, *comparison.without]
     notes = []
@@ -235,8 +254,6 @@ def _data_notes(comparison: Comparison, tasks: list[str]) -> list[str]:
         notes.append("no spread between seeds: no interval")
     if max(map(np.max, cells)) < NO_LEARNING:
         notes.append("no run of either arm learned")
-    if comparison.carrier is not None:
-        notes.append(f"carried by one task, {tasks[comparison.carrier]}")
     return notes
 
 
@@ -264,28 +281,34 @@ def _parameters(used: pd.DataFrame, arm: str) -> str | None:
     return str(low) if low == high else f"{low}-{high}"
 
 
-def _decide(comparison: Comparison, margin: float, alpha: float) -> dict:
-    """Interval at level 1 - alpha, verdict, and how many seeds would decide an undecided row."""
-    low, high, decision = decide(comparison, margin, alpha)
+def _decide(row: dict, comparison: Comparison, margin: float, alpha: float) -> dict:
+    """Interval at level 1 - alpha, verdict, how many seeds would decide an undecided row, and the task it hangs on."""
+    low, high, decision, carrier = decide(comparison, margin, alpha)
     needed = None
     if decision == UNDECIDED:
         needed = seeds_to_decide(comparison.effect, comparison.with_, comparison.without, margin, alpha)
-        if needed is not None and comparison.carrier is not None:
-            needed = max(needed, ONE_TASK_SEEDS)
-    return {"low": low, "high": high, "level": 1 - alpha, "verdict": decision, "seeds_needed": needed}
+        # From half the margin on, an interval that narrows leaves 0 before it falls below the margin.
+        few_tasks = len(comparison.with_) < 3 and comparison.effect.value > margin / 2
+        if needed is not None and (carrier is not None or few_tasks):
+            needed = max(needed, CARRIED_SEEDS)
+    note = row["note"]
+    if carrier is not None:
+        note = "; ".join(filter(None, [note, f"carried by one task, {comparison.tasks[carrier]}"]))
+    return {"low": low, "high": high, "level": 1 - alpha, "verdict": decision, "seeds_needed": needed, "note": note}
 
 
-def decide(comparison: Comparison, margin: float, alpha: float) -> tuple[float, float, str]:
-    """Interval at level 1 - alpha and its verdict; an effect that one task carries takes five seeds to help or hurt.
+def decide(comparison: Comparison, margin: float, alpha: float) -> tuple[float, float, str, int | None]:
+    """Interval at level 1 - alpha, its verdict, and the task that carries an effect that helps or hurts, if one does.
 
-    With 3 runs per arm the arms separate completely on one task by chance in 1 of 10 comparisons, which no interval
-    can know.
+    An effect that one task carries takes five seeds: with 3 runs per arm the arms separate completely on one task by
+    chance in 1 of 10 comparisons, which no interval can know.
     """
     low, high = comparison.effect.interval(1 - alpha)
     decision = verdict(low, high, margin)
-    if decision in (HELPS, HURTS) and comparison.carrier is not None and comparison.fewest < ONE_TASK_SEEDS:
+    carrier = comparison.carrier if decision in (HELPS, HURTS) else None
+    if carrier is not None and comparison.fewest < CARRIED_SEEDS:
         decision = UNDECIDED
-    return low, high, decision
+    return low, high, decision, carrier
 
 
 def verdict(low: float, high: float, margin: float) -> str:

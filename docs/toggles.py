@@ -43,7 +43,9 @@ def toggle(group: str, default: str) -> str:
     """One section: what the paper did and found, the equations, the options with their defaults."""
     module = importlib.import_module(f"agent.toggles.{group}")
     title, _, body = inspect.getdoc(module).partition("\n\n")
-    parts = [f"## `{group}`\n\n**{title}** Code: [`agent/toggles/{group}.py`](../agent/toggles/{group}.py).\n\n{body}\n"]
+    parts = [
+        f"## `{group}`\n\n**{title}** Code: [`agent/toggles/{group}.py`](../agent/toggles/{group}.py).\n\n{body}\n"
+    ]
     for path in options(group):
         doc = inspect.getdoc(get_class(target(path))).partition("\n\n")[0].replace("\n", " ")
         parts.append(f"{heading(group, path, default)}\n\n{doc}\n\n{listing(path)}")

@@ -96,7 +96,8 @@ def test_the_other_kind_of_actions_is_printed_beside(study):
     rows = judge(study, claim())
     assert rows.actions.tolist() == ["discrete", "continuous"] and rows.stated.tolist() == [True, False]
     assert rows.tasks.tolist() == [3, 1]
-    assert rows.verdict.tolist() == ["helps", "helps"] and rows.agrees.tolist() == ["yes", ""]
+    assert rows.verdict.tolist() == ["helps", "undecided"] and rows.agrees.tolist() == ["yes", ""]
+    assert rows.note.tolist() == ["", "carried by one task, pendulum"] and rows.seeds_needed.iloc[1] == 5
 
 
 def test_levels_are_adjusted_for_the_claims_that_have_data(study):
@@ -168,6 +169,22 @@ def test_an_effect_of_one_task_takes_five_seeds(two_arms, seeds, verdict):
     assert row.seeds_needed == (5 if seeds == 3 else None)
 
 
+@pytest.mark.parametrize(("others", "verdict"), [(-0.05, "undecided"), (0.05, "helps")])
+def test_an_effect_that_the_other_tasks_do_not_share_is_carried(two_arms, others, verdict):
+    tasks = ("acrobot", "space_invaders", "asterix", "breakout")
+    steady = {task: [0.5, 0.51, 0.505] for task in tasks}
+    moved = {task: [value + others for value in values] for task, values in steady.items()}
+    row = two_arms({"cartpole": [0.9, 0.91, 0.92], **moved}, {"cartpole": [0.1, 0.12, 0.11], **steady})
+    assert row.low > 0.1 and row.verdict == verdict
+    assert row.note == ("" if verdict == "helps" else "carried by one task, cartpole")
+
+
+def test_two_tasks_cannot_vouch_for_each_other(two_arms):
+    high, low = [0.9, 0.91, 0.92], [0.1, 0.12, 0.11]
+    row = two_arms({"cartpole": high, "acrobot": high}, {"cartpole": low, "acrobot": low})
+    assert row.low > 0.1 and row.verdict == "undecided" and row.seeds_needed == 5
+
+
 def test_no_common_seed_is_no_data(tmp_path):
     for seed in (0, 1):
         write_run(tmp_path, "baseline", seed=seed)
@@ -231,4 +248,4 @@ def test_an_absent_claims_file_is_named(tmp_path):
 def test_rows_are_a_frame_that_can_be_saved(study, tmp_path):
     rows = judge(study, claim())
     rows.to_csv(tmp_path / "claims.csv")
-    assert pd.read_csv(tmp_path / "claims.csv").verdict.tolist() == ["helps", "helps"]
+    assert pd.read_csv(tmp_path / "claims.csv").verdict.tolist() == ["helps", "undecided"]
