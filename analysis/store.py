@@ -15,6 +15,7 @@ from analysis import InputError
 SCHEMA = 1
 SCORES = ["step", "env_frames", "kind", "episode", "return", "length"]
 KINDS = ["train", "eval"]
+ACTIONS = ("discrete", "continuous")
 NUMBERS = [
     *("planned_steps", "prefill", "steps", "env_frames", "gradient_steps", "wall_seconds"),
     *("random", "reference", "parameters", "saturation"),
@@ -75,17 +76,6 @@ def export(store: Store, path: str | os.PathLike, kinds: tuple[str, ...] = ("eva
     frame.to_csv(path, index=False, compression=compression)
 
 
-def metrics(run_folder: str | os.PathLike) -> pd.DataFrame:
-    """The metrics.jsonl of one run as a frame, one row per logged step; a cut-off last line is left out."""
-    rows = []
-    for line in (Path(run_folder) / "metrics.jsonl").read_text().splitlines():
-        try:
-            rows.append(json.loads(line))
-        except json.JSONDecodeError:
-            break
-    return pd.DataFrame(rows)
-
-
 def _load_folder(root: Path) -> Store:
     problems: list[Problem] = []
     records, chunks = [], []
@@ -128,6 +118,11 @@ def _read_run(folder: str, source: str, names: list[str]) -> dict:
     missing = [key for key in ("suite", "task", "arm", "seed", "status") if key not in raw]
     if missing:
         raise ValueError(f"run.json lacks {', '.join(missing)}")
+    for key in ("suite", "task", "arm", "status"):
+        if not isinstance(raw[key], str):
+            raise ValueError(f"{key} in run.json is a name; got {json.dumps(raw[key])}")
+    if raw.get("actions") not in ACTIONS:
+        raise ValueError(f"actions in run.json is {json.dumps(raw.get('actions'))}; allowed: {', '.join(ACTIONS)}")
     config = raw.get("config") or {}
     task, run, recipe = (config.get(key) or {} for key in ("task", "run", "recipe"))
     saturation = {key: value for key, value in (raw.get("saturation") or {}).items() if value is not None}
@@ -136,7 +131,7 @@ def _read_run(folder: str, source: str, names: list[str]) -> dict:
         "source": source,
         **{key: raw[key] for key in ("suite", "task", "arm", "status")},
         "seed": int(raw["seed"]),
-        "actions": raw.get("actions"),
+        "actions": raw["actions"],
         "planned_steps": run.get("steps"),
         "prefill": recipe.get("prefill") or 0,
         **{key: raw.get(key) for key in ("steps", "env_frames", "gradient_steps", "wall_seconds")},
@@ -237,12 +232,17 @@ def _load_csv(path: Path) -> Store:
 
 
 def _one_run_per_cell(store: Store) -> Store:
-    """Keeps one run per (suite, task, arm, seed), all runs of a task with the same budget, and lists the others."""
+    """Keeps one run per (suite, task, arm, seed), all runs of a task with the same budget, and lists the others.
+
+    The budget is that of most finished runs of the task, or of most runs where none is finished.
+    """
     runs, problems = store.runs, list(store.problems)
     budgets = runs.planned_steps.fillna(-1)
-    common = budgets.groupby([runs.suite, runs.task]).transform(lambda values: values.mode().max())
+    task, done = [runs.suite, runs.task], runs.status == "done"
+    counted = budgets.where(done | ~done.groupby(task).transform("any"))
+    common = counted.groupby(task).transform(lambda values: values.mode().max())
     for _, row in runs[budgets != common].iterrows():
-        lengths = f"{row.planned_steps:g} steps, most runs of {row.task} have {common[row.name]:g}"
+        lengths = f"{row.planned_steps:g} steps, the runs of {row.task} that are used have {common[row.name]:g}"
         problems.append(Problem(row.source, f"left out: {lengths}"))
     runs = runs[budgets == common]
     best = runs.assign(done=runs.status == "done").sort_values(["done", "env_frames"], ascending=False, kind="stable")

@@ -88,8 +88,43 @@ def test_runs_of_another_length_are_not_mixed_in(tmp_path):
     loaded = store.load(tmp_path)
     assert sorted(loaded.runs.seed) == [0, 1, 2]
     assert (
-        messages(loaded)["mini/cartpole/baseline/3-abcd"] == "left out: 100000 steps, most runs of cartpole have 8000"
+        messages(loaded)["mini/cartpole/baseline/3-abcd"]
+        == "left out: 100000 steps, most finished runs of cartpole have 8000"
     )
+
+
+def test_finished_runs_set_the_length(tmp_path):
+    for seed in range(3):
+        write_run(tmp_path, seed=seed)
+    for seed in range(4):
+        write_run(tmp_path, seed=seed, digest="old", planned=20_000, status="interrupted")
+        write_run(tmp_path, task="acrobot", seed=seed, planned=20_000, status="running")
+    loaded = store.load(tmp_path)
+    assert loaded.runs.groupby("task").planned_steps.unique().map(list).to_dict() == {
+        "cartpole": [8000],
+        "acrobot": [20_000],
+    }
+    assert sum("left out: 20000 steps" in problem.message for problem in loaded.problems) == 4
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        *(
+            (key, None, f"left out: {key} in run.json is a name; got null")
+            for key in ("suite", "task", "arm", "status")
+        ),
+        ("suite", {"name": "mini"}, 'left out: suite in run.json is a name; got {"name": "mini"}'),
+        ("actions", None, "left out: actions in run.json is null; allowed: discrete, continuous"),
+        ("actions", ["x"], 'left out: actions in run.json is ["x"]; allowed: discrete, continuous'),
+    ],
+)
+def test_a_run_without_a_proper_name_is_left_out(tmp_path, field, value, message):
+    write_run(tmp_path)
+    change(write_run(tmp_path, seed=1), **{field: value})
+    loaded = store.load(tmp_path)
+    assert loaded.runs.seed.tolist() == [0]
+    assert list(messages(loaded).values()) == [message]
 
 
 def test_an_export_holds_everything(study, tmp_path):
@@ -121,8 +156,3 @@ def test_useless_input_is_refused_in_one_line(tmp_path):
     (tmp_path / "some.gz").write_bytes(b"not gzip")
     with pytest.raises(InputError, match="not a csv of runs"):
         store.load(tmp_path / "some.gz")
-
-
-def test_metrics_of_one_run(study):
-    frame = store.metrics(study / "mini" / "cartpole" / "baseline" / "0-abcd")
-    assert frame.kl.tolist() == [1.0, 0.5] and frame.step.tolist() == [1000, 2000]
