@@ -17,12 +17,12 @@ import yaml
 from analysis import InputError
 from analysis.effects import Effect, levels, seeds_to_decide, welch
 from analysis.scores import samples
+from analysis.store import ACTIONS
 
 DEFAULT = Path(__file__).parents[1] / "sweeps" / "claims.yaml"
 HELPS, HURTS, NO_HELP, UNDECIDED = "helps", "hurts", "no substantial help", "undecided"
 DEGENERATE, NO_DATA = "degenerate arm", "no data"
 AGREES = {"helps": {HELPS}, "no_help": {NO_HELP, HURTS}, "none": set()}
-ACTIONS = ("discrete", "continuous")
 SATURATED = 0.9
 NO_LEARNING = 0.05
 LEAVE_OUT_LEVEL = 0.95

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from analysis.claims import HELPS, HURTS, NO_HELP
+from analysis.claims import HELPS, HURTS, NO_HELP, common_runs
 from analysis.scores import normalise, samples
 from analysis.stats import paper_aggregates
 from analysis.study import Study
@@ -124,12 +124,13 @@ def _aggregates(study: Study, own: pd.DataFrame) -> dict[str, float]:
 
 
 def by_task(study: Study, claim: str) -> pd.DataFrame:
-    """`better_worse_tied` of a claim's two arms on the tasks that both have; Atari scores by the unclipped record."""
+    """`better_worse_tied` of a claim's two arms on the runs of its verdict; Atari scores by the unclipped record."""
     scheme = "record" if study.scheme == "clipped_record" else study.scheme
     frame, _ = normalise(study.scores, scheme)
     row = study.verdicts[(study.verdicts.claim == claim) & study.verdicts.stated].iloc[0]
-    frame = frame[frame.actions == row.actions]
-    return better_worse_tied(samples(frame, row["with"]), samples(frame, row["without"]))
+    arms = row["with"], row["without"]
+    used, _ = common_runs(frame[frame.actions == row.actions], arms)
+    return better_worse_tied(*(samples(used, arm) for arm in arms))
 
 
 def better_worse_tied(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> pd.DataFrame:

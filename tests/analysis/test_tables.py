@@ -70,6 +70,22 @@ def test_games_count_tasks_beside_the_papers(ours):
     assert "long_term_entropy" not in table.index
 
 
+def test_games_are_counted_on_the_runs_of_the_verdict(tmp_path):
+    for task in ("cartpole", "acrobot", "space_invaders"):
+        for seed in range(3):
+            write_run(tmp_path, "baseline", task, seed, finals=0.5 + 0.02 * seed)
+        for seed in range(2):
+            write_run(tmp_path, "latent=gaussian", task, seed, finals=0.4 + 0.02 * seed)
+    write_run(tmp_path, "latent=gaussian", "acrobot", 9, finals=5.0)  # a seed that the baseline lacks
+    for arm, seed in (("baseline", 0), ("baseline", 1), ("latent=gaussian", 0)):
+        write_run(tmp_path, arm, "breakout", seed, finals=3.0 + seed)  # a single common seed beside tasks of two
+    ours = studies.one(tmp_path)
+    row, table = ours.verdicts.iloc[0], tables.by_task(ours, "categorical_latents")
+    assert sorted(table.task) == ["acrobot", "cartpole", "space_invaders"] and row.tasks == 3
+    assert table.runs.sum() == row.runs_with + row.runs_without == 12
+    assert table.difference.mean() == pytest.approx(row.effect)
+
+
 def test_the_papers_counts_add_up_to_55():
     assert {sum(counts) for counts in tables.PAPER_GAMES.values()} == {55}
 
