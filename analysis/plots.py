@@ -108,8 +108,8 @@ def curves(frame: pd.DataFrame, label: str, source: str) -> Figure:
 
 
 def aggregates(study: Study, seed: int = 0) -> Figure:
-    """Mean, median, IQM and optimality gap of every arm over the tasks that they share, with intervals."""
-    arms, shared = _shared(study)
+    """Mean, median, IQM and optimality gap of the arms that have all of the baseline's tasks, with intervals."""
+    arms, shared, lacking = _shared(study)
     table = stats.aggregates(arms, seed)
     figure = Figure(figsize=(10, 1.4 + 0.35 * len(arms)), layout="constrained")
     panels = figure.subplots(1, len(stats.AGGREGATES), sharey=True)
@@ -126,12 +126,15 @@ def aggregates(study: Study, seed: int = 0) -> Figure:
     panels[0].set_ylim(-0.6, len(names) - 0.4)
     panels[0].set_xlabel(f"normalised score ({_words(study.scheme)})")
     runs = sum(len(cell) for cells in arms.values() for cell in cells)
-    return _counted(figure, f"{size(runs, len(shared))}, suite {study.suite}; 95% stratified bootstrap intervals")
+    return _counted(
+        figure, f"{size(runs, len(shared))}, suite {study.suite}; 95% stratified bootstrap intervals{lacking}"
+    )
 
 
 def profiles(study: Study, seed: int = 0) -> Figure:
-    """Performance profiles: of each arm the share of runs above a score, with pointwise 95% bands."""
-    arms, shared = _shared(study)
+    """Performance profiles: of each arm with all of the baseline's tasks the share of runs above a score, with
+    pointwise 95% bands."""
+    arms, shared, lacking = _shared(study)
     everything = np.concatenate([np.concatenate(arm) for arm in arms.values()])
     thresholds = np.linspace(min(0, everything.min()), everything.max(), 101)
     figure = Figure(figsize=(7, 4.2), layout="constrained")
@@ -146,7 +149,7 @@ def profiles(study: Study, seed: int = 0) -> Figure:
     axes.set_ylim(0, 1.02)
     _legend(figure, [axes])
     runs = sum(len(cell) for cells in arms.values() for cell in cells)
-    return _counted(figure, f"{size(runs, len(shared))}, suite {study.suite}")
+    return _counted(figure, f"{size(runs, len(shared))}, suite {study.suite}{lacking}")
 
 
 def games(study: Study, claim: str) -> Figure:
@@ -177,19 +180,22 @@ def bars(table: pd.DataFrame, title: str, label: str, source: str) -> Figure:
     return _counted(figure, f"{size(int(table.runs.sum()), len(table))}, {source}")
 
 
-def _shared(study: Study) -> tuple[dict[str, list[np.ndarray]], list[str]]:
-    """Samples of the arms on their common tasks of the suite's more frequent kind of actions, and these tasks.
+def _shared(study: Study) -> tuple[dict[str, list[np.ndarray]], list[str], str]:
+    """Samples of the arms on the baseline's tasks, these tasks, and a line that names the arms lacking some of them.
 
-    Where no task is common to all arms, those of the baseline and the arms that have them all.
+    Only tasks of the suite's more frequent kind of actions count. Without a baseline its part is played by the arm with
+    most tasks.
     """
     frame = study.scores
     frame = frame[frame.actions == frame.drop_duplicates("task").actions.mode()[0]]
     by_arm = {arm: set(frame.task[frame.arm == arm]) for arm in study.arms}
     by_arm = {arm: tasks for arm, tasks in by_arm.items() if tasks}
-    shared = sorted(set.intersection(*by_arm.values()) or next(iter(by_arm.values())))
+    shared = by_arm.get("baseline") or max(by_arm.values(), key=len)
     frame = frame[frame.task.isin(shared)]
-    arms = [arm for arm, tasks in by_arm.items() if tasks.issuperset(shared)]
-    return {arm: list(samples(frame, arm).values()) for arm in arms}, shared
+    lacking = [arm for arm, tasks in by_arm.items() if not tasks >= shared]
+    arms = {arm: list(samples(frame, arm).values()) for arm in by_arm if arm not in lacking}
+    note = f"\nleft out, as tasks are missing: {', '.join(lacking)}" if lacking else ""
+    return arms, sorted(shared), note
 
 
 def _grid(count: int, height: float) -> tuple[Figure, list[Axes]]:

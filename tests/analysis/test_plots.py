@@ -68,6 +68,20 @@ def test_arms_without_a_common_task_do_not_mix(tmp_path):
     assert any(text.startswith("4 runs, 2 tasks") for text in labels) and "a=1" not in labels
 
 
+def test_an_arm_with_few_tasks_is_left_out_and_named(tmp_path):
+    for arm in ("baseline", "latent=gaussian"):
+        for task in ("cartpole", "acrobot", "space_invaders"):
+            for seed in range(2):
+                write_run(tmp_path, arm, task, seed, finals=0.5 + seed / 10)
+    write_run(tmp_path, "kl.alpha=0.5", "cartpole")
+    ours = studies.one(tmp_path)
+    for draw in (plots.aggregates, plots.profiles):
+        labels = texts(draw(ours))
+        caption = next(text for text in labels if text.startswith("12 runs, 3 tasks"))
+        assert caption.endswith("left out, as tasks are missing: kl.alpha=0.5")
+        assert "latent=gaussian" in labels and "kl.alpha=0.5" not in labels
+
+
 def test_task_bars_are_sorted_and_coloured(ours):
     figure = plots.games(ours, "categorical_latents")
     widths = [bar.get_width() for bar in figure.axes[0].patches]
