@@ -27,13 +27,14 @@ ARMS = {(MAIN, "dreamerv2"): DREAMER, (MAIN, "nosched"): NO_SCHEDULES, (SCHEDULE
 FINAL_FRAMES = 199e6  # the last bin that all complete runs have
 COMPLETE_FRAMES = 195e6
 GAMES = 55
+CURVE = ("task", "method", "seed", "xs", "ys")
 
 
 def load(source: str) -> Store:
     """Reads the three score files from a folder, or below a URL; raises `InputError` if it cannot."""
     runs, points = [], []
     for name in (MAIN, SCHEDULES):
-        for raw in _read(source, name):
+        for raw in _read_curves(source, name):
             arm = ARMS.get((name, raw["method"]))
             if arm is None:
                 raise InputError(f"{name}: method '{raw['method']}' is not known; allowed: dreamerv2, nosched")
@@ -42,7 +43,7 @@ def load(source: str) -> Store:
                 pd.DataFrame({"run": len(points), "env_frames": raw["xs"], "score": raw["ys"]}).assign(episodes=10)
             )
     known = atari_reference()
-    baselines = _read(source, BASELINES)
+    baselines = _read_baselines(source, [f"atari_{task}" for task in known.index])
     for arm, column in PUBLISHED_BASELINES.items():
         for task in known.index:
             score = baselines[f"atari_{task}"][column]
@@ -62,6 +63,38 @@ def _read(source: str, name: str):
         return json.loads((Path(source) / name).read_text())
     except (OSError, URLError, json.JSONDecodeError) as error:
         raise InputError(f"{source}: cannot read the official score file {name} ({error})") from error
+
+
+def _read_curves(source: str, name: str) -> list[dict]:
+    """The runs of a score file, each with its curve as equally many numbers `xs` (frames) and `ys` (scores)."""
+    runs = _read(source, name)
+    if not isinstance(runs, list) or not runs:
+        raise InputError(f"{source}: {name} is not a list of runs")
+    for number, run in enumerate(runs, start=1):
+        where = f"{source}: {name}: run {number}"
+        if missing := [key for key in CURVE if not isinstance(run, dict) or key not in run]:
+            raise InputError(f"{where} lacks the key {', '.join(missing)}")
+        for key in ("xs", "ys"):
+            if not isinstance(run[key], list) or not all(isinstance(value, int | float) for value in run[key]):
+                raise InputError(f"{where}: {key} is not a list of numbers")
+        if not 0 < len(run["xs"]) == len(run["ys"]):
+            raise InputError(f"{where}: xs has {len(run['xs'])} numbers and ys {len(run['ys'])}")
+        if not isinstance(run["task"], str) or not str(run["seed"]).isdigit():
+            raise InputError(f"{where}: task is '{run['task']}' and seed '{run['seed']}'; they are a name and a number")
+    return runs
+
+
+def _read_baselines(source: str, games: list[str]) -> dict[str, dict[str, float]]:
+    """The scores of the published baselines by game and column."""
+    scores = _read(source, BASELINES)
+    for game in games:
+        own = scores.get(game) if isinstance(scores, dict) else None
+        if not isinstance(own, dict):
+            raise InputError(f"{source}: {BASELINES} lacks the key {game}")
+        for column in PUBLISHED_BASELINES.values():
+            if not isinstance(own.get(column), int | float):
+                raise InputError(f"{source}: {BASELINES}: {game} has no number {column}")
+    return scores
 
 
 def _run(file: str, raw: dict, arm: str, number: int) -> dict:

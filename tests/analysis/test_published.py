@@ -92,3 +92,30 @@ def test_the_files_may_lie_behind_a_url(published_folder):
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match="atari-dreamerv2.json"):
         published.load(str(tmp_path))
+
+
+CURVE = '{"task": "atari_pong", "method": "dreamerv2", "seed": "0", "xs": [1, 2], "ys": [3, 4]}'
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        (published.MAIN, "{}", "is not a list of runs"),
+        (published.MAIN, "[]", "is not a list of runs"),
+        (published.MAIN, '[{"a": 1}]', "run 1 lacks the key task, method, seed, xs, ys"),
+        (published.SCHEDULES, f"[{CURVE}, 3]", "run 2 lacks the key task"),
+        (published.SCHEDULES, f"[{CURVE.replace('4', 'null')}]", "run 1: ys is not a list of numbers"),
+        (published.SCHEDULES, f"[{CURVE.replace('3, 4', '3')}]", "run 1: xs has 2 numbers and ys 1"),
+        (published.MAIN, f"[{CURVE.replace('dreamerv2', 'x')}]", "method 'x' is not known"),
+        (published.BASELINES, "{}", "lacks the key atari_alien"),
+        (published.BASELINES, "[1]", "lacks the key atari_alien"),
+        (published.BASELINES, '{"atari_alien": {"iqn_sticky_2e8": 1}}', "atari_alien has no number rainbow_sticky_2e8"),
+    ],
+)
+def test_a_wrong_file_is_named_with_what_it_lacks(tmp_path, name, text, message):
+    for own in (published.MAIN, published.SCHEDULES):
+        (tmp_path / own).write_text(f"[{CURVE}]")
+    (tmp_path / published.BASELINES).write_text("{}")
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InputError, match=f"{name}.*{message}"):
+        published.load(str(tmp_path))
