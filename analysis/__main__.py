@@ -76,8 +76,12 @@ def _runs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runs", default="runs", help="folder of runs, or an exported csv (runs)")
 
 
+def _console() -> Console:
+    return Console() if sys.stdout.isatty() else Console(width=PIPED)
+
+
 def _table(options: argparse.Namespace) -> None:
-    console = Console() if sys.stdout.isatty() else Console(width=PIPED)
+    console = _console()
     for ours in study.load(options.runs, options.claims, options.suite, options.window):
         folder = _folder(options.out, ours)
         _write_tables(ours, folder)
@@ -159,6 +163,7 @@ def _plot(options: argparse.Namespace) -> None:
             figures[f"{row['claim']}_tasks"] = plots.games(ours, row["claim"])
         for name, figure in figures.items():
             plots.save(figure, folder / name)
+        _print_problems(_console(), ours.problems, folder)
         print(f"{len(figures)} figures are in {folder}")
 
 
@@ -166,6 +171,7 @@ def _report(options: argparse.Namespace) -> None:
     for ours in study.load(options.runs, options.claims, options.suite):
         path = _folder(options.out, ours) / "report.html"
         report.build(options.runs, options.claims, ours.suite, options.published, path)
+        _print_problems(_console(), ours.problems, path.parent)
         print(f"The report is {path}")
 
 
@@ -226,7 +232,8 @@ def _print_problems(console: Console, problems: list[Problem], folder: Path) -> 
     for problem in problems[:SHOWN]:
         console.print(f"{problem.source}: {problem.message}", style="yellow", highlight=False, markup=False)
     if len(problems) > SHOWN:
-        console.print(f"and {len(problems) - SHOWN} more in {folder / 'problems.csv'}", highlight=False)
+        more = f"and {len(problems) - SHOWN} more, which `table` writes to {folder / 'problems.csv'}"
+        console.print(more, highlight=False, markup=False)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import yaml
 from analysis import InputError
 from analysis.effects import Effect, levels, seeds_to_decide, welch
 from analysis.scores import samples
+from analysis.stats import probability_of_improvement
 from analysis.store import ACTIONS
 
 DEFAULT = Path(__file__).parents[1] / "sweeps" / "claims.yaml"
@@ -185,7 +186,7 @@ def _compare(
         "actions": actions,
         "stated": actions == claim.where,
         "verdict": NO_DATA,
-        **dict.fromkeys(["effect", "low", "high", "level"], np.nan),
+        **dict.fromkeys(["effect", "low", "high", "level", "probability_of_improvement"], np.nan),
         **dict.fromkeys(["tasks", "runs_with", "runs_without", "seeds_fewest", "seeds_most"], 0),
         **dict.fromkeys(["parameters_with", "parameters_without", "seeds_needed"]),
         "note": "",
@@ -205,6 +206,7 @@ def _compare(
     notes += [*_data_notes(comparison), *_saturation_notes(used, arms)]
     row |= {
         "effect": comparison.effect.value,
+        "probability_of_improvement": probability_of_improvement(with_, without),
         "verdict": DEGENERATE if _degenerate(used) else UNDECIDED,
         "tasks": len(with_),
         "runs_with": sum(map(len, with_)),

@@ -1,6 +1,6 @@
 """One suite's runs, scored, normalised and judged: what tables, figures and notebooks start from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -43,13 +43,22 @@ def load(
     suite: str | None = None,
     window: str = "last",
 ) -> list[Study]:
-    """The studies in a folder of runs or an exported csv, one per suite, or the one that is asked for."""
+    """The studies in a folder of runs or an exported csv, one per suite, or the one that is asked for.
+
+    Suites for which the claims give no margin are listed among the problems, unless there is no other.
+    """
     rows = claims.load(claims_file)
     everything = store.load(runs)
     present = sorted(everything.runs.suite.unique())
     if suite is not None and suite not in present:
         raise InputError(f"{runs}: no runs of suite '{suite}'; there are runs of: {', '.join(present)}")
-    return [_study(everything.where(suite=name), rows, name, window) for name in ([suite] if suite else present)]
+    judged = [name for name in present if name in rows.margin]
+    if suite is not None or not judged:
+        judged = [suite or present[0]]
+    message = f"left out: the claims give no margin for it, they do for: {', '.join(rows.margin)}"
+    skipped = [Problem(f"suite {name}", message) for name in present if name not in rows.margin]
+    everything = replace(everything, problems=[*skipped, *everything.problems])
+    return [_study(everything.where(suite=name), rows, name, window) for name in judged]
 
 
 def one(runs: str | Path, claims_file: str | Path = claims.DEFAULT, suite: str | None = None) -> Study:

@@ -60,6 +60,7 @@ def _printable(rows: pd.DataFrame) -> pd.DataFrame:
             "effect": rows.effect.map(number),
             "interval": [interval(row.low, row.high) for row in rows.itertuples()],
             "level": ["" if pd.isna(level) else f"{level:.1%}" for level in rows.level],
+            "probability of improvement": [_share(value) for value in rows.probability_of_improvement],
             "verdict": rows.verdict,
             "paper": rows.paper.map(PAPER),
             "agrees": rows.agrees,
@@ -81,6 +82,10 @@ def number(value: float) -> str:
 def interval(low: float, high: float) -> str:
     """An interval of an effect, as in `[-0.012, +0.034]`."""
     return "" if pd.isna(low) else f"[{low:+.3f}, {high:+.3f}]"
+
+
+def _share(value: float) -> str:
+    return "" if pd.isna(value) else f"{value:.2f}"
 
 
 def _range(low: int, high: int) -> str:

@@ -145,6 +145,7 @@ def test_all_seeds_count_where_their_numbers_mean_nothing(two_arms):
 def test_collapsed_seeds_stay_in(two_arms):
     row = two_arms({"cartpole": [0.9, 0.9, 0.0]}, {"cartpole": [0.2, 0.2, 0.2]})
     assert row.effect == pytest.approx(0.4) and row.verdict == "undecided"
+    assert row.probability_of_improvement == pytest.approx(2 / 3)
 
 
 def test_a_saturated_toggle_is_no_verdict(two_arms):

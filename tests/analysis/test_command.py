@@ -63,6 +63,18 @@ def test_suites_are_kept_apart(tmp_path):
     assert [path.name for path in (tmp_path / "one").iterdir()] == ["gym"]
 
 
+def test_a_suite_without_a_margin_does_not_stop_the_others(tmp_path, capsys):
+    write_run(tmp_path / "runs")
+    write_run(tmp_path / "runs", suite="another", digest="other")
+    command = ["table", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path)]
+    assert main(command) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"runs", "mini"}
+    assert "suite another: left out: the claims give no margin for it" in capsys.readouterr().out
+    assert pd.read_csv(tmp_path / "mini" / "problems.csv").source.tolist() == ["suite another"]
+    assert main([*command, "--suite", "another"]) == 2
+    assert "no margin for suite 'another'" in capsys.readouterr().err
+
+
 def test_a_claims_file_of_ones_own(study, tmp_path, capsys):
     own = tmp_path / "mine.yaml"
     row = "{id: mine, paper: none, with: latent=binary, without: latent=gaussian, where: discrete}"

@@ -27,6 +27,7 @@ def test_the_two_lists(ours):
     row = lists[tables.HELPED].iloc[0]
     assert re.fullmatch(r"\[\+0\.\d{3}, \+0\.\d{3}\]", row.interval) and row.level == "98.8%"
     assert (row.runs, row.seeds, row.tasks, row.parameters) == ("12 + 12", "4", 3, "100,000 vs 90,000")
+    assert row["probability of improvement"] == "1.00"
     open_row = lists[tables.OPEN].set_index("change").loc["gru_layer_norm"]
     assert int(open_row["seeds to decide"]) > 4
 
