@@ -218,7 +218,10 @@ def _calibrate(options: argparse.Namespace) -> None:
         finals = published.finals(published.load(options.source))
         own, _ = scores.normalise(finals[finals.arm == published.DREAMER], "clipped_record")
         scenarios["published runs (55 games)"] = calibration.residuals(own)
-    options.out.write_text(calibration.page(calibration.table(options.studies, scenarios), scenarios, options.studies))
+    results = calibration.table(options.studies, scenarios)
+    command = f"python -m analysis calibrate --studies {options.studies}"
+    command += " --from FOLDER" * bool(options.source) + f" --out {options.out}"
+    options.out.write_text(calibration.page(results, scenarios, options.studies, command))
     print(f"The table is in {options.out}")
 
 

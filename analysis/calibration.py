@@ -5,33 +5,47 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from analysis.claims import HELPS, Comparison, decide
+from analysis.claims import HELPS, HURTS, Comparison, decide
 from analysis.effects import levels, welch
 from analysis.tables import markdown
 
 SEEDS = (3, 5, 10)
 CLAIMS, BASELINE_WITHOUT = 13, 4  # comparisons with the shared baseline, and in how many of them it is `without`
 MARGIN, EFFECT, RESAMPLES = 0.10, 0.20, 500
+SMALL = 0.05  # an effect that is easily given the wrong sign
+HOLDS = (0.93, 0.98)  # shares of covering 95% intervals that the page does not remark on
+USED = "Welch t (used)"
 TASK_SPREADS = np.array([0.05, 0.10, 0.15, 0.20, 0.25])
 
 PAGE = """# Do the intervals hold?
 
-Simulated studies with known effects, {studies} per row (`python -m analysis calibrate`). Each compares two arms on five
-tasks. A 95% interval should contain the true effect in 95% of the studies. The last column simulates whole studies in
-which nothing has an effect, 13 claims that share one baseline, and counts those with at least one "helps"; it should be
-at most 5%. Simulation error: about {error:.1f} points (two standard errors of a share of 95%).
+Simulated studies with known effects, {studies} per row, written by
+
+```sh
+{command}
+```
+
+Each compares two arms on five tasks; the published runs have 55. A 95% interval should contain the true effect in 95%
+of the studies. The last two columns simulate whole studies of 13 claims that share one baseline, at the verdicts'
+adjusted levels. The first of them counts studies in which nothing has an effect and at least one claim "helps". The
+second counts those in which every effect is -{small} and at least one claim "helps", or every effect is +{small} and at
+least one "hurts" (half of the studies each). Both should be at most 5%. Simulation error: about {error:.1f} points (two
+standard errors of a share of 95%).
 
 {table}
+{remark}
+
 The scenarios:
 
 {scenarios}
 
 The percentile bootstrap is what most papers use. With 3 to 5 seeds it is too narrow: there are few runs to resample,
-and their spread is underestimated. The stratified Welch t keeps its level in every scenario, so the verdicts use it.
+and their spread is underestimated. The stratified Welch t is nearest to its level throughout, so the verdicts use it.
 
 The case that no interval can hold: where one task is a coin toss and the others hardly vary, three runs of an arm agree
-by chance one time in four, and the spread looks like none. So an effect that one task carries takes five seeds to be
-called "helps" or "hurts"; with fewer the verdict is "undecided".
+by chance one time in four, and the spread looks like none. So with fewer than five seeds an effect "helps" or "hurts"
+only if its 95% interval still lies on the same side of 0 when any one task is left out. Otherwise, and always with one
+or two tasks, the verdict is "undecided".
 """
 
 # A scenario draws the deviations of runs from their arm's true mean: (arms, M, R) with mean 0 in every cell.
@@ -129,7 +143,7 @@ def _welch(first: np.ndarray, second: np.ndarray, level: float, rng: np.random.G
     return welch(first, second).interval(level)
 
 
-METHODS = {"Welch t (used)": _welch, "studentised bootstrap": studentised, "percentile bootstrap": percentile}
+METHODS = {USED: _welch, "studentised bootstrap": studentised, "percentile bootstrap": percentile}
 
 
 def coverage(scenario: Scenario, seeds: int, studies: int, seed: int = 0, level: float = 0.95) -> dict[str, float]:
@@ -145,30 +159,40 @@ def coverage(scenario: Scenario, seeds: int, studies: int, seed: int = 0, level:
 
 
 def false_helps(scenario: Scenario, seeds: int, studies: int, seed: int = 0) -> float:
-    """Share of simulated studies without any effect in which at least one of 13 claims "helps", after Holm.
+    """Share of simulated studies without any effect in which at least one of 13 claims "helps", after Holm."""
+    rng = np.random.default_rng(seed)
+    return sum(HELPS in _verdicts(scenario, seeds, 0.0, rng) for _ in range(studies)) / studies
 
-    All claims share the baseline's runs, as in a real study.
+
+def wrong_signs(scenario: Scenario, seeds: int, studies: int, seed: int = 0, effect: float = SMALL) -> float:
+    """Share of simulated studies in which at least one of 13 claims is given the wrong sign.
+
+    In every other study all true effects are -`effect` and "helps" is wrong, in the rest `effect` and "hurts" is.
     """
     rng = np.random.default_rng(seed)
-    wrong = 0
-    for _ in range(studies):
-        baseline, *others = scenario(rng, 1 + CLAIMS, seeds)
-        pairs = [(arm, baseline) if i < BASELINE_WITHOUT else (baseline, arm) for i, arm in enumerate(others)]
-        comparisons = [Comparison(first, second, welch(first, second)) for first, second in pairs]
-        alphas = levels([one.effect for one in comparisons], MARGIN)
-        verdicts = [decide(one, MARGIN, alpha)[2] for one, alpha in zip(comparisons, alphas, strict=True)]
-        wrong += HELPS in verdicts
-    return wrong / studies
+    cases = [(-effect, HELPS) if number % 2 else (effect, HURTS) for number in range(studies)]
+    return sum(wrong in _verdicts(scenario, seeds, true, rng) for true, wrong in cases) / studies
+
+
+def _verdicts(scenario: Scenario, seeds: int, effect: float, rng: np.random.Generator) -> list[str]:
+    """The verdicts of a study of 13 claims of one true effect that share the baseline's runs, as in a real study."""
+    baseline, *others = scenario(rng, 1 + CLAIMS, seeds)
+    pairs = [(arm, baseline) if i < BASELINE_WITHOUT else (baseline, arm) for i, arm in enumerate(others)]
+    pairs = [(first + effect, second) for first, second in pairs]
+    comparisons = [Comparison(first, second, welch(first, second)) for first, second in pairs]
+    alphas = levels([one.effect for one in comparisons], MARGIN)
+    return [decide(one, MARGIN, alpha)[2] for one, alpha in zip(comparisons, alphas, strict=True)]
 
 
 def table(studies: int, scenarios: dict[str, Scenario] = SCENARIOS, seed: int = 0) -> pd.DataFrame:
-    """Coverage of 95% intervals by method and the share of null studies with a false "helps", by scenario and seeds."""
+    """By scenario and seeds: coverage of 95% intervals by method, and the shares of studies with a false verdict."""
     rows = [
         {
             "scenario": name,
             "seeds": seeds,
             **coverage(scenario, seeds, studies, seed),
             'studies with a false "helps"': false_helps(scenario, seeds, studies, seed),
+            "studies with a wrong sign": wrong_signs(scenario, seeds, studies, seed),
         }
         for name, scenario in scenarios.items()
         for seeds in SEEDS
@@ -176,10 +200,30 @@ def table(studies: int, scenarios: dict[str, Scenario] = SCENARIOS, seed: int = 
     return pd.DataFrame(rows)
 
 
-def page(results: pd.DataFrame, scenarios: dict[str, Scenario], studies: int) -> str:
-    """The results as a page of the documentation."""
+def page(results: pd.DataFrame, scenarios: dict[str, Scenario], studies: int, command: str) -> str:
+    """The results as a page of the documentation; `command` is the command line that gave them."""
     shares = results.set_index(["scenario", "seeds"]).map("{:.1%}".format).reset_index()
     notes = [f"- *{name}*: {scenario.__doc__.split(chr(10))[0]}" for name, scenario in scenarios.items()]
     return PAGE.format(
-        studies=studies, error=200 * np.sqrt(0.95 * 0.05 / studies), table=markdown(shares), scenarios="\n".join(notes)
+        studies=studies,
+        command=command,
+        small=SMALL,
+        error=200 * np.sqrt(0.95 * 0.05 / studies),
+        table=markdown(shares),
+        remark=_remark(results),
+        scenarios="\n".join(notes),
     )
+
+
+def _remark(results: pd.DataFrame) -> str:
+    """Says of which rows the interval used covers in a share outside `HOLDS`."""
+    low, high = HOLDS
+    outside = results[~results[USED].between(low, high)]
+    bounds = f"{low:.0%} to {high:.0%}"
+    if outside.empty:
+        return f"The Welch t lies within {bounds} in every row."
+    rows = [
+        f"- {row.scenario}, {row.seeds} seeds: {share:.1%}, {'too narrow' if share < low else 'wider than need be'}"
+        for row, share in zip(outside.itertuples(), outside[USED], strict=True)
+    ]
+    return "\n".join([f"Rows in which the Welch t lies outside {bounds}:\n", *rows])

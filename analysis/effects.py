@@ -40,12 +40,14 @@ def welch(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> Effect:
     its degrees of freedom are Welch and Satterthwaite's. The tasks are taken as given: the interval speaks of new
     seeds on these tasks, not of new tasks. Error and freedom are NaN where a cell has one run or no cell varies.
     """
-    value = float(np.mean([np.mean(a) - np.mean(b) for a, b in zip(first, second, strict=True)]))
     cells = [*first, *second]
-    if min(len(cell) for cell in cells) < 2:
-        return Effect(value, np.nan, np.nan)
     counts = np.array([len(cell) for cell in cells])
-    variances = np.array([np.var(cell, ddof=1) for cell in cells])
+    scores, starts = np.concatenate(cells), np.cumsum(counts) - counts
+    means = np.add.reduceat(scores, starts) / counts
+    value = float(means[: len(first)].mean() - means[len(first) :].mean())
+    if counts.min() < 2:
+        return Effect(value, np.nan, np.nan)
+    variances = np.add.reduceat((scores - np.repeat(means, counts)) ** 2, starts) / (counts - 1)
     return Effect(value, *_error_and_freedom(variances, counts, len(first)))
 
 

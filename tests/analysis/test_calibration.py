@@ -23,11 +23,30 @@ def test_a_coin_does_not_help_with_three_seeds():
     assert calibration.false_helps(calibration.one_coin, 3, studies=150) <= 0.05
 
 
-def test_false_helps_can_be_counted():
+@pytest.mark.parametrize("effect", [0.03, 0.05, 0.08])
+def test_a_coin_hides_no_loss_with_three_seeds(effect):
+    assert calibration.wrong_signs(calibration.one_coin, 3, studies=120, effect=effect) <= 0.05
+
+
+def test_false_helps_and_wrong_signs_can_be_counted():
     def biased(rng, arms, seeds):
         return calibration.equal(rng, arms, seeds) + np.arange(arms)[:, None, None]
 
     assert calibration.false_helps(biased, 5, studies=20) == 1
+    assert calibration.wrong_signs(biased, 5, studies=20) == 1  # every study has claims of both signs
+
+
+def test_the_page_names_its_command_and_the_rows_that_miss():
+    def row(seeds, share):
+        return {"scenario": "x", "seeds": seeds, **dict.fromkeys(calibration.METHODS, share)}
+
+    def page(*rows):
+        return calibration.page(pd.DataFrame(rows), {}, 7, "python -m analysis calibrate --studies 7")
+
+    both = page(row(3, 0.929), row(5, 0.95), row(10, 0.983))
+    assert "7 per row, written by\n\n```sh\npython -m analysis calibrate --studies 7\n```\n" in both
+    assert "- x, 3 seeds: 92.9%, too narrow\n- x, 10 seeds: 98.3%, wider than need be\n" in both
+    assert "- x, 5 seeds" not in both and "within 93% to 98% in every row" in page(row(3, 0.93))
 
 
 @pytest.mark.parametrize("name", calibration.SCENARIOS)
