@@ -23,7 +23,7 @@ $(BASE): pyproject.toml
 	touch $@
 
 $(FULL): $(BASE)
-	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[test,report,dashboard,tensorboard]'
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[test,report,dashboard,tensorboard,control]'
 	touch $@
 
 install: $(FULL) ## everything that the targets below need

@@ -3,7 +3,7 @@
 import os
 import sys
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def run(cfg: DictConfig, stop: Stop) -> int:
     folder = RunFolder(Path(cfg.run.root) / identity.folder)
     if (code := _finished(folder, cfg.run.retry_failed)) is not None:
         return code
-    _check(cfg, HydraConfig.get().runtime.choices)
+    _check(cfg)
     with folder.claim() as lost:
         if (code := _finished(folder, cfg.run.retry_failed)) is not None:  # another process was quicker
             return code
@@ -64,12 +64,13 @@ def _finished(folder: RunFolder, retry_failed: bool) -> int | None:
     return None
 
 
-def _check(cfg: DictConfig, choices: Mapping[str, str]) -> None:
+def _check(cfg: DictConfig) -> None:
     """UserError, before any file is written, for numbers, options, a device or an environment that fail."""
     from agent import build, envs, train
 
     parallel.check(cfg.run.threads, cfg.run.jobs_per_gpu)
-    build.check(cfg, choices)
+    hydra_config = HydraConfig.get()
+    build.check(cfg, hydra_config.runtime.choices, hydra_config.overrides.task)
     train.check(cfg)
     envs.make(cfg).close()
 
