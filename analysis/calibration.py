@@ -40,7 +40,7 @@ The scenarios:
 {scenarios}
 
 The percentile bootstrap is what most papers use. With 3 to 5 seeds it is too narrow: there are few runs to resample,
-and their spread is underestimated. The stratified Welch t is nearest to its level throughout, so the verdicts use it.
+and their spread is underestimated. The stratified Welch t stays near its level with few seeds, so the verdicts use it.
 
 The case that no interval can hold: where one task is a coin toss and the others hardly vary, three runs of an arm agree
 by chance one time in four, and the spread looks like none. So with fewer than five seeds an effect "helps" or "hurts"
