@@ -28,7 +28,7 @@ POSITIVE += ["recipe.action_min_std"]
 NOT_NEGATIVE = [f"recipe.{name}_scale" for name in ("kl", "entropy", "observation", "reward", "discount")]
 NOT_NEGATIVE += ["recipe.free_nats", "size.free_nats"]
 SHARES = ["recipe.discount", "recipe.lambda_", "recipe.weight_decay"]
-THROUGH_OPTIONS = ("recipe.entropy_scale", "recipe.free_nats", "size.free_nats", "size.latents", "size.classes")
+THROUGH_OPTIONS = ("recipe.entropy_scale", "recipe.free_nats", "size.free_nats")
 
 
 def build(cfg: DictConfig, observations: spaces.Box, actions: spaces.Space, device: torch.device) -> Dreamer:

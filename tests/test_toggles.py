@@ -185,7 +185,6 @@ def test_binary_has_the_parameters_of_categorical_and_its_own_bits():
         (["explore=action_noise", "recipe.entropy_scale=0.5"], ["recipe.entropy_scale=0.5"]),
         (["kl=free_nats", "recipe.free_nats=1"], ["recipe.free_nats=1"]),
         (["size.free_nats=5"], ["size.free_nats=5"]),
-        (["latent=gaussian", "size.classes=7"], ["size.classes=7"]),
         (["recipe.length=abc"], ["recipe.length=abc", "whole number of at least 2"]),
         (["recipe.horizon=2.5"], ["recipe.horizon=2.5"]),
         (["recipe.discount=1.5"], ["recipe.discount=1.5", "at most 1"]),
