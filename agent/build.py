@@ -19,10 +19,7 @@ from agent.world_model import WorldModel
 TRANSFORMS = {"tanh": torch.tanh, "identity": lambda reward: reward}
 WHOLE = {f"size.{name}": 1 for name in ("latents", "deter", "hidden", "depth", "units", "layers")}
 WHOLE |= {"size.classes": 2, "recipe.batch_size": 1, "recipe.capacity": 1, "recipe.slow_every": 1, "recipe.prefill": 0}
-WHOLE |= {
-    "recipe.length": 2,
-    "recipe.horizon": 2,
-}  # actor and critic need states that follow; the actor's loss drops two
+WHOLE |= {"recipe.length": 2, "recipe.horizon": 2}  # states must follow; the actor's loss drops two
 POSITIVE = [f"recipe.{name}" for name in ("model_lr", "actor_lr", "critic_lr", "eps", "clip", "reward_factor")]
 POSITIVE += ["recipe.action_min_std"]
 NOT_NEGATIVE = [f"recipe.{name}_scale" for name in ("kl", "entropy", "observation", "reward", "discount")]

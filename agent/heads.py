@@ -10,8 +10,8 @@ from torch.nn import functional
 
 from agent import straight_through
 from agent.envs.spaces import action_kind
+from agent.gaussian import HALF_LOG_2_PI, UNIT_ENTROPY, unit_log_prob
 from agent.nets import mlp
-from agent.observation import HALF_LOG_2_PI, unit_gaussian_log_prob
 
 
 class Scalar(nn.Module):
@@ -27,7 +27,7 @@ class Scalar(nn.Module):
 
     def log_prob(self, feat: Tensor, value: Tensor) -> Tensor:
         """Log-likelihood (...) of value (...)."""
-        return unit_gaussian_log_prob(self(feat), value)
+        return unit_log_prob(self(feat), value)
 
 
 class Discount(nn.Module):
@@ -99,7 +99,7 @@ class TruncatedNormal:
         low, high = (-1 - self.mean) / self.std, (1 - self.mean) / self.std
         mass = self._mass()
         tails = (low * self._density(low) - high * self._density(high)) / (2 * mass)
-        return (HALF_LOG_2_PI + 0.5 + (self.std * mass).log() + tails).sum(-1)
+        return (UNIT_ENTROPY + (self.std * mass).log() + tails).sum(-1)
 
     def _cdf(self, value: float) -> Tensor:
         return 0.5 * (1 + torch.erf((value - self.mean) / (self.std * math.sqrt(2))))

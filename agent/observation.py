@@ -12,15 +12,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agent.envs.spaces import observation_kind
+from agent.gaussian import unit_log_prob
 from agent.nets import mlp
 
 IMAGE_SIZE = 64  # pixels, height and width of the images that the convolutions below fit
-HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
-
-
-def unit_gaussian_log_prob(mean: Tensor, value: Tensor) -> Tensor:
-    """Log-density, elementwise, of a Gaussian of standard deviation 1."""
-    return -0.5 * (mean - value).square() - HALF_LOG_2_PI
 
 
 class ImageEncoder(nn.Module):
@@ -67,7 +62,7 @@ class ImageDecoder(nn.Module):
 
     def log_prob(self, feat: Tensor, obs: Tensor) -> Tensor:
         """Log-likelihood (B, T) of prepared images, summed over pixels."""
-        return unit_gaussian_log_prob(self(feat), obs).sum((-3, -2, -1))
+        return unit_log_prob(self(feat), obs).sum((-3, -2, -1))
 
     def picture(self, feat: Tensor) -> Tensor:
         """Predicted images (B, T, H, W, C) in [0, 1]."""
@@ -162,7 +157,7 @@ class VectorDecoder(nn.Module):
 
     def log_prob(self, feat: Tensor, obs: Tensor) -> Tensor:
         """Log-likelihood (B, T) of prepared vectors, summed over their numbers."""
-        return unit_gaussian_log_prob(self(feat), obs).sum(-1)
+        return unit_log_prob(self(feat), obs).sum(-1)
 
 
 NETWORKS = {

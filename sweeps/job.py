@@ -37,13 +37,12 @@ class Outcome:
     folder: str
     status: str
     error: str | None
-    seconds: float
 
 
 def found(run: Planned) -> Outcome:
     """What a job left whose launcher did not come back."""
     state, error, _ = look(run.folder)
-    return Outcome(str(run.identity), str(run.folder), LEFT_OUT if state == TODO else state, error, 0.0)
+    return Outcome(str(run.identity), str(run.folder), LEFT_OUT if state == TODO else state, error)
 
 
 def run(cfg: DictConfig) -> Outcome:
@@ -52,7 +51,7 @@ def run(cfg: DictConfig) -> Outcome:
     folder = Path(cfg.run.root) / identity.folder
     number, started = HydraConfig.get().job.num, time.monotonic()
     if _stop_asked():
-        return Outcome(str(identity), str(folder), LEFT_OUT, None, 0.0)
+        return Outcome(str(identity), str(folder), LEFT_OUT, None)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         code, said = _child(cfg, folder / "log.txt")
@@ -63,7 +62,7 @@ def run(cfg: DictConfig) -> Outcome:
     print(f"#{number} {identity}: {status} after {seconds:.0f} s{f': {error}' if error else ''}", flush=True)
     if status == FAILED and cfg.run.fail_fast and STOP_FILE in os.environ:
         Path(os.environ[STOP_FILE]).touch()
-    return Outcome(str(identity), str(folder), status, error, seconds)
+    return Outcome(str(identity), str(folder), status, error)
 
 
 def _child(cfg: DictConfig, log: Path) -> tuple[int, str]:

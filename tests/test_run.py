@@ -210,6 +210,10 @@ def test_a_run_that_another_host_took_over_writes_nothing_more(execute, monkeypa
         (["task=pong"], r"task=pong.*suite=mini.*cartpole"),
         (["run.steps=0"], r"run\.steps=0"),
         (["entropy=long_term", "recipe.entropy_scale=0"], r"entropy=long_term"),
+        (
+            ["explore=action_noise", "recipe.entropy_scale=0.5"],
+            r"recipe\.entropy_scale=0\.5: none of the chosen options",
+        ),
         (["suite=gym", "task.id=Nope-v0"], r"Nope"),
         (["run.device=cuda:77"], r"run\.device=cuda:77"),
         (["run.matmul_precision=low"], r"run\.matmul_precision=low"),

@@ -19,8 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from agent import ranges, straight_through
-
-HALF_LOG_2_PI_E = 1.4189385332046727
+from agent.gaussian import UNIT_ENTROPY
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ class Gaussian:
 
     def entropy(self, stats: Tensor) -> Tensor:
         """Entropy in nats, (...), summed over the variables."""
-        return (self._moments(stats)[1].log() + HALF_LOG_2_PI_E).sum(-1)
+        return (self._moments(stats)[1].log() + UNIT_ENTROPY).sum(-1)
 
     def _moments(self, stats: Tensor) -> tuple[Tensor, Tensor]:
         mean, std = stats.float().chunk(2, -1)

@@ -145,7 +145,7 @@ def _outcome(run, returned: JobReturn):
     try:
         return returned.return_value
     except Exception as error:
-        return job.Outcome(str(run.identity), str(run.folder), job.FAILED, f"{type(error).__name__}: {error}", 0.0)
+        return job.Outcome(str(run.identity), str(run.folder), job.FAILED, f"{type(error).__name__}: {error}")
 
 
 def _quoted(value: str) -> str:
