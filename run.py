@@ -1,4 +1,5 @@
-"""Train one run, or with -m one child process per run: `python run.py -m latent=categorical,gaussian run.seed=0,1`."""
+"""Train one run, or with -m one child process per run: `python run.py -m
+latent=categorical,gaussian run.seed=0,1`."""
 
 import os
 import sys
@@ -12,12 +13,12 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
-from agent.arm import Identity, identify, toggles
 from agent.errors import UserError
-from agent.exits import BAD_INPUT, BUSY, DONE, FAILED, INTERRUPTED
-from agent.record import Record, read_run
-from agent.runfolder import Busy, ClaimLost, RunFolder
-from agent.stop import Stop
+from agent.storage.arm import Identity, identify, toggles
+from agent.storage.record import Record, read_run
+from agent.storage.runfolder import Busy, ClaimLost, RunFolder
+from agent.storage.status import Exit, Status
+from agent.training.stop import Stop
 from sweeps import parallel
 
 parallel.register_resolver()
@@ -29,55 +30,64 @@ def main(cfg: DictConfig):
     if HydraConfig.get().mode == RunMode.MULTIRUN:
         from sweeps import job
 
-        return job.run(cfg)
+        return job.start(cfg)
     try:
         code = run(cfg, Stop())
     except UserError as error:
-        code = _complain(error, BAD_INPUT)
+        code = _complain(error, Exit.BAD_INPUT)
     except Busy as error:
-        code = _complain(error, BUSY)
+        code = _complain(error, Exit.BUSY)
     except OSError as error:
-        code = _complain(error, FAILED)
+        code = _complain(error, Exit.FAILED)
     sys.exit(code)
 
 
 def run(cfg: DictConfig, stop: Stop) -> int:
-    """Train the run that `cfg` describes unless it is done, and return the process's exit status."""
+    """Train the run that `cfg` describes unless it is done, and return the process's exit
+    status."""
     identity = identify(cfg, HydraConfig.get().runtime.choices)
     folder = RunFolder(Path(cfg.run.root) / identity.folder)
     if (code := _finished(folder, cfg.run.retry_failed)) is not None:
         return code
     _check(cfg)
     with folder.claim() as lost:
-        if (code := _finished(folder, cfg.run.retry_failed)) is not None:  # another process was quicker
+        if (
+            code := _finished(folder, cfg.run.retry_failed)
+        ) is not None:  # another process was quicker
             return code
         return _train(cfg, identity, folder.path, stop, lost)
 
 
 def _finished(folder: RunFolder, retry_failed: bool) -> int | None:
     fields = read_run(folder.path) or {}
-    if fields.get("status") == "done":
+    if fields.get("status") == Status.DONE:
         print(f"done already: {folder.path}")
-        return DONE
-    if fields.get("status") == "failed" and not retry_failed:
-        raise UserError(f"{folder.path} failed: {fields.get('error')}; run.retry_failed=true tries again")
+        return Exit.DONE
+    if fields.get("status") == Status.FAILED and not retry_failed:
+        raise UserError(
+            f"{folder.path} failed: {fields.get('error')}; run.retry_failed=true tries again"
+        )
     return None
 
 
 def _check(cfg: DictConfig) -> None:
-    """UserError, before any file is written, for numbers, options, a device or an environment that fail."""
-    from agent import build, envs, train
+    """UserError, before any file is written, for numbers, options, a device or an environment that
+    fail."""
+    from agent import build, envs
+    from agent.training import loop
 
     parallel.check(cfg.run.threads, cfg.run.jobs_per_gpu)
     hydra_config = HydraConfig.get()
     build.check(cfg, hydra_config.runtime.choices, hydra_config.overrides.task)
-    train.check(cfg)
+    loop.check(cfg)
     envs.make(cfg).close()
 
 
-def _train(cfg: DictConfig, identity: Identity, path: Path, stop: Stop, lost: Callable[[], bool]) -> int:
-    from agent.track import add_tracker
-    from agent.train import Run
+def _train(
+    cfg: DictConfig, identity: Identity, path: Path, stop: Stop, lost: Callable[[], bool]
+) -> int:
+    from agent.storage.track import add_tracker
+    from agent.training.loop import Run
 
     record = Record(path)
     record.update(**_fields(cfg, identity))
@@ -85,8 +95,8 @@ def _train(cfg: DictConfig, identity: Identity, path: Path, stop: Stop, lost: Ca
         add_tracker(cfg.tracker, record)
         with closing(Run(cfg, record, stop, lost)) as training:
             training.train()
-        record.update(status="done")
-        return DONE
+        record.update(status=Status.DONE)
+        return Exit.DONE
     except ClaimLost:
         raise
     except BaseException as error:
@@ -98,34 +108,36 @@ def _train(cfg: DictConfig, identity: Identity, path: Path, stop: Stop, lost: Ca
 
 
 def _ended(record: Record, error: BaseException) -> int:
-    """Write down how a run ended that is not done, and return the exit status; only `failed` does not go on by itself.
+    """Write down how a run ended that is not done, and return the exit status; only `failed` does
+    not go on by itself.
 
-    Raises UserError, for a full disk too: nothing is wrong with the run, it goes on once the cause is put right.
+    Raises UserError, for a full disk too: nothing is wrong with the run, it goes on once the cause
+    is put right.
     """
-    from agent.train import Interrupted
+    from agent.training.loop import Interrupted
 
     if isinstance(error, Interrupted | KeyboardInterrupt):
-        record.update(status="interrupted")
+        record.update(status=Status.INTERRUPTED)
         print(f"interrupted: {str(error) or record.path}", file=sys.stderr)
-        return INTERRUPTED
+        return Exit.INTERRUPTED
     if isinstance(error, OSError):
         error = UserError(f"{error.filename or record.path}: {error.strerror or error}")
     if isinstance(error, UserError):
         with suppress(OSError):  # no room for the status either
-            record.update(status="interrupted", error=_first_line(error))
+            record.update(status=Status.INTERRUPTED, error=_first_line(error))
         raise error
-    record.update(status="failed", error=_first_line(error))
+    record.update(status=Status.FAILED, error=_first_line(error))
     trace = record.path / "error.txt"
     trace.write_text("".join(traceback.format_exception(error)))
-    return _complain(error, FAILED, f" (traceback in {trace})")
+    return _complain(error, Exit.FAILED, f" (traceback in {trace})")
 
 
 def _fields(cfg: DictConfig, identity: Identity) -> dict[str, object]:
-    from agent.provenance import provenance
+    from agent.storage.provenance import provenance
 
     job = HydraConfig.get()
     return {
-        "status": "running",
+        "status": Status.UNDER_WAY,
         "arm": identity.arm,
         "task": identity.task,
         "suite": identity.suite,

@@ -1,4 +1,5 @@
-"""DreamerV2 (Hafner et al., "Mastering Atari with Discrete World Models", ICLR 2021), every design choice a toggle.
+"""DreamerV2 (Hafner et al., "Mastering Atari with Discrete World Models", ICLR 2021), every design
+choice a toggle.
 
 Letters of the shapes, once for all modules:
 

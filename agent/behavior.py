@@ -26,7 +26,8 @@ from agent.world_model import WorldModel
 
 
 class Rollout(NamedTuple):
-    """An imagined rollout: feat (H + 1, N, F), action (H + 1, N, A), reward and discount (H + 1, N)."""
+    """An imagined rollout: feat (H + 1, N, F), action (H + 1, N, A), reward and discount (H + 1,
+    N)."""
 
     feat: Tensor
     action: Tensor
@@ -35,12 +36,18 @@ class Rollout(NamedTuple):
 
     @property
     def weight(self) -> Tensor:
-        """The probability (H + 1, N) that the episode has not ended before a state, times the discount, detached."""
-        return torch.cat([torch.ones_like(self.discount[:1]), self.discount[:-1]]).cumprod(0).detach()
+        """The probability (H + 1, N) that the episode has not ended before a state, times the
+        discount, detached."""
+        return (
+            torch.cat([torch.ones_like(self.discount[:1]), self.discount[:-1]]).cumprod(0).detach()
+        )
 
 
-def imagine(model: WorldModel, actor: nn.Module, start: State, is_terminal: Tensor, horizon: int) -> Rollout:
-    """Follow the actor for `horizon` steps from posterior states (N, ...); no gradient from a policy to its state."""
+def imagine(
+    model: WorldModel, actor: nn.Module, start: State, is_terminal: Tensor, horizon: int
+) -> Rollout:
+    """Follow the actor for `horizon` steps from posterior states (N, ...); no gradient from a
+    policy to its state."""
     state, feats = start, [start.feat]
     actions = [feats[0].new_zeros(len(feats[0]), actor.actions)]
     for noise in model.rssm.noise(horizon, len(feats[0])):
@@ -53,25 +60,42 @@ def imagine(model: WorldModel, actor: nn.Module, start: State, is_terminal: Tens
 
 
 def target(
-    rollout: Rollout, actor: nn.Module, slow_critic: nn.Module, lambda_: float, entropy, scale: float
+    rollout: Rollout,
+    actor: nn.Module,
+    slow_critic: nn.Module,
+    lambda_: float,
+    entropy,
+    scale: float,
 ) -> tuple[Tensor, Tensor]:
-    """Lambda-returns (H, N) and the slow critic's values (H + 1, N); `entropy` may add the actor's to the reward."""
+    """Lambda-returns (H, N) and the slow critic's values (H + 1, N); `entropy` may add the actor's
+    to the reward."""
     value = slow_critic(rollout.feat)
     reward = entropy.reward(rollout.reward[:-1], lambda: actor(rollout.feat[:-1]).entropy(), scale)
     return lambda_return(reward, value[:-1], rollout.discount[:-1], value[-1], lambda_), value
 
 
 def actor_loss(
-    rollout: Rollout, actor: nn.Module, target: Tensor, value: Tensor, actor_grad, mix: float, scale: float
+    rollout: Rollout,
+    actor: nn.Module,
+    target: Tensor,
+    value: Tensor,
+    actor_grad,
+    mix: float,
+    scale: float,
 ) -> tuple[Tensor, Tensor]:
-    """The loss () of equation 6 and the policy's mean entropy (); `scale` is eta, `mix` the weight on dynamics."""
+    """The loss () of equation 6 and the policy's mean entropy (); `scale` is eta, `mix` the weight
+    on dynamics."""
     policy = actor(rollout.feat[:-2].detach())
     advantage = target[1:] - value[:-2]
     entropy = policy.entropy()
-    objective = actor_grad.objective(policy.log_prob(rollout.action[1:-1]), advantage, target[1:], mix)
+    objective = actor_grad.objective(
+        policy.log_prob(rollout.action[1:-1]), advantage, target[1:], mix
+    )
     return -(rollout.weight[:-2] * (objective + scale * entropy)).mean(), entropy.detach().mean()
 
 
 def critic_loss(rollout: Rollout, critic: nn.Module, target: Tensor) -> Tensor:
     """The loss () of equation 5."""
-    return -(rollout.weight[:-1] * critic.log_prob(rollout.feat[:-1].detach(), target.detach())).mean()
+    return -(
+        rollout.weight[:-1] * critic.log_prob(rollout.feat[:-1].detach(), target.detach())
+    ).mean()

@@ -9,7 +9,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from agent import observation, ranges
+from agent import errors, observation
 from agent.dreamer import Dreamer, Learning, Toggles
 from agent.errors import UserError
 from agent.heads import Discount, Scalar, policy
@@ -18,22 +18,38 @@ from agent.world_model import WorldModel
 
 TRANSFORMS = {"tanh": torch.tanh, "identity": lambda reward: reward}
 WHOLE = {f"size.{name}": 1 for name in ("latents", "deter", "hidden", "depth", "units", "layers")}
-WHOLE |= {"size.classes": 2, "recipe.batch_size": 1, "recipe.capacity": 1, "recipe.slow_every": 1, "recipe.prefill": 0}
+WHOLE |= {
+    "size.classes": 2,
+    "recipe.batch_size": 1,
+    "recipe.capacity": 1,
+    "recipe.slow_every": 1,
+    "recipe.prefill": 0,
+}
 WHOLE |= {"recipe.length": 2, "recipe.horizon": 2}  # states must follow; the actor's loss drops two
-POSITIVE = [f"recipe.{name}" for name in ("model_lr", "actor_lr", "critic_lr", "eps", "clip", "reward_factor")]
+POSITIVE = [
+    f"recipe.{name}"
+    for name in ("model_lr", "actor_lr", "critic_lr", "eps", "clip", "reward_factor")
+]
 POSITIVE += ["recipe.action_min_std"]
-NOT_NEGATIVE = [f"recipe.{name}_scale" for name in ("kl", "entropy", "observation", "reward", "discount")]
+NOT_NEGATIVE = [
+    f"recipe.{name}_scale" for name in ("kl", "entropy", "observation", "reward", "discount")
+]
 NOT_NEGATIVE += ["recipe.free_nats", "size.free_nats"]
 SHARES = ["recipe.discount", "recipe.lambda_", "recipe.weight_decay"]
 THROUGH_OPTIONS = ("recipe.entropy_scale", "recipe.free_nats", "size.free_nats")
 
 
-def build(cfg: DictConfig, observations: spaces.Box, actions: spaces.Space, device: torch.device) -> Dreamer:
-    """The agent of a composed configuration for an environment's spaces, initialised from torch's random numbers."""
+def build(
+    cfg: DictConfig, observations: spaces.Box, actions: spaces.Space, device: torch.device
+) -> Dreamer:
+    """The agent of a composed configuration for an environment's spaces, initialised from torch's
+    random numbers."""
     size, recipe = cfg.size, cfg.recipe
     encoder, decoder = observation.networks(observations, size)
     cell, action_size = instantiate(cfg.gru), spaces.flatdim(actions)
-    rssm = RSSM(instantiate(cfg.latent), cell, action_size, encoder.embed_size, size.deter, size.hidden)
+    rssm = RSSM(
+        instantiate(cfg.latent), cell, action_size, encoder.embed_size, size.deter, size.hidden
+    )
     head = (rssm.feat_size, size.units, size.layers)
     model = WorldModel(
         encoder,
@@ -61,9 +77,11 @@ def toggles(cfg: DictConfig) -> Toggles:
 
 
 def check(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str] = ()) -> None:
-    """Raise UserError for numbers out of range and for options that would change nothing in combination.
+    """Raise UserError for numbers out of range and for options that would change nothing in
+    combination.
 
-    `choices` maps each config group to its chosen option, as Hydra reports them; `overrides` is the command line.
+    `choices` maps each config group to its chosen option, as Hydra reports them; `overrides` is the
+    command line.
     """
     try:
         _check_numbers(cfg)
@@ -71,7 +89,11 @@ def check(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str] 
         instantiate(cfg.gru)(1, 1)
         chosen = toggles(cfg)
     except (InstantiationException, TypeError, ValueError) as error:
-        cause = error.__cause__ if isinstance(error, InstantiationException) and error.__cause__ else error
+        cause = (
+            error.__cause__
+            if isinstance(error, InstantiationException) and error.__cause__
+            else error
+        )
         raise UserError(str(cause).splitlines()[0]) from error
     for refused, reason in _refusals(cfg, chosen, choices) + _unread(cfg, overrides):
         if refused:
@@ -80,15 +102,17 @@ def check(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str] 
 
 def _check_numbers(cfg: DictConfig) -> None:
     for name, low in WHOLE.items():
-        ranges.number(name, OmegaConf.select(cfg, name), low, whole=True)
+        errors.number(name, OmegaConf.select(cfg, name), low, whole=True)
     for name in POSITIVE:
-        ranges.positive(name, OmegaConf.select(cfg, name))
+        errors.positive(name, OmegaConf.select(cfg, name))
     for name in NOT_NEGATIVE:
-        ranges.number(name, OmegaConf.select(cfg, name), 0)
+        errors.number(name, OmegaConf.select(cfg, name), 0)
     for name in SHARES:
-        ranges.number(name, OmegaConf.select(cfg, name), 0, 1)
+        errors.number(name, OmegaConf.select(cfg, name), 0, 1)
     if cfg.size.image != observation.IMAGE_SIZE:
-        raise ValueError(f"size.image={cfg.size.image}: the image encoder takes {observation.IMAGE_SIZE} pixels")
+        raise ValueError(
+            f"size.image={cfg.size.image}: the image encoder takes {observation.IMAGE_SIZE} pixels"
+        )
     if cfg.recipe.reward_transform not in TRANSFORMS:
         raise ValueError(
             f"recipe.reward_transform={cfg.recipe.reward_transform} is unknown; allowed: {', '.join(TRANSFORMS)}"
@@ -96,7 +120,8 @@ def _check_numbers(cfg: DictConfig) -> None:
 
 
 def _unread(cfg: DictConfig, overrides: Sequence[str]) -> list[tuple[bool, str]]:
-    """Numbers of the command line that reach the agent only through an option, and no chosen option reads them."""
+    """Numbers of the command line that reach the agent only through an option, and no chosen option
+    reads them."""
     raw = OmegaConf.to_yaml(cfg, resolve=False)
     given = {override.partition("=")[0]: override for override in overrides}
     return [
@@ -106,8 +131,11 @@ def _unread(cfg: DictConfig, overrides: Sequence[str]) -> list[tuple[bool, str]]
     ]
 
 
-def _refusals(cfg: DictConfig, chosen: Toggles, choices: Mapping[str, str]) -> list[tuple[bool, str]]:
-    """Combinations in which an option would change nothing, each with both options and the reason."""
+def _refusals(
+    cfg: DictConfig, chosen: Toggles, choices: Mapping[str, str]
+) -> list[tuple[bool, str]]:
+    """Combinations in which an option would change nothing, each with both options and the
+    reason."""
     schedule, entropy_scale = chosen.schedule, chosen.explore.entropy_scale
     option = {
         group: f"{group}={choices[group]}"

@@ -1,4 +1,5 @@
-"""The agent: acts on observations, learns from replayed batches (algorithm: section 2, equations 2 to 6)."""
+"""The agent: acts on observations, learns from replayed batches (algorithm: section 2, equations 2
+to 6)."""
 
 import copy
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from agent.world_model import WorldModel
 
 @dataclass(frozen=True)
 class Toggles:
-    """The options that act in the gradient step and in collection; those of the modules are built into them."""
+    """The options that act in the gradient step and in collection; those of the modules are built
+    into them."""
 
     kl: object
     actor_grad: object
@@ -47,7 +49,14 @@ class Dreamer(nn.Module):
 
     saturation_keys = ("kl_clamped",)
 
-    def __init__(self, model: WorldModel, actor: nn.Module, critic: nn.Module, toggles: Toggles, learning: Learning):
+    def __init__(
+        self,
+        model: WorldModel,
+        actor: nn.Module,
+        critic: nn.Module,
+        toggles: Toggles,
+        learning: Learning,
+    ):
         super().__init__()
         self.model, self.actor, self.critic = model, actor, critic
         self.apply(initialise)
@@ -75,7 +84,9 @@ class Dreamer(nn.Module):
         """Parameters of each module and in total; the slow critic is a copy and does not count."""
         modules = {"encoder": self.model.encoder, "rssm": self.model.rssm}
         modules |= dict(self.model.heads.items()) | {"actor": self.actor, "critic": self.critic}
-        counts = {name: sum(p.numel() for p in module.parameters()) for name, module in modules.items()}
+        counts = {
+            name: sum(p.numel() for p in module.parameters()) for name, module in modules.items()
+        }
         return {"total": sum(counts.values())} | counts
 
     def initial(self, batch: int) -> dict[str, Tensor]:
@@ -95,24 +106,32 @@ class Dreamer(nn.Module):
     ) -> tuple[np.ndarray, dict[str, Tensor]]:
         """Actions (B, A) for observations (B, ...), and the next acting state.
 
-        Collecting samples the policy and lets `explore` add noise; evaluating takes the mode and draws latents from
-        `generator`, so that training does not notice.
+        Collecting samples the policy and lets `explore` add noise; evaluating takes the mode and
+        draws latents from `generator`, so that training does not notice.
         """
         state = dict(state)
         action = state.pop("action").unsqueeze(1)
         obs = self.model.encoder.prepare(torch.as_tensor(obs, device=self.device).unsqueeze(1))
         first = torch.as_tensor(is_first, device=self.device).unsqueeze(1)
-        post = self.model.rssm.observe(self.model.encoder(obs), action, first, State(**state), generator)
+        post = self.model.rssm.observe(
+            self.model.encoder(obs), action, first, State(**state), generator
+        )
         post = post.apply(lambda x: x[:, 0])
         policy = self.actor(post.feat)
-        action = policy.mode() if evaluate else self.toggles.explore.collect(policy.sample(), self.actor, progress)
+        action = (
+            policy.mode()
+            if evaluate
+            else self.toggles.explore.collect(policy.sample(), self.actor, progress)
+        )
         return action.cpu().numpy(), post._asdict() | {"action": action}
 
     def update(self, batch: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
-        """One gradient step of all three optimisers on a replayed batch; metrics () stay on the device.
+        """One gradient step of all three optimisers on a replayed batch; metrics () stay on the
+        device.
 
-        The model learns first; actor and critic then imagine with the updated model, from the posterior states that
-        were computed before its update. `progress` is the share of the run after prefill, for schedules.
+        The model learns first; actor and critic then imagine with the updated model, from the
+        posterior states that were computed before its update. `progress` is the share of the run
+        after prefill, for schedules.
         """
         factors = self.toggles.schedule(progress)
         post, metrics = self.learn_model(batch, factors)
@@ -123,12 +142,17 @@ class Dreamer(nn.Module):
     ) -> tuple[State, dict[str, Tensor]]:
         """One step of the model's optimiser; returns the posterior states (B, T, ...), detached."""
         kl = self.toggles.kl
-        loss, post, metrics = self.model.loss(batch, kl, kl.scale * factors.kl_scale, self.toggles.gradients, state)
+        loss, post, metrics = self.model.loss(
+            batch, kl, kl.scale * factors.kl_scale, self.toggles.gradients, state
+        )
         norm = self.optimisers["model"].step(loss, factors.model_lr)
         return post, metrics | {"model_grad_norm": norm}
 
-    def learn_behavior(self, post: State, is_terminal: Tensor, factors: Factors) -> dict[str, Tensor]:
-        """One step of the actor's and of the critic's optimiser, from posterior states (B, T, ...)."""
+    def learn_behavior(
+        self, post: State, is_terminal: Tensor, factors: Factors
+    ) -> dict[str, Tensor]:
+        """One step of the actor's and of the critic's optimiser, from posterior states (B, T,
+        ...)."""
         actor_loss, critic_loss, metrics = self.behavior_losses(post, is_terminal, factors)
         rates = factors.actor_critic_lr
         metrics |= {
@@ -141,17 +165,22 @@ class Dreamer(nn.Module):
     def behavior_losses(
         self, post: State, is_terminal: Tensor, factors: Factors
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """The actor's loss (), the critic's loss (), and metrics (), from posterior states (B, T, ...)."""
+        """The actor's loss (), the critic's loss (), and metrics (), from posterior states (B, T,
+        ...)."""
         toggles, learning = self.toggles, self.learning
         scale = toggles.explore.entropy_scale * factors.actor_entropy
         mix = toggles.actor_grad.dynamics_weight * factors.actor_mix
         start = post.apply(lambda x: x.flatten(0, 1))
         with torch.set_grad_enabled(toggles.actor_grad.through_model):
-            rollout = behavior.imagine(self.model, self.actor, start, is_terminal.flatten(), learning.horizon)
+            rollout = behavior.imagine(
+                self.model, self.actor, start, is_terminal.flatten(), learning.horizon
+            )
             target, value = behavior.target(
                 rollout, self.actor, self.slow_critic, learning.lambda_, toggles.entropy, scale
             )
-        actor_loss, entropy = behavior.actor_loss(rollout, self.actor, target, value, toggles.actor_grad, mix, scale)
+        actor_loss, entropy = behavior.actor_loss(
+            rollout, self.actor, target, value, toggles.actor_grad, mix, scale
+        )
         critic_loss = behavior.critic_loss(rollout, self.critic, target)
         metrics = {
             "actor_loss": actor_loss,
@@ -168,11 +197,18 @@ class Dreamer(nn.Module):
     def predict(
         self, batch: dict[str, Tensor], context: int, generator: torch.Generator | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Truth and open-loop prediction (B, T, H, W, C) in [0, 1] of images or grids, after `context` steps."""
+        """Truth and open-loop prediction (B, T, H, W, C) in [0, 1] of images or grids, after
+        `context` steps."""
         obs, actions = batch["obs"], batch["action"]
-        encoder, rssm, decoder = self.model.encoder, self.model.rssm, self.model.heads["observation"]
+        encoder, rssm, decoder = (
+            self.model.encoder,
+            self.model.rssm,
+            self.model.heads["observation"],
+        )
         embed = encoder(encoder.prepare(obs[:, :context]))
-        post = rssm.observe(embed, actions[:, :context], batch["is_first"][:, :context], generator=generator)
+        post = rssm.observe(
+            embed, actions[:, :context], batch["is_first"][:, :context], generator=generator
+        )
         state, feats = post.apply(lambda x: x[:, -1]), list(post.feat.unbind(1))
         future = actions[:, context:].unbind(1)
         for action, noise in zip(future, rssm.noise(len(future), len(obs), generator), strict=True):
@@ -183,7 +219,10 @@ class Dreamer(nn.Module):
 
     def get_extra_state(self) -> dict:
         """What is not a parameter: the optimisers and the number of updates."""
-        return {"optimisers": {k: v.state_dict() for k, v in self.optimisers.items()}, "updates": self.updates}
+        return {
+            "optimisers": {k: v.state_dict() for k, v in self.optimisers.items()},
+            "updates": self.updates,
+        }
 
     def set_extra_state(self, state: dict) -> None:
         """The inverse of `get_extra_state`."""
@@ -195,5 +234,7 @@ class Dreamer(nn.Module):
     def _update_slow_critic(self) -> None:
         """Copy the critic after updates 0, `slow_every`, 2 `slow_every`, ... (counted from 0)."""
         if self.updates % self.learning.slow_every == 0:
-            torch._foreach_copy_(list(self.slow_critic.parameters()), list(self.critic.parameters()))
+            torch._foreach_copy_(
+                list(self.slow_critic.parameters()), list(self.critic.parameters())
+            )
         self.updates += 1

@@ -1,4 +1,5 @@
-"""The constants and the density of Gaussians, for observations, rewards, values, policies and latents alike."""
+"""The constants and the density of Gaussians, for observations, rewards, values, policies and
+latents alike."""
 
 import math
 

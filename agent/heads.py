@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agent import straight_through
-from agent.envs.spaces import action_kind
 from agent.gaussian import HALF_LOG_2_PI, UNIT_ENTROPY, unit_log_prob
 from agent.nets import mlp
+from agent.spaces import action_kind
 
 
 class Scalar(nn.Module):
@@ -31,7 +31,8 @@ class Scalar(nn.Module):
 
 
 class Discount(nn.Module):
-    """The probability that the episode goes on, times gamma: soft labels, hence binary cross-entropy."""
+    """The probability that the episode goes on, times gamma: soft labels, hence binary
+    cross-entropy."""
 
     def __init__(self, features: int, units: int, layers: int):
         super().__init__()
@@ -43,12 +44,15 @@ class Discount(nn.Module):
 
     def log_prob(self, feat: Tensor, value: Tensor) -> Tensor:
         """Log-likelihood (...) of labels (...) = gamma (1 - terminal)."""
-        return -functional.binary_cross_entropy_with_logits(self.net(feat).squeeze(-1), value, reduction="none")
+        return -functional.binary_cross_entropy_with_logits(
+            self.net(feat).squeeze(-1), value, reduction="none"
+        )
 
 
 @dataclass(frozen=True)
 class OneHot:
-    """A categorical over discrete actions, as one-hot vectors with straight-through gradients; logits (..., A)."""
+    """A categorical over discrete actions, as one-hot vectors with straight-through gradients;
+    logits (..., A)."""
 
     logits: Tensor
 
@@ -62,7 +66,8 @@ class OneHot:
         return straight_through.one_hot_mode(self.logits)
 
     def log_prob(self, action: Tensor) -> Tensor:
-        """Log-probability (...) of one-hot actions (..., A), in which no gradient flows to the action."""
+        """Log-probability (...) of one-hot actions (..., A), in which no gradient flows to the
+        action."""
         return (straight_through.log_softmax(self.logits) * action.detach()).sum(-1)
 
     def entropy(self) -> Tensor:
@@ -73,7 +78,8 @@ class OneHot:
 
 @dataclass(frozen=True)
 class TruncatedNormal:
-    """A normal of `mean` and `std` (..., A) restricted to [-1, 1], independent for each number of the action."""
+    """A normal of `mean` and `std` (..., A) restricted to [-1, 1], independent for each number of
+    the action."""
 
     mean: Tensor
     std: Tensor
@@ -136,7 +142,8 @@ class DiscretePolicy(nn.Module):
 
 
 class ContinuousPolicy(nn.Module):
-    """The actor for actions in [-1, 1]: a truncated normal, mean tanh(x), std 2 sigmoid(x / 2) + `min_std`."""
+    """The actor for actions in [-1, 1]: a truncated normal, mean tanh(x), std 2 sigmoid(x / 2) +
+    `min_std`."""
 
     def __init__(self, features: int, actions: int, units: int, layers: int, min_std: float):
         super().__init__()
@@ -148,14 +155,19 @@ class ContinuousPolicy(nn.Module):
     def forward(self, feat: Tensor) -> TruncatedNormal:
         """The policy at features (..., F)."""
         x = self.net(feat)
-        return TruncatedNormal(torch.tanh(self.mean(x)), 2 * torch.sigmoid(self.std(x) / 2) + self.min_std)
+        return TruncatedNormal(
+            torch.tanh(self.mean(x)), 2 * torch.sigmoid(self.std(x) / 2) + self.min_std
+        )
 
     def perturb(self, action: Tensor, epsilon: float, std: float) -> Tensor:
-        """Add Gaussian noise of standard deviation `std` to actions (B, A) and keep them within [-1, 1]."""
+        """Add Gaussian noise of standard deviation `std` to actions (B, A) and keep them within
+        [-1, 1]."""
         return (action + std * torch.randn_like(action)).clamp(-1, 1)
 
 
-def policy(space: spaces.Space, features: int, units: int, layers: int, min_std: float) -> nn.Module:
+def policy(
+    space: spaces.Space, features: int, units: int, layers: int, min_std: float
+) -> nn.Module:
     """The actor for an action space; `min_std` is of the continuous one."""
     if action_kind(space) == "discrete":
         return DiscretePolicy(features, int(space.n), units, layers)

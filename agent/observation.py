@@ -1,7 +1,8 @@
 """An encoder and a decoder for each kind of observation: image, grid, vector.
 
-Encoders map prepared observations (B, T, ...) to embeddings (B, T, E). Decoders map features (B, T, F) to the
-parameters of a distribution of the observation and give its log-likelihood (B, T) in nats.
+Encoders map prepared observations (B, T, ...) to embeddings (B, T, E). Decoders map features (B, T,
+F) to the parameters of a distribution of the observation and give its log-likelihood (B, T) in
+nats.
 """
 
 import math
@@ -11,20 +12,23 @@ from gymnasium import spaces
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agent.envs.spaces import observation_kind
 from agent.gaussian import unit_log_prob
 from agent.nets import mlp
+from agent.spaces import observation_kind
 
 IMAGE_SIZE = 64  # pixels, height and width of the images that the convolutions below fit
 
 
 class ImageEncoder(nn.Module):
-    """Four convolutions of kernel 4 and stride 2 with ELU; 64x64 images become (B, T, 32 `depth`)."""
+    """Four convolutions of kernel 4 and stride 2 with ELU; 64x64 images become (B, T, 32
+    `depth`)."""
 
     def __init__(self, space: spaces.Box, size):
         super().__init__()
         channels = [space.shape[2]] + [size.depth * 2**i for i in range(4)]
-        self.convs = nn.ModuleList(nn.Conv2d(i, o, 4, 2) for i, o in zip(channels, channels[1:], strict=False))
+        self.convs = nn.ModuleList(
+            nn.Conv2d(i, o, 4, 2) for i, o in zip(channels, channels[1:], strict=False)
+        )
         self.to(memory_format=torch.channels_last)
         self.embed_size = 4 * channels[-1]
 
@@ -41,7 +45,8 @@ class ImageEncoder(nn.Module):
 
 
 class ImageDecoder(nn.Module):
-    """A dense layer and four transposed convolutions to the mean of a Gaussian of unit variance for each pixel."""
+    """A dense layer and four transposed convolutions to the mean of a Gaussian of unit variance for
+    each pixel."""
 
     def __init__(self, space: spaces.Box, size, features: int):
         super().__init__()
@@ -49,7 +54,8 @@ class ImageDecoder(nn.Module):
         channels = [first, 4 * size.depth, 2 * size.depth, size.depth, space.shape[2]]
         self.dense = nn.Linear(features, first)
         self.convs = nn.ModuleList(
-            nn.ConvTranspose2d(i, o, k, 2) for i, o, k in zip(channels, channels[1:], (5, 5, 6, 6), strict=False)
+            nn.ConvTranspose2d(i, o, k, 2)
+            for i, o, k in zip(channels, channels[1:], (5, 5, 6, 6), strict=False)
         )
         self.to(memory_format=torch.channels_last)
 
@@ -73,10 +79,13 @@ class ImageDecoder(nn.Module):
         return obs.float() / 255
 
     def _first(self, x: Tensor) -> Tensor:
-        """The first transposed convolution, from 1x1 to 5x5 pixels, as the matrix product that it is."""
+        """The first transposed convolution, from 1x1 to 5x5 pixels, as the matrix product that it
+        is."""
         conv = self.convs[0]
         weight = conv.weight.permute(2, 3, 1, 0).reshape(-1, conv.in_channels)
-        pixels = functional.linear(x, weight, conv.bias.repeat(weight.shape[0] // conv.out_channels))
+        pixels = functional.linear(
+            x, weight, conv.bias.repeat(weight.shape[0] // conv.out_channels)
+        )
         return pixels.view(-1, *conv.kernel_size, conv.out_channels).permute(0, 3, 1, 2)
 
 
@@ -168,6 +177,7 @@ NETWORKS = {
 
 
 def networks(space: spaces.Box, size) -> tuple[nn.Module, type[nn.Module]]:
-    """The encoder for an observation space, and the decoder's class, which still needs the number of features."""
+    """The encoder for an observation space, and the decoder's class, which still needs the number
+    of features."""
     encoder, decoder = NETWORKS[observation_kind(space)]
     return encoder(space, size), decoder

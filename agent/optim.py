@@ -1,4 +1,5 @@
-"""The optimiser of the official implementation: clip by global norm, decoupled weight decay, Adam in Keras's form."""
+"""The optimiser of the official implementation: clip by global norm, decoupled weight decay, Adam
+in Keras's form."""
 
 import math
 from collections.abc import Iterable
@@ -10,21 +11,31 @@ from torch import Tensor, nn
 class Optimiser:
     """Adam for one of the three losses (table D.1).
 
-    Weight decay multiplies every weight by 1 - `weight_decay`, whatever the learning rate. Keras adds `eps` outside
-    the bias correction, which is torch's Adam with eps / sqrt(1 - beta2^t).
+    Weight decay multiplies every weight by 1 - `weight_decay`, whatever the learning rate. Keras
+    adds `eps` outside the bias correction, which is torch's Adam with eps / sqrt(1 - beta2^t).
     """
 
     BETA2 = 0.999
 
-    def __init__(self, parameters: Iterable[nn.Parameter], lr: float, eps: float, weight_decay: float, clip: float):
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        lr: float,
+        eps: float,
+        weight_decay: float,
+        clip: float,
+    ):
         self.parameters = list(parameters)
         self.lr, self.eps, self.weight_decay, self.clip = lr, eps, weight_decay, clip
         self.updates = 0
         fused = self.parameters[0].device.type in ("cpu", "cuda")
-        self.adam = torch.optim.Adam(self.parameters, lr, (0.9, self.BETA2), eps, fused=fused, foreach=not fused)
+        self.adam = torch.optim.Adam(
+            self.parameters, lr, (0.9, self.BETA2), eps, fused=fused, foreach=not fused
+        )
 
     def step(self, loss: Tensor, lr_factor: float) -> Tensor:
-        """One update of the parameters down the gradient of loss (); returns the gradient's norm () before clipping."""
+        """One update of the parameters down the gradient of loss (); returns the gradient's norm ()
+        before clipping."""
         self.updates += 1
         self.adam.zero_grad(set_to_none=True)
         loss.backward(inputs=self.parameters)

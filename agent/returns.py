@@ -4,7 +4,9 @@ import torch
 from torch import Tensor
 
 
-def lambda_return(reward: Tensor, value: Tensor, discount: Tensor, bootstrap: Tensor, lambda_: float) -> Tensor:
+def lambda_return(
+    reward: Tensor, value: Tensor, discount: Tensor, bootstrap: Tensor, lambda_: float
+) -> Tensor:
     """V_t = r_t + d_t ((1 - lambda) v_{t+1} + lambda V_{t+1}), with V_H = v_H = bootstrap.
 
     reward, value, discount (H, ...), bootstrap (...), result (H, ...).
@@ -18,7 +20,9 @@ def lambda_return(reward: Tensor, value: Tensor, discount: Tensor, bootstrap: Te
     following = torch.cat([value[1:], bootstrap.unsqueeze(0)])
     inputs = reward + discount * following * (1 - lambda_)
     returns, last = [], bootstrap
-    for now, weight in zip(inputs.flip(0).unbind(), (discount * lambda_).flip(0).unbind(), strict=True):
+    for now, weight in zip(
+        inputs.flip(0).unbind(), (discount * lambda_).flip(0).unbind(), strict=True
+    ):
         last = now + weight * last
         returns.append(last)
     return torch.stack(returns[::-1])

@@ -14,7 +14,8 @@ from torch.nn import functional
 
 
 class State(NamedTuple):
-    """The model's state: deter (..., D), stoch (..., S), and the stats (..., P) that stoch was drawn from."""
+    """The model's state: deter (..., D), stoch (..., S), and the stats (..., P) that stoch was
+    drawn from."""
 
     deter: Tensor
     stoch: Tensor
@@ -31,9 +32,18 @@ class State(NamedTuple):
 
 
 class RSSM(nn.Module):
-    """The latent dynamics; `cell(inputs, deter)` builds the recurrent cell, `latent` is the stochastic state's kind."""
+    """The latent dynamics; `cell(inputs, deter)` builds the recurrent cell, `latent` is the
+    stochastic state's kind."""
 
-    def __init__(self, latent, cell: Callable[[int, int], nn.Module], action: int, embed: int, deter: int, hidden: int):
+    def __init__(
+        self,
+        latent,
+        cell: Callable[[int, int], nn.Module],
+        action: int,
+        embed: int,
+        deter: int,
+        hidden: int,
+    ):
         super().__init__()
         self.latent, self.deter = latent, deter
         self.input = nn.Linear(latent.stoch_size + action, hidden)
@@ -52,7 +62,9 @@ class RSSM(nn.Module):
         """The zero state (B, ...)."""
         zeros = self.input.weight.new_zeros
         return State(
-            zeros(batch, self.deter), zeros(batch, self.latent.stoch_size), zeros(batch, self.latent.stats_size)
+            zeros(batch, self.deter),
+            zeros(batch, self.latent.stoch_size),
+            zeros(batch, self.latent.stats_size),
         )
 
     def observe(
@@ -63,22 +75,28 @@ class RSSM(nn.Module):
         state: State | None = None,
         generator: torch.Generator | None = None,
     ) -> State:
-        """Posterior states (B, T, ...) of embeddings (B, T, E), actions (B, T, A) and is_first (B, T) bool.
+        """Posterior states (B, T, ...) of embeddings (B, T, E), actions (B, T, A) and is_first (B,
+        T) bool.
 
-        Where is_first is set, deter, stoch and the action before it are cleared. Everything that does not depend on
-        the recurrent state is computed for all steps at once, before the loop; the prior's head has no part in it.
+        Where is_first is set, deter, stoch and the action before it are cleared. Everything that
+        does not depend on the recurrent state is computed for all steps at once, before the loop;
+        the prior's head has no part in it.
         """
         latent = self.latent
         state = self.initial(embed.shape[0]) if state is None else state
         keep = 1 - is_first.to(embed.dtype).unsqueeze(-1)
         from_stoch, from_action = self.input.weight.split([latent.stoch_size, action.shape[-1]], 1)
         from_deter, from_embed = self.post_hidden.weight.split([self.deter, embed.shape[-1]], 1)
-        inputs = functional.linear(action * keep, from_action, self.input.bias).transpose(0, 1).unbind()
+        inputs = (
+            functional.linear(action * keep, from_action, self.input.bias).transpose(0, 1).unbind()
+        )
         looks = functional.linear(embed, from_embed, self.post_hidden.bias).transpose(0, 1).unbind()
         noise = self.noise(embed.shape[1], embed.shape[0], generator)
         from_stoch, from_deter = from_stoch.t(), from_deter.t()
         deter, stoch, states = state.deter, state.stoch, []
-        for now, look, kept, random in zip(inputs, looks, keep.transpose(0, 1).unbind(), noise, strict=True):
+        for now, look, kept, random in zip(
+            inputs, looks, keep.transpose(0, 1).unbind(), noise, strict=True
+        ):
             x = functional.elu(torch.addmm(now, stoch * kept, from_stoch))
             deter = self.cell(x, deter * kept)
             stats = self.post_stats(functional.elu(torch.addmm(look, deter, from_deter)))
@@ -90,12 +108,15 @@ class RSSM(nn.Module):
         """Stats (..., P) of the stochastic state given deter (..., D) alone."""
         return self.prior_stats(functional.elu(self.prior_hidden(deter), inplace=True))
 
-    def noise(self, steps: int, batch: int, generator: torch.Generator | None = None) -> tuple[Tensor, ...]:
+    def noise(
+        self, steps: int, batch: int, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, ...]:
         """The random numbers of a rollout: for each step, those of (batch) latent samples."""
         return self.latent.noise((steps, batch), self.input.weight.device, generator).unbind()
 
     def imagine(self, state: State, action: Tensor, noise: Tensor) -> State:
-        """The next state (N, ...), drawn from the prior with one step's `noise`, after action (N, A)."""
+        """The next state (N, ...), drawn from the prior with one step's `noise`, after action (N,
+        A)."""
         x = functional.elu(self.input(torch.cat([state.stoch, action], -1)), inplace=True)
         deter = self.cell(x, state.deter)
         stats = self.prior(deter)

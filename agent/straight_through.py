@@ -1,4 +1,5 @@
-"""Discrete samples whose gradient is that of their probabilities (section 2.2, "straight-through gradients")."""
+"""Discrete samples whose gradient is that of their probabilities (section 2.2, "straight-through
+gradients")."""
 
 import torch
 from torch import Tensor
@@ -10,12 +11,16 @@ def attach(sample: Tensor, probs: Tensor) -> Tensor:
 
 
 def log_softmax(logits: Tensor) -> Tensor:
-    """Log-probabilities (..., C); on CPUs several times faster than torch's own for the few classes of a latent."""
+    """Log-probabilities (..., C); on CPUs several times faster than torch's own for the few classes
+    of a latent."""
     return logits - logits.logsumexp(-1, keepdim=True)
 
 
-def gumbel_noise(shape: tuple[int, ...], device: torch.device, generator: torch.Generator | None = None) -> Tensor:
-    """Standard Gumbel noise: the index of the largest logit + noise is a sample of the categorical."""
+def gumbel_noise(
+    shape: tuple[int, ...], device: torch.device, generator: torch.Generator | None = None
+) -> Tensor:
+    """Standard Gumbel noise: the index of the largest logit + noise is a sample of the
+    categorical."""
     return -torch.rand(shape, device=device, generator=generator).log().neg().log()
 
 

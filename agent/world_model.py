@@ -18,7 +18,8 @@ class ModelLoss(NamedTuple):
 
 
 class WorldModel(nn.Module):
-    """An encoder, the latent dynamics and the prediction heads: observation, reward and, unless None, discount."""
+    """An encoder, the latent dynamics and the prediction heads: observation, reward and, unless
+    None, discount."""
 
     def __init__(
         self,
@@ -38,8 +39,11 @@ class WorldModel(nn.Module):
         self.scales = {name: scale for name, scale in scales.items() if heads[name] is not None}
         self.gamma, self.reward_transform = gamma, reward_transform
 
-    def loss(self, batch: dict[str, Tensor], kl, kl_scale: float, gradients, state: State | None = None) -> ModelLoss:
-        """The loss of a replayed batch (B, T, ...), from the zero state unless `state` (B, ...) is given."""
+    def loss(
+        self, batch: dict[str, Tensor], kl, kl_scale: float, gradients, state: State | None = None
+    ) -> ModelLoss:
+        """The loss of a replayed batch (B, T, ...), from the zero state unless `state` (B, ...) is
+        given."""
         obs = self.encoder.prepare(batch["obs"])
         post = self.rssm.observe(self.encoder(obs), batch["action"], batch["is_first"], state)
         prior = self.rssm.prior(post.deter)
@@ -50,7 +54,10 @@ class WorldModel(nn.Module):
         }
         divergence = kl(self.rssm.latent, post.stats, prior)
         feat = post.feat
-        losses = {name: -head.log_prob(gradients.route(name, feat), targets[name]) for name, head in self.heads.items()}
+        losses = {
+            name: -head.log_prob(gradients.route(name, feat), targets[name])
+            for name, head in self.heads.items()
+        }
         losses = {"kl": divergence.loss} | losses
         scales = {"kl": kl_scale} | self.scales
         assert losses.keys() == scales.keys(), f"{losses.keys()} != {scales.keys()}"
@@ -71,7 +78,10 @@ class WorldModel(nn.Module):
         return self.gamma * (1 - is_terminal.float())
 
     def discount(self, feat: Tensor, is_terminal: Tensor) -> Tensor:
-        """Discounts (H + 1, N) of imagined features (H + 1, N, F), the first one from replay's is_terminal (N)."""
+        """Discounts (H + 1, N) of imagined features (H + 1, N, F), the first one from replay's
+        is_terminal (N)."""
         if "discount" not in self.heads:
             return torch.full_like(feat[..., 0], self.gamma)
-        return torch.cat([self.continuation(is_terminal).unsqueeze(0), self.heads["discount"](feat[1:])])
+        return torch.cat(
+            [self.continuation(is_terminal).unsqueeze(0), self.heads["discount"](feat[1:])]
+        )

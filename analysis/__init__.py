@@ -1,8 +1,11 @@
-"""Turns finished runs into the paper's two lists; reads files only, and imports neither torch, hydra nor the agent.
+"""Turns finished runs into the paper's two lists; reads files only, and imports neither torch,
+hydra nor the agent.
 
-Letters: `R` runs, `M` tasks. A sample is the `(R,)` scores of one arm on one task; an arm is a list of `M` samples.
+Letters: `R` runs, `M` tasks. A sample is the `(R,)` scores of one arm on one task; an arm is a list
+of `M` samples.
 """
 
 
 class InputError(ValueError):
-    """Input that cannot be used; the message is one line that names what was given and what is allowed."""
+    """Input that cannot be used; the message is one line that names what was given and what is
+    allowed."""

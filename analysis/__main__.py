@@ -10,7 +10,19 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from analysis import InputError, calibration, claims, plots, published, report, scores, store, study, tables
+from analysis import (
+    InputError,
+    calibration,
+    claims,
+    plots,
+    published,
+    report,
+    scores,
+    store,
+    study,
+    tables,
+    verdicts,
+)
 from analysis.store import Problem
 from analysis.study import Study
 
@@ -42,32 +54,66 @@ def _parser() -> argparse.ArgumentParser:
         return own
 
     for name, run, text in (
-        ("table", _table, "judge the claims, print a table, and write the two lists and all other tables"),
+        (
+            "table",
+            _table,
+            "judge the claims, print a table, and write the two lists and all other tables",
+        ),
         ("plot", _plot, "write all figures as PNG and PDF"),
-        ("report", _report, "execute the notebooks and write one self-contained HTML page per suite"),
+        (
+            "report",
+            _report,
+            "execute the notebooks and write one self-contained HTML page per suite",
+        ),
     ):
         own = command(name, run, text)
         _runs(own)
-        own.add_argument("--out", type=Path, default=Path("results"), help="folder for what is written (results)")
-        own.add_argument("--claims", type=Path, default=claims.DEFAULT, help="claims file (sweeps/claims.yaml)")
+        own.add_argument(
+            "--out", type=Path, default=Path("results"), help="folder for what is written (results)"
+        )
+        own.add_argument(
+            "--claims", type=Path, default=claims.DEFAULT, help="claims file (sweeps/claims.yaml)"
+        )
         own.add_argument("--suite", help="only this suite (default: every suite that has runs)")
         if name != "report":
-            own.add_argument("--window", default="last", choices=scores.WINDOWS, help="what a final score is (last)")
+            own.add_argument(
+                "--window",
+                default="last",
+                choices=scores.WINDOWS,
+                help="what a final score is (last)",
+            )
         else:
-            own.add_argument("--published", help="folder or URL of the official score files, for the paper's notebook")
+            own.add_argument(
+                "--published",
+                help="folder or URL of the official score files, for the paper's notebook",
+            )
 
-    own = command("published", _published, "reproduce the paper's tables 1 and K.1 and judge scheduling")
-    own.add_argument("--from", dest="source", required=True, help="folder or URL of the official score files")
-    own.add_argument("--out", type=Path, default=Path("results"), help="folder for what is written (results)")
+    own = command(
+        "published", _published, "reproduce the paper's tables 1 and K.1 and judge scheduling"
+    )
+    own.add_argument(
+        "--from", dest="source", required=True, help="folder or URL of the official score files"
+    )
+    own.add_argument(
+        "--out", type=Path, default=Path("results"), help="folder for what is written (results)"
+    )
 
     own = command("export", _export, "write runs as one csv that every command takes as --runs")
     _runs(own)
     own.add_argument("--out", type=Path, required=True, help="file to write, as in runs.csv.gz")
-    own.add_argument("--train", action="store_true", help="training episodes too, not only evaluations")
+    own.add_argument(
+        "--train", action="store_true", help="training episodes too, not only evaluations"
+    )
 
-    own = command("calibrate", _calibrate, "simulate studies with known effects and write how often intervals hold")
+    own = command(
+        "calibrate",
+        _calibrate,
+        "simulate studies with known effects and write how often intervals hold",
+    )
     own.add_argument("--studies", type=int, default=2000, help="simulated studies per row (2000)")
-    own.add_argument("--from", dest="source", help="official score files, for a scenario of real runs")
+    own.add_argument(
+        "--from", dest="source", help="official score files, for a scenario of real runs"
+    )
     own.add_argument("--out", type=Path, required=True, help="Markdown file to write")
     return parser
 
@@ -93,7 +139,9 @@ def _table(options: argparse.Namespace) -> None:
 def _write_tables(ours: Study, folder: Path) -> None:
     ours.verdicts.to_csv(folder / "claims.csv", index=False)
     ours.scores.to_csv(folder / "scores.csv", index=False)
-    pd.DataFrame(ours.problems, columns=["source", "problem"]).to_csv(folder / "problems.csv", index=False)
+    pd.DataFrame(ours.problems, columns=["source", "problem"]).to_csv(
+        folder / "problems.csv", index=False
+    )
     for name, table, caption in (
         ("table_2", tables.table_2(ours), tables.TABLE_2_CAPTION + "\n\n"),
         ("games", tables.games(ours), ""),
@@ -104,13 +152,20 @@ def _write_tables(ours: Study, folder: Path) -> None:
 
 
 def _write_lists(ours: Study, folder: Path) -> None:
-    filled = {title: table for title, table in tables.lists(ours.verdicts).items() if not table.empty}
+    filled = {
+        title: table for title, table in tables.lists(ours.verdicts).items() if not table.empty
+    }
     caption = f"{ours.size}; score: {ours.window}, normalised by {ours.scheme.replace('_', ' ')}"
     markdown = [f"## {title}\n\n{tables.markdown(table)}" for title, table in filled.items()]
     html = [f"<h2>{title}</h2>\n{tables.html(table)}" for title, table in filled.items()]
     (folder / "lists.md").write_text("\n".join([*markdown, caption + "\n"]))
-    (folder / "lists.html").write_text("\n".join(['<meta charset="utf-8">', *html, f"<p>{caption}</p>\n"]))
-    latex = [tables.latex(table[tables.NARROW], f"{title} ({caption})") for title, table in filled.items()]
+    (folder / "lists.html").write_text(
+        "\n".join(['<meta charset="utf-8">', *html, f"<p>{caption}</p>\n"])
+    )
+    latex = [
+        tables.latex(table[tables.NARROW], f"{title} ({caption})")
+        for title, table in filled.items()
+    ]
     (folder / "lists.tex").write_text("\n".join(latex))
 
 
@@ -123,8 +178,10 @@ def _print_verdicts(console: Console, ours: Study) -> None:
         if not part.empty:
             console.print(_verdicts(part, title))
     for row in rows[rows.note != ""].itertuples():
-        console.print(f"{row.claim} ({row.actions}): {row.note}", style="dim", highlight=False, markup=False)
-    absent = ours.verdicts.claim[ours.verdicts.stated & (ours.verdicts.verdict == claims.NO_DATA)]
+        console.print(
+            f"{row.claim} ({row.actions}): {row.note}", style="dim", highlight=False, markup=False
+        )
+    absent = ours.verdicts.claim[ours.verdicts.stated & (ours.verdicts.verdict == verdicts.NO_DATA)]
     if not absent.empty:
         console.print(f"no data: {', '.join(absent)}", highlight=False)
 
@@ -158,8 +215,12 @@ def _plot(options: argparse.Namespace) -> None:
             "aggregates": plots.aggregates(ours),
             "profiles": plots.profiles(ours),
         }
-        for row in ours.verdicts[ours.verdicts.stated & (ours.verdicts.tasks > 0)].to_dict("records"):
-            figures[f"{row['claim']}_curves"] = plots.learning_curves(ours, [row["with"], row["without"]])
+        for row in ours.verdicts[ours.verdicts.stated & (ours.verdicts.tasks > 0)].to_dict(
+            "records"
+        ):
+            figures[f"{row['claim']}_curves"] = plots.learning_curves(
+                ours, [row["with"], row["without"]]
+            )
             figures[f"{row['claim']}_tasks"] = plots.games(ours, row["claim"])
         for name, figure in figures.items():
             plots.save(figure, folder / name)
@@ -180,7 +241,9 @@ def _published(options: argparse.Namespace) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     written = {
         "table_1": published.table_1(paper).rename_axis("agent").reset_index(),
-        "table_1_complete_runs": published.table_1(published.complete(paper)).rename_axis("agent").reset_index(),
+        "table_1_complete_runs": published.table_1(published.complete(paper))
+        .rename_axis("agent")
+        .reset_index(),
         "table_k1": published.table_k1(paper).round().astype(int).reset_index(),
         "scheduling": _short(published.scheduling(paper)),
         "scheduling_games": published.scheduling_games(paper),
@@ -191,7 +254,9 @@ def _published(options: argparse.Namespace) -> None:
         (options.out / f"{name}.md").write_text(tables.markdown(table))
     print(f"Table 1, recomputed\n\n{tables.markdown(written['table_1'])}")
     print(f"Scheduling, effect on clipped record score\n\n{tables.markdown(written['scheduling'])}")
-    print(f"{len(written['early_ended'])} runs ended before 195M frames. All tables are in {options.out}")
+    print(
+        f"{len(written['early_ended'])} runs ended before 195M frames. All tables are in {options.out}"
+    )
 
 
 def _short(verdicts: pd.DataFrame) -> pd.DataFrame:
@@ -233,9 +298,13 @@ def _folder(out: Path, ours: Study) -> Path:
 
 def _print_problems(console: Console, problems: list[Problem], folder: Path) -> None:
     for problem in problems[:SHOWN]:
-        console.print(f"{problem.source}: {problem.message}", style="yellow", highlight=False, markup=False)
+        console.print(
+            f"{problem.source}: {problem.message}", style="yellow", highlight=False, markup=False
+        )
     if len(problems) > SHOWN:
-        more = f"and {len(problems) - SHOWN} more, which `table` writes to {folder / 'problems.csv'}"
+        more = (
+            f"and {len(problems) - SHOWN} more, which `table` writes to {folder / 'problems.csv'}"
+        )
         console.print(more, highlight=False, markup=False)
 
 

@@ -13,7 +13,8 @@ SEEDS_SEARCHED = 10_000
 
 @dataclass(frozen=True)
 class Effect:
-    """Mean over tasks of the difference of the arms' mean scores, with its standard error and degrees of freedom."""
+    """Mean over tasks of the difference of the arms' mean scores, with its standard error and
+    degrees of freedom."""
 
     value: float
     error: float
@@ -29,16 +30,18 @@ class Effect:
         return float(2 * stats.t.sf(abs(self.value) / self.error, self.freedom))
 
     def p_margin(self, margin: float) -> float:
-        """The smallest alpha at which the interval lies below `margin` (1 where the effect itself does not)."""
+        """The smallest alpha at which the interval lies below `margin` (1 where the effect itself
+        does not)."""
         return float(min(1, 2 * stats.t.cdf((self.value - margin) / self.error, self.freedom)))
 
 
 def welch(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> Effect:
     """Effect of `first` over `second`, each `M` samples with a task's runs of one arm.
 
-    Every (arm, task) cell has a variance of its own. That of the effect is the sum over the 2M cells of s^2 / n / M^2,
-    its degrees of freedom are Welch and Satterthwaite's. The tasks are taken as given: the interval speaks of new
-    seeds on these tasks, not of new tasks. Error and freedom are NaN where a cell has one run or no cell varies.
+    Every (arm, task) cell has a variance of its own. That of the effect is the sum over the 2M
+    cells of s^2 / n / M^2, its degrees of freedom are Welch and Satterthwaite's. The tasks are
+    taken as given: the interval speaks of new seeds on these tasks, not of new tasks. Error and
+    freedom are NaN where a cell has one run or no cell varies.
     """
     cells = [*first, *second]
     counts = np.array([len(cell) for cell in cells])
@@ -51,7 +54,9 @@ def welch(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> Effect:
     return Effect(value, *_error_and_freedom(variances, counts, len(first)))
 
 
-def _error_and_freedom(variances: np.ndarray, counts: np.ndarray, tasks: int) -> tuple[float, float]:
+def _error_and_freedom(
+    variances: np.ndarray, counts: np.ndarray, tasks: int
+) -> tuple[float, float]:
     parts = variances / counts / tasks**2
     total = parts.sum()
     if total == 0:
@@ -60,11 +65,11 @@ def _error_and_freedom(variances: np.ndarray, counts: np.ndarray, tasks: int) ->
 
 
 def levels(effects: Sequence[Effect], margin: float, alpha: float = 0.05) -> np.ndarray:
-    """The alpha of each claim's interval `(claims,)`: the smaller of Holm's for excluding 0 and Holm's for lying below
-    the margin.
+    """The alpha of each claim's interval `(claims,)`: the smaller of Holm's for excluding 0 and
+    Holm's for lying below the margin.
 
-    Either alone would not do: claims rightly found to have no substantial effect would relax the level for the others
-    though their effect is 0 too.
+    Either alone would not do: claims rightly found to have no substantial effect would relax the
+    level for the others though their effect is 0 too.
     """
     zero = holm([effect.p_zero() for effect in effects], alpha)
     below = holm([effect.p_margin(margin) for effect in effects], alpha)
@@ -72,9 +77,14 @@ def levels(effects: Sequence[Effect], margin: float, alpha: float = 0.05) -> np.
 
 
 def seeds_to_decide(
-    effect: Effect, first: Sequence[np.ndarray], second: Sequence[np.ndarray], margin: float, alpha: float
+    effect: Effect,
+    first: Sequence[np.ndarray],
+    second: Sequence[np.ndarray],
+    margin: float,
+    alpha: float,
 ) -> int | None:
-    """Seeds per task and arm at which the interval at level 1 - alpha decides, if effect and spread stay."""
+    """Seeds per task and arm at which the interval at level 1 - alpha decides, if effect and spread
+    stay."""
     variances = np.array([np.var(cell, ddof=1) for cell in [*first, *second]])
 
     def decides(seeds: int) -> bool:

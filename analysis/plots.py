@@ -1,4 +1,5 @@
-"""Figures of a study. Every one names the number of its runs; colours are told apart by colour-blind readers."""
+"""Figures of a study. Every one names the number of its runs; colours are told apart by
+colour-blind readers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from analysis import stats, tables
-from analysis.claims import HELPS, HURTS, NO_HELP
 from analysis.scores import samples
 from analysis.study import Study, size
+from analysis.verdicts import HELPS, HURTS, NO_HELP
 
 # Okabe and Ito's palette; beyond its length the line style changes.
 COLOURS = ["#000000", "#E69F00", "#0072B2", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"]
@@ -31,8 +32,11 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def forest(study: Study) -> Figure:
-    """All claims with data: effect, interval, verdict and margin; below a line those of the other kind of actions."""
-    rows = study.verdicts[study.verdicts.tasks > 0].sort_values("stated", ascending=False, kind="stable")
+    """All claims with data: effect, interval, verdict and margin; below a line those of the other
+    kind of actions."""
+    rows = study.verdicts[study.verdicts.tasks > 0].sort_values(
+        "stated", ascending=False, kind="stable"
+    )
     rows = rows.iloc[::-1].reset_index(drop=True)
     figure = Figure(figsize=(11, 1.8 + 0.32 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
@@ -45,19 +49,30 @@ def forest(study: Study) -> Figure:
     drawn = {}
     for y, row in rows.iterrows():
         colour, marker = VERDICTS.get(row.verdict, UNDECIDED)
-        axes.plot([row.low, row.high], [y, y], color=colour, linewidth=2, alpha=1 if row.stated else 0.5)
+        axes.plot(
+            [row.low, row.high], [y, y], color=colour, linewidth=2, alpha=1 if row.stated else 0.5
+        )
         filled = colour if row.stated else "white"
-        point = axes.plot(row.effect, y, marker, color=colour, markerfacecolor=filled, markersize=7)[0]
+        point = axes.plot(
+            row.effect, y, marker, color=colour, markerfacecolor=filled, markersize=7
+        )[0]
         drawn[row.verdict if row.verdict in VERDICTS else OPEN] = point
     axes.set_yticks(range(len(rows)), [_claim_label(row) for row in rows.itertuples()])
     axes.set_ylim(-0.7, len(rows) - 0.3)
     right = axes.secondary_yaxis("right")
-    right.set_yticks(range(len(rows)), [f"{row.verdict} (paper: {PAPER[row.paper]})" for row in rows.itertuples()])
+    right.set_yticks(
+        range(len(rows)),
+        [f"{row.verdict} (paper: {PAPER[row.paper]})" for row in rows.itertuples()],
+    )
     right.tick_params(length=0)
-    axes.set_xlabel(f"effect on normalised score ({_words(study.scheme)}); grey: less than the margin of {margin:g}")
+    axes.set_xlabel(
+        f"effect on normalised score ({_words(study.scheme)}); grey: less than the margin of {margin:g}"
+    )
     axes.set_title("Score with the change minus score without")
     order = [label for label in (*VERDICTS, OPEN) if label in drawn]
-    figure.legend([drawn[label] for label in order], order, loc="outside upper left", ncols=4, frameon=False)
+    figure.legend(
+        [drawn[label] for label in order], order, loc="outside upper left", ncols=4, frameon=False
+    )
     hollow = "; hollow: the other kind of actions" if beside else ""
     return _counted(figure, f"{study.size}; intervals adjusted for the number of claims{hollow}")
 
@@ -68,7 +83,8 @@ def _claim_label(row) -> str:
 
 
 def learning_curves(study: Study, arms: Sequence[str] | None = None, kind: str = "eval") -> Figure:
-    """A panel per task: mean raw score of each arm over its seeds, the band from the lowest to the highest seed."""
+    """A panel per task: mean raw score of each arm over its seeds, the band from the lowest to the
+    highest seed."""
     arms = list(arms or study.arms)
     tidy = study.store.tidy()
     tidy = tidy[(tidy.kind == kind) & tidy.arm.isin(arms) & tidy.run.isin(study.scores.run)]
@@ -84,13 +100,21 @@ def learning_curves(study: Study, arms: Sequence[str] | None = None, kind: str =
             colour, style = _look(number)
             axes.plot(own.index, own.mean(axis=1), style, color=colour, label=arm)
             if own.shape[1] > 1:
-                axes.fill_between(own.index, own.min(axis=1), own.max(axis=1), color=colour, alpha=0.15, linewidth=0)
+                axes.fill_between(
+                    own.index,
+                    own.min(axis=1),
+                    own.max(axis=1),
+                    color=colour,
+                    alpha=0.15,
+                    linewidth=0,
+                )
         axes.set_title(task)
         axes.set_xlabel("environment frames")
     panels[0].set_ylabel("evaluation return" if kind == "eval" else "training return")
     _legend(figure, panels)
     return _counted(
-        figure, f"{tidy.run.nunique()} runs, suite {study.suite}; line: mean of seeds, band: lowest to highest"
+        figure,
+        f"{tidy.run.nunique()} runs, suite {study.suite}; line: mean of seeds, band: lowest to highest",
     )
 
 
@@ -108,7 +132,8 @@ def curves(frame: pd.DataFrame, label: str, source: str) -> Figure:
 
 
 def aggregates(study: Study, seed: int = 0) -> Figure:
-    """Mean, median, IQM and optimality gap of the arms that have all of the baseline's tasks, with intervals."""
+    """Mean, median, IQM and optimality gap of the arms that have all of the baseline's tasks, with
+    intervals."""
     arms, shared, lacking = _shared(study)
     table = stats.aggregates(arms, seed)
     figure = Figure(figsize=(10, 1.4 + 0.35 * len(arms)), layout="constrained")
@@ -127,13 +152,14 @@ def aggregates(study: Study, seed: int = 0) -> Figure:
     panels[0].set_xlabel(f"normalised score ({_words(study.scheme)})")
     runs = sum(len(cell) for cells in arms.values() for cell in cells)
     return _counted(
-        figure, f"{size(runs, len(shared))}, suite {study.suite}; 95% stratified bootstrap intervals{lacking}"
+        figure,
+        f"{size(runs, len(shared))}, suite {study.suite}; 95% stratified bootstrap intervals{lacking}",
     )
 
 
 def profiles(study: Study, seed: int = 0) -> Figure:
-    """Performance profiles: of each arm with all of the baseline's tasks the share of runs above a score, with
-    pointwise 95% bands."""
+    """Performance profiles: of each arm with all of the baseline's tasks the share of runs above a
+    score, with pointwise 95% bands."""
     arms, shared, lacking = _shared(study)
     everything = np.concatenate([np.concatenate(arm) for arm in arms.values()])
     thresholds = np.linspace(min(0, everything.min()), everything.max(), 101)
@@ -142,7 +168,9 @@ def profiles(study: Study, seed: int = 0) -> Figure:
     for number, (arm, cells) in enumerate(arms.items()):
         colour, style = _look(number)
         low, high = stats.profile_band(cells, thresholds, seed)
-        axes.plot(thresholds, stats.performance_profile(cells, thresholds), style, color=colour, label=arm)
+        axes.plot(
+            thresholds, stats.performance_profile(cells, thresholds), style, color=colour, label=arm
+        )
         axes.fill_between(thresholds, low, high, color=colour, alpha=0.12, linewidth=0)
     axes.set_xlabel(f"normalised score τ ({_words(study.scheme)})")
     axes.set_ylabel("share of runs with score > τ")
@@ -181,10 +209,11 @@ def bars(table: pd.DataFrame, title: str, label: str, source: str) -> Figure:
 
 
 def _shared(study: Study) -> tuple[dict[str, list[np.ndarray]], list[str], str]:
-    """Samples of the arms on the baseline's tasks, these tasks, and a line that names the arms lacking some of them.
+    """Samples of the arms on the baseline's tasks, these tasks, and a line that names the arms
+    lacking some of them.
 
-    Only tasks of the suite's more frequent kind of actions count. Without a baseline its part is played by the arm with
-    most tasks.
+    Only tasks of the suite's more frequent kind of actions count. Without a baseline its part is
+    played by the arm with most tasks.
     """
     frame = study.scores
     frame = frame[frame.actions == frame.drop_duplicates("task").actions.mode()[0]]

@@ -29,10 +29,15 @@ pre { white-space: pre-wrap; }
 
 
 def execute(name: str, parameters: dict[str, Any]):
-    """The notebook `name` after running with the given values in place of its cell tagged `parameters`."""
+    """The notebook `name` after running with the given values in place of its cell tagged
+    `parameters`."""
     jupytext, nbclient, traitlets = _tools("jupytext", "nbclient", "traitlets.config")
     notebook = jupytext.read(FOLDER / f"{name}.py")
-    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata["kernelspec"] = {
+        "name": "python3",
+        "display_name": "Python 3",
+        "language": "python",
+    }
     cell = next(cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", []))
     cell.source = "\n".join(f"{key} = {value!r}" for key, value in parameters.items())
     # Where there are sockets in the file system, only their owner can read them.
@@ -55,7 +60,9 @@ def _environment() -> dict[str, str]:
 def page(notebooks: dict[str, Any], title: str) -> str:
     """The HTML page of executed notebooks: prose, tables and pictures, all inside the page."""
     (nbconvert,) = _tools("nbconvert")
-    exporter = nbconvert.HTMLExporter(template_name="basic", exclude_input=True, exclude_output_prompt=True)
+    exporter = nbconvert.HTMLExporter(
+        template_name="basic", exclude_input=True, exclude_output_prompt=True
+    )
     links, sections = [], []
     for name, notebook in notebooks.items():
         body, _ = exporter.from_notebook_node(notebook)
@@ -69,9 +76,16 @@ def page(notebooks: dict[str, Any], title: str) -> str:
     )
 
 
-def build(runs: str | Path, claims_file: str | Path, suite: str, published: str | None, path: Path) -> None:
-    """Executes the notebooks on one suite's runs and writes the page; the paper's notebook needs its score files."""
-    values = {"runs": str(Path(runs).resolve()), "claims_file": str(Path(claims_file).resolve()), "suite": suite}
+def build(
+    runs: str | Path, claims_file: str | Path, suite: str, published: str | None, path: Path
+) -> None:
+    """Executes the notebooks on one suite's runs and writes the page; the paper's notebook needs
+    its score files."""
+    values = {
+        "runs": str(Path(runs).resolve()),
+        "claims_file": str(Path(claims_file).resolve()),
+        "suite": suite,
+    }
     names = [name for name in NOTEBOOKS if published or name != PAPER_NOTEBOOK]
     executed = {name: execute(name, {**values, "published_scores": published}) for name in names}
     path.write_text(page(executed, f"DreamerV2 ablations: {suite}"))

@@ -1,4 +1,5 @@
-"""Estimators over tasks and seeds, their bootstrap intervals, and the adjustment for several claims.
+"""Estimators over tasks and seeds, their bootstrap intervals, and the adjustment for several
+claims.
 
 An arm is a list of `M` samples, one `(R,)` array of scores per task; samples may differ in length.
 """
@@ -9,24 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.scores import normalise
-
 Samples = Sequence[np.ndarray]
-
-
-def paper_aggregates(frame: pd.DataFrame) -> dict[str, float]:
-    """Table 1's four columns of one agent: normalise and clip per run, mean over seeds, median or mean over games."""
-
-    def over_games(scheme: str, reduce: str) -> float:
-        normalised, _ = normalise(frame, scheme)
-        return float(normalised.groupby("task").normalised.mean().agg(reduce))
-
-    return {
-        "gamer_median": over_games("gamer", "median"),
-        "gamer_mean": over_games("gamer", "mean"),
-        "record_mean": over_games("record", "mean"),
-        "clipped_record_mean": over_games("clipped_record", "mean"),
-    }
 
 
 def mean(*samples: np.ndarray, axis: int = -1) -> np.ndarray:
@@ -49,29 +33,38 @@ def optimality_gap(*samples: np.ndarray, axis: int = -1) -> np.ndarray:
     return mean(*[np.maximum(1 - sample, 0) for sample in samples], axis=axis)
 
 
-AGGREGATES: dict[str, Callable] = {"mean": mean, "median": median, "iqm": iqm, "optimality_gap": optimality_gap}
+AGGREGATES: dict[str, Callable] = {
+    "mean": mean,
+    "median": median,
+    "iqm": iqm,
+    "optimality_gap": optimality_gap,
+}
 
 
 def probability_of_improvement(first: Samples, second: Samples) -> float:
-    """Mean over tasks of P(a run of `first` scores above one of `second`), ties counting half (Mann-Whitney U)."""
+    """Mean over tasks of P(a run of `first` scores above one of `second`), ties counting half
+    (Mann-Whitney U)."""
     shares = [
-        np.mean((a[:, None] > b[None]) + 0.5 * (a[:, None] == b[None])) for a, b in zip(first, second, strict=True)
+        np.mean((a[:, None] > b[None]) + 0.5 * (a[:, None] == b[None]))
+        for a, b in zip(first, second, strict=True)
     ]
     return float(np.mean(shares))
 
 
 def performance_profile(samples: Samples, thresholds: np.ndarray) -> np.ndarray:
-    """Share of runs that score above each threshold, mean over tasks (`(K,)` to `(K,)`; Agarwal et al. 2021)."""
+    """Share of runs that score above each threshold, mean over tasks (`(K,)` to `(K,)`; Agarwal et
+    al. 2021)."""
     return np.mean([np.mean(sample[:, None] > thresholds, axis=0) for sample in samples], axis=0)
 
 
 def bootstrap_interval(
     samples: Samples, statistic: Callable, seed: int, level: float = 0.95, resamples: int = 2000
 ) -> tuple[float, float]:
-    """Percentile interval of a statistic of all samples, resampling runs within each task (stratified by task).
+    """Percentile interval of a statistic of all samples, resampling runs within each task
+    (stratified by task).
 
-    Meant to describe aggregates in figures. With 3 to 5 seeds it is too narrow for verdicts, which use
-    `effects.Effect`. NaN where every task has one seed.
+    Meant to describe aggregates in figures. With 3 to 5 seeds it is too narrow for verdicts, which
+    use `effects.Effect`. NaN where every task has one seed.
     """
     if max(len(sample) for sample in samples) < 2:
         return float("nan"), float("nan")
@@ -92,7 +85,8 @@ def bootstrap_interval(
 def profile_band(
     samples: Samples, thresholds: np.ndarray, seed: int, level: float = 0.95, resamples: int = 500
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pointwise percentile band of the performance profile, resampling runs within each task; two arrays `(K,)`."""
+    """Pointwise percentile band of the performance profile, resampling runs within each task; two
+    arrays `(K,)`."""
     rng = np.random.default_rng(seed)
     profiles = [
         performance_profile([rng.choice(sample, len(sample)) for sample in samples], thresholds)
@@ -103,7 +97,8 @@ def profile_band(
 
 
 def aggregates(arms: dict[str, Samples], seed: int = 0, level: float = 0.95) -> pd.DataFrame:
-    """Mean, median, IQM and optimality gap of every arm with bootstrap intervals, one row per (arm, statistic)."""
+    """Mean, median, IQM and optimality gap of every arm with bootstrap intervals, one row per (arm,
+    statistic)."""
     rows = []
     for arm, samples in arms.items():
         for name, statistic in AGGREGATES.items():
@@ -116,8 +111,8 @@ def aggregates(arms: dict[str, Samples], seed: int = 0, level: float = 0.95) -> 
 def holm(p_values: Sequence[float], alpha: float = 0.05) -> np.ndarray:
     """Holm's level for each of `m` hypotheses, `(m,)` (Holm 1979).
 
-    It is alpha / m for the smallest p, alpha / (m - 1) for the next, and so on; from the first p above its level on,
-    all keep that level.
+    It is alpha / m for the smallest p, alpha / (m - 1) for the next, and so on; from the first p
+    above its level on, all keep that level.
     """
     p_values = np.asarray(p_values, float)
     levels = np.empty(len(p_values))

@@ -1,11 +1,12 @@
-"""One suite's runs, scored, normalised and judged: what tables, figures and notebooks start from."""
+"""One suite's runs, scored, normalised and judged: what tables, figures and notebooks start
+from."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
-from analysis import InputError, claims, scores, store
+from analysis import InputError, claims, scores, store, verdicts
 from analysis.store import Problem, Store
 
 
@@ -43,15 +44,19 @@ def load(
     suite: str | None = None,
     window: str = "last",
 ) -> list[Study]:
-    """The studies in a folder of runs or an exported csv, one per suite, or the one that is asked for.
+    """The studies in a folder of runs or an exported csv, one per suite, or the one that is asked
+    for.
 
-    Suites for which the claims give no margin are listed among the problems, unless there is no other.
+    Suites for which the claims give no margin are listed among the problems, unless there is no
+    other.
     """
     rows = claims.load(claims_file)
     everything = store.load(runs)
     present = sorted(everything.runs.suite.unique())
     if suite is not None and suite not in present:
-        raise InputError(f"{runs}: no runs of suite '{suite}'; there are runs of: {', '.join(present)}")
+        raise InputError(
+            f"{runs}: no runs of suite '{suite}'; there are runs of: {', '.join(present)}"
+        )
     judged = [name for name in present if name in rows.margin]
     if suite is not None or not judged:
         judged = [suite or present[0]]
@@ -61,8 +66,11 @@ def load(
     return [_study(everything.where(suite=name), rows, name, window) for name in judged]
 
 
-def one(runs: str | Path, claims_file: str | Path = claims.DEFAULT, suite: str | None = None) -> Study:
-    """The only study in `runs`, or that of `suite`; several without a choice are an `InputError`."""
+def one(
+    runs: str | Path, claims_file: str | Path = claims.DEFAULT, suite: str | None = None
+) -> Study:
+    """The only study in `runs`, or that of `suite`; several without a choice are an
+    `InputError`."""
     found = load(runs, claims_file, suite)
     if len(found) > 1:
         names = ", ".join(study.suite for study in found)
@@ -74,5 +82,7 @@ def _study(runs: Store, rows: claims.Claims, suite: str, window: str) -> Study:
     scheme = scores.default_scheme(suite)
     final, unscored = scores.final_scores(runs, window)
     normalised, unnormalised = scores.normalise(final, scheme)
-    verdicts = claims.evaluate(normalised, rows, suite)
-    return Study(suite, scheme, window, runs, normalised, verdicts, [*runs.problems, *unscored, *unnormalised])
+    judged = verdicts.evaluate(normalised, rows, suite)
+    return Study(
+        suite, scheme, window, runs, normalised, judged, [*runs.problems, *unscored, *unnormalised]
+    )

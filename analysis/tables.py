@@ -3,14 +3,23 @@
 import numpy as np
 import pandas as pd
 
-from analysis.claims import HELPS, HURTS, NO_HELP, common_runs
-from analysis.scores import normalise, samples
-from analysis.stats import paper_aggregates
+from analysis.scores import normalise, paper_aggregates, samples
 from analysis.study import Study
+from analysis.verdicts import HELPS, HURTS, NO_HELP, common_runs
 
 HELPED, NOT_HELPED = "Changes that helped", "Changes that did not help substantially"
 OPEN, BESIDE = "Not decided", "Beside the claims: the other kind of actions"
-NARROW = ["change", "effect", "interval", "level", "verdict", "paper", "agrees", "runs", "tasks"]  # fits a page
+NARROW = [
+    "change",
+    "effect",
+    "interval",
+    "level",
+    "verdict",
+    "paper",
+    "agrees",
+    "runs",
+    "tasks",
+]  # fits a page
 LISTS = {HELPED: {HELPS}, NOT_HELPED: {NO_HELP, HURTS}}
 PAPER = {"helps": "helps", "no_help": "no substantial help", "none": ""}
 
@@ -30,7 +39,8 @@ TABLE_2_CAPTION = (
     "probably a slip: the published scores of that version give about 6."
 )
 
-# Section 3.2: games better, worse and tied of 55, turned to our direction (`with` against `without`).
+# Section 3.2: games better, worse and tied of 55, turned to our direction (`with` against
+# `without`).
 PAPER_GAMES = {
     "categorical_latents": (42, 8, 5),
     "kl_balancing_vs_standard": (44, 6, 5),
@@ -42,7 +52,8 @@ TIE = 0.05
 
 
 def lists(verdicts: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The two lists, the rows that are not decided, and those beside the claims: title to printable table."""
+    """The two lists, the rows that are not decided, and those beside the claims: title to printable
+    table."""
     stated = verdicts[verdicts.stated]
     parts = {title: stated[stated.verdict.isin(kinds)] for title, kinds in LISTS.items()}
     parts[OPEN] = stated[~stated.verdict.isin(set.union(*LISTS.values()))]
@@ -60,7 +71,9 @@ def _printable(rows: pd.DataFrame) -> pd.DataFrame:
             "effect": rows.effect.map(number),
             "interval": [interval(row.low, row.high) for row in rows.itertuples()],
             "level": ["" if pd.isna(level) else f"{level:.1%}" for level in rows.level],
-            "probability of improvement": [_share(value) for value in rows.probability_of_improvement],
+            "probability of improvement": [
+                _share(value) for value in rows.probability_of_improvement
+            ],
             "verdict": rows.verdict,
             "paper": rows.paper.map(PAPER),
             "agrees": rows.agrees,
@@ -68,7 +81,9 @@ def _printable(rows: pd.DataFrame) -> pd.DataFrame:
             "seeds": [_range(row.seeds_fewest, row.seeds_most) for row in rows.itertuples()],
             "tasks": rows.tasks,
             "parameters": [_parameters(row) for row in rows.itertuples()],
-            "seeds to decide": ["" if pd.isna(value) else f"{value:.0f}" for value in rows.seeds_needed],
+            "seeds to decide": [
+                "" if pd.isna(value) else f"{value:.0f}" for value in rows.seeds_needed
+            ],
             "note": rows.note,
         }
     ).reset_index(drop=True)
@@ -105,18 +120,23 @@ def _grouped(counts: str) -> str:
 def table_2(study: Study) -> pd.DataFrame:
     """The paper's table 2 beside the same arms of our runs (captioned by TABLE_2_CAPTION).
 
-    Only tasks with discrete actions that all these arms have count. On Atari the columns are the same four; elsewhere
-    median, mean and clipped mean of the scores normalised by the task's fixed references.
+    Only tasks with discrete actions that all these arms have count. On Atari the columns are the
+    same four; elsewhere median, mean and clipped mean of the scores normalised by the task's fixed
+    references.
     """
     names = ["gamer median", "gamer mean", "record mean", "clipped record mean"]
-    frame = study.scores[(study.scores.actions == "discrete") & study.scores.arm.isin([row[1] for row in TABLE_2])]
+    frame = study.scores[
+        (study.scores.actions == "discrete") & study.scores.arm.isin([row[1] for row in TABLE_2])
+    ]
     shared = frame.groupby("task").arm.nunique() == frame.arm.nunique()
     frame = frame[frame.task.map(shared).astype(bool)]
     rows = []
     for agent, arm, *printed in TABLE_2:
         own = frame[frame.arm == arm]
         ours = {f"ours: {name}": value for name, value in _aggregates(study, own).items()}
-        rows.append({"agent": agent, **dict(zip(names, printed, strict=True)), **ours, "our runs": len(own)})
+        rows.append(
+            {"agent": agent, **dict(zip(names, printed, strict=True)), **ours, "our runs": len(own)}
+        )
     return pd.DataFrame(rows)
 
 
@@ -129,7 +149,8 @@ def _aggregates(study: Study, own: pd.DataFrame) -> dict[str, float]:
 
 
 def by_task(study: Study, claim: str) -> pd.DataFrame:
-    """`better_worse_tied` of a claim's two arms on the runs of its verdict; Atari scores by the unclipped record."""
+    """`better_worse_tied` of a claim's two arms on the runs of its verdict; Atari scores by the
+    unclipped record."""
     scheme = "record" if study.scheme == "clipped_record" else study.scheme
     frame, _ = normalise(study.scores, scheme)
     row = study.verdicts[(study.verdicts.claim == claim) & study.verdicts.stated].iloc[0]
@@ -139,9 +160,11 @@ def by_task(study: Study, claim: str) -> pd.DataFrame:
 
 
 def better_worse_tied(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> pd.DataFrame:
-    """By task both arms' mean normalised score, the difference, and better, worse or tied (section 3.2), sorted.
+    """By task both arms' mean normalised score, the difference, and better, worse or tied (section
+    3.2), sorted.
 
-    A tie is a difference of at most 5% of the larger of both scores, each measured from random play.
+    A tie is a difference of at most 5% of the larger of both scores, each measured from random
+    play.
     """
     tasks = sorted(first.keys() & second.keys())
     table = pd.DataFrame(
@@ -155,11 +178,14 @@ def better_worse_tied(first: dict[str, np.ndarray], second: dict[str, np.ndarray
     difference = table["with"] - table["without"]
     tied = difference.abs() <= TIE * table[["with", "without"]].abs().max(axis=1)
     result = np.where(tied, "tied", np.where(difference > 0, "better", "worse"))
-    return table.assign(difference=difference, result=result).sort_values("difference", ignore_index=True)
+    return table.assign(difference=difference, result=result).sort_values(
+        "difference", ignore_index=True
+    )
 
 
 def games(study: Study) -> pd.DataFrame:
-    """Of each claim with data, on how many tasks `with` is better, worse or tied, beside section 3.2's of 55 games."""
+    """Of each claim with data, on how many tasks `with` is better, worse or tied, beside section
+    3.2's of 55 games."""
     rows = []
     for row in study.verdicts[study.verdicts.stated & (study.verdicts.tasks > 0)].itertuples():
         counts = by_task(study, row.claim).result.value_counts()
@@ -171,12 +197,17 @@ def games(study: Study) -> pd.DataFrame:
                 "paper: better / worse / tied": " / ".join(map(str, paper)) if paper else "",
             }
         )
-    return pd.DataFrame(rows, columns=["change", "better", "worse", "tied", "paper: better / worse / tied"])
+    return pd.DataFrame(
+        rows, columns=["change", "better", "worse", "tied", "paper: better / worse / tied"]
+    )
 
 
 def markdown(frame: pd.DataFrame) -> str:
     """A Markdown table; numbers as they print, missing ones empty."""
-    cells = [list(map(str, frame.columns)), *([_cell(value) for value in row] for row in frame.to_numpy(object))]
+    cells = [
+        list(map(str, frame.columns)),
+        *([_cell(value) for value in row] for row in frame.to_numpy(object)),
+    ]
     numeric = [pd.api.types.is_numeric_dtype(frame[name]) for name in frame]
     rule = ["---:" if right else "---" for right in numeric]
     return "\n".join("| " + " | ".join(row) + " |" for row in [cells[0], rule, *cells[1:]]) + "\n"
@@ -186,7 +217,9 @@ def latex(frame: pd.DataFrame, caption: str) -> str:
     """A LaTeX table (packages booktabs); special characters escaped."""
     text = frame.map(_cell).map(_escape)
     columns = [_escape(str(name)) for name in frame.columns]
-    return text.set_axis(columns, axis=1).to_latex(index=False, caption=_escape(caption), escape=False)
+    return text.set_axis(columns, axis=1).to_latex(
+        index=False, caption=_escape(caption), escape=False
+    )
 
 
 def html(frame: pd.DataFrame) -> str:

@@ -17,16 +17,19 @@ import numpy as np
 import torch
 from gymnasium.spaces import Box, Discrete
 
-from agent import device
 from agent.build import build
+from agent.training import device
 
 PAPER = ["suite=atari", "recipe.batch_size=16", "run.matmul_precision=medium"]
 CONF = Path(__file__).resolve().parents[1] / "conf"
 
 
 def main() -> None:
-    """Build the agent, take two steps to warm up, and report the median of the next ones in seconds."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Build the agent, take two steps to warm up, and report the median of the next ones in
+    seconds."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("overrides", nargs="*", help="Hydra overrides; none: the paper's model")
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
@@ -38,7 +41,9 @@ def main() -> None:
     device.configure(options.threads, cfg.run.matmul_precision)
     torch.manual_seed(0)
     images = cfg.suite.name.startswith("atari")
-    observations = Box(0, 255, (64, 64, 1), np.uint8) if images else Box(-np.inf, np.inf, (4,), np.float32)
+    observations = (
+        Box(0, 255, (64, 64, 1), np.uint8) if images else Box(-np.inf, np.inf, (4,), np.float32)
+    )
     actions = Discrete(18 if images else 2)
     agent = build(cfg, observations, actions, where)
     seconds = []
@@ -65,14 +70,22 @@ def main() -> None:
     )
 
 
-def random_batch(size: int, length: int, observations: Box, actions: Discrete, where: torch.device) -> dict:
+def random_batch(
+    size: int, length: int, observations: Box, actions: Discrete, where: torch.device
+) -> dict:
     """Replay of the right shapes and types, without terminal steps."""
     shape = (size, length)
     images = torch.randint(0, 256, (*shape, *observations.shape), dtype=torch.uint8)
     obs = images if observations.dtype == np.uint8 else torch.randn(*shape, *observations.shape)
     action = torch.eye(int(actions.n))[torch.randint(int(actions.n), shape)]
     no = torch.zeros(shape, dtype=torch.bool)
-    batch = {"obs": obs, "action": action, "reward": torch.randn(shape).tanh(), "is_first": no, "is_terminal": no}
+    batch = {
+        "obs": obs,
+        "action": action,
+        "reward": torch.randn(shape).tanh(),
+        "is_first": no,
+        "is_terminal": no,
+    }
     return {name: tensor.to(where) for name, tensor in batch.items()}
 
 

@@ -1,4 +1,5 @@
-"""Seconds that a sweep spends on a run beside its training: processes, imports, composing, files."""
+"""Seconds that a sweep spends on a run beside its training: processes, imports, composing,
+files."""
 
 import json
 import resource
@@ -20,11 +21,15 @@ def main() -> int:
         before, started = _processor_seconds(), time.monotonic()
         subprocess.run(sweep, check=True, stdout=subprocess.DEVNULL)
         elapsed, used = time.monotonic() - started, _processor_seconds() - before
-        training = sum(json.loads(file.read_text())["wall_seconds"] for file in Path(folder).rglob("run.json"))
+        training = sum(
+            json.loads(file.read_text())["wall_seconds"] for file in Path(folder).rglob("run.json")
+        )
         started = time.monotonic()
         subprocess.run(sweep, check=True, stdout=subprocess.DEVNULL)
         again = time.monotonic() - started
-    print(f"{(elapsed - training) / RUNS:.2f} s per run beside training, {used / RUNS:.2f} s of processor time")
+    print(
+        f"{(elapsed - training) / RUNS:.2f} s per run beside training, {used / RUNS:.2f} s of processor time"
+    )
     print(f"{again:.2f} s for the same command when all {RUNS} runs are done")
     return 0
 

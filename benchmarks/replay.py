@@ -1,4 +1,5 @@
-"""Time and memory of the replay on disk: `python benchmarks/replay.py --rows 200000` (64x64 gray, batch 16 x 50)."""
+"""Time and memory of the replay on disk: `python benchmarks/replay.py --rows 200000` (64x64 gray,
+batch 16 x 50)."""
 
 import argparse
 import tempfile
@@ -9,18 +10,21 @@ import numpy as np
 import psutil
 from gymnasium.spaces import Box
 
-from agent.replay import Replay
+from agent.storage.replay import Replay
 
 
 def main() -> None:
-    """Print the cost of storing a step and of sampling a batch, and the growth of the process's memory."""
+    """Print the cost of storing a step and of sampling a batch, and the growth of the process's
+    memory."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=200_000, help="steps to store")
     parser.add_argument("--episode", type=int, default=1_000, help="steps of an episode")
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--length", type=int, default=50)
     parser.add_argument("--samples", type=int, default=200, help="batches to draw")
-    parser.add_argument("--folder", type=Path, help="where to put the rows; default: a temporary folder")
+    parser.add_argument(
+        "--folder", type=Path, help="where to put the rows; default: a temporary folder"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         measure(Replay(Path(folder), Box(0, 255, (64, 64, 1), np.uint8), 18, args.rows), args)
@@ -29,7 +33,10 @@ def main() -> None:
 def measure(replay: Replay, args: argparse.Namespace) -> None:
     """Fill `replay`, sample from it, and print what that took."""
     process, rng = psutil.Process(), np.random.default_rng(0)
-    images, action = rng.integers(0, 256, (100, 64, 64, 1), dtype=np.uint8), np.eye(18, dtype=np.float32)[0]
+    images, action = (
+        rng.integers(0, 256, (100, 64, 64, 1), dtype=np.uint8),
+        np.eye(18, dtype=np.float32)[0],
+    )
     before = process.memory_info().rss
     started = time.perf_counter()
     for row in range(args.rows):

@@ -1,4 +1,5 @@
-"""Kill a sweep again and again, restart it, and compare every score with those of a sweep that was left alone.
+"""Kill a sweep again and again, restart it, and compare every score with those of a sweep that was
+left alone.
 
 python benchmarks/sweep_kills.py --launcher local --kills 5
 """
@@ -16,9 +17,28 @@ from rich.console import Console
 
 ROOT = Path(__file__).parents[1]
 TINY = (
-    *("size.latents=4", "size.classes=4", "size.deter=16", "size.hidden=12", "size.units=12", "size.depth=2"),
-    *("recipe.batch_size=3", "recipe.length=8", "recipe.horizon=4", "recipe.prefill=50", "run.steps=300"),
-    *("run.train_every=4", "run.log_every=20", "run.checkpoint_every=40", "run.eval_every=100", "run.eval_episodes=2"),
+    *(
+        "size.latents=4",
+        "size.classes=4",
+        "size.deter=16",
+        "size.hidden=12",
+        "size.units=12",
+        "size.depth=2",
+    ),
+    *(
+        "recipe.batch_size=3",
+        "recipe.length=8",
+        "recipe.horizon=4",
+        "recipe.prefill=50",
+        "run.steps=300",
+    ),
+    *(
+        "run.train_every=4",
+        "run.log_every=20",
+        "run.checkpoint_every=40",
+        "run.eval_every=100",
+        "run.eval_episodes=2",
+    ),
     *("run.device=cpu", "run.threads=1"),
 )
 GRID = ("latent=categorical,gaussian,binary", "task=cartpole,minigrid_empty_5x5", "run.seed=0,1")
@@ -26,11 +46,21 @@ GRID = ("latent=categorical,gaussian,binary", "task=cartpole,minigrid_empty_5x5"
 
 def command(root: Path, launcher: str, *overrides: str) -> list[str]:
     """The sweep's command."""
-    return [sys.executable, str(ROOT / "run.py"), "-m", f"hydra/launcher={launcher}", f"run.root={root}", *overrides]
+    return [
+        sys.executable,
+        str(ROOT / "run.py"),
+        "-m",
+        f"hydra/launcher={launcher}",
+        f"run.root={root}",
+        *overrides,
+    ]
 
 
-def killed_sweep(sweep: list[str], kills: int, longest: float, rng: random.Random) -> subprocess.CompletedProcess:
-    """Start a sweep, kill -9 it after at most `longest` seconds, `kills` times over; then let it end."""
+def killed_sweep(
+    sweep: list[str], kills: int, longest: float, rng: random.Random
+) -> subprocess.CompletedProcess:
+    """Start a sweep, kill -9 it after at most `longest` seconds, `kills` times over; then let it
+    end."""
     for _ in range(kills):
         process = subprocess.Popen(sweep, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(rng.uniform(1.0, longest))
@@ -41,7 +71,9 @@ def killed_sweep(sweep: list[str], kills: int, longest: float, rng: random.Rando
 
 def scores(root: Path) -> dict[str, str]:
     """Every run's scores.csv, by its folder below the root."""
-    return {str(file.parent.relative_to(root)): file.read_text() for file in root.rglob("scores.csv")}
+    return {
+        str(file.parent.relative_to(root)): file.read_text() for file in root.rglob("scores.csv")
+    }
 
 
 def main() -> int:
@@ -56,8 +88,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         killed, unbroken = Path(folder) / "killed", Path(folder) / "unbroken"
         started = time.monotonic()
-        whole = subprocess.run(command(unbroken, given.launcher, *TINY, *GRID), capture_output=True, text=True)
-        console.print(f"left alone: exit status {whole.returncode} after {time.monotonic() - started:.0f} s")
+        whole = subprocess.run(
+            command(unbroken, given.launcher, *TINY, *GRID), capture_output=True, text=True
+        )
+        console.print(
+            f"left alone: exit status {whole.returncode} after {time.monotonic() - started:.0f} s"
+        )
         started = time.monotonic()
         sweep = command(killed, given.launcher, *TINY, *GRID)
         last = killed_sweep(sweep, given.kills, given.longest, random.Random(given.seed))

@@ -1,4 +1,5 @@
-"""Write docs/toggles.md from the docstrings of agent/toggles and the files of conf: `python docs/toggles.py`."""
+"""Write docs/toggles.md from the docstrings of agent/toggles and the files of conf: `python
+docs/toggles.py`."""
 
 import importlib
 import inspect
@@ -31,7 +32,12 @@ def page() -> str:
 def baseline() -> dict[str, str]:
     """The chosen option of each group in conf/config.yaml."""
     entries = yaml.safe_load((ROOT / "conf" / "config.yaml").read_text())["defaults"]
-    return {group: option for entry in entries if isinstance(entry, dict) for group, option in entry.items()}
+    return {
+        group: option
+        for entry in entries
+        if isinstance(entry, dict)
+        for group, option in entry.items()
+    }
 
 
 def options(group: str) -> list[Path]:
@@ -62,7 +68,9 @@ def numbers(group: str, what: str, default: str) -> str:
 def heading(group: str, path: Path, default: str) -> str:
     """The line that names an option and its file."""
     mark = " (baseline)" if path.stem == default else ""
-    return f"### `{group}={path.stem}`{mark} [`{path.relative_to(ROOT)}`](../{path.relative_to(ROOT)})"
+    return (
+        f"### `{group}={path.stem}`{mark} [`{path.relative_to(ROOT)}`](../{path.relative_to(ROOT)})"
+    )
 
 
 def listing(path: Path) -> str:

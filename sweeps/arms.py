@@ -4,23 +4,28 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
-from agent.arm import BASELINE, parts
 from agent.errors import UserError
+from agent.storage.arm import BASELINE, parts
 
 ROOT = Path(__file__).parents[1]
 
 
 def of_claims(path: str, rows: Sequence[str] | None, suite: str, actions: str) -> list[list[str]]:
-    """Overrides of each arm that a claim about tasks of this kind of actions names in a suite, each arm once.
+    """Overrides of each arm that a claim about tasks of this kind of actions names in a suite, each
+    arm once.
 
-    `rows` are the ids of some claims; None takes all.
-    A relative path is the project's. Raises UserError for a file that is no claims file and for an id it does not have.
+    `rows` are the ids of some claims; None takes all. A relative path is the project's. Raises
+    UserError for a file that is no claims file and for an id it does not have.
     """
     claims = _claims(ROOT / path)
     ids = [claim.id for claim in claims]
     if unknown := sorted(set(rows or ()) - set(ids)):
         raise UserError(f"{path} has no claim {', '.join(unknown)}; it has {', '.join(ids)}")
-    named = (claim.arms(suite) for claim in claims if claim.where == actions and claim.id in (rows or ids))
+    named = (
+        claim.arms(suite)
+        for claim in claims
+        if claim.where == actions and claim.id in (rows or ids)
+    )
     return [parts(arm) for arm in _ordered(arm for sides in named if sides for arm in sides)]
 
 

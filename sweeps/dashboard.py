@@ -1,4 +1,5 @@
-"""The W&B workspace as code: learning curves by arm, final scores, losses, KL and entropies, and what helped.
+"""The W&B workspace as code: learning curves by arm, final scores, losses, KL and entropies, and
+what helped.
 
 python -m sweeps.dashboard --project dreamer-ablation --runs runs     # save it to W&B
 python -m sweeps.dashboard --json workspace.json                      # write it to a file, without any server
@@ -15,9 +16,23 @@ from analysis import InputError, claims
 
 FRAMES, UPDATES = "env_frames", "gradient_steps"
 CURVES = ("eval/score", "eval/return", "train/return")
-MODEL_LOSSES = ("model_loss", "kl_loss", "observation_loss", "reward_loss", "discount_loss", "model_grad_norm")
+MODEL_LOSSES = (
+    "model_loss",
+    "kl_loss",
+    "observation_loss",
+    "reward_loss",
+    "discount_loss",
+    "model_grad_norm",
+)
 INFORMATION = ("kl", "prior_entropy", "post_entropy", "actor_entropy", "kl_clamped")
-BEHAVIOUR = ("actor_loss", "critic_loss", "imagined_reward", "target", "slow_value", "actor_grad_norm")
+BEHAVIOUR = (
+    "actor_loss",
+    "critic_loss",
+    "imagined_reward",
+    "target",
+    "slow_value",
+    "actor_grad_norm",
+)
 COLUMNS = ("change", "with", "without", "effect", "interval", "verdict", "paper", "agrees", "runs")
 NO_RUNS = "Verdicts appear here with `python -m sweeps.dashboard --runs FOLDER`."
 
@@ -31,7 +46,9 @@ def workspace(entity: str, project: str, verdicts: str = NO_RUNS):
         import wandb_workspaces.reports.v2 as wr
         import wandb_workspaces.workspaces as ws
     except ModuleNotFoundError as error:
-        raise UserError(f"the dashboard misses the module {error.name}: pip install wandb-workspaces") from error
+        raise UserError(
+            f"the dashboard misses the module {error.name}: pip install wandb-workspaces"
+        ) from error
 
     def by_arm(metric: str, x: str) -> wr.LinePlot:
         return wr.LinePlot(title=metric, x=x, y=[metric], **grouped("arm"))
@@ -50,11 +67,19 @@ def workspace(entity: str, project: str, verdicts: str = NO_RUNS):
         project=project,
         name="DreamerV2 ablation",
         sections=[
-            section("What helps", [wr.MarkdownPanel(markdown=verdicts), bars("eval/score", "arm")], is_open=True),
+            section(
+                "What helps",
+                [wr.MarkdownPanel(markdown=verdicts), bars("eval/score", "arm")],
+                is_open=True,
+            ),
             section("Learning curves", [by_arm(curve, FRAMES) for curve in CURVES], is_open=True),
-            section("Final scores", [bars("eval/return", "task_name"), bars("eval/score", "task_name")]),
+            section(
+                "Final scores", [bars("eval/return", "task_name"), bars("eval/score", "task_name")]
+            ),
             section("World model", [by_arm(f"metrics/{name}", UPDATES) for name in MODEL_LOSSES]),
-            section("KL and entropies", [by_arm(f"metrics/{name}", UPDATES) for name in INFORMATION]),
+            section(
+                "KL and entropies", [by_arm(f"metrics/{name}", UPDATES) for name in INFORMATION]
+            ),
             section("Behaviour", [by_arm(f"metrics/{name}", UPDATES) for name in BEHAVIOUR]),
             section("Predictions", [wr.MediaBrowser(media_keys=["pictures/prediction"])]),
         ],
@@ -62,7 +87,9 @@ def workspace(entity: str, project: str, verdicts: str = NO_RUNS):
     )
 
 
-def verdict_table(runs: str | Path, suite: str | None, claims_file: str | Path = claims.DEFAULT) -> str:
+def verdict_table(
+    runs: str | Path, suite: str | None, claims_file: str | Path = claims.DEFAULT
+) -> str:
     """The paper's lists by our runs, as markdown; UserError where there are no runs."""
     from analysis import study, tables
 
@@ -73,19 +100,29 @@ def verdict_table(runs: str | Path, suite: str | None, claims_file: str | Path =
     parts = [f"Effects in normalised score; {found.size}."]
     for title, table in tables.lists(found.verdicts).items():
         if len(table):
-            rows = [COLUMNS, ["---"] * len(COLUMNS), *table[list(COLUMNS)].astype(str).values.tolist()]
-            parts.append("\n".join([f"**{title}**", "", *(f"| {' | '.join(row)} |" for row in rows)]))
+            rows = [
+                COLUMNS,
+                ["---"] * len(COLUMNS),
+                *table[list(COLUMNS)].astype(str).values.tolist(),
+            ]
+            parts.append(
+                "\n".join([f"**{title}**", "", *(f"| {' | '.join(row)} |" for row in rows)])
+            )
     return "\n\n".join(parts)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Save or write the workspace; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m sweeps.dashboard", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m sweeps.dashboard", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("--entity", default=None, help="default: the account's")
     parser.add_argument("--project", default="dreamer-ablation")
     parser.add_argument("--runs", help="folder of runs or exported csv, for the verdicts")
     parser.add_argument("--suite", help="of the verdicts, where the runs are of several")
-    parser.add_argument("--json", type=Path, help="write the workspace here instead of saving it to W&B")
+    parser.add_argument(
+        "--json", type=Path, help="write the workspace here instead of saving it to W&B"
+    )
     given = parser.parse_args(arguments)
     try:
         verdicts = verdict_table(given.runs, given.suite) if given.runs else NO_RUNS

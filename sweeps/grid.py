@@ -1,7 +1,9 @@
-"""The jobs that a command stands for: every combination of its sweeps, one list of overrides per run.
+"""The jobs that a command stands for: every combination of its sweeps, one list of overrides per
+run.
 
-Hydra's syntax throughout: `latent=categorical,gaussian`, `run.seed=range(5)`, `latent=glob(*)`. A glob over tasks stays
-within the suite's tasks. Jobs are ordered by seed first, so that an unfinished sweep has whole rounds to look at.
+Hydra's syntax throughout: `latent=categorical,gaussian`, `run.seed=range(5)`, `latent=glob(*)`. A
+glob over tasks stays within the suite's tasks. Jobs are ordered by seed first, so that an
+unfinished sweep has whole rounds to look at.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,25 +15,32 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-from agent.arm import composed
 from agent.errors import UserError
+from agent.storage.arm import composed
 from sweeps import arms
 
 SEED = "run.seed"
 
 
 def jobs(
-    overrides: Sequence[str], params: Mapping[str, str], claims: str | None = None, rows: Sequence[str] | None = None
+    overrides: Sequence[str],
+    params: Mapping[str, str],
+    claims: str | None = None,
+    rows: Sequence[str] | None = None,
 ) -> list[list[str]]:
-    """Overrides of each job of a command line, of a sweep's `params` that the command line does not name, and of
-    every arm of a claims file, or of some of its `rows`.
+    """Overrides of each job of a command line, of a sweep's `params` that the command line does not
+    name, and of every arm of a claims file, or of some of its `rows`.
 
     Raises UserError naming what is wrong with a sweep.
     """
     given = [f"{key}={value}" for key, value in params.items()]
     by_key = {override.get_key_element(): override for override in _parse([*given, *overrides])}
     by_key.pop("+sweep", None)
-    by_key = {key: override for key, override in by_key.items() if not key.lstrip("+~").startswith("hydra")}
+    by_key = {
+        key: override
+        for key, override in by_key.items()
+        if not key.lstrip("+~").startswith("hydra")
+    }
     suite, task, seed = (by_key.pop(key, None) for key in ("suite", "task", SEED))
     same = [override.input_line for override in by_key.values() if not override.is_sweep_override()]
     axes = [_values(override) for override in by_key.values()]
@@ -41,7 +50,9 @@ def jobs(
         for named in _tasks(task, base):
             claimed = [[]]
             if claims:
-                claimed = arms.of_claims(claims, rows, base.suite.name, _actions([*same, *chosen, *named]))
+                claimed = arms.of_claims(
+                    claims, rows, base.suite.name, _actions([*same, *chosen, *named])
+                )
             for several in product(claimed, *axes):
                 found.append([*chosen, *named, *(part for parts in several for part in parts)])
     return [[*job, *seeded] for seeded in _values(seed) for job in found]
@@ -52,13 +63,17 @@ def axes(params: Mapping[str, str]) -> dict[str, list[str | int]]:
     found = {}
     for override in _parse([f"{key}={value}" for key, value in params.items()]):
         values = (value.split("=", 1)[1] for (value,) in _values(override))
-        found[override.get_key_element()] = [int(value) if value.isdecimal() else value for value in values]
+        found[override.get_key_element()] = [
+            int(value) if value.isdecimal() else value for value in values
+        ]
     return found
 
 
 def fixed(overrides: Sequence[str]) -> list[str]:
     """The overrides that are no sweep."""
-    return [override.input_line for override in _parse(overrides) if not override.is_sweep_override()]
+    return [
+        override.input_line for override in _parse(overrides) if not override.is_sweep_override()
+    ]
 
 
 def _parse(overrides: Sequence[str]) -> list[Override]:
@@ -76,8 +91,12 @@ def _values(override: Override | None) -> list[list[str]]:
     if not override.is_sweep_override():
         return [[override.input_line]]
     if not override.is_discrete_sweep():
-        raise UserError(f"{override.input_line}: no grid; allowed: a,b  range(a,b)  choice(a,b)  glob(*)")
-    values = [[f"{override.get_key_element()}={value}"] for value in override.sweep_string_iterator()]
+        raise UserError(
+            f"{override.input_line}: no grid; allowed: a,b  range(a,b)  choice(a,b)  glob(*)"
+        )
+    values = [
+        [f"{override.get_key_element()}={value}"] for value in override.sweep_string_iterator()
+    ]
     if not values:
         raise UserError(f"{override.input_line}: names nothing")
     return values
@@ -92,7 +111,9 @@ def _tasks(task: Override | None, base: DictConfig) -> list[list[str]]:
     globbed = {value.split("=", 1)[1] for (value,) in _values(task)}
     within = [[f"task={name}"] for name in tasks if name in globbed]
     if not within:
-        raise UserError(f"{task.input_line}: no task of suite={base.suite.name}, which has {', '.join(tasks)}")
+        raise UserError(
+            f"{task.input_line}: no task of suite={base.suite.name}, which has {', '.join(tasks)}"
+        )
     return within
 
 

@@ -12,21 +12,20 @@ from pathlib import Path
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from agent import exits
-from agent.arm import identify
 from agent.errors import UserError
-from agent.record import read_run
-from agent.stop import PARENT
+from agent.storage.arm import identify
+from agent.storage.record import read_run
+from agent.storage.status import Exit, Status
+from agent.training.stop import PARENT
 from sweeps import parallel
-from sweeps.state import TODO, Planned, look
+from sweeps.state import Planned, look
 
-RUN = Path(__file__).parents[1] / "run.py"
+PROGRAM = Path(__file__).parents[1] / "run.py"
 STOP_FILE = "SWEEP_STOP"  # environment variable: no more runs once this file exists
 LOCAL = "SWEEP_LOCAL"  # environment variable: the sweep shares this machine's GPUs out itself
 HYDRAS_HINT = "HYDRA_FULL_ERROR"  # ends what Hydra says of an error
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 60.0  # for a child to write its checkpoint
-DONE, FAILED, CUT_OFF, BUSY, LEFT_OUT = "done", "failed", "cut off", "busy", "not started"
 
 
 @dataclass(frozen=True)
@@ -35,32 +34,36 @@ class Outcome:
 
     name: str
     folder: str
-    status: str
+    status: Status
     error: str | None
 
 
 def found(run: Planned) -> Outcome:
     """What a job left whose launcher did not come back."""
     state, error, _ = look(run.folder)
-    return Outcome(str(run.identity), str(run.folder), LEFT_OUT if state == TODO else state, error)
+    return Outcome(str(run.identity), str(run.folder), state, error)
 
 
-def run(cfg: DictConfig) -> Outcome:
-    """Run the composed job as a child process and wait for it; never raises for what happens in the child."""
+def start(cfg: DictConfig) -> Outcome:
+    """Run the composed job as a child process and wait for it; never raises for what happens in the
+    child."""
     identity = identify(cfg, HydraConfig.get().runtime.choices)
     folder = Path(cfg.run.root) / identity.folder
     number, started = HydraConfig.get().job.num, time.monotonic()
     if _stop_asked():
-        return Outcome(str(identity), str(folder), LEFT_OUT, None)
+        return Outcome(str(identity), str(folder), Status.TODO, None)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         code, said = _child(cfg, folder / "log.txt")
         status, error = _result(code, said, folder)
     except (OSError, UserError) as problem:
-        status, error = FAILED, str(problem)
+        status, error = Status.FAILED, str(problem)
     seconds = time.monotonic() - started
-    print(f"#{number} {identity}: {status} after {seconds:.0f} s{f': {error}' if error else ''}", flush=True)
-    if status == FAILED and cfg.run.fail_fast and STOP_FILE in os.environ:
+    print(
+        f"#{number} {identity}: {status} after {seconds:.0f} s{f': {error}' if error else ''}",
+        flush=True,
+    )
+    if status == Status.FAILED and cfg.run.fail_fast and STOP_FILE in os.environ:
         Path(os.environ[STOP_FILE]).touch()
     return Outcome(str(identity), str(folder), status, error)
 
@@ -73,7 +76,7 @@ def _child(cfg: DictConfig, log: Path) -> tuple[int, str]:
         output = stack.enter_context(open(log, "ab"))
         start = output.tell()
         child = subprocess.Popen(
-            [sys.executable, str(RUN), *HydraConfig.get().overrides.task],
+            [sys.executable, str(PROGRAM), *HydraConfig.get().overrides.task],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -86,12 +89,16 @@ def _child(cfg: DictConfig, log: Path) -> tuple[int, str]:
     with open(log, "rb") as file:
         file.seek(start)
         lines = file.read().decode(errors="replace").split("\n")
-    return code, next((line for line in reversed(lines) if line.strip() and HYDRAS_HINT not in line), "")
+    return code, next(
+        (line for line in reversed(lines) if line.strip() and HYDRAS_HINT not in line), ""
+    )
 
 
 def _wait(child: subprocess.Popen) -> int:
     parent = os.getppid()
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a worker: Ctrl-C comes by way of the sweep
+    if (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):  # a worker: Ctrl-C comes by way of the sweep
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     while True:
         with suppress(subprocess.TimeoutExpired):
@@ -111,17 +118,17 @@ def _end(child: subprocess.Popen) -> int:
     return child.wait()
 
 
-def _result(code: int, said: str, folder: Path) -> tuple[str, str | None]:
-    if code == exits.DONE:
-        return DONE, None
-    if code == exits.BUSY:
-        return BUSY, said
-    if code == exits.INTERRUPTED:
-        return CUT_OFF, None
+def _result(code: int, said: str, folder: Path) -> tuple[Status, str | None]:
+    if code == Exit.DONE:
+        return Status.DONE, None
+    if code == Exit.BUSY:
+        return Status.UNDER_WAY, said
+    if code == Exit.INTERRUPTED:
+        return Status.INTERRUPTED, None
     if code < 0:
-        return CUT_OFF, f"killed by {signal.Signals(-code).name}"
-    error = (read_run(folder) or {}).get("error") if code == exits.FAILED else None
-    return FAILED, error or said.removeprefix("error: ") or f"exit status {code}"
+        return Status.INTERRUPTED, f"killed by {signal.Signals(-code).name}"
+    error = (read_run(folder) or {}).get("error") if code == Exit.FAILED else None
+    return Status.FAILED, error or said.removeprefix("error: ") or f"exit status {code}"
 
 
 def _stop_asked() -> bool:

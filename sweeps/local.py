@@ -1,4 +1,5 @@
-"""Run a W&B sweep file without any server: python -m sweeps.local sweeps/wandb/latent.yaml run.root=runs"""
+"""Run a W&B sweep file without any server: python -m sweeps.local sweeps/wandb/latent.yaml
+run.root=runs"""
 
 import argparse
 import os
@@ -6,13 +7,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sweeps.job import RUN
+from sweeps.job import PROGRAM
 
 
 def command(file: str, overrides: Sequence[str]) -> list[str]:
     """The multirun that expands and runs a W&B sweep file."""
     quoted = str(Path(file).resolve()).replace("'", "\\'")
-    return [sys.executable, str(RUN), "-m", f"hydra.sweeper.grid='{quoted}'", *overrides]
+    return [sys.executable, str(PROGRAM), "-m", f"hydra.sweeper.grid='{quoted}'", *overrides]
 
 
 if __name__ == "__main__":

@@ -19,7 +19,9 @@ from agent.errors import UserError
 def check(threads: int | None, jobs_per_gpu: int) -> None:
     """UserError for numbers of threads and of runs on a GPU that no machine can have."""
     for name, value in (("run.threads", threads), ("run.jobs_per_gpu", jobs_per_gpu)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, int) or value < 1
+        ):
             raise UserError(f"{name}={value}: must be a whole number of at least 1")
 
 
@@ -29,14 +31,18 @@ def cores() -> int:
 
 
 def gpus() -> list[str]:
-    """The GPUs that runs may use, as CUDA_VISIBLE_DEVICES names them; none for a PyTorch without CUDA."""
+    """The GPUs that runs may use, as CUDA_VISIBLE_DEVICES names them; none for a PyTorch without
+    CUDA."""
     if not _torch_has_cuda():
         return []
     if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
     try:
         listed = subprocess.run(
-            ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"], capture_output=True, text=True, timeout=30
+            ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=30,
         )
     except (OSError, subprocess.TimeoutExpired):
         return []
@@ -44,12 +50,14 @@ def gpus() -> list[str]:
 
 
 def shared_gpus(device: str) -> list[str]:
-    """The GPUs that runs of `run.device` are spread over: none for the CPU and for a device that is named."""
+    """The GPUs that runs of `run.device` are spread over: none for the CPU and for a device that is
+    named."""
     return gpus() if device in ("auto", "cuda") else []
 
 
 def at_a_time(device: str, threads: int | None, jobs_per_gpu: int) -> int:
-    """Runs at a time on this machine: `jobs_per_gpu` on each GPU, or as many as the cores feed with `threads` each."""
+    """Runs at a time on this machine: `jobs_per_gpu` on each GPU, or as many as the cores feed with
+    `threads` each."""
     if device.startswith("cuda:"):
         return jobs_per_gpu
     return len(shared_gpus(device)) * jobs_per_gpu or max(1, cores() // (threads or 1))
@@ -66,10 +74,14 @@ def thread_environment(threads: int) -> dict[str, str]:
 
 
 @contextmanager
-def pinned(devices: list[str], jobs_per_gpu: int, places: Path | None = None) -> Iterator[dict[str, str]]:
-    """Hold one of `jobs_per_gpu` places on one of the GPUs; yields the environment that pins a child process to it.
+def pinned(
+    devices: list[str], jobs_per_gpu: int, places: Path | None = None
+) -> Iterator[dict[str, str]]:
+    """Hold one of `jobs_per_gpu` places on one of the GPUs; yields the environment that pins a
+    child process to it.
 
-    Places are kernel locks of this machine, so that sweeps started side by side share them; waits until one is free.
+    Places are kernel locks of this machine, so that sweeps started side by side share them; waits
+    until one is free.
     """
     if not devices:
         yield {}
@@ -102,7 +114,8 @@ def _take_place(devices: list[str], jobs_per_gpu: int, places: Path) -> tuple[st
 
 
 def _torch_has_cuda() -> bool:
-    """Whether the installed PyTorch is built for CUDA, without the seconds that importing it takes."""
+    """Whether the installed PyTorch is built for CUDA, without the seconds that importing it
+    takes."""
     spec = find_spec("torch")
     if spec is None or spec.origin is None:
         return False

@@ -1,4 +1,5 @@
-"""What a sweep will do, before anything runs: arms, tasks, seeds, what is done already, hours, disk, the command.
+"""What a sweep will do, before anything runs: arms, tasks, seeds, what is done already, hours,
+disk, the command.
 
 python -m sweeps.plan suite=atari           # every arm of the paper's claims
 python -m sweeps.plan +sweep=latent suite=mini --probe
@@ -16,18 +17,25 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from agent.errors import UserError
+from agent.storage.status import Status
 from sweeps import cost, grid, parallel, screen
 from sweeps.config import project_config
-from sweeps.state import BROKEN, CUT_OFF, DONE, FAILED, TODO, UNDER_WAY, Planned, planned
-
-STATES = (DONE, UNDER_WAY, CUT_OFF, FAILED, BROKEN, TODO)
+from sweeps.state import Planned, planned
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the plan of the overrides given; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m sweeps.plan", description=__doc__.splitlines()[0])
-    parser.add_argument("overrides", nargs="*", help="as for run.py -m; without a sweep, +sweep=claims")
-    parser.add_argument("--probe", action="store_true", help="measure a few gradient steps where no run has finished")
+    parser = argparse.ArgumentParser(
+        prog="python -m sweeps.plan", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "overrides", nargs="*", help="as for run.py -m; without a sweep, +sweep=claims"
+    )
+    parser.add_argument(
+        "--probe",
+        action="store_true",
+        help="measure a few gradient steps where no run has finished",
+    )
     given = parser.parse_args(arguments)
     try:
         with project_config():
@@ -46,11 +54,13 @@ def show(runs: Sequence[Planned], overrides: Sequence[str], probe: bool) -> None
     console = screen.console()
     console.print(_table(runs))
     for run in runs:
-        if run.state in (FAILED, BROKEN):
+        if run.state in (Status.FAILED, Status.UNREADABLE):
             console.print(f"{run.state}: {run.identity}: {run.error}")
     count = Counter(run.state for run in runs)
-    console.print(", ".join(f"{count[state]} {state}" for state in STATES) + f"; {len(runs)} runs in all")
-    todo = [run for run in runs if run.state != DONE]
+    console.print(
+        ", ".join(f"{count[state]} {state}" for state in Status) + f"; {len(runs)} runs in all"
+    )
+    todo = [run for run in runs if run.state != Status.DONE]
     if not todo:
         return
     settings = runs[0].cfg.run
@@ -59,18 +69,24 @@ def show(runs: Sequence[Planned], overrides: Sequence[str], probe: bool) -> None
     console.print(_hours(runs, places, probe))
     under_way = min(places, len(todo))
     disk = max(cost.replay_bytes(run) for run in {run.identity.task: run for run in todo}.values())
-    console.print(f"peak disk: {decimal(disk * under_way)} for the replay of {under_way} runs under way")
+    console.print(
+        f"peak disk: {decimal(disk * under_way)} for the replay of {under_way} runs under way"
+    )
     console.print(f"start: python run.py -m {shlex.join(overrides)}")
 
 
 def _table(runs: Sequence[Planned]) -> Table:
-    shown = [state for state in STATES if any(run.state == state for run in runs)]
+    shown = [state for state in Status if any(run.state == state for run in runs)]
     table = Table("suite", "arm", "tasks", "seeds", "runs", *shown, box=None)
     for suite, arm in dict.fromkeys((run.identity.suite, run.identity.arm) for run in runs):
         own = [run for run in runs if (run.identity.suite, run.identity.arm) == (suite, arm)]
         count = Counter(run.state for run in own)
         tasks, seeds = ({getattr(run.identity, name) for run in own} for name in ("task", "seed"))
-        table.add_row(suite, arm, *map(str, (len(tasks), len(seeds), len(own), *(count[state] for state in shown))))
+        table.add_row(
+            suite,
+            arm,
+            *map(str, (len(tasks), len(seeds), len(own), *(count[state] for state in shown))),
+        )
     return table
 
 
@@ -88,7 +104,10 @@ def _hours(runs: Sequence[Planned], places: int, probe: bool) -> str:
 
 
 def _with_sweep(overrides: list[str]) -> list[str]:
-    swept = any(override.startswith("+sweep=") for override in overrides) or grid.fixed(overrides) != overrides
+    swept = (
+        any(override.startswith("+sweep=") for override in overrides)
+        or grid.fixed(overrides) != overrides
+    )
     return overrides if swept else ["+sweep=claims", *overrides]
 
 

@@ -5,14 +5,16 @@ from collections.abc import Sequence
 
 from rich.table import Column, Table
 
+from agent.storage.status import Status
 from sweeps import screen
-from sweeps.job import DONE, Outcome
+from sweeps.job import Outcome
 
 
 def report(outcomes: Sequence[Outcome], already: int, seconds: float) -> bool:
-    """Print a table of the runs that are not done and a line of counts; returns whether all are done."""
+    """Print a table of the runs that are not done and a line of counts; returns whether all are
+    done."""
     console = screen.console()
-    bad = [outcome for outcome in outcomes if outcome.status != DONE]
+    bad = [outcome for outcome in outcomes if outcome.status != Status.DONE]
     if bad:
         columns = [Column(name, overflow="fold") for name in ("run", "status", "error", "folder")]
         table = Table(*columns, title="not done", title_justify="left", box=None)

@@ -10,32 +10,35 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from rich.progress import track
 
-from agent.arm import Identity, composed, identify
 from agent.errors import UserError
-from agent.record import read_run
-from agent.runfolder import RunFolder
+from agent.storage.arm import Identity, composed, identify
+from agent.storage.record import read_run
+from agent.storage.runfolder import RunFolder
+from agent.storage.status import Status
 from sweeps.grid import SEED
-
-TODO, DONE, FAILED, CUT_OFF, UNDER_WAY, BROKEN = "to do", "done", "failed", "cut off", "under way", "unreadable"
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A run that a sweep asks for: its configuration up to the seed, its folder, and where it stands."""
+    """A run that a sweep asks for: its configuration up to the seed, its folder, and where it
+    stands."""
 
     identity: Identity
     cfg: DictConfig
     overrides: tuple[str, ...]
     folder: Path
-    state: str
+    state: Status
     error: str | None = None
     fields: dict | None = None
 
 
 def planned(jobs: Iterable[Sequence[str]]) -> list[Planned]:
-    """The distinct runs of `jobs` with the state of their folders; UserError names a job that does not compose."""
+    """The distinct runs of `jobs` with the state of their folders; UserError names a job that does
+    not compose."""
     runs: dict[Path, Planned] = {}
-    for overrides in track(list(map(tuple, jobs)), "composing", transient=True, disable=not sys.stdout.isatty()):
+    for overrides in track(
+        list(map(tuple, jobs)), "composing", transient=True, disable=not sys.stdout.isatty()
+    ):
         cfg, identity = _identify(overrides)
         folder = Path(cfg.run.root) / identity.folder
         if folder not in runs:
@@ -43,21 +46,26 @@ def planned(jobs: Iterable[Sequence[str]]) -> list[Planned]:
     return list(runs.values())
 
 
-def look(folder: Path) -> tuple[str, str | None, dict | None]:
+def look(folder: Path) -> tuple[Status, str | None, dict | None]:
     """How far the run in a folder is, the first line of its error, and its run.json."""
     try:
         fields = read_run(folder)
     except UserError as error:
-        return BROKEN, str(error), None
+        return Status.UNREADABLE, str(error), None
     if fields is None:
-        return (UNDER_WAY if RunFolder(folder).holder() else TODO), None, None
-    if fields.get("status") in (DONE, FAILED):
-        return fields["status"], fields.get("error"), fields
-    return (UNDER_WAY if RunFolder(folder).holder() else CUT_OFF), fields.get("error"), fields
+        return (Status.UNDER_WAY if RunFolder(folder).holder() else Status.TODO), None, None
+    if fields.get("status") in (Status.DONE, Status.FAILED):
+        return Status(fields["status"]), fields.get("error"), fields
+    return (
+        (Status.UNDER_WAY if RunFolder(folder).holder() else Status.INTERRUPTED),
+        fields.get("error"),
+        fields,
+    )
 
 
 def _identify(overrides: tuple[str, ...]) -> tuple[DictConfig, Identity]:
-    """A run's configuration and identity; runs that differ in their seed alone are composed once."""
+    """A run's configuration and identity; runs that differ in their seed alone are composed
+    once."""
     seeds = [override for override in overrides if override.startswith(f"{SEED}=")]
     cfg, identity = _unseeded(tuple(override for override in overrides if override not in seeds))
     return cfg, replace(identity, seed=int(seeds[-1].partition("=")[2])) if seeds else identity

@@ -14,18 +14,19 @@ from typing import Any
 import yaml
 from hydra import compose
 
-from agent.arm import BASELINE, composed, parts
 from agent.errors import UserError
+from agent.storage.arm import BASELINE, composed, parts
 from sweeps import arms, grid
 from sweeps.config import CONF, project_config
 
 FOLDER = Path(__file__).parent / "wandb"
 ARM = "arm"  # a parameter that stands for the overrides of an arm's name
-RUN, JOB = ["${program}"], ["-m", "sweeps.wandb_job"]
+OPTIONS_PROGRAM, ARMS_PROGRAM = ["${program}"], ["-m", "sweeps.wandb_job"]
 
 
 def grids(suite: str) -> dict[str, dict[str, Any]]:
-    """W&B sweeps by name: one for each sweep of conf/sweep/; the arms of claims by kind of actions."""
+    """W&B sweeps by name: one for each sweep of conf/sweep/; the arms of claims by kind of
+    actions."""
     tasks = composed((f"suite={suite}",))[0].suite.tasks
     actions = {task: composed((f"suite={suite}", f"task={task}"))[0].task.actions for task in tasks}
     found = {}
@@ -36,20 +37,24 @@ def grids(suite: str) -> dict[str, dict[str, Any]]:
             **{key: values for key, values in grid.axes(sweeper.params).items() if key != "task"},
         }
         if not sweeper.claims:
-            found[name] = _sweep(suite, name, axes, RUN)
+            found[name] = _sweep(suite, name, axes, OPTIONS_PROGRAM)
             continue
         for kind in sorted(set(actions.values())):
             named = arms.of_claims(sweeper.claims, sweeper.rows, suite, kind)
             if named:
                 own = {"task": [task for task in tasks if actions[task] == kind]}
                 own[ARM] = [",".join(overrides) or BASELINE for overrides in named]
-                found[f"{name}_{kind}"] = _sweep(suite, f"{name}_{kind}", {**axes, **own}, JOB)
+                found[f"{name}_{kind}"] = _sweep(
+                    suite, f"{name}_{kind}", {**axes, **own}, ARMS_PROGRAM
+                )
     return found
 
 
 def text(sweep: dict[str, Any]) -> str:
     """The file of a W&B sweep."""
-    return "# Written by `python -m sweeps.wandb_grids`.\n" + yaml.safe_dump(sweep, sort_keys=False, width=120)
+    return "# Written by `python -m sweeps.wandb_grids`.\n" + yaml.safe_dump(
+        sweep, sort_keys=False, width=120
+    )
 
 
 def expand(path: str | Path) -> list[list[str]]:
@@ -61,7 +66,10 @@ def expand(path: str | Path) -> list[list[str]]:
         raise UserError(f"{path} is no W&B sweep: {' '.join(str(error).split())}") from error
     if method != "grid":
         raise UserError(f"{path}: method {method} needs a W&B server; allowed here: grid")
-    axes = [[overrides(key, value) for value in _values(path, key, given)] for key, given in parameters.items()]
+    axes = [
+        [overrides(key, value) for value in _values(path, key, given)]
+        for key, given in parameters.items()
+    ]
     return [[override for part in job for override in part] for job in product(*axes)]
 
 
@@ -79,7 +87,8 @@ def _sweep(suite: str, name: str, axes: dict[str, list], program: list[str]) -> 
         "program": "run.py",
         "method": "grid",
         "command": ["${env}", "${interpreter}", *program, "tracker=wandb", "${args_no_hyphens}"],
-        "parameters": {"suite": {"value": suite}} | {key: {"values": values} for key, values in axes.items()},
+        "parameters": {"suite": {"value": suite}}
+        | {key: {"values": values} for key, values in axes.items()},
     }
 
 
@@ -93,7 +102,9 @@ def _values(path: str | Path, key: str, given: Any) -> list[Any]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the files; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m sweeps.wandb_grids", description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        prog="python -m sweeps.wandb_grids", description=__doc__.splitlines()[0]
+    )
     parser.add_argument("suite", nargs="?", default="suite=mini", help="suite=NAME")
     parser.add_argument("--out", type=Path, default=FOLDER)
     given = parser.parse_args(arguments)

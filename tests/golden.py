@@ -8,8 +8,22 @@ import torch
 from torch import Tensor, nn
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "golden"
-SIZES = ["size.latents=4", "size.classes=5", "size.deter=24", "size.hidden=20", "size.depth=2", "size.units=12"]
-ATARI = [*SIZES, "size.layers=2", "recipe.horizon=5", "recipe.slow_every=2", "suite=atari", "task=pong"]
+SIZES = [
+    "size.latents=4",
+    "size.classes=5",
+    "size.deter=24",
+    "size.hidden=20",
+    "size.depth=2",
+    "size.units=12",
+]
+ATARI = [
+    *SIZES,
+    "size.layers=2",
+    "recipe.horizon=5",
+    "recipe.slow_every=2",
+    "suite=atari",
+    "task=pong",
+]
 
 
 def load(name: str) -> dict[str, np.ndarray]:
@@ -55,10 +69,19 @@ def _rename(key: str, golden: dict[str, np.ndarray]) -> tuple[str, tuple[int, ..
     if module == "decoder":
         return f"model.heads.observation.dense.{kind}", dense
     if module == "rssm":
-        names = {"img_in": "input", "img_out_0": "prior_hidden", "img_dist_0": "prior_stats", "obs_out": "post_hidden"}
+        names = {
+            "img_in": "input",
+            "img_out_0": "prior_hidden",
+            "img_dist_0": "prior_stats",
+            "obs_out": "post_hidden",
+        }
         names |= {"obs_dist": "post_stats", "cell/dense": "cell.gates", "cell/norm": "cell.norm"}
         return f"model.rssm.{names[layer]}.{kind}", dense
-    prefixes = {"reward": "model.heads.reward", "discount": "model.heads.discount", "target": "slow_critic"}
+    prefixes = {
+        "reward": "model.heads.reward",
+        "discount": "model.heads.discount",
+        "target": "slow_critic",
+    }
     prefix = prefixes.get(module, module)
     if layer.startswith("dense"):
         return f"{prefix}.net.{2 * int(layer[-1])}.{kind}", dense

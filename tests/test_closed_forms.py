@@ -50,7 +50,9 @@ def test_kl_against_monte_carlo(latent):
     sample = latent.sample(left.expand(SAMPLES, -1), latent.noise((SAMPLES,), left.device))
     if isinstance(latent, Categorical):
         sample = sample.unflatten(-1, (latent.latents, latent.classes))
-    ratio = distribution(latent, left).log_prob(sample) - distribution(latent, right).log_prob(sample)
+    ratio = distribution(latent, left).log_prob(sample) - distribution(latent, right).log_prob(
+        sample
+    )
     error = ratio.std() / SAMPLES**0.5
     assert abs(ratio.mean() - latent.kl(left, right)) < 4 * error
 
@@ -70,7 +72,11 @@ def test_straight_through_gradients_are_those_of_the_probabilities(kind):
     sample = latent.sample(stats, latent.noise((5,), stats.device))
     assert set(sample.detach().unique().tolist()) <= {0.0, 1.0}
     (gradient,) = torch.autograd.grad((sample * weight).sum(), stats)
-    probs = stats.unflatten(-1, (3, 4)).softmax(-1).flatten(-2) if kind == "categorical" else stats.sigmoid()
+    probs = (
+        stats.unflatten(-1, (3, 4)).softmax(-1).flatten(-2)
+        if kind == "categorical"
+        else stats.sigmoid()
+    )
     (expected,) = torch.autograd.grad((probs * weight).sum(), stats)
     torch.testing.assert_close(gradient, expected)
 
@@ -110,7 +116,9 @@ def test_balanced_kl_counts_what_it_clamps(clamp, share):
     post = prior.clone()
     post[1, 0, 0] = 3.0
     free = float(latent.kl(post, prior).max()) / 3
-    assert Balanced(scale=1.0, alpha=0.8, free=free, clamp=clamp)(latent, post, prior).clamped == share
+    assert (
+        Balanced(scale=1.0, alpha=0.8, free=free, clamp=clamp)(latent, post, prior).clamped == share
+    )
     assert Balanced(scale=1.0, alpha=0.8, free=100.0, clamp=clamp)(latent, post, prior).clamped == 1
 
 
@@ -134,7 +142,9 @@ def test_lambda_return_against_the_sum_over_n_step_returns():
         total = sum((1 - lambda_) * lambda_ ** (n - 1) * n_step(t, n) for n in range(1, last))
         expected.append(total + lambda_ ** (last - 1) * n_step(t, last))
     ours = lambda_return(
-        *map(torch.tensor, (reward, value, discount)), torch.tensor(bootstrap, dtype=torch.float64), lambda_
+        *map(torch.tensor, (reward, value, discount)),
+        torch.tensor(bootstrap, dtype=torch.float64),
+        lambda_,
     )
     np.testing.assert_allclose(ours.numpy(), expected, rtol=1e-12)
 
@@ -148,7 +158,10 @@ def test_long_term_entropy_counts_from_the_second_state_on():
 
 def test_truncated_normal_against_scipy():
     torch.manual_seed(0)
-    mean, std = torch.rand(7, dtype=torch.float64) * 1.9 - 0.95, torch.rand(7, dtype=torch.float64) * 2 + 0.1
+    mean, std = (
+        torch.rand(7, dtype=torch.float64) * 1.9 - 0.95,
+        torch.rand(7, dtype=torch.float64) * 2 + 0.1,
+    )
     policy = TruncatedNormal(mean[:, None], std[:, None])
     low, high = (-1 - mean) / std, (1 - mean) / std
     theirs = scipy_stats.truncnorm(low, high, mean, std)
@@ -159,7 +172,8 @@ def test_truncated_normal_against_scipy():
     assert many.abs().max() < 1
     assert (
         scipy_stats.kstest(
-            many.numpy()[:, 0], lambda x: scipy_stats.truncnorm(low[0], high[0], mean[0], std[0]).cdf(x)
+            many.numpy()[:, 0],
+            lambda x: scipy_stats.truncnorm(low[0], high[0], mean[0], std[0]).cdf(x),
         ).pvalue
         > 1e-3
     )
@@ -176,8 +190,14 @@ def test_truncated_normal_samples_are_differentiable_in_mean_and_std():
     def exact(m, s):
         return scipy_stats.truncnorm((-1 - m) / s, (1 - m) / s, m, s).mean()
 
-    assert abs(gradient[0].item() - (exact(0.4 + step, 0.6) - exact(0.4 - step, 0.6)) / (2 * step)) < 0.02
-    assert abs(gradient[1].item() - (exact(0.4, 0.6 + step) - exact(0.4, 0.6 - step)) / (2 * step)) < 0.02
+    assert (
+        abs(gradient[0].item() - (exact(0.4 + step, 0.6) - exact(0.4 - step, 0.6)) / (2 * step))
+        < 0.02
+    )
+    assert (
+        abs(gradient[1].item() - (exact(0.4, 0.6 + step) - exact(0.4, 0.6 - step)) / (2 * step))
+        < 0.02
+    )
 
 
 def test_one_hot_against_torch_distributions():
@@ -202,21 +222,33 @@ def test_policy_entropy_leaves_actions_alone_and_noise_does_not():
     assert noise.collect(action + 1, continuous, 0.0).max() <= 1
 
 
-@pytest.mark.parametrize("actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=["discrete", "continuous"])
+@pytest.mark.parametrize(
+    "actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=["discrete", "continuous"]
+)
 def test_noise_is_never_added_in_evaluation(actions):
-    """Even with all of it, evaluating plays the policy's mode and leaves training's random numbers alone."""
-    noise = ["explore=action_noise", "explore.epsilon_start=1", "explore.epsilon_end=1", "explore.std=9"]
+    """Even with all of it, evaluating plays the policy's mode and leaves training's random numbers
+    alone."""
+    noise = [
+        "explore=action_noise",
+        "explore.epsilon_start=1",
+        "explore.epsilon_end=1",
+        "explore.std=9",
+    ]
     obs, first = np.zeros((64, 4), np.float32), np.ones(64, bool)
     played = []
     for options in (noise, []):
         agent = tiny.agent(*options, actions=actions)
         before = torch.random.get_rng_state()
-        action, _ = agent.act(obs, agent.initial(64), first, True, 0.0, torch.Generator().manual_seed(0))
+        action, _ = agent.act(
+            obs, agent.initial(64), first, True, 0.0, torch.Generator().manual_seed(0)
+        )
         assert torch.equal(before, torch.random.get_rng_state())
         played.append(action)
     np.testing.assert_array_equal(*played)
     noisy = tiny.agent(*noise, actions=actions)
-    action, _ = noisy.act(obs, noisy.initial(64), first, False, 0.0, torch.Generator().manual_seed(0))
+    action, _ = noisy.act(
+        obs, noisy.initial(64), first, False, 0.0, torch.Generator().manual_seed(0)
+    )
     assert not np.array_equal(action, played[0])
 
 

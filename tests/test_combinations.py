@@ -1,4 +1,5 @@
-"""Every pair of options from different groups, and every arm of the claims, trains or is refused as specified."""
+"""Every pair of options from different groups, and every arm of the claims, trains or is refused as
+specified."""
 
 import itertools
 import random
@@ -12,8 +13,12 @@ from agent.errors import UserError
 from tests import tiny
 from tests.test_toggles import BASELINE, GROUPS
 
-OPTIONS = {group: sorted(path.stem for path in (tiny.CONF / group).glob("*.yaml")) for group in GROUPS}
-CLAIMS = yaml.safe_load((Path(__file__).parents[1] / "sweeps" / "claims.yaml").read_text())["claims"]
+OPTIONS = {
+    group: sorted(path.stem for path in (tiny.CONF / group).glob("*.yaml")) for group in GROUPS
+}
+CLAIMS = yaml.safe_load((Path(__file__).parents[1] / "sweeps" / "claims.yaml").read_text())[
+    "claims"
+]
 KINDS = {"discrete": tiny.DISCRETE, "continuous": tiny.CONTINUOUS}
 
 
@@ -25,16 +30,21 @@ def pairs(row):
 def refused(row):
     """The combinations that change nothing; the specification of what `check` refuses."""
     scheduled_mix = row["schedule"] in ("actor_mix", "all") and row["actor_grad"] != "mixed"
-    scheduled_nothing = row["schedule"] in ("actor_entropy", "all") and row["explore"] == "action_noise"
+    scheduled_nothing = (
+        row["schedule"] in ("actor_entropy", "all") and row["explore"] == "action_noise"
+    )
     rewarded_nothing = row["entropy"] == "long_term" and row["explore"] == "action_noise"
     return scheduled_mix or scheduled_nothing or rewarded_nothing
 
 
 def covering_array():
-    """Few rows of options in which every pair that is not refused by itself occurs: greedy, from random candidates."""
+    """Few rows of options in which every pair that is not refused by itself occurs: greedy, from
+    random candidates."""
     rng = random.Random(0)
     wanted = set()
-    for (group, one), (other, two) in itertools.combinations([(g, o) for g in GROUPS for o in OPTIONS[g]], 2):
+    for (group, one), (other, two) in itertools.combinations(
+        [(g, o) for g in GROUPS for o in OPTIONS[g]], 2
+    ):
         if group != other:
             wanted.add(tuple(sorted([(group, one), (other, two)])))
     possible = {pair for pair in wanted if not refused(_completed(dict(pair)))}
@@ -50,7 +60,8 @@ def covering_array():
 
 
 def _completed(choices):
-    """A pair of options with the baseline's for the rest, and the gradient mix that a schedule of it selects."""
+    """A pair of options with the baseline's for the rest, and the gradient mix that a schedule of
+    it selects."""
     if choices.get("schedule") in ("actor_mix", "all"):
         choices = {"actor_grad": "mixed"} | choices
     return BASELINE | choices
@@ -76,14 +87,19 @@ def test_the_array_covers_every_pair():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: ",".join(v for k, v in row.items() if v != BASELINE[k]) or "base")
+@pytest.mark.parametrize(
+    "row", ROWS, ids=lambda row: ",".join(v for k, v in row.items() if v != BASELINE[k]) or "base"
+)
 def test_every_pair_of_options_trains(row, kind):
     three_updates(*(f"{group}={option}" for group, option in row.items()), actions=KINDS[kind])
 
 
-@pytest.mark.parametrize("pair", REFUSED, ids=lambda pair: ",".join("=".join(choice) for choice in pair))
+@pytest.mark.parametrize(
+    "pair", REFUSED, ids=lambda pair: ",".join("=".join(choice) for choice in pair)
+)
 def test_every_pair_that_changes_nothing_is_refused(pair):
-    """Both options are named, except that schedules of the mix are refused for the gradient they meet."""
+    """Both options are named, except that schedules of the mix are refused for the gradient they
+    meet."""
     with pytest.raises(UserError) as error:
         tiny.compose(*(f"{group}={option}" for group, option in pair))
     assert all("=".join(choice) in str(error.value) for choice in pair)

@@ -1,4 +1,5 @@
-"""The gradient step on the meta device, where anything that waits for the device or sits on the wrong one raises."""
+"""The gradient step on the meta device, where anything that waits for the device or sits on the
+wrong one raises."""
 
 import pytest
 import torch
@@ -9,10 +10,14 @@ from tests.test_toggles import OPTIONS
 
 
 @pytest.mark.parametrize("group, option", OPTIONS)
-@pytest.mark.parametrize("actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=["discrete", "continuous"])
+@pytest.mark.parametrize(
+    "actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=["discrete", "continuous"]
+)
 def test_no_option_waits_for_the_device_or_strays_from_it(group, option, actions):
     meta = torch.device("meta")
-    agent = build(tiny.compose(f"{group}={option}", numbers=tiny.NUMBERS), tiny.VECTOR, actions, meta)
+    agent = build(
+        tiny.compose(f"{group}={option}", numbers=tiny.NUMBERS), tiny.VECTOR, actions, meta
+    )
     batch = {name: tensor.to(meta) for name, tensor in tiny.batch(tiny.VECTOR, actions).items()}
     metrics = agent.update(batch, 0.5)
     assert {metric.device.type for metric in metrics.values()} == {"meta"}
@@ -23,7 +28,9 @@ def test_no_option_waits_for_the_device_or_strays_from_it(group, option, actions
 def test_nor_does_any_kind_of_observation(observations):
     meta = torch.device("meta")
     agent = build(tiny.compose(numbers=tiny.NUMBERS), observations, tiny.DISCRETE, meta)
-    batch = {name: tensor.to(meta) for name, tensor in tiny.batch(observations, tiny.DISCRETE).items()}
+    batch = {
+        name: tensor.to(meta) for name, tensor in tiny.batch(observations, tiny.DISCRETE).items()
+    }
     assert agent.update(batch, 0.5)["model_loss"].device == meta
 
 

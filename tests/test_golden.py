@@ -1,4 +1,5 @@
-"""Agreement with the official implementation; every sample is replaced by its mode, so no random numbers are shared."""
+"""Agreement with the official implementation; every sample is replaced by its mode, so no random
+numbers are shared."""
 
 import dataclasses
 
@@ -19,7 +20,11 @@ from agent.toggles.latent import Categorical, Gaussian
 from agent.toggles.schedule import Factors
 from tests import golden, tiny
 
-CONTROL = ["preset=dreamer_v2_control", "recipe.kl_scale=0.1", "recipe.discount=0.999"]  # the file's two exceptions
+CONTROL = [
+    "preset=dreamer_v2_control",
+    "recipe.kl_scale=0.1",
+    "recipe.discount=0.999",
+]  # the file's two exceptions
 FILES = {
     "baseline": [],
     "latent_gaussian": ["latent=gaussian"],
@@ -27,11 +32,29 @@ FILES = {
     "control": CONTROL,
 }
 CONSTANT = Factors(1.0, 1.0, 1.0, 1.0, 1.0)
-LOSSES = {"kl": "kl_loss", "observation": "image_loss", "reward": "reward_loss", "discount": "discount_loss"}
+LOSSES = {
+    "kl": "kl_loss",
+    "observation": "image_loss",
+    "reward": "reward_loss",
+    "discount": "discount_loss",
+}
 METRICS = {f"{ours}_loss": theirs for ours, theirs in LOSSES.items()} | {
-    **{"model_loss": "model_loss", "kl": "model_kl", "prior_entropy": "prior_ent", "post_entropy": "post_ent"},
-    **{"model_grad_norm": "model_grad_norm", "actor_loss": "actor_loss", "actor_grad_norm": "actor_grad_norm"},
-    **{"critic_loss": "critic_loss", "critic_grad_norm": "critic_grad_norm", "imagined_reward": "reward_mean"},
+    **{
+        "model_loss": "model_loss",
+        "kl": "model_kl",
+        "prior_entropy": "prior_ent",
+        "post_entropy": "post_ent",
+    },
+    **{
+        "model_grad_norm": "model_grad_norm",
+        "actor_loss": "actor_loss",
+        "actor_grad_norm": "actor_grad_norm",
+    },
+    **{
+        "critic_loss": "critic_loss",
+        "critic_grad_norm": "critic_grad_norm",
+        "imagined_reward": "reward_mean",
+    },
     **{"slow_value": "critic_slow", "target": "critic_target", "actor_entropy": "actor_ent"},
 }
 
@@ -57,11 +80,14 @@ def official(request, monkeypatch):
 
 def close(ours, theirs, relative=1e-4, absolute=1e-6):
     theirs = torch.as_tensor(theirs, dtype=ours.dtype)
-    torch.testing.assert_close(ours.detach().reshape(theirs.shape), theirs, rtol=relative, atol=absolute)
+    torch.testing.assert_close(
+        ours.detach().reshape(theirs.shape), theirs, rtol=relative, atol=absolute
+    )
 
 
 def close_in_norm(ours, theirs, relative=1e-3):
-    """Gradients: the norm of the difference against the norm, for sums of many terms of either sign."""
+    """Gradients: the norm of the difference against the norm, for sums of many terms of either
+    sign."""
     assert ours.shape == theirs.shape
     assert (ours - theirs).norm() <= relative * theirs.norm() + 1e-8
 
@@ -71,7 +97,9 @@ def stats_of(latent, arrays, key):
     if isinstance(latent, Categorical):
         return torch.from_numpy(arrays[f"{key}logit"]).flatten(-2)
     std = torch.from_numpy(arrays[f"{key}std"])
-    return torch.cat([torch.from_numpy(arrays[f"{key}mean"]), 2 * torch.logit((std - latent.min_std) / 2)], -1)
+    return torch.cat(
+        [torch.from_numpy(arrays[f"{key}mean"]), 2 * torch.logit((std - latent.min_std) / 2)], -1
+    )
 
 
 def model_loss(agent, batch):
@@ -102,7 +130,9 @@ def test_golden_forward(official):
     close(model.heads["reward"](post.feat), arrays["out/reward_mean"])
     if "discount" in model.heads:
         close(model.heads["discount"](post.feat), arrays["out/discount_mean"])
-    close(latent.kl(prior, post.stats), arrays["kl/value"], absolute=2e-6)  # the file holds the forward KL
+    close(
+        latent.kl(prior, post.stats), arrays["kl/value"], absolute=2e-6
+    )  # the file holds the forward KL
 
 
 def test_golden_losses(official):
@@ -119,7 +149,11 @@ def test_golden_model_gradients(official):
     agent, arrays, batch = official
     model_loss(agent, batch).loss.backward()
     ours = dict(agent.named_parameters())
-    theirs = {name: grad for name, grad in golden.tensors(arrays, "grad").items() if name.startswith("model.")}
+    theirs = {
+        name: grad
+        for name, grad in golden.tensors(arrays, "grad").items()
+        if name.startswith("model.")
+    }
     assert theirs
     for name, grad in theirs.items():
         close_in_norm(ours[name].grad, grad)
@@ -128,7 +162,11 @@ def test_golden_model_gradients(official):
 def test_golden_imagination(official):
     agent, arrays, batch = official
     rollout = behavior.imagine(
-        agent.model, agent.actor, start_of(agent, batch), batch["is_terminal"].flatten(), agent.learning.horizon
+        agent.model,
+        agent.actor,
+        start_of(agent, batch),
+        batch["is_terminal"].flatten(),
+        agent.learning.horizon,
     )
     close(rollout.feat, arrays["imag/feat"], absolute=1e-5)
     close(rollout.action, arrays["imag/action"], absolute=1e-5)
@@ -166,7 +204,11 @@ def test_golden_first_step_metrics(official):
 def test_golden_weights_after_three_steps(official):
     agent, arrays, batch = official
     state = None
-    rates = {"model": agent.learning.model_lr, "actor": agent.learning.actor_lr, "critic": agent.learning.critic_lr}
+    rates = {
+        "model": agent.learning.model_lr,
+        "actor": agent.learning.actor_lr,
+        "critic": agent.learning.critic_lr,
+    }
     rates["slow_critic"] = rates["critic"]
     for step in range(3):
         post, _ = agent.learn_model(batch, CONSTANT, state)
@@ -181,7 +223,8 @@ def test_golden_weights_after_three_steps(official):
 @pytest.mark.parametrize("official", ["baseline"], indirect=True)
 @pytest.mark.parametrize("option, mix", [("dynamics", 1.0), ("mixed", 0.1)])
 def test_golden_actor_objectives_without_a_file(official, option, mix):
-    """The official definitions of `dynamics` and `both`, from the official rollout, targets and weights."""
+    """The official definitions of `dynamics` and `both`, from the official rollout, targets and
+    weights."""
     agent, arrays, batch = official
     feat, action, weight, target = (
         torch.from_numpy(arrays[f"imag/{k}"]) for k in ("feat", "action", "weight", "target")
@@ -191,20 +234,31 @@ def test_golden_actor_objectives_without_a_file(official, option, mix):
     expected = -(weight[:-2] * (objective + 1e-3 * policy.entropy())).mean()
     toggles = tiny.compose(f"actor_grad={option}", numbers=golden.ATARI)
     agent.toggles = dataclasses.replace(agent.toggles, actor_grad=instantiate(toggles.actor_grad))
-    loss, _, _ = agent.behavior_losses(model_loss(agent, batch).post, batch["is_terminal"], CONSTANT)
+    loss, _, _ = agent.behavior_losses(
+        model_loss(agent, batch).post, batch["is_terminal"], CONSTANT
+    )
     close(loss, expected.detach())
     through_target = agent.actor(feat[:-2].detach()).log_prob(action[1:-1]) * advantage.detach()
-    score = -(weight[:-2] * ((1 - mix) * through_target + 1e-3 * agent.actor(feat[:-2]).entropy())).mean()
+    score = -(
+        weight[:-2] * ((1 - mix) * through_target + 1e-3 * agent.actor(feat[:-2]).entropy())
+    ).mean()
     parameters = list(agent.actor.parameters())
     whole, of_score = (torch.autograd.grad(objective, parameters) for objective in (loss, score))
-    for ours, theirs, along in zip(whole, of_score, _along_dynamics(agent, batch, mix), strict=True):
+    for ours, theirs, along in zip(
+        whole, of_score, _along_dynamics(agent, batch, mix), strict=True
+    ):
         close_in_norm(ours, theirs + along)
 
 
 def _along_dynamics(agent, batch, mix):
-    """The gradient of -mean(weight * mix * target) through the imagined states, written out once more."""
+    """The gradient of -mean(weight * mix * target) through the imagined states, written out once
+    more."""
     rollout = behavior.imagine(
-        agent.model, agent.actor, start_of(agent, batch), batch["is_terminal"].flatten(), agent.learning.horizon
+        agent.model,
+        agent.actor,
+        start_of(agent, batch),
+        batch["is_terminal"].flatten(),
+        agent.learning.horizon,
     )
     value = agent.slow_critic(rollout.feat)
     returns, last = [], value[-1]
@@ -218,18 +272,25 @@ def _along_dynamics(agent, batch, mix):
 
 @pytest.mark.parametrize("official", ["baseline"], indirect=True)
 def test_golden_no_reward_gradients_without_a_file(official):
-    """The official representation gradient less the reward head's part of it; the head's own gradient stays."""
+    """The official representation gradient less the reward head's part of it; the head's own
+    gradient stays."""
     agent, arrays, batch = official
     agent.toggles = dataclasses.replace(agent.toggles, gradients=Gradients(["reward"]))
     model_loss(agent, batch).loss.backward()
     ours = {name: parameter.grad.clone() for name, parameter in agent.model.named_parameters()}
     agent.zero_grad(set_to_none=True)
     post = agent.model.rssm.observe(
-        agent.model.encoder(agent.model.encoder.prepare(batch["obs"])), batch["action"], batch["is_first"]
+        agent.model.encoder(agent.model.encoder.prepare(batch["obs"])),
+        batch["action"],
+        batch["is_first"],
     )
     feat = torch.cat([post.stoch, post.deter], -1)
     (-agent.model.heads["reward"].log_prob(feat, batch["reward"].tanh()).mean()).backward()
-    shared = {name: parameter.grad for name, parameter in agent.model.named_parameters() if parameter.grad is not None}
+    shared = {
+        name: parameter.grad
+        for name, parameter in agent.model.named_parameters()
+        if parameter.grad is not None
+    }
     for name, theirs in golden.tensors(arrays, "grad").items():
         name = name.removeprefix("model.")
         if name.startswith(("encoder", "rssm")):
@@ -240,8 +301,13 @@ def test_golden_no_reward_gradients_without_a_file(official):
 
 def test_golden_lambda_return():
     arrays = golden.load("baseline")
-    reward, value, discount = (torch.from_numpy(arrays[f"lam/{key}"]) for key in ("reward", "value", "pcont"))
-    close(lambda_return(reward, value, discount, torch.from_numpy(arrays["lam/bootstrap"]), 0.95), arrays["lam/return"])
+    reward, value, discount = (
+        torch.from_numpy(arrays[f"lam/{key}"]) for key in ("reward", "value", "pcont")
+    )
+    close(
+        lambda_return(reward, value, discount, torch.from_numpy(arrays["lam/bootstrap"]), 0.95),
+        arrays["lam/return"],
+    )
 
 
 @pytest.mark.parametrize("kind", ["categorical", "gaussian"])
@@ -251,7 +317,9 @@ def test_golden_kl(kind, free, balance, mean):
     """A balance of 0.5 is the official code's plain KL, clamped step by step."""
     arrays = golden.load("kl")
     latent = {"categorical": Categorical(4, 5), "gaussian": Gaussian(4, 0.1)}[kind]
-    post, prior = (stats_of(latent, arrays, f"{kind}/{side}_").requires_grad_() for side in ("post", "prior"))
+    post, prior = (
+        stats_of(latent, arrays, f"{kind}/{side}_").requires_grad_() for side in ("post", "prior")
+    )
     plain = Standard(scale=1.0) if free == 0 else FreeNats(scale=1.0, free=free, clamp="step")
     balanced = Balanced(scale=1.0, alpha=balance, free=free, clamp="mean" if mean else "step")
     loss = plain if balance == 0.5 else balanced
@@ -261,14 +329,21 @@ def test_golden_kl(kind, free, balance, mean):
     result.loss.mean().backward()
     close(result.loss.mean(), arrays[f"{key}/loss"])
     for side, stats in (("post", post), ("prior", prior)):
-        close_in_norm(stats.grad, grad_of_stats(latent, arrays, f"{key}/grad_{side}_", f"{kind}/{side}_"))
+        close_in_norm(
+            stats.grad, grad_of_stats(latent, arrays, f"{key}/grad_{side}_", f"{kind}/{side}_")
+        )
 
 
 def grad_of_stats(latent, arrays, key, stats):
-    """The official gradient with respect to the product's flat statistics: std by the chain rule."""
+    """The official gradient with respect to the product's flat statistics: std by the chain
+    rule."""
     if isinstance(latent, Categorical):
         return torch.from_numpy(arrays[f"{key}logit"]).flatten(-2)
     share = (torch.from_numpy(arrays[f"{stats}std"]) - latent.min_std) / 2
     return torch.cat(
-        [torch.from_numpy(arrays[f"{key}mean"]), torch.from_numpy(arrays[f"{key}std"]) * share * (1 - share)], -1
+        [
+            torch.from_numpy(arrays[f"{key}mean"]),
+            torch.from_numpy(arrays[f"{key}std"]) * share * (1 - share),
+        ],
+        -1,
     )

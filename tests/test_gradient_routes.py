@@ -1,4 +1,5 @@
-"""Which modules receive gradient from which loss, for every actor_grad and every choice of gradients."""
+"""Which modules receive gradient from which loss, for every actor_grad and every choice of
+gradients."""
 
 import pytest
 import torch
@@ -22,10 +23,16 @@ def modules(agent):
 def reached(agent, loss, retain=False):
     """Names of the modules with a gradient other than zero."""
     parts = modules(agent)
-    parameters = [(name, p) for name, part in parts.items() for p in part.parameters() if p.requires_grad]
-    grads = torch.autograd.grad(loss, [p for _, p in parameters], allow_unused=True, retain_graph=retain)
+    parameters = [
+        (name, p) for name, part in parts.items() for p in part.parameters() if p.requires_grad
+    ]
+    grads = torch.autograd.grad(
+        loss, [p for _, p in parameters], allow_unused=True, retain_graph=retain
+    )
     return {
-        name for (name, _), grad in zip(parameters, grads, strict=True) if grad is not None and grad.abs().sum() > 0
+        name
+        for (name, _), grad in zip(parameters, grads, strict=True)
+        if grad is not None and grad.abs().sum() > 0
     }
 
 
@@ -41,7 +48,9 @@ def test_a_head_shapes_the_representation_unless_it_is_stopped(gradients, head):
     scales = dict.fromkeys(agent.model.scales, 0.0) | {head: 1.0}
     agent.model.scales = scales
     loss = agent.model.loss(batch, agent.toggles.kl, 0.0, agent.toggles.gradients).loss
-    assert reached(agent, loss) == {head} | ({"encoder", "rssm"} if head in HEADS[gradients] else set())
+    assert reached(agent, loss) == {head} | (
+        {"encoder", "rssm"} if head in HEADS[gradients] else set()
+    )
 
 
 @pytest.mark.parametrize("kl", ["balanced", "standard", "free_nats"])
@@ -49,7 +58,9 @@ def test_the_kl_trains_the_representation_alone(kl):
     agent = tiny.agent(f"kl={kl}", *(["kl.free=0"] if kl == "free_nats" else []))
     agent.model.scales = dict.fromkeys(agent.model.scales, 0.0)
     batch = tiny.batch(tiny.VECTOR, tiny.DISCRETE)
-    assert reached(agent, agent.model.loss(batch, agent.toggles.kl, 1.0, agent.toggles.gradients).loss) == {
+    assert reached(
+        agent, agent.model.loss(batch, agent.toggles.kl, 1.0, agent.toggles.gradients).loss
+    ) == {
         "encoder",
         "rssm",
     }
@@ -64,20 +75,26 @@ def behavior_losses(agent, actions):
     return agent.behavior_losses(model_posteriors(agent, batch), batch["is_terminal"], CONSTANT)[:2]
 
 
-@pytest.mark.parametrize("actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=["discrete", "continuous"])
+@pytest.mark.parametrize(
+    "actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=["discrete", "continuous"]
+)
 @pytest.mark.parametrize("actor_grad", ["reinforce", "dynamics", "mixed"])
 def test_the_critic_loss_trains_the_critic_alone(actor_grad, actions):
     agent = tiny.agent(f"actor_grad={actor_grad}", actions=actions)
     assert reached(agent, behavior_losses(agent, actions)[1]) == {"critic"}
 
 
-@pytest.mark.parametrize("actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=["discrete", "continuous"])
+@pytest.mark.parametrize(
+    "actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=["discrete", "continuous"]
+)
 def test_reinforce_needs_no_graph_through_the_model(actions):
     agent = tiny.agent("actor_grad=reinforce", actions=actions)
     assert reached(agent, behavior_losses(agent, actions)[0]) == {"actor"}
 
 
-@pytest.mark.parametrize("actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=["discrete", "continuous"])
+@pytest.mark.parametrize(
+    "actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=["discrete", "continuous"]
+)
 @pytest.mark.parametrize("actor_grad", ["dynamics", "mixed"])
 def test_dynamics_reaches_the_actor_through_rewards_values_and_discounts(actor_grad, actions):
     agent = tiny.agent(f"actor_grad={actor_grad}", "recipe.entropy_scale=0", actions=actions)
@@ -85,11 +102,15 @@ def test_dynamics_reaches_the_actor_through_rewards_values_and_discounts(actor_g
     assert {"actor", "rssm", "reward", "discount"} <= reached(agent, loss)
     before = {name: p.clone() for name, p in agent.model.named_parameters()}
     agent.optimisers["actor"].step(behavior_losses(agent, actions)[0], 1.0)
-    assert all(p.grad is None and torch.equal(p, before[name]) for name, p in agent.model.named_parameters())
+    assert all(
+        p.grad is None and torch.equal(p, before[name])
+        for name, p in agent.model.named_parameters()
+    )
 
 
 def test_dynamics_without_a_model_graph_would_be_dead():
-    """The objective of dynamics backpropagation has no gradient for the actor when imagination kept no graph."""
+    """The objective of dynamics backpropagation has no gradient for the actor when imagination kept
+    no graph."""
     agent = tiny.agent("actor_grad=dynamics", "recipe.entropy_scale=0")
     with torch.no_grad():
         frozen = behavior_losses(agent, tiny.DISCRETE)[0]
@@ -104,32 +125,53 @@ def test_mixed_gradients_are_the_weighted_sum(actor_grad):
         agent = tiny.agent(*option, "recipe.entropy_scale=0")
         torch.manual_seed(3)
         loss = behavior_losses(agent, tiny.DISCRETE)[0]
-        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(agent.actor.parameters()))])
+        return torch.cat(
+            [g.flatten() for g in torch.autograd.grad(loss, list(agent.actor.parameters()))]
+        )
 
     weight = 0.3
     mixed = gradient(["actor_grad=mixed", f"actor_grad.dynamics_weight={weight}"])
-    parts = weight * gradient(["actor_grad=dynamics"]) + (1 - weight) * gradient(["actor_grad=reinforce"])
+    parts = weight * gradient(["actor_grad=dynamics"]) + (1 - weight) * gradient(
+        ["actor_grad=reinforce"]
+    )
     torch.testing.assert_close(mixed, parts, rtol=1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize("actor_grad, follows", [("reinforce", False), ("dynamics", True), ("mixed", True)])
-def test_long_term_entropy_credits_actions_through_the_model_where_it_keeps_its_graph(actor_grad, follows):
-    """The bonus of later states has a gradient for the imagined actions before them, except under Reinforce."""
+@pytest.mark.parametrize(
+    "actor_grad, follows", [("reinforce", False), ("dynamics", True), ("mixed", True)]
+)
+def test_long_term_entropy_credits_actions_through_the_model_where_it_keeps_its_graph(
+    actor_grad, follows
+):
+    """The bonus of later states has a gradient for the imagined actions before them, except under
+    Reinforce."""
     agent = tiny.agent(f"actor_grad={actor_grad}", "entropy=long_term", "recipe.entropy_scale=1")
     batch = tiny.batch(tiny.VECTOR, tiny.DISCRETE)
     start = model_posteriors(agent, batch).apply(lambda x: x.flatten(0, 1))
     with torch.set_grad_enabled(agent.toggles.actor_grad.through_model):
-        rollout = behavior.imagine(agent.model, agent.actor, start, batch["is_terminal"].flatten(), 4)
-        bonus = agent.toggles.entropy.reward(
-            torch.zeros_like(rollout.reward[:-1]), lambda: agent.actor(rollout.feat[:-1]).entropy(), 1.0
+        rollout = behavior.imagine(
+            agent.model, agent.actor, start, batch["is_terminal"].flatten(), 4
         )
-        target, _ = behavior.target(rollout, agent.actor, agent.slow_critic, 0.95, agent.toggles.entropy, 1.0)
+        bonus = agent.toggles.entropy.reward(
+            torch.zeros_like(rollout.reward[:-1]),
+            lambda: agent.actor(rollout.feat[:-1]).entropy(),
+            1.0,
+        )
+        target, _ = behavior.target(
+            rollout, agent.actor, agent.slow_critic, 0.95, agent.toggles.entropy, 1.0
+        )
     assert target.requires_grad == bonus.requires_grad == follows
     if follows:
         by_state = torch.autograd.grad(bonus.sum(), rollout.feat, retain_graph=True)[0]
-        assert by_state[1:-1].abs().sum() > 0 and by_state[0].abs().sum() == by_state[-1].abs().sum() == 0
+        assert (
+            by_state[1:-1].abs().sum() > 0
+            and by_state[0].abs().sum() == by_state[-1].abs().sum() == 0
+        )
         plain, _ = behavior.target(rollout, agent.actor, agent.slow_critic, 0.95, Policy(), 1.0)
-        gradients = [torch.autograd.grad(t.sum(), rollout.feat, retain_graph=True)[0] for t in (target, plain)]
+        gradients = [
+            torch.autograd.grad(t.sum(), rollout.feat, retain_graph=True)[0]
+            for t in (target, plain)
+        ]
         assert not torch.allclose(*gradients)
 
 

@@ -16,17 +16,24 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict
 
-import agent.train
+import agent.training.loop
 import run
-from agent import exits, runfolder
 from agent.errors import UserError
-from agent.runfolder import Busy, ClaimLost, RunFolder
+from agent.storage import runfolder
+from agent.storage.runfolder import Busy, ClaimLost, RunFolder
+from agent.storage.status import Exit
 from sweeps.config import CONF
 from tests import tiny
 
 SHORT = (
     *tiny.NUMBERS,
-    *("recipe.length=8", "recipe.prefill=20", "run.steps=60", "run.train_every=8", "run.eval_episodes=1"),
+    *(
+        "recipe.length=8",
+        "recipe.prefill=20",
+        "run.steps=60",
+        "run.train_every=8",
+        "run.eval_episodes=1",
+    ),
     *("run.log_every=20", "run.checkpoint_every=20", "run.device=cpu", "run.threads=1"),
 )
 
@@ -68,7 +75,7 @@ def trainer(monkeypatch):
             pass
 
     trainer = Trainer()
-    monkeypatch.setattr(agent.train, "Run", trainer)
+    monkeypatch.setattr(agent.training.loop, "Run", trainer)
     return trainer
 
 
@@ -78,7 +85,7 @@ def only_run(root):
 
 
 def test_a_run_leaves_its_whole_story(execute, tmp_path):
-    assert execute(*SHORT, "latent=gaussian", "run.seed=3") == exits.DONE
+    assert execute(*SHORT, "latent=gaussian", "run.seed=3") == Exit.DONE
     fields = only_run(tmp_path)
     assert fields["status"] == "done" and fields["error"] is None and fields["schema"] == 1
     assert fields["suite"] == "mini" and fields["task"] == "cartpole" and fields["seed"] == 3
@@ -92,7 +99,7 @@ def test_a_run_leaves_its_whole_story(execute, tmp_path):
 
 
 def test_a_done_run_is_skipped(execute, trainer, capsys):
-    assert [execute(), execute("kl.alpha=0.8"), execute("run.seed=1")] == [exits.DONE] * 3
+    assert [execute(), execute("kl.alpha=0.8"), execute("run.seed=1")] == [Exit.DONE] * 3
     assert trainer.calls == 2
     assert "done already" in capsys.readouterr().out
 
@@ -111,9 +118,12 @@ def test_a_done_run_is_skipped_without_importing_torch(execute, trainer, tmp_pat
 
 def test_a_failure_is_recorded_and_retried_only_when_asked(execute, trainer, tmp_path, capsys):
     trainer.error = FloatingPointError("kl_loss is nan at step 40\nmore")
-    assert execute() == exits.FAILED
+    assert execute() == Exit.FAILED
     fields = only_run(tmp_path)
-    assert (fields["status"], fields["error"]) == ("failed", "FloatingPointError: kl_loss is nan at step 40")
+    assert (fields["status"], fields["error"]) == (
+        "failed",
+        "FloatingPointError: kl_loss is nan at step 40",
+    )
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith("error: FloatingPointError: kl_loss is nan at step 40 (traceback in ")
     assert "in train" in next(tmp_path.rglob("error.txt")).read_text()
@@ -121,16 +131,16 @@ def test_a_failure_is_recorded_and_retried_only_when_asked(execute, trainer, tmp
         execute()
     assert trainer.calls == 1
     trainer.error = None
-    assert execute("run.retry_failed=true") == exits.DONE
+    assert execute("run.retry_failed=true") == Exit.DONE
     assert only_run(tmp_path)["error"] is None
 
 
 def test_an_interrupted_run_goes_on(execute, trainer, tmp_path):
-    trainer.error = agent.train.Interrupted("stopped at step 7")
-    assert execute() == exits.INTERRUPTED
+    trainer.error = agent.training.loop.Interrupted("stopped at step 7")
+    assert execute() == Exit.INTERRUPTED
     assert only_run(tmp_path)["status"] == "interrupted"
     trainer.error = None
-    assert execute() == exits.DONE
+    assert execute() == Exit.DONE
 
 
 @pytest.mark.parametrize(
@@ -141,7 +151,10 @@ def test_an_interrupted_run_goes_on(execute, trainer, tmp_path):
             OSError(errno.ENOSPC, "No space left on device", "/full/replay/000001.npy"),
             "/full/replay/000001.npy: No space",
         ),
-        (OSError(errno.ENOSPC, "No space left on device"), r"mini/cartpole/baseline/0-\w+: No space left on device$"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            r"mini/cartpole/baseline/0-\w+: No space left on device$",
+        ),
         (OSError("a row was cut off"), r"0-\w+: a row was cut off$"),
     ],
 )
@@ -153,7 +166,7 @@ def test_bad_surroundings_do_not_mark_the_run_as_failed(execute, trainer, tmp_pa
     assert fields["status"] == "interrupted" and re.search(said, fields["error"])
     assert not list(tmp_path.rglob("error.txt"))
     trainer.error = None
-    assert execute() == exits.DONE
+    assert execute() == Exit.DONE
 
 
 def test_a_disk_too_full_for_the_status_is_told_all_the_same(execute, monkeypatch):
@@ -171,21 +184,31 @@ def test_a_disk_too_full_for_the_status_is_told_all_the_same(execute, monkeypatc
         def close(self):
             pass
 
-    monkeypatch.setattr(agent.train, "Run", Full)
+    monkeypatch.setattr(agent.training.loop, "Run", Full)
     with pytest.raises(UserError, match="No space left on device"):
         execute()
 
 
 @pytest.mark.parametrize(
-    "error", [None, agent.train.Interrupted("stopped"), RuntimeError("a row is missing"), OSError("stale file handle")]
+    "error",
+    [
+        None,
+        agent.training.loop.Interrupted("stopped"),
+        RuntimeError("a row is missing"),
+        OSError("stale file handle"),
+    ],
 )
-def test_a_run_that_another_host_took_over_writes_nothing_more(execute, monkeypatch, tmp_path, error):
+def test_a_run_that_another_host_took_over_writes_nothing_more(
+    execute, monkeypatch, tmp_path, error
+):
     class TakenOver:
         def __init__(self, cfg, record, stop, lost):
             self.path, self.lost = record.path, lost
 
         def train(self):
-            (self.path / "owner.json").write_text('{"host": "elsewhere", "pid": 1, "token": "theirs"}')
+            (self.path / "owner.json").write_text(
+                '{"host": "elsewhere", "pid": 1, "token": "theirs"}'
+            )
             (self.path / "run.json").write_text("theirs")
             deadline = time.monotonic() + 10
             while not self.lost():
@@ -197,7 +220,7 @@ def test_a_run_that_another_host_took_over_writes_nothing_more(execute, monkeypa
             pass
 
     monkeypatch.setattr(runfolder, "HEARTBEAT_SECONDS", 0.02)
-    monkeypatch.setattr(agent.train, "Run", TakenOver)
+    monkeypatch.setattr(agent.training.loop, "Run", TakenOver)
     with pytest.raises(ClaimLost, match="taken over"):
         execute()
     assert next(tmp_path.rglob("run.json")).read_text() == "theirs"
@@ -250,13 +273,17 @@ def command(*overrides):
 def test_a_signal_stops_the_process_and_the_run_goes_on_to_the_same_scores(tmp_path):
     stopped, unbroken = tmp_path / "stopped", tmp_path / "unbroken"
     steps = "run.steps=240"
-    process = subprocess.Popen(command(*SHORT, steps, f"run.root={stopped}"), stderr=subprocess.PIPE, text=True)
-    while not any(len(file.read_text().splitlines()) > 3 for file in stopped.rglob("metrics.jsonl")):
+    process = subprocess.Popen(
+        command(*SHORT, steps, f"run.root={stopped}"), stderr=subprocess.PIPE, text=True
+    )
+    while not any(
+        len(file.read_text().splitlines()) > 3 for file in stopped.rglob("metrics.jsonl")
+    ):
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGTERM)
     said = process.communicate(timeout=60)[1]
-    assert process.returncode == exits.INTERRUPTED, said
+    assert process.returncode == Exit.INTERRUPTED, said
     assert only_run(stopped)["status"] == "interrupted" and only_run(stopped)["steps"] < 240
     for root in (stopped, unbroken):
         subprocess.run(command(*SHORT, steps, f"run.root={root}"), check=True, timeout=120)
@@ -273,7 +300,9 @@ def test_a_signal_stops_the_process_and_the_run_goes_on_to_the_same_scores(tmp_p
     ],
 )
 def test_the_command_line_names_what_is_wrong(tmp_path, override, said):
-    done = subprocess.run(command(override, f"run.root={tmp_path}"), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        command(override, f"run.root={tmp_path}"), capture_output=True, text=True, timeout=60
+    )
     assert done.returncode != 0 and said in done.stderr and "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
@@ -286,7 +315,7 @@ def test_help_lists_the_groups_and_their_options():
 
 WATCHER = """
 import time
-from agent.stop import Stop
+from agent.training.stop import Stop
 stop = Stop()
 print("watching", flush=True)
 for _ in range(500):
@@ -304,7 +333,9 @@ time.sleep(60)
 
 def test_a_run_stops_when_its_parent_is_killed():
     root = Path(run.__file__).parent
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, WATCHER], stdout=subprocess.PIPE, text=True, cwd=root)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, WATCHER], stdout=subprocess.PIPE, text=True, cwd=root
+    )
     assert parent.stdout.readline() == "watching\n"
     parent.kill()
     assert parent.stdout.readline() == "stopped\n"

@@ -13,11 +13,15 @@ EXPECTED = {  # option: {factor: (start, end, share)}
     "actor_entropy": {"actor_entropy": (3.0, 0.3, 0.05)},
     "actor_mix": {"actor_mix": (1.0, 0.0, 0.05)},
 }
-EXPECTED["all"] = {name: value for option in list(EXPECTED.values()) for name, value in option.items()}
+EXPECTED["all"] = {
+    name: value for option in list(EXPECTED.values()) for name, value in option.items()
+}
 FACTORS = ["model_lr", "actor_critic_lr", "kl_scale", "actor_entropy", "actor_mix"]
 
 
-@pytest.mark.parametrize("option", [path.stem for path in sorted((tiny.CONF / "schedule").glob("*.yaml"))])
+@pytest.mark.parametrize(
+    "option", [path.stem for path in sorted((tiny.CONF / "schedule").glob("*.yaml"))]
+)
 @pytest.mark.parametrize("budget", [1_000, 50_000_000])
 def test_factors_at_start_middle_and_end(option, budget):
     schedule = instantiate(tiny.compose(f"schedule={option}").schedule)
@@ -32,7 +36,12 @@ def test_the_official_values_come_out_at_the_paper_s_budget():
     """Actor entropy 3e-3 to 3e-4 and mixing 0.1 to 0, linear over 2.5M of 50M agent steps."""
     cfg = tiny.compose("suite=atari", "task=pong", "schedule=all")
     schedule = instantiate(cfg.schedule)
-    for step, entropy, mix in ((0, 3e-3, 0.1), (1.25e6, 1.65e-3, 0.05), (2.5e6, 3e-4, 0.0), (5e7, 3e-4, 0.0)):
+    for step, entropy, mix in (
+        (0, 3e-3, 0.1),
+        (1.25e6, 1.65e-3, 0.05),
+        (2.5e6, 3e-4, 0.0),
+        (5e7, 3e-4, 0.0),
+    ):
         factors = schedule(step / cfg.run.steps)
         assert cfg.explore.entropy_scale * factors.actor_entropy == pytest.approx(entropy)
         assert cfg.actor_grad.dynamics_weight * factors.actor_mix == pytest.approx(mix, abs=1e-12)
@@ -45,7 +54,10 @@ def test_each_factor_scales_the_number_that_it_is_named_after(name):
 
     from agent.toggles.schedule import Factors
 
-    base = {"model_lr": ["recipe.model_lr"], "actor_critic_lr": ["recipe.actor_lr", "recipe.critic_lr"]}
+    base = {
+        "model_lr": ["recipe.model_lr"],
+        "actor_critic_lr": ["recipe.actor_lr", "recipe.critic_lr"],
+    }
     base |= {"kl_scale": ["kl.scale"], "actor_entropy": ["explore.entropy_scale"]}
     base |= {"actor_mix": ["actor_grad.dynamics_weight"]}
     common = ["actor_grad=mixed", "explore.entropy_scale=0.1"]

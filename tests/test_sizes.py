@@ -25,16 +25,23 @@ def test_22m_has_the_parameters_of_the_released_model():
 
 
 def test_13m_is_13m():
-    assert counts("suite=atari", "size=13m", actions=Discrete(18))["total"] == pytest.approx(13e6, rel=0.03)
+    assert counts("suite=atari", "size=13m", actions=Discrete(18))["total"] == pytest.approx(
+        13e6, rel=0.03
+    )
 
 
 def test_the_gaussian_model_is_smaller():
     assert counts("suite=atari", "latent=gaussian", actions=Discrete(18))["total"] == 17_385_366
 
 
-@pytest.mark.parametrize("observations", [tiny.VECTOR, tiny.GRID, tiny.IMAGE], ids=["vector", "grid", "image"])
+@pytest.mark.parametrize(
+    "observations", [tiny.VECTOR, tiny.GRID, tiny.IMAGE], ids=["vector", "grid", "image"]
+)
 def test_tiny_is_to_small_what_13m_is_to_22m(observations):
-    ratio = counts("size=tiny", observations=observations)["total"] / counts(observations=observations)["total"]
+    ratio = (
+        counts("size=tiny", observations=observations)["total"]
+        / counts(observations=observations)["total"]
+    )
     assert ratio == pytest.approx(13 / 22, rel=0.1)
 
 
@@ -43,8 +50,12 @@ def test_every_size_builds(size):
     assert counts(f"size={size}")["total"] > 0
 
 
-@pytest.mark.parametrize("observations", [tiny.VECTOR, tiny.GRID, tiny.IMAGE], ids=["vector", "grid", "image"])
-@pytest.mark.parametrize("actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=["discrete", "continuous"])
+@pytest.mark.parametrize(
+    "observations", [tiny.VECTOR, tiny.GRID, tiny.IMAGE], ids=["vector", "grid", "image"]
+)
+@pytest.mark.parametrize(
+    "actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=["discrete", "continuous"]
+)
 def test_every_kind_of_observation_and_action_learns_to_reconstruct(observations, actions):
     """The observation loss falls on a batch that is learnt by heart."""
     agent = tiny.agent("recipe.model_lr=1e-2", observations=observations, actions=actions)
@@ -66,12 +77,20 @@ def test_open_loop_predictions_are_pictures_and_disturb_no_training(observations
 
 def test_preset_dreamer_v1_is_the_earlier_agent_in_one_word():
     cfg = tiny.compose("preset=dreamer_v1", "suite=atari", "task=pong")
-    names = {group: cfg[group]._target_.rsplit(".", 1)[1] for group in ("latent", "kl", "actor_grad", "gru", "explore")}
+    names = {
+        group: cfg[group]._target_.rsplit(".", 1)[1]
+        for group in ("latent", "kl", "actor_grad", "gru", "explore")
+    }
     assert names == {
         **{"latent": "Gaussian", "kl": "FreeNats", "actor_grad": "Dynamics", "gru": "Plain"},
         "explore": "ActionNoise",
     }
-    assert (cfg.latent.latents, cfg.kl.free, cfg.recipe.model_lr, cfg.recipe.horizon) == (30, 3.0, 6e-4, 10)
+    assert (cfg.latent.latents, cfg.kl.free, cfg.recipe.model_lr, cfg.recipe.horizon) == (
+        30,
+        3.0,
+        6e-4,
+        10,
+    )
 
 
 def test_preset_dreamer_v2_changes_nothing():
@@ -81,8 +100,15 @@ def test_preset_dreamer_v2_changes_nothing():
 def test_preset_dreamer_v2_control_backpropagates_through_the_dynamics():
     cfg = tiny.compose("preset=dreamer_v2_control", "suite=control")
     assert cfg.actor_grad._target_.endswith("Dynamics")
-    assert (cfg.kl.scale, cfg.kl.free, cfg.explore.entropy_scale, cfg.recipe.discount_scale) == (1.0, 1.0, 1e-4, 0.0)
+    assert (cfg.kl.scale, cfg.kl.free, cfg.explore.entropy_scale, cfg.recipe.discount_scale) == (
+        1.0,
+        1.0,
+        1e-4,
+        0.0,
+    )
 
 
 def test_a_choice_of_the_user_wins_over_the_preset():
-    assert tiny.compose("preset=dreamer_v1", "latent=categorical").latent._target_.endswith("Categorical")
+    assert tiny.compose("preset=dreamer_v1", "latent=categorical").latent._target_.endswith(
+        "Categorical"
+    )

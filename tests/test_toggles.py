@@ -1,4 +1,5 @@
-"""Every option of every group changes what the agent computes; every number that a YAML owns is read."""
+"""Every option of every group changes what the agent computes; every number that a YAML owns is
+read."""
 
 import dataclasses
 import inspect
@@ -16,15 +17,33 @@ from tests import tiny
 
 DEFAULTS = OmegaConf.load(tiny.CONF / "config.yaml").defaults
 NO_TOGGLES = ("recipe", "task", "suite", "tracker")  # groups that are no design choices
-BASELINE = {group: option for entry in DEFAULTS if "_self_" not in entry for group, option in entry.items()}
-BASELINE = {group: option for group, option in BASELINE.items() if "/" not in group and group not in NO_TOGGLES}
-GROUPS = [group for group in BASELINE if group not in ("size", "preset")]  # those with a class for each option
-CHOICES = [(group, path.stem) for group in BASELINE for path in sorted((tiny.CONF / group).glob("*.yaml"))]
+BASELINE = {
+    group: option for entry in DEFAULTS if "_self_" not in entry for group, option in entry.items()
+}
+BASELINE = {
+    group: option
+    for group, option in BASELINE.items()
+    if "/" not in group and group not in NO_TOGGLES
+}
+GROUPS = [
+    group for group in BASELINE if group not in ("size", "preset")
+]  # those with a class for each option
+CHOICES = [
+    (group, path.stem) for group in BASELINE for path in sorted((tiny.CONF / group).glob("*.yaml"))
+]
 OPTIONS = [(group, option) for group, option in CHOICES if group in GROUPS]
 OFF_DEFAULT = [(group, option) for group, option in CHOICES if BASELINE[group] != option]
 WITH_PARAMETERS = ["latent", "gru", "size", "preset"]
-NEEDS = {"actor_mix": ["actor_grad=mixed"], "all": ["actor_grad=mixed"]}  # what schedules select besides
-LOUD = ["recipe.kl_scale=1", "recipe.entropy_scale=0.1", "recipe.model_lr=1e-2", "recipe.actor_lr=1e-2"]
+NEEDS = {
+    "actor_mix": ["actor_grad=mixed"],
+    "all": ["actor_grad=mixed"],
+}  # what schedules select besides
+LOUD = [
+    "recipe.kl_scale=1",
+    "recipe.entropy_scale=0.1",
+    "recipe.model_lr=1e-2",
+    "recipe.actor_lr=1e-2",
+]
 LOUD += ["recipe.critic_lr=1e-2"]
 MIDDLE = 0.02  # of the run: inside every schedule
 
@@ -32,7 +51,9 @@ MIDDLE = 0.02  # of the run: inside every schedule
 def fingerprint(*overrides, observations=tiny.VECTOR, actions=tiny.DISCRETE, sized=True):
     """Losses, weights and actions after two updates, always from the same seed and batch."""
     small = tiny.NUMBERS if sized else tiny.NUMBERS[-3:]
-    agent = tiny.agent(*overrides, observations=observations, actions=actions, numbers=[*small, *LOUD])
+    agent = tiny.agent(
+        *overrides, observations=observations, actions=actions, numbers=[*small, *LOUD]
+    )
     replay = tiny.batch(observations, actions)
     torch.manual_seed(1)
     metrics = [agent.update(replay, MIDDLE) for _ in range(2)]
@@ -40,16 +61,24 @@ def fingerprint(*overrides, observations=tiny.VECTOR, actions=tiny.DISCRETE, siz
     state, collected = agent.initial(8), []
     for step in range(8):
         action, state = agent.act(
-            np.ones((8, *observations.shape), observations.dtype), state, np.full(8, step == 0), False, MIDDLE
+            np.ones((8, *observations.shape), observations.dtype),
+            state,
+            np.full(8, step == 0),
+            False,
+            MIDDLE,
         )
         collected.append(action)
     return {"metrics": metrics, "weights": weights, "actions": np.stack(collected)}
 
 
 def differ(left, right):
-    if left["weights"].shape != right["weights"].shape or not torch.equal(left["weights"], right["weights"]):
+    if left["weights"].shape != right["weights"].shape or not torch.equal(
+        left["weights"], right["weights"]
+    ):
         return True
-    return left["metrics"] != right["metrics"] or not np.array_equal(left["actions"], right["actions"])
+    return left["metrics"] != right["metrics"] or not np.array_equal(
+        left["actions"], right["actions"]
+    )
 
 
 def test_the_fingerprint_is_reproducible():
@@ -58,9 +87,13 @@ def test_the_fingerprint_is_reproducible():
 
 @pytest.mark.parametrize("group, option", OFF_DEFAULT)
 def test_every_option_is_alive(group, option):
-    """Against the baseline with whatever else the option selects, so that this cannot pass for it."""
+    """Against the baseline with whatever else the option selects, so that this cannot pass for
+    it."""
     sized = group != "size"
-    base, ours = fingerprint(*NEEDS.get(option, []), sized=sized), fingerprint(f"{group}={option}", sized=sized)
+    base, ours = (
+        fingerprint(*NEEDS.get(option, []), sized=sized),
+        fingerprint(f"{group}={option}", sized=sized),
+    )
     assert differ(base, ours)
 
 
@@ -102,9 +135,16 @@ def numbers(node, prefix):
 TOGGLE_NUMBERS = [
     (f"{group}={option}", name, value)
     for group, option in OPTIONS
-    for name, value in numbers(tiny.compose(f"{group}={option}", numbers=[*tiny.NUMBERS, *LOUD])[group], group)
+    for name, value in numbers(
+        tiny.compose(f"{group}={option}", numbers=[*tiny.NUMBERS, *LOUD])[group], group
+    )
 ]
-INSIDE = {"latent.latents": 5, "latent.classes": 3, "explore.epsilon_share": 0.01, "explore.epsilon_end": 1.0}
+INSIDE = {
+    "latent.latents": 5,
+    "latent.classes": 3,
+    "explore.epsilon_share": 0.01,
+    "explore.epsilon_end": 1.0,
+}
 INSIDE |= {"kl.free": 50.0}
 
 
@@ -115,15 +155,26 @@ def test_every_number_of_a_toggle_is_alive(option, name, value):
     changed = INSIDE.get(name, value * 0.5 if value else 0.5)
     settings = [option, *grads]
     before = fingerprint(*settings, actions=actions)
-    assert differ(before, fingerprint(*settings, f"{name}={changed}", actions=actions)), f"{name} is dead"
+    assert differ(before, fingerprint(*settings, f"{name}={changed}", actions=actions)), (
+        f"{name} is dead"
+    )
 
 
 ELSEWHERE = {  # keys that act outside the gradient step, or name things: who tests that they are read
-    **{"recipe.capacity": "test_replay", "recipe.prefill": "test_train", "recipe.batch_size": "test_train"},
+    **{
+        "recipe.capacity": "test_replay",
+        "recipe.prefill": "test_train",
+        "recipe.batch_size": "test_train",
+    },
     **{"recipe.length": "test_train", "recipe.name": "a label", "size.name": "a label"},
     "size.image": "the only value that the image encoder takes",
 }
-CHANGED = {"recipe.clip": 1e-3, "recipe.weight_decay": 1e-2, "recipe.slow_every": 1, "recipe.free_nats": 50.0}
+CHANGED = {
+    "recipe.clip": 1e-3,
+    "recipe.weight_decay": 1e-2,
+    "recipe.slow_every": 1,
+    "recipe.free_nats": 50.0,
+}
 CHANGED |= {"recipe.reward_transform": "tanh", "size.free_nats": 50.0}
 WHERE = {  # what else a number needs to be read
     "size.depth": ([], {"observations": tiny.IMAGE}),
@@ -140,7 +191,9 @@ def test_every_number_of_size_and_recipe_is_alive(name):
     changed = CHANGED.get(name, value + 1 if isinstance(value, int) else None)
     changed = value * 0.5 if changed is None else changed
     options, spaces = WHERE.get(name, ([], {}))
-    assert differ(fingerprint(*options, **spaces), fingerprint(*options, f"{name}={changed}", **spaces))
+    assert differ(
+        fingerprint(*options, **spaces), fingerprint(*options, f"{name}={changed}", **spaces)
+    )
 
 
 def test_the_bits_of_binary_latents_are_alive():
@@ -155,7 +208,9 @@ def test_all_files_of_a_group_own_the_same_numbers(group):
     assert all(names == keys["22m" if group == "size" else "atari"] for names in keys.values())
 
 
-@pytest.mark.parametrize("group, option", [pair for pair in OFF_DEFAULT if pair[0] not in WITH_PARAMETERS])
+@pytest.mark.parametrize(
+    "group, option", [pair for pair in OFF_DEFAULT if pair[0] not in WITH_PARAMETERS]
+)
 def test_toggles_without_parameters_leave_the_initial_weights_alone(group, option):
     ours, baseline = tiny.agent(f"{group}={option}").state_dict(), tiny.agent().state_dict()
     for name, tensor in baseline.items():
@@ -172,16 +227,40 @@ def test_binary_has_the_parameters_of_categorical_and_its_own_bits():
 @pytest.mark.parametrize(
     "overrides, named",
     [
-        (["schedule=actor_mix", "actor_grad=reinforce"], ["schedule=actor_mix", "actor_grad=reinforce"]),
+        (
+            ["schedule=actor_mix", "actor_grad=reinforce"],
+            ["schedule=actor_mix", "actor_grad=reinforce"],
+        ),
         (["schedule=all", "actor_grad=dynamics"], ["schedule=all", "actor_grad=dynamics"]),
-        (["schedule=actor_entropy", "explore=action_noise"], ["schedule=actor_entropy", "explore=action_noise"]),
-        (["entropy=long_term", "explore=action_noise"], ["entropy=long_term", "explore=action_noise"]),
-        (["entropy=long_term", "explore.entropy_scale=0"], ["entropy=long_term", "explore=policy_entropy"]),
+        (
+            ["schedule=actor_entropy", "explore=action_noise"],
+            ["schedule=actor_entropy", "explore=action_noise"],
+        ),
+        (
+            ["entropy=long_term", "explore=action_noise"],
+            ["entropy=long_term", "explore=action_noise"],
+        ),
+        (
+            ["entropy=long_term", "explore.entropy_scale=0"],
+            ["entropy=long_term", "explore=policy_entropy"],
+        ),
         (["schedule=kl_scale", "kl.scale=0"], ["schedule=kl_scale", "kl=balanced"]),
-        (["actor_grad=mixed", "actor_grad.dynamics_weight=0"], ["actor_grad=mixed", "dynamics_weight=0"]),
-        (["gradients.stop=[discount]", "recipe.discount_scale=0"], ["gradients=all", "recipe.discount_scale=0"]),
-        (["gradients=no_image", "recipe.observation_scale=0"], ["gradients=no_image", "recipe.observation_scale=0"]),
-        (["gradients=no_reward", "recipe.reward_scale=0"], ["gradients=no_reward", "recipe.reward_scale=0"]),
+        (
+            ["actor_grad=mixed", "actor_grad.dynamics_weight=0"],
+            ["actor_grad=mixed", "dynamics_weight=0"],
+        ),
+        (
+            ["gradients.stop=[discount]", "recipe.discount_scale=0"],
+            ["gradients=all", "recipe.discount_scale=0"],
+        ),
+        (
+            ["gradients=no_image", "recipe.observation_scale=0"],
+            ["gradients=no_image", "recipe.observation_scale=0"],
+        ),
+        (
+            ["gradients=no_reward", "recipe.reward_scale=0"],
+            ["gradients=no_reward", "recipe.reward_scale=0"],
+        ),
         (["explore=action_noise", "recipe.entropy_scale=0.5"], ["recipe.entropy_scale=0.5"]),
         (["kl=free_nats", "recipe.free_nats=1"], ["recipe.free_nats=1"]),
         (["size.free_nats=5"], ["size.free_nats=5"]),

@@ -13,18 +13,26 @@ from torch import Tensor
 
 from agent.build import build, check
 from agent.dreamer import Dreamer
-from agent.envs.spaces import action_kind
+from agent.spaces import action_kind
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 IMAGE, GRID = Box(0, 255, (64, 64, 1), np.uint8), Box(0, 1, (7, 7, 3), np.uint8)
 VECTOR = Box(-np.inf, np.inf, (4,), np.float32)
 DISCRETE, CONTINUOUS = Discrete(5), Box(-1, 1, (2,), np.float32)
-NUMBERS = ["size.latents=4", "size.classes=4", "size.deter=16", "size.hidden=12", "size.units=12", "size.depth=2"]
+NUMBERS = [
+    "size.latents=4",
+    "size.classes=4",
+    "size.deter=16",
+    "size.hidden=12",
+    "size.units=12",
+    "size.depth=2",
+]
 NUMBERS += ["recipe.batch_size=3", "recipe.length=5", "recipe.horizon=4"]
 
 
 def compose(*overrides: str, numbers: Sequence[str] = ()) -> DictConfig:
-    """The composed configuration of command-line overrides, checked as a user's; `numbers` shrink it beforehand."""
+    """The composed configuration of command-line overrides, checked as a user's; `numbers` shrink
+    it beforehand."""
     GlobalHydra.instance().clear()
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         cfg = hydra.compose("config", [*numbers, *overrides], return_hydra_config=True)
@@ -34,12 +42,16 @@ def compose(*overrides: str, numbers: Sequence[str] = ()) -> DictConfig:
     return cfg
 
 
-def batch(observations: Box, actions: Space, batch: int = 3, length: int = 5, seed: int = 0) -> dict[str, Tensor]:
+def batch(
+    observations: Box, actions: Space, batch: int = 3, length: int = 5, seed: int = 0
+) -> dict[str, Tensor]:
     """Random replay (B, T, ...) with a first step inside a sequence and a terminal one."""
     rng = np.random.default_rng(seed)
     shape = (batch, length)
     if action_kind(actions) == "discrete":
-        action = np.eye(flatdim(actions), dtype=np.float32)[rng.integers(flatdim(actions), size=shape)]
+        action = np.eye(flatdim(actions), dtype=np.float32)[
+            rng.integers(flatdim(actions), size=shape)
+        ]
     else:
         action = rng.uniform(-1, 1, (*shape, flatdim(actions))).astype(np.float32)
     high = 256 if observations.high.max() == 255 else 2

@@ -1,4 +1,4 @@
-"""Environments: every source ends as one `gymnasium.Env` with the spaces of `agent.envs.spaces`."""
+"""Environments: every source ends as one `gymnasium.Env` with the spaces of `agent.spaces`."""
 
 import gymnasium
 from hydra.errors import InstantiationException

@@ -21,22 +21,28 @@ def make(
 ) -> gymnasium.Env:
     """Build a game of the Arcade Learning Environment with uint8 images (size, size, 1 or 3).
 
-    The emulator shows every frame; the wrapper repeats the action `frame_skip` times, keeps the maximum of the last
-    two frames and resizes by area. `max_frames` (emulator frames, no-ops included) truncates. UserError for an unknown
-    game or a missing package.
+    The emulator shows every frame; the wrapper repeats the action `frame_skip` times, keeps the
+    maximum of the last two frames and resizes by area. `max_frames` (emulator frames, no-ops
+    included) truncates. UserError for an unknown game or a missing package.
     """
     if not 0 <= repeat_action_probability <= 1:
-        raise UserError(f"task.env.repeat_action_probability={repeat_action_probability} must be in [0, 1]")
+        raise UserError(
+            f"task.env.repeat_action_probability={repeat_action_probability} must be in [0, 1]"
+        )
     if max_frames < 1:
         raise UserError(f"task.env.max_frames={max_frames} must be at least 1")
     try:
         from ale_py import roms
         from ale_py.env import AtariEnv
     except ModuleNotFoundError as cause:
-        raise UserError(f"game {game} misses the module {cause.name}: pip install ale-py") from cause
+        raise UserError(
+            f"game {game} misses the module {cause.name}: pip install ale-py"
+        ) from cause
     known = sorted(roms.get_all_rom_ids())
     if game not in known:
-        close = ", ".join(difflib.get_close_matches(game, known, n=5)) or f"{known[0]} ... {known[-1]}"
+        close = (
+            ", ".join(difflib.get_close_matches(game, known, n=5)) or f"{known[0]} ... {known[-1]}"
+        )
         raise UserError(f"game {game} has no ROM in ale-py; close to it: {close}")
     env = AtariEnv(
         game=game,

@@ -1,4 +1,5 @@
-"""Write `conf/task/GAME.yaml` for the games of `conf/suite/atari.yaml`: `python -m agent.envs.atari_tasks`."""
+"""Write `conf/task/GAME.yaml` for the games of `conf/suite/atari.yaml`: `python -m
+agent.envs.atari_tasks`."""
 
 from pathlib import Path
 

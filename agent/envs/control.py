@@ -10,8 +10,11 @@ from agent.errors import UserError
 INSTALL = "pip install dm-control==1.0.50 mujoco==3.17.0 shimmy imageio"
 
 
-def make(domain: str, task: str, size: int, action_repeat: int, pixels: bool = False, camera: int = 0) -> gymnasium.Env:
-    """Build a task with float32 state vectors (D,), or images (size, size, 3) from `camera` with `pixels`.
+def make(
+    domain: str, task: str, size: int, action_repeat: int, pixels: bool = False, camera: int = 0
+) -> gymnasium.Env:
+    """Build a task with float32 state vectors (D,), or images (size, size, 3) from `camera` with
+    `pixels`.
 
     UserError for an unknown task, a missing package, or pictures that cannot be drawn here.
     """
@@ -20,11 +23,17 @@ def make(domain: str, task: str, size: int, action_repeat: int, pixels: bool = F
     suite, adapter = load_packages(pixels)
     tasks = suite.TASKS_BY_DOMAIN
     if domain not in tasks:
-        raise UserError(f"the control suite has no domain {domain}; allowed: {', '.join(sorted(tasks))}")
+        raise UserError(
+            f"the control suite has no domain {domain}; allowed: {', '.join(sorted(tasks))}"
+        )
     if task not in tasks[domain]:
-        raise UserError(f"the domain {domain} has no task {task}; allowed: {', '.join(tasks[domain])}")
+        raise UserError(
+            f"the domain {domain} has no task {task}; allowed: {', '.join(tasks[domain])}"
+        )
     picture = {"height": size, "width": size, "camera_id": camera}
-    env = adapter(suite.load(domain, task), render_mode="rgb_array" if pixels else None, render_kwargs=picture)
+    env = adapter(
+        suite.load(domain, task), render_mode="rgb_array" if pixels else None, render_kwargs=picture
+    )
     return standardise(env, size, action_repeat, pixels, flatten=not pixels)
 
 
@@ -32,7 +41,9 @@ def load_packages(pixels: bool):
     """Import dm_control and its Gymnasium adapter; UserError says what is missing."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of GLFW, which looks for a display that state vectors do not need
+            warnings.simplefilter(
+                "ignore"
+            )  # of GLFW, which looks for a display that state vectors do not need
             from dm_control import suite
             from shimmy.dm_control_compatibility import DmControlCompatibilityV0
     except ModuleNotFoundError as cause:
@@ -40,5 +51,7 @@ def load_packages(pixels: bool):
     except Exception as cause:
         if pixels:
             raise rendering_error(cause) from cause
-        raise UserError(f"the control suite cannot be imported ({one_line(cause)}): {INSTALL}") from cause
+        raise UserError(
+            f"the control suite cannot be imported ({one_line(cause)}): {INSTALL}"
+        ) from cause
     return suite, DmControlCompatibilityV0

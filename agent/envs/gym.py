@@ -10,7 +10,8 @@ from agent.envs.minigrid import binary_planes
 from agent.envs.wrappers import one_line, prepare_rendering, rendering_error, standardise
 from agent.errors import UserError
 
-# Environments of other packages register themselves when their module is imported; `module:Id` names any other one.
+# Environments of other packages register themselves when their module is imported; `module:Id`
+# names any other one.
 PROVIDERS = {"ALE/": ("ale_py", "ale-py"), "MiniGrid-": ("minigrid", "minigrid")}
 
 
@@ -23,7 +24,8 @@ def make(
     flatten: bool = False,
     kwargs: Mapping | None = None,
 ) -> gymnasium.Env:
-    """Build the environment `id` with the spaces of `agent.envs.spaces`; `kwargs` go to the environment itself.
+    """Build the environment `id` with the spaces of `agent.spaces`; `kwargs` go to the environment
+    itself.
 
     UserError where the id is not known, a package is missing, or a space is not supported.
     """
@@ -41,11 +43,15 @@ def create(id: str, pixels: bool, kwargs: Mapping) -> gymnasium.Env:
         if id.startswith(prefix):
             import_provider(id, module, package)
     try:
-        return gymnasium.make(id, render_mode="rgb_array" if pixels else None, disable_env_checker=True, **kwargs)
+        return gymnasium.make(
+            id, render_mode="rgb_array" if pixels else None, disable_env_checker=True, **kwargs
+        )
     except error.DependencyNotInstalled as cause:
         raise UserError(f"{id} misses a package: {one_line(cause)}") from cause
     except ModuleNotFoundError as cause:
-        raise UserError(f"{id} misses a module: {one_line(cause)}; pip install the package that has it") from cause
+        raise UserError(
+            f"{id} misses a module: {one_line(cause)}; pip install the package that has it"
+        ) from cause
     except (error.Error, ImportError, TypeError) as cause:
         raise UserError(f"cannot make environment {id}: {one_line(cause)}") from cause
     except Exception as cause:

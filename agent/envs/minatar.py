@@ -20,7 +20,8 @@ def make(
     difficulty_ramping: bool,
     action_repeat: int = 1,
 ) -> gymnasium.Env:
-    """Build a game with uint8 grids (10, 10, C) of 0 and 1; `max_steps` frames truncate; `size` concerns images only.
+    """Build a game with uint8 grids (10, 10, C) of 0 and 1; `max_steps` frames truncate; `size`
+    concerns images only.
 
     UserError for an unknown game or a missing package.
     """
@@ -37,20 +38,34 @@ def make(
 class MinAtar(gymnasium.Env):
     """One game; after `reset(seed)` the episode depends on the seed and the actions alone."""
 
-    def __init__(self, game: str, sticky_action_prob: float, full_action_space: bool, difficulty_ramping: bool):
+    def __init__(
+        self,
+        game: str,
+        sticky_action_prob: float,
+        full_action_space: bool,
+        difficulty_ramping: bool,
+    ):
         try:
             from minatar import Environment
         except ModuleNotFoundError as cause:
-            raise UserError(f"MinAtar misses the module {cause.name}: pip install minatar") from cause
+            raise UserError(
+                f"MinAtar misses the module {cause.name}: pip install minatar"
+            ) from cause
         self.game = Environment(game, sticky_action_prob, difficulty_ramping)
-        self.actions = list(range(self.game.num_actions())) if full_action_space else self.game.minimal_action_set()
+        self.actions = (
+            list(range(self.game.num_actions()))
+            if full_action_space
+            else self.game.minimal_action_set()
+        )
         self.action_space = Discrete(len(self.actions))
         self.observation_space = Box(0, 1, tuple(self.game.state_shape()), np.uint8)
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
         self.game.seed(int(self.np_random.integers(2**32)))
-        self.game.last_action = 0  # the game itself would stick to the previous episode's last action
+        self.game.last_action = (
+            0  # the game itself would stick to the previous episode's last action
+        )
         self.game.reset()
         return self.game.state().astype(np.uint8), {}
 

@@ -1,4 +1,5 @@
-"""Measure the uniform random policy's scores, the `random` of a task's YAML: `python -m agent.envs.random_scores`."""
+"""Measure the uniform random policy's scores, the `random` of a task's YAML: `python -m
+agent.envs.random_scores`."""
 
 import argparse
 from pathlib import Path
@@ -29,7 +30,9 @@ def random_returns(env: gymnasium.Env, episodes: int) -> np.ndarray:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("overrides", nargs="*", help="one task: suite=mini task=cartpole; default: all but Atari's")
+    parser.add_argument(
+        "overrides", nargs="*", help="one task: suite=mini task=cartpole; default: all but Atari's"
+    )
     parser.add_argument("--episodes", type=int, default=200)
     arguments = parser.parse_args()
     with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -40,12 +43,19 @@ def main() -> None:
         returns = random_returns(env, arguments.episodes)
         env.close()
         error = returns.std(ddof=1) / np.sqrt(len(returns))
-        print(f"{cfg.task.name}: {returns.mean():.4g} +- {error:.2g} (standard error of {len(returns)})", flush=True)
+        print(
+            f"{cfg.task.name}: {returns.mean():.4g} +- {error:.2g} (standard error of {len(returns)})",
+            flush=True,
+        )
 
 
 def all_tasks() -> list[list[str]]:
     """Overrides that select each task of `SUITES` once."""
-    suite_of = {task: suite for suite in SUITES for task in compose("config", overrides=[f"suite={suite}"]).suite.tasks}
+    suite_of = {
+        task: suite
+        for suite in SUITES
+        for task in compose("config", overrides=[f"suite={suite}"]).suite.tasks
+    }
     return [[f"suite={suite}", f"task={task}"] for task, suite in suite_of.items()]
 
 

@@ -15,14 +15,19 @@ from gymnasium.wrappers import (
     TransformObservation,
 )
 
-from agent.envs.spaces import action_kind
 from agent.errors import UserError
+from agent.spaces import action_kind
 
-MUJOCO_BACKENDS = {"egl": "libegl1 libgl1-mesa-dri", "osmesa": "libosmesa6", "glfw": "libglfw3"}  # apt packages
+MUJOCO_BACKENDS = {
+    "egl": "libegl1 libgl1-mesa-dri",
+    "osmesa": "libosmesa6",
+    "glfw": "libglfw3",
+}  # apt packages
 
 
 class ActionRepeat(gymnasium.Wrapper):
-    """Repeat each action, sum the rewards, stop at the episode's end; the last observation is returned."""
+    """Repeat each action, sum the rewards, stop at the episode's end; the last observation is
+    returned."""
 
     def __init__(self, env: gymnasium.Env, times: int):
         super().__init__(env)
@@ -46,11 +51,11 @@ def standardise(
     flatten: bool = False,
     actions: str | None = None,
 ) -> gymnasium.Env:
-    """Give `env` the spaces of `agent.envs.spaces`.
+    """Give `env` the spaces of `agent.spaces`.
 
-    `size` is the side of an image in pixels; `pixels` observes the rendered picture, `flatten` puts every part of a
-    composite observation into one vector, `actions` is the kind of action that the task promises. UserError where a
-    space is not supported or the actions are of the other kind.
+    `size` is the side of an image in pixels; `pixels` observes the rendered picture, `flatten` puts
+    every part of a composite observation into one vector, `actions` is the kind of action that the
+    task promises. UserError where a space is not supported or the actions are of the other kind.
     """
     if action_repeat < 1:
         raise UserError(f"task.action_repeat={action_repeat} must be at least 1")
@@ -65,7 +70,8 @@ def standardise(
 
 
 def standardise_observation(env: gymnasium.Env, size: int, flatten: bool = False) -> gymnasium.Env:
-    """Images become uint8 (size, size, C) by area resize, grids uint8 (H, W, C), the rest float32 vectors (D,)."""
+    """Images become uint8 (size, size, C) by area resize, grids uint8 (H, W, C), the rest float32
+    vectors (D,)."""
     if flatten or isinstance(env.observation_space, Discrete | MultiBinary):
         env = FlattenObservation(env)
     space = env.observation_space
@@ -74,11 +80,19 @@ def standardise_observation(env: gymnasium.Env, size: int, flatten: bool = False
             env = ReshapeObservation(env, (*space.shape, 1))
         return env if space.shape[:2] == (size, size) else ResizeObservation(env, (size, size))
     if is_grid(space):
-        return TransformObservation(env, lambda obs: obs.astype(np.uint8), Box(0, 1, space.shape, np.uint8))
+        return TransformObservation(
+            env, lambda obs: obs.astype(np.uint8), Box(0, 1, space.shape, np.uint8)
+        )
     if isinstance(space, Box) and len(space.shape) == 1:
         bounds = space.low.astype(np.float32), space.high.astype(np.float32)
-        return TransformObservation(env, lambda obs: np.asarray(obs, np.float32), Box(*bounds, dtype=np.float32))
-    hint = "; task.env.flatten=true makes it a vector" if isinstance(space, Box | Dict | Tuple | MultiDiscrete) else ""
+        return TransformObservation(
+            env, lambda obs: np.asarray(obs, np.float32), Box(*bounds, dtype=np.float32)
+        )
+    hint = (
+        "; task.env.flatten=true makes it a vector"
+        if isinstance(space, Box | Dict | Tuple | MultiDiscrete)
+        else ""
+    )
     raise UserError(
         f"observation space {one_line(space)} is not supported; allowed: uint8 images HxW or HxWxC, HxWxC grids of 0 "
         f"and 1, vectors, Discrete, MultiBinary{hint}"
@@ -86,7 +100,8 @@ def standardise_observation(env: gymnasium.Env, size: int, flatten: bool = False
 
 
 def is_image(space: Space) -> bool:
-    """Whether a space holds uint8 pictures of 0..255, (H, W) or (H, W, C) with at most four channels."""
+    """Whether a space holds uint8 pictures of 0..255, (H, W) or (H, W, C) with at most four
+    channels."""
     if not isinstance(space, Box) or space.dtype != np.uint8 or space.high.min() != 255:
         return False
     return len(space.shape) == 2 or (len(space.shape) == 3 and space.shape[-1] <= 4)
@@ -100,14 +115,23 @@ def is_grid(space: Space) -> bool:
 
 
 def standardise_action(env: gymnasium.Env) -> gymnasium.Env:
-    """Discrete actions count from 0, continuous ones are float32 in [-1, 1]; UserError for other action spaces."""
+    """Discrete actions count from 0, continuous ones are float32 in [-1, 1]; UserError for other
+    action spaces."""
     space = env.action_space
     if isinstance(space, Discrete):
-        return env if space.start == 0 else TransformAction(env, lambda a: a + space.start, Discrete(space.n))
+        return (
+            env
+            if space.start == 0
+            else TransformAction(env, lambda a: a + space.start, Discrete(space.n))
+        )
     if not isinstance(space, Box) or len(space.shape) != 1:
-        raise UserError(f"action space {one_line(space)} is not supported; allowed: Discrete, Box of shape (n,)")
+        raise UserError(
+            f"action space {one_line(space)} is not supported; allowed: Discrete, Box of shape (n,)"
+        )
     if not (space.is_bounded() and np.all(space.low < space.high)):
-        raise UserError(f"action space {one_line(space)} is not supported: its bounds must be finite and apart")
+        raise UserError(
+            f"action space {one_line(space)} is not supported: its bounds must be finite and apart"
+        )
     one = np.ones(space.shape, space.dtype)
     env = RescaleAction(env, -one, one)
     env.action_space = Box(-1.0, 1.0, space.shape, np.float32)
@@ -115,17 +139,21 @@ def standardise_action(env: gymnasium.Env) -> gymnasium.Env:
 
 
 def check_actions(env: gymnasium.Env, promised: str | None) -> None:
-    """Compare the environment's kind of action with the one that the task promises; UserError where they differ."""
+    """Compare the environment's kind of action with the one that the task promises; UserError where
+    they differ."""
     if promised not in (None, "discrete", "continuous"):
         raise UserError(f"task.actions={promised} is not known; allowed: discrete, continuous")
     found = action_kind(env.action_space)
     if promised not in (None, found):
         option = {"discrete": "gym", "continuous": "gym_continuous"}[found]
-        raise UserError(f"the environment's actions are {found}, the task's are {promised}: use task={option}")
+        raise UserError(
+            f"the environment's actions are {found}, the task's are {promised}: use task={option}"
+        )
 
 
 def prepare_rendering() -> None:
-    """Choose headless drawing before a simulator is imported; UserError for an unknown MUJOCO_GL."""
+    """Choose headless drawing before a simulator is imported; UserError for an unknown
+    MUJOCO_GL."""
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     if not os.environ.get("DISPLAY"):
         os.environ.setdefault("MUJOCO_GL", "egl")
@@ -137,7 +165,9 @@ def prepare_rendering() -> None:
 def rendering_error(error: Exception) -> UserError:
     """The one-line error for pictures that cannot be drawn here, with the packages to install."""
     backend = os.environ.get("MUJOCO_GL", "glfw").lower()
-    others = ", ".join(f"MUJOCO_GL={name} (apt install {MUJOCO_BACKENDS[name]})" for name in ("egl", "osmesa"))
+    others = ", ".join(
+        f"MUJOCO_GL={name} (apt install {MUJOCO_BACKENDS[name]})" for name in ("egl", "osmesa")
+    )
     return UserError(
         f"task.env.pixels=true cannot draw with MUJOCO_GL={backend} (apt install {MUJOCO_BACKENDS[backend]}): "
         f"{one_line(error)}; headless machines draw with {others}"
@@ -145,7 +175,8 @@ def rendering_error(error: Exception) -> UserError:
 
 
 def observe_pixels(env: gymnasium.Env) -> gymnasium.Env:
-    """Observe the rendered picture (H, W, 3) instead of the state; draws one at once, UserError where it cannot."""
+    """Observe the rendered picture (H, W, 3) instead of the state; draws one at once, UserError
+    where it cannot."""
     try:
         return AddRenderObservation(env, render_only=True)
     except Exception as error:

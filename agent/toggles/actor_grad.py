@@ -1,22 +1,23 @@
 """Where the actor's gradient comes from (section 2.3, equation 6, figure I.1).
 
-The paper's Atari agent uses Reinforce alone, its continuous control dynamics backpropagation alone. Found: Reinforce
-alone against mixing both is better on 18 games, worse on 24, tied on 13 (mixing does not help substantially); dynamics
-backpropagation alone is better on 5, worse on 44, tied on 6. For continuous control it is substantially better.
+The paper's Atari agent uses Reinforce alone, its continuous control dynamics backpropagation alone.
+Found: Reinforce alone against mixing both is better on 18 games, worse on 24, tied on 13 (mixing
+does not help substantially); dynamics backpropagation alone is better on 5, worse on 44, tied on 6.
+For continuous control it is substantially better.
 
     reinforce:  E[ln policy(action) sg(target - value)]
     dynamics:   E[target], through the world model to the action
     mixed:      weight * dynamics + (1 - weight) * reinforce        weight = 1 - rho of the paper
 
-Every option takes the log-probability of the imagined action, the advantage and the target, all (H - 1, N), and
-returns the objective (H - 1, N) that the actor maximises.
+Every option takes the log-probability of the imagined action, the advantage and the target, all (H
+- 1, N), and returns the objective (H - 1, N) that the actor maximises.
 """
 
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from agent import ranges
+from agent import errors
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,8 @@ class Reinforce:
 
 @dataclass(frozen=True)
 class Dynamics:
-    """The target itself, differentiated through rewards, values and the world model to the action."""
+    """The target itself, differentiated through rewards, values and the world model to the
+    action."""
 
     through_model = True
     mixes = False
@@ -47,14 +49,15 @@ class Dynamics:
 
 @dataclass(frozen=True)
 class Mixed:
-    """Both: `dynamics_weight` (1 - rho of the paper) on dynamics backpropagation, the rest on Reinforce."""
+    """Both: `dynamics_weight` (1 - rho of the paper) on dynamics backpropagation, the rest on
+    Reinforce."""
 
     dynamics_weight: float
     through_model = True
     mixes = True
 
     def __post_init__(self):
-        ranges.number("actor_grad.dynamics_weight", self.dynamics_weight, 0, 1)
+        errors.number("actor_grad.dynamics_weight", self.dynamics_weight, 0, 1)
 
     def objective(self, log_prob: Tensor, advantage: Tensor, target: Tensor, mix: float) -> Tensor:
         """The weighted sum; `mix` is `dynamics_weight` times its schedule's factor."""

@@ -1,6 +1,8 @@
-"""Whether the policy's entropy also enters the imagined reward, hence the value (appendix C, "Long-term entropy").
+"""Whether the policy's entropy also enters the imagined reward, hence the value (appendix C,
+"Long-term entropy").
 
-Found: including it in the temporal-difference loss of the value function does not help substantially.
+Found: including it in the temporal-difference loss of the value function does not help
+substantially.
 
     policy:     the actor's loss asks for entropy, nothing else does
     long_term:  reward_t + eta H[policy(state_t)] for t >= 1, in the lambda-return of both actor and critic
@@ -26,15 +28,18 @@ class Policy:
 
 @dataclass(frozen=True)
 class LongTerm:
-    """reward_t + eta H[policy(state_t)] for t >= 1, in the lambda-return of both actor and critic."""
+    """reward_t + eta H[policy(state_t)] for t >= 1, in the lambda-return of both actor and
+    critic."""
 
     in_reward = True
 
     def reward(self, reward: Tensor, entropy: Callable[[], Tensor], scale: float) -> Tensor:
-        """The imagined reward (H, N) plus `scale` times the policy's entropy (H, N), from the second state on.
+        """The imagined reward (H, N) plus `scale` times the policy's entropy (H, N), from the
+        second state on.
 
-        The first state comes from replay: no imagined action led there. Under dynamics backpropagation the bonus has
-        its graph, to the actor and through the states to earlier actions; under Reinforce it has none.
+        The first state comes from replay: no imagined action led there. Under dynamics
+        backpropagation the bonus has its graph, to the actor and through the states to earlier
+        actions; under Reinforce it has none.
         """
         bonus = scale * entropy()
         return reward + torch.cat([torch.zeros_like(bonus[:1]), bonus[1:]])

@@ -1,7 +1,8 @@
-"""How the agent explores while it collects data, never in evaluation (section 2.3; appendix C, "Policy entropy").
+"""How the agent explores while it collects data, never in evaluation (section 2.3; appendix C,
+"Policy entropy").
 
-The paper regularises the policy's entropy, in imagination and thereby during collection, where DreamerV1 adds noise to
-actions. Found: it helps.
+The paper regularises the policy's entropy, in imagination and thereby during collection, where
+DreamerV1 adds noise to actions. Found: it helps.
 
     policy_entropy:  the actor maximises objective + eta H[policy(state)];  a ~ policy
     action_noise:    the actor maximises the objective;  a ~ policy, then epsilon-greedy or plus Gaussian noise
@@ -11,17 +12,18 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from agent import ranges
+from agent import errors
 
 
 @dataclass(frozen=True)
 class PolicyEntropy:
-    """An entropy bonus eta = `entropy_scale` in the actor's loss; actions are samples of the policy."""
+    """An entropy bonus eta = `entropy_scale` in the actor's loss; actions are samples of the
+    policy."""
 
     entropy_scale: float
 
     def __post_init__(self):
-        ranges.number("explore.entropy_scale", self.entropy_scale, 0)
+        errors.number("explore.entropy_scale", self.entropy_scale, 0)
 
     def collect(self, action: Tensor, policy, progress: float) -> Tensor:
         """The action (B, A) as the policy sampled it."""
@@ -32,8 +34,9 @@ class PolicyEntropy:
 class ActionNoise:
     """No entropy bonus; noise on the policy's sample, as in DreamerV1.
 
-    Discrete actions: epsilon-greedy, epsilon linear from `epsilon_start` to `epsilon_end` over the first
-    `epsilon_share` of the run. Continuous actions: Gaussian noise of standard deviation `std`.
+    Discrete actions: epsilon-greedy, epsilon linear from `epsilon_start` to `epsilon_end` over the
+    first `epsilon_share` of the run. Continuous actions: Gaussian noise of standard deviation
+    `std`.
     """
 
     epsilon_start: float
@@ -43,12 +46,14 @@ class ActionNoise:
     entropy_scale = 0.0
 
     def __post_init__(self):
-        ranges.number("explore.epsilon_start", self.epsilon_start, 0, 1)
-        ranges.number("explore.epsilon_end", self.epsilon_end, 0, 1)
-        ranges.positive("explore.epsilon_share", self.epsilon_share)
-        ranges.number("explore.std", self.std, 0)
+        errors.number("explore.epsilon_start", self.epsilon_start, 0, 1)
+        errors.number("explore.epsilon_end", self.epsilon_end, 0, 1)
+        errors.positive("explore.epsilon_share", self.epsilon_share)
+        errors.number("explore.std", self.std, 0)
 
     def collect(self, action: Tensor, policy, progress: float) -> Tensor:
         """The policy's sample (B, A) with noise; `progress` is the share of the run in [0, 1]."""
-        epsilon = self.epsilon_start + (self.epsilon_end - self.epsilon_start) * min(progress / self.epsilon_share, 1.0)
+        epsilon = self.epsilon_start + (self.epsilon_end - self.epsilon_start) * min(
+            progress / self.epsilon_share, 1.0
+        )
         return policy.perturb(action, epsilon=epsilon, std=self.std)

@@ -1,7 +1,8 @@
 """Which prediction heads shape the representation (section 3.2, figures 5 and H.1).
 
-The paper lets all heads do it. Found: stopping the image gradients is better on 3 games, worse on 51, tied on 1 (they
-help); stopping the reward gradients is better on 15, worse on 22, tied on 18 (a small difference).
+The paper lets all heads do it. Found: stopping the image gradients is better on 3 games, worse on
+51, tied on 1 (they help); stopping the reward gradients is better on 15, worse on 22, tied on 18 (a
+small difference).
 
     all:        every head sees feat
     no_image:   the observation decoder sees sg(feat), whatever the kind of observation
@@ -22,7 +23,9 @@ class Gradients:
         """Raises ValueError for a name that is not a head's."""
         unknown = sorted(set(stop) - set(self.HEADS))
         if unknown:
-            raise ValueError(f"gradients.stop={unknown} is unknown; allowed: {', '.join(self.HEADS)}")
+            raise ValueError(
+                f"gradients.stop={unknown} is unknown; allowed: {', '.join(self.HEADS)}"
+            )
         self.stop = frozenset(stop)
 
     def route(self, head: str, feat: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
-"""The recurrent cell of the world model, with and without layer normalisation (appendix C, figure J.1).
+"""The recurrent cell of the world model, with and without layer normalisation (appendix C, figure
+J.1).
 
-The released Atari agents normalise, so the baseline does. Found: scores go up and down on about as many games (does not
-help substantially; table 2: clipped record mean 0.25 with and without).
+The released Atari agents normalise, so the baseline does. Found: scores go up and down on about as
+many games (does not help substantially; table 2: clipped record mean 0.25 with and without).
 
     layer_norm:  r, c, u = norm(W [x, h] + b);  h' = u tanh(r c) + (1 - u) h, each gate with its nonlinearity
     plain:       the standard GRU cell
@@ -12,19 +13,20 @@ import math
 import torch
 from torch import Tensor, nn
 
-from agent import ranges
+from agent import errors
 
 
 class LayerNorm(nn.Module):
     """A GRU cell whose three gates are normalised together before their nonlinearities.
 
-    update * tanh(reset * candidate) + (1 - update) * state, with update = sigmoid(normalised + `update_bias`).
+    update * tanh(reset * candidate) + (1 - update) * state, with update = sigmoid(normalised +
+    `update_bias`).
     """
 
     def __init__(self, inputs: int, deter: int, eps: float, update_bias: float):
         super().__init__()
-        ranges.positive("gru.eps", eps)
-        ranges.number("gru.update_bias", update_bias, -math.inf)
+        errors.positive("gru.eps", eps)
+        errors.number("gru.update_bias", update_bias, -math.inf)
         self.update_bias = update_bias
         self.gates = nn.Linear(inputs + deter, 3 * deter)
         self.norm = nn.LayerNorm(3 * deter, eps=eps)
@@ -37,7 +39,8 @@ class LayerNorm(nn.Module):
 
 
 class Plain(nn.GRUCell):
-    """The standard GRU cell, as in the official ablation "No Layer Norm"; orthogonal recurrent weights as in Keras."""
+    """The standard GRU cell, as in the official ablation "No Layer Norm"; orthogonal recurrent
+    weights as in Keras."""
 
     def __init__(self, inputs: int, deter: int):
         super().__init__(inputs, deter)

@@ -1,13 +1,15 @@
 """How posterior and prior are pulled together (section 2.2, algorithm 2, figures 5 and G.1).
 
-The paper balances: most of the loss trains the prior towards the posterior, the rest regularises the posterior. Found:
-KL balancing instead of the standard KL is better on 44 games, worse on 6, tied on 5; instead of free nats it helps too.
+The paper balances: most of the loss trains the prior towards the posterior, the rest regularises
+the posterior. Found: KL balancing instead of the standard KL is better on 44 games, worse on 6,
+tied on 5; instead of free nats it helps too.
 
     balanced:   alpha KL(sg(post) || prior) + (1 - alpha) KL(post || sg(prior))
     standard:   KL(post || prior)
     free_nats:  max(free, KL(post || prior))
 
-Each is multiplied by `scale` (beta). The standard KL has gradient weight 1 on both sides; alpha = 0.5 would halve it.
+Each is multiplied by `scale` (beta). The standard KL has gradient weight 1 on both sides; alpha =
+0.5 would halve it.
 """
 
 from dataclasses import dataclass
@@ -16,13 +18,14 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from agent import ranges
+from agent import errors
 
 CLAMPS = ("mean", "step")
 
 
 class KL(NamedTuple):
-    """The loss in nats, (B, T) or () where it was clamped on the mean; the plain value (B, T); the share clamped ()."""
+    """The loss in nats, (B, T) or () where it was clamped on the mean; the plain value (B, T); the
+    share clamped ()."""
 
     loss: Tensor
     value: Tensor
@@ -30,22 +33,25 @@ class KL(NamedTuple):
 
 
 def clamp(value: Tensor, free: float, where: str) -> tuple[Tensor, Tensor]:
-    """Keep nats (B, T) from falling below `free`, on their mean or step by step; also the share () that was below."""
+    """Keep nats (B, T) from falling below `free`, on their mean or step by step; also the share ()
+    that was below."""
     value = value.mean() if where == "mean" else value
     return value.clamp(min=free), (value < free).float().mean()
 
 
 def check_clamp(scale: float, free: float, where: str) -> None:
-    """Raise ValueError for a negative scale or free nats, and for a clamp that is neither `mean` nor `step`."""
-    ranges.number("kl.scale", scale, 0)
-    ranges.number("kl.free", free, 0)
+    """Raise ValueError for a negative scale or free nats, and for a clamp that is neither `mean`
+    nor `step`."""
+    errors.number("kl.scale", scale, 0)
+    errors.number("kl.free", free, 0)
     if where not in CLAMPS:
         raise ValueError(f"kl.clamp={where} is unknown; allowed: {', '.join(CLAMPS)}")
 
 
 @dataclass(frozen=True)
 class Balanced:
-    """alpha KL(sg(post) || prior) + (1 - alpha) KL(post || sg(prior)), each side at least `free` nats (algorithm 2)."""
+    """alpha KL(sg(post) || prior) + (1 - alpha) KL(post || sg(prior)), each side at least `free`
+    nats (algorithm 2)."""
 
     scale: float
     alpha: float
@@ -54,7 +60,7 @@ class Balanced:
 
     def __post_init__(self):
         check_clamp(self.scale, self.free, self.clamp)
-        ranges.number("kl.alpha", self.alpha, 0, 1)
+        errors.number("kl.alpha", self.alpha, 0, 1)
 
     def __call__(self, latent, post: Tensor, prior: Tensor) -> KL:
         """Loss of stats (B, T, P)."""
@@ -66,12 +72,13 @@ class Balanced:
 
 @dataclass(frozen=True)
 class Standard:
-    """KL(post || prior) with gradient weight 1 on both sides: the ablation "No KL Balancing" of table 2."""
+    """KL(post || prior) with gradient weight 1 on both sides: the ablation "No KL Balancing" of
+    table 2."""
 
     scale: float
 
     def __post_init__(self):
-        ranges.number("kl.scale", self.scale, 0)
+        errors.number("kl.scale", self.scale, 0)
 
     def __call__(self, latent, post: Tensor, prior: Tensor) -> KL:
         """Loss of stats (B, T, P)."""
@@ -81,7 +88,8 @@ class Standard:
 
 @dataclass(frozen=True)
 class FreeNats:
-    """max(free, KL(post || prior)), as in DreamerV1: no gradient while the KL is below `free` nats."""
+    """max(free, KL(post || prior)), as in DreamerV1: no gradient while the KL is below `free`
+    nats."""
 
     scale: float
     free: float

@@ -1,15 +1,16 @@
 """What the stochastic state of the world model is (section 2.2, figures 5 and G.1).
 
-The paper replaces DreamerV1's Gaussian latents by 32 categorical variables of 32 classes, with straight-through
-gradients. Found: categorical instead of Gaussian is better on 42 games, worse on 8, tied on 5 (helps); a larger number
-of binary latents is worse (does not help). Its Gaussian and binary sizes are not published.
+The paper replaces DreamerV1's Gaussian latents by 32 categorical variables of 32 classes, with
+straight-through gradients. Found: categorical instead of Gaussian is better on 42 games, worse on
+8, tied on 5 (helps); a larger number of binary latents is worse (does not help). Its Gaussian and
+binary sizes are not published.
 
     categorical:  z = one_hot(sample) + p - sg(p)      KL summed over the variables
     gaussian:     z = mean + std * noise               std = 2 sigmoid(x / 2) + 0.1
     binary:       z = bit(sample) + p - sg(p)          KL summed over the bits
 
-Every option maps flat statistics (..., P), the output of a dense layer, to a flat sample (..., S). The rest of the
-agent never asks which kind it is.
+Every option maps flat statistics (..., P), the output of a dense layer, to a flat sample (..., S).
+The rest of the agent never asks which kind it is.
 """
 
 from dataclasses import dataclass
@@ -18,20 +19,21 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agent import ranges, straight_through
+from agent import errors, straight_through
 from agent.gaussian import UNIT_ENTROPY
 
 
 @dataclass(frozen=True)
 class Categorical:
-    """`latents` variables of `classes` classes each, as one-hot vectors with straight-through gradients."""
+    """`latents` variables of `classes` classes each, as one-hot vectors with straight-through
+    gradients."""
 
     latents: int
     classes: int
 
     def __post_init__(self):
-        ranges.number("latent.latents", self.latents, 1, whole=True)
-        ranges.number("latent.classes", self.classes, 2, whole=True)
+        errors.number("latent.latents", self.latents, 1, whole=True)
+        errors.number("latent.classes", self.classes, 2, whole=True)
 
     @property
     def stats_size(self) -> int:
@@ -43,12 +45,17 @@ class Categorical:
         """S, the one-hot vectors of all variables."""
         return self.latents * self.classes
 
-    def noise(self, shape: tuple[int, ...], device: torch.device, generator: torch.Generator | None = None) -> Tensor:
+    def noise(
+        self, shape: tuple[int, ...], device: torch.device, generator: torch.Generator | None = None
+    ) -> Tensor:
         """Gumbel noise (*shape, latents, classes) for `sample`."""
-        return straight_through.gumbel_noise((*shape, self.latents, self.classes), device, generator)
+        return straight_through.gumbel_noise(
+            (*shape, self.latents, self.classes), device, generator
+        )
 
     def sample(self, stats: Tensor, noise: Tensor) -> Tensor:
-        """Sample stoch (..., S) from stats (..., P) and noise; `sample += probs - sg(probs)` (algorithm 1)."""
+        """Sample stoch (..., S) from stats (..., P) and noise; `sample += probs - sg(probs)`
+        (algorithm 1)."""
         return straight_through.one_hot(self._logits(stats), noise).flatten(-2)
 
     def mode(self, stats: Tensor) -> Tensor:
@@ -74,14 +81,15 @@ class Categorical:
 
 @dataclass(frozen=True)
 class Gaussian:
-    """`latents` variables of a diagonal Gaussian with reparameterised samples; std = 2 sigmoid(x / 2) + `min_std`."""
+    """`latents` variables of a diagonal Gaussian with reparameterised samples; std = 2 sigmoid(x /
+    2) + `min_std`."""
 
     latents: int
     min_std: float
 
     def __post_init__(self):
-        ranges.number("latent.latents", self.latents, 1, whole=True)
-        ranges.positive("latent.min_std", self.min_std)
+        errors.number("latent.latents", self.latents, 1, whole=True)
+        errors.positive("latent.min_std", self.min_std)
 
     @property
     def stats_size(self) -> int:
@@ -93,7 +101,9 @@ class Gaussian:
         """S, one number for each variable."""
         return self.latents
 
-    def noise(self, shape: tuple[int, ...], device: torch.device, generator: torch.Generator | None = None) -> Tensor:
+    def noise(
+        self, shape: tuple[int, ...], device: torch.device, generator: torch.Generator | None = None
+    ) -> Tensor:
         """Standard normal noise (*shape, latents) for `sample`."""
         return torch.empty(*shape, self.latents, device=device).normal_(generator=generator)
 
@@ -123,14 +133,15 @@ class Gaussian:
 
 @dataclass(frozen=True)
 class Binary:
-    """Independent bits with straight-through gradients: `bits` of them, or as many as the categorical has logits."""
+    """Independent bits with straight-through gradients: `bits` of them, or as many as the
+    categorical has logits."""
 
     latents: int
     classes: int
     bits: int | None = None
 
     def __post_init__(self):
-        ranges.number("latent.bits", self.stats_size, 1, whole=True)
+        errors.number("latent.bits", self.stats_size, 1, whole=True)
 
     @property
     def stats_size(self) -> int:
@@ -142,7 +153,9 @@ class Binary:
         """S, one number for each bit."""
         return self.stats_size
 
-    def noise(self, shape: tuple[int, ...], device: torch.device, generator: torch.Generator | None = None) -> Tensor:
+    def noise(
+        self, shape: tuple[int, ...], device: torch.device, generator: torch.Generator | None = None
+    ) -> Tensor:
         """Uniform noise (*shape, bits) for `sample`."""
         return torch.empty(*shape, self.stats_size, device=device).uniform_(generator=generator)
 
@@ -166,4 +179,6 @@ class Binary:
     def entropy(self, stats: Tensor) -> Tensor:
         """Entropy in nats, (...), summed over the bits."""
         logits = stats.float()
-        return functional.binary_cross_entropy_with_logits(logits, logits.sigmoid(), reduction="none").sum(-1)
+        return functional.binary_cross_entropy_with_logits(
+            logits, logits.sigmoid(), reduction="none"
+        ).sum(-1)

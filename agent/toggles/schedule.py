@@ -1,31 +1,32 @@
 """Which numbers change over the run (appendix C, "Scheduling").
 
-The first release scheduled the actor's entropy scale and the gradient mix; the paper also tried learning rates and the
-KL scale. Found: marginal or no benefit (does not help substantially).
+The first release scheduled the actor's entropy scale and the gradient mix; the paper also tried
+learning rates and the KL scale. Found: marginal or no benefit (does not help substantially).
 
     value(t) = base * factor(t)      factor linear from start to end over the first `share` of the run, then constant
 
-A schedule holds factors only: the base stays with its owner, and t in [0, 1] is the share of the run's agent steps
-after prefill. So a schedule means the same at every budget.
+A schedule holds factors only: the base stays with its owner, and t in [0, 1] is the share of the
+run's agent steps after prefill. So a schedule means the same at every budget.
 """
 
 from dataclasses import dataclass
 
-from agent import ranges
+from agent import errors
 
 
 @dataclass(frozen=True)
 class Linear:
-    """A factor that goes from `start` to `end` over the first `share` of the run and stays there."""
+    """A factor that goes from `start` to `end` over the first `share` of the run and stays
+    there."""
 
     start: float
     end: float
     share: float
 
     def __post_init__(self):
-        ranges.number("schedule's start", self.start, 0)
-        ranges.number("schedule's end", self.end, 0)
-        ranges.positive("schedule's share", self.share)
+        errors.number("schedule's start", self.start, 0)
+        errors.number("schedule's end", self.end, 0)
+        errors.positive("schedule's share", self.share)
 
     def __call__(self, t: float) -> float:
         """The factor at t in [0, 1]."""
@@ -56,8 +57,12 @@ class Schedule:
     def __post_init__(self):
         for name, factor in vars(self).items():
             if factor is not None and not isinstance(factor, Linear):
-                raise ValueError(f"schedule.{name}={factor} must be null or a Linear with start, end and share")
+                raise ValueError(
+                    f"schedule.{name}={factor} must be null or a Linear with start, end and share"
+                )
 
     def __call__(self, t: float) -> Factors:
         """All factors at t in [0, 1]."""
-        return Factors(**{name: 1.0 if factor is None else factor(t) for name, factor in vars(self).items()})
+        return Factors(
+            **{name: 1.0 if factor is None else factor(t) for name, factor in vars(self).items()}
+        )

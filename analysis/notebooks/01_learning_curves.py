@@ -6,8 +6,9 @@
 # %% [markdown]
 # # Learning curves
 #
-# What every arm scored while it learned. An *arm* is one way to configure the agent: `baseline` is the paper's final
-# agent, `latent=gaussian` the same with Gaussian latents. Every run is evaluated now and then with the greedy policy.
+# What every arm scored while it learned. An *arm* is one way to configure the agent: `baseline` is
+# the paper's final agent, `latent=gaussian` the same with Gaussian latents. Every run is evaluated
+# now and then with the greedy policy.
 
 # %%
 # %matplotlib inline
@@ -33,14 +34,18 @@ ours = study.one(runs, claims_file, suite)
 # Runs of each arm by task. One number per run enters the statistics, so these are the sample sizes.
 
 # %%
-ours.scores.pivot_table(index="arm", columns="task", values="score", aggfunc="size", fill_value=0).loc[ours.arms]
+ours.scores.pivot_table(
+    index="arm", columns="task", values="score", aggfunc="size", fill_value=0
+).loc[ours.arms]
 
 # %% [markdown]
-# Runs that are broken, unfinished or left out are listed here and nowhere else. An arm that loses its worst runs looks
-# better than it is.
+# Runs that are broken, unfinished or left out are listed here and nowhere else. An arm that loses
+# its worst runs looks better than it is.
 
 # %%
-pd.DataFrame(ours.problems, columns=["run", "problem"]) if ours.problems else Markdown("Every run is complete.")
+pd.DataFrame(ours.problems, columns=["run", "problem"]) if ours.problems else Markdown(
+    "Every run is complete."
+)
 
 # %% [markdown]
 # ## All arms
@@ -53,8 +58,8 @@ plots.learning_curves(ours)
 # %% [markdown]
 # ## Final scores
 #
-# Means over seeds of the last evaluation. Normalised scores are 0 for random play and 1 for the fixed reference of the
-# task (on Atari the human world record, clipped at 1).
+# Means over seeds of the last evaluation. Normalised scores are 0 for random play and 1 for the
+# fixed reference of the task (on Atari the human world record, clipped at 1).
 
 # %%
 ours.scores.pivot_table(index="arm", columns="task", values="score").loc[ours.arms].round(1)
@@ -65,7 +70,8 @@ ours.scores.pivot_table(index="arm", columns="task", values="normalised").loc[ou
 # %% [markdown]
 # ## Speed of learning
 #
-# The mean height of the whole curve, normalised. An arm that ends as high but learns later is lower here.
+# The mean height of the whole curve, normalised. An arm that ends as high but learns later is lower
+# here.
 
 # %%
 heights, _ = scores.normalise(scores.final_scores(ours.store, "area")[0], ours.scheme)

@@ -6,18 +6,17 @@
 # %% [markdown]
 # # What helps
 #
-# Each claim of the paper compares two arms. Its effect is the score with the change minus the score without, in
-# normalised score, averaged over tasks. The verdict comes from the effect's interval:
+# Each claim of the paper compares two arms. Its effect is the score with the change minus the score
+# without, in normalised score, averaged over tasks. The verdict comes from the effect's interval:
 #
 # | the interval | verdict |
 # |---|---|
-# | lies below 0 | hurts |
-# | lies below the margin | no substantial help |
-# | lies above 0 | helps |
+# | lies below 0 | hurts | | lies below the margin | no substantial help | | lies above 0 | helps |
 # | anything else | undecided |
 #
-# The intervals are a Welch t stratified by task, at levels adjusted by Holm's method so that a false verdict anywhere
-# in the family of claims is rare. An effect that one task carries takes five seeds to help or hurt.
+# The intervals are a Welch t stratified by task, at levels adjusted by Holm's method so that a
+# false verdict anywhere in the family of claims is rare. An effect that one task carries takes five
+# seeds to help or hurt.
 
 # %%
 # %matplotlib inline
@@ -51,8 +50,8 @@ plots.forest(ours)
 lists[tables.HELPED].set_index("change")
 
 # %% [markdown]
-# For each of them, task by task. A task counts as tied when the scores differ by at most 5%, as in section 3.2 of the
-# paper.
+# For each of them, task by task. A task counts as tied when the scores differ by at most 5%, as in
+# section 3.2 of the paper.
 
 # %%
 for claim in lists[tables.HELPED].change:
@@ -61,8 +60,8 @@ for claim in lists[tables.HELPED].change:
 # %% [markdown]
 # ## Aggregates of all arms
 #
-# Mean and median over tasks, interquartile mean and optimality gap over all runs. These intervals describe; the
-# verdicts above do not use them.
+# Mean and median over tasks, interquartile mean and optimality gap over all runs. These intervals
+# describe; the verdicts above do not use them.
 
 # %%
 plots.aggregates(ours)

@@ -6,9 +6,9 @@
 # %% [markdown]
 # # What does not help
 #
-# "Not significant" is not "does not help". A change is listed here only if its whole interval lies below the margin:
-# the data exclude a substantial help. What the data cannot tell is listed as undecided, with the number of seeds that
-# would decide it if effect and spread stayed as they are.
+# "Not significant" is not "does not help". A change is listed here only if its whole interval lies
+# below the margin: the data exclude a substantial help. What the data cannot tell is listed as
+# undecided, with the number of seeds that would decide it if effect and spread stayed as they are.
 
 # %%
 import pandas as pd
@@ -37,8 +37,8 @@ lists[tables.NOT_HELPED].set_index("change")
 # %% [markdown]
 # ## Not decided
 #
-# *Degenerate arm* means that a part of the arm was saturated during training, such as a KL clamped at its free nats in
-# over 90% of the updates: such an arm does not test what its name says.
+# *Degenerate arm* means that a part of the arm was saturated during training, such as a KL clamped
+# at its free nats in over 90% of the updates: such an arm does not test what its name says.
 
 # %%
 lists[tables.OPEN].set_index("change")
@@ -46,8 +46,8 @@ lists[tables.OPEN].set_index("change")
 # %% [markdown]
 # ## The other kind of actions
 #
-# The paper states most claims for discrete actions. The same comparisons on the other kind are shown beside, and
-# neither agree nor disagree with it.
+# The paper states most claims for discrete actions. The same comparisons on the other kind are
+# shown beside, and neither agree nor disagree with it.
 
 # %%
 lists[tables.BESIDE].set_index("change")

@@ -6,8 +6,8 @@
 # %% [markdown]
 # # The paper, from its own scores
 #
-# The official repository publishes the scores of 825 runs of DreamerV2 on 55 Atari games. They go through the same code
-# as our runs, which checks the code and gives one verdict at full scale.
+# The official repository publishes the scores of 825 runs of DreamerV2 on 55 Atari games. They go
+# through the same code as our runs, which checks the code and gives one verdict at full scale.
 
 # %%
 # %matplotlib inline
@@ -29,8 +29,8 @@ paper = published.load(published_scores)
 # %% [markdown]
 # ## Table 1
 #
-# As printed in the paper, to two decimals: 24 of 24 cells agree. Scores are normalised and clipped run by run, then
-# averaged over seeds, then over games; James Bond takes the corrected reference.
+# As printed in the paper, to two decimals: 24 of 24 cells agree. Scores are normalised and clipped
+# run by run, then averaged over seeds, then over games; James Bond takes the corrected reference.
 
 # %%
 published.table_1(paper).round(2)
@@ -38,8 +38,8 @@ published.table_1(paper).round(2)
 # %% [markdown]
 # ## Runs that ended early
 #
-# Some runs stopped long before 199M frames, three of Breakout after 2M. The paper's numbers take their last value as
-# final.
+# Some runs stopped long before 199M frames, three of Breakout after 2M. The paper's numbers take
+# their last value as final.
 
 # %%
 published.early_ended(paper).set_index("arm")
@@ -53,12 +53,14 @@ published.table_1(published.complete(paper)).loc[[published.DREAMER, published.S
 # %% [markdown]
 # ## Scheduling
 #
-# The one ablation whose raw scores are public: the agent with schedules of the actor's entropy and of gradient mixing
-# against the agent without. The first row is the verdict; the others repeat it with more seeds without schedules and
-# without the runs that ended early.
+# The one ablation whose raw scores are public: the agent with schedules of the actor's entropy and
+# of gradient mixing against the agent without. The first row is the verdict; the others repeat it
+# with more seeds without schedules and without the runs that ended early.
 
 # %%
-published.scheduling(paper)[["without", "runs", "effect", "low", "high", "tasks", "verdict", "agrees", "note"]]
+published.scheduling(paper)[
+    ["without", "runs", "effect", "low", "high", "tasks", "verdict", "agrees", "note"]
+]
 
 # %%
 plots.curves(published.curves(paper), "clipped record mean", "825 published runs, 55 games")

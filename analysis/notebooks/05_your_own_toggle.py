@@ -8,12 +8,12 @@
 #
 # A design choice of your own takes three steps.
 #
-# 1. An option: a YAML file in the folder of a group, such as `conf/latent/mine.yaml`, and the object that it names in
-#    the module of that group, `agent/toggles/latent.py`. Changing a number needs no file: `kl.alpha=0.5` is an arm too.
-# 2. Runs: `python run.py -m latent=categorical,mine run.seed=0,1,2`. The baseline's runs are shared with every other
-#    sweep; `latent=mine` becomes the name of the arm.
-# 3. A claim: one row in a file of your own, with the arm's name, and `paper: none` because the paper does not speak
-#    of it.
+# 1. An option: a YAML file in the folder of a group, such as `conf/latent/mine.yaml`, and the
+# object that it names in    the module of that group, `agent/toggles/latent.py`. Changing a number
+# needs no file: `kl.alpha=0.5` is an arm too. 2. Runs: `python run.py -m latent=categorical,mine
+# run.seed=0,1,2`. The baseline's runs are shared with every other    sweep; `latent=mine` becomes
+# the name of the arm. 3. A claim: one row in a file of your own, with the arm's name, and `paper:
+# none` because the paper does not speak    of it.
 #
 # Then every table and figure takes it: `python -m analysis table --claims mine.yaml`.
 
@@ -57,7 +57,10 @@ print(own_file.read_text())
 
 # %%
 own = study.one(runs, own_file, ours.suite)
-own.verdicts.loc[own.verdicts.stated, ["claim", "with", "without", "effect", "low", "high", "tasks", "verdict", "note"]]
+own.verdicts.loc[
+    own.verdicts.stated,
+    ["claim", "with", "without", "effect", "low", "high", "tasks", "verdict", "note"],
+]
 
 # %% [markdown]
 # Its learning curves beside the baseline's, and the effect task by task.

@@ -2,7 +2,12 @@
 
 import json
 
-REFERENCES = {"cartpole": (20, 500), "acrobot": (-500, -100), "space_invaders": (3, 53), "pendulum": (-1200, -200)}
+REFERENCES = {
+    "cartpole": (20, 500),
+    "acrobot": (-500, -100),
+    "space_invaders": (3, 53),
+    "pendulum": (-1200, -200),
+}
 HEADER = "step,env_frames,kind,episode,return,length"
 
 # Normalised mean scores of the arms of the study; the spread between seeds is 0.02 elsewhere.
@@ -16,7 +21,8 @@ STUDY = {
 
 
 def write_run(root, arm="baseline", task="cartpole", seed=0, finals=1.0, points=4, **changes):
-    """A run whose evaluations rise linearly to the normalised score `finals`; `changes` go into run.json."""
+    """A run whose evaluations rise linearly to the normalised score `finals`; `changes` go into
+    run.json."""
     low, high = REFERENCES.get(task, (0, 1))
     actions = "continuous" if task == "pendulum" else "discrete"
     steps = changes.pop("planned", 8000)
@@ -51,8 +57,14 @@ def write_run(root, arm="baseline", task="cartpole", seed=0, finals=1.0, points=
     lines = [HEADER, f"100,100,train,0,{low},20"]
     for k in range(1, points + 1):
         score = low + (high - low) * finals * k / points
-        lines += [f"{steps * k // points},{steps * k // points},eval,{e},{score + d},9" for e, d in enumerate((-1, 1))]
+        lines += [
+            f"{steps * k // points},{steps * k // points},eval,{e},{score + d},9"
+            for e, d in enumerate((-1, 1))
+        ]
     (folder / "scores.csv").write_text("\n".join(lines) + "\n")
-    metrics = [{"step": k * 1000, "env_frames": k * 1000, "gradient_steps": k * 250, "kl": 1.0 / k} for k in (1, 2)]
+    metrics = [
+        {"step": k * 1000, "env_frames": k * 1000, "gradient_steps": k * 250, "kl": 1.0 / k}
+        for k in (1, 2)
+    ]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in metrics))
     return folder

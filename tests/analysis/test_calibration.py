@@ -33,7 +33,9 @@ def test_false_helps_and_wrong_signs_can_be_counted():
         return calibration.equal(rng, arms, seeds) + np.arange(arms)[:, None, None]
 
     assert calibration.false_helps(biased, 5, studies=20) == 1
-    assert calibration.wrong_signs(biased, 5, studies=20) == 1  # every study has claims of both signs
+    assert (
+        calibration.wrong_signs(biased, 5, studies=20) == 1
+    )  # every study has claims of both signs
 
 
 def test_the_page_names_its_command_and_the_rows_that_miss():
@@ -41,7 +43,9 @@ def test_the_page_names_its_command_and_the_rows_that_miss():
         return {"scenario": "x", "seeds": seeds, **dict.fromkeys(calibration.METHODS, share)}
 
     def page(*rows):
-        return calibration.page(pd.DataFrame(rows), {}, 7, "python -m analysis calibrate --studies 7")
+        return calibration.page(
+            pd.DataFrame(rows), {}, 7, "python -m analysis calibrate --studies 7"
+        )
 
     both = page(row(3, 0.929), row(5, 0.95), row(10, 0.983))
     assert "7 per row, written by\n\n```sh\npython -m analysis calibrate --studies 7\n```\n" in both

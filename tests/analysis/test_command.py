@@ -15,7 +15,9 @@ from tests.analysis.runs import write_run
 def test_analysis_imports_neither_torch_nor_hydra_nor_the_agent():
     code = "import sys, analysis.__main__; print({'torch', 'hydra', 'agent', 'omegaconf'} & set(sys.modules))"
     root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True
+    )
     assert done.stdout.strip() == "set()"
 
 
@@ -24,7 +26,9 @@ def test_table_prints_verdicts_and_writes_the_lists(study, tmp_path, capsys):
     printed = capsys.readouterr().out
     line = next(line for line in printed.splitlines() if "categorical_latents" in line)
     assert "helps" in line and "yes" in line
-    assert "no data: kl_balancing, reinforce, dynamics_backprop, model_size" in " ".join(printed.split())
+    assert "no data: kl_balancing, reinforce, dynamics_backprop, model_size" in " ".join(
+        printed.split()
+    )
     folder = tmp_path / "mini"
     assert "## Changes that helped\n\n| change |" in (folder / "lists.md").read_text()
     assert r"categorical\_latents & +0." in (folder / "lists.tex").read_text()
@@ -41,7 +45,9 @@ def test_an_exported_csv_gives_the_same_tables(study, tmp_path, capsys):
     for name, runs in (("folder", study), ("csv", tmp_path / "runs.csv.gz")):
         main(["table", "--runs", str(runs), "--out", str(tmp_path / name)])
     for file in ("claims.csv", "lists.md", "table_2.csv", "games.csv"):
-        assert (tmp_path / "folder/mini" / file).read_text() == (tmp_path / "csv/mini" / file).read_text()
+        assert (tmp_path / "folder/mini" / file).read_text() == (
+            tmp_path / "csv/mini" / file
+        ).read_text()
 
 
 def test_problems_are_printed_and_saved(tmp_path, capsys):
@@ -59,7 +65,17 @@ def test_suites_are_kept_apart(tmp_path):
     write_run(tmp_path / "runs", suite="gym", digest="other")
     main(["table", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path)])
     assert {path.name for path in tmp_path.iterdir()} == {"runs", "mini", "gym"}
-    main(["table", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "one"), "--suite", "gym"])
+    main(
+        [
+            "table",
+            "--runs",
+            str(tmp_path / "runs"),
+            "--out",
+            str(tmp_path / "one"),
+            "--suite",
+            "gym",
+        ]
+    )
     assert [path.name for path in (tmp_path / "one").iterdir()] == ["gym"]
 
 
@@ -82,7 +98,9 @@ def test_a_claims_file_of_ones_own(study, tmp_path, capsys):
     assert main(["table", "--runs", str(study), "--claims", str(own), "--out", str(tmp_path)]) == 0
     claims = pd.read_csv(tmp_path / "mini" / "claims.csv", keep_default_na=False)
     stated = claims[claims.stated]
-    assert stated.verdict.tolist() == ["no substantial help"] or stated.verdict.tolist() == ["helps"]
+    assert stated.verdict.tolist() == ["no substantial help"] or stated.verdict.tolist() == [
+        "helps"
+    ]
     assert stated.agrees.tolist() == [""]
 
 
@@ -117,8 +135,14 @@ def test_calibrate_writes_a_page(tmp_path):
     ("arguments", "message"),
     [
         (["table", "--runs", "/nowhere"], "error: /nowhere: no such folder of runs or csv file"),
-        (["table", "--runs", "{study}", "--suite", "atari"], "no runs of suite 'atari'; there are runs of: mini"),
-        (["table", "--runs", "{study}", "--claims", "/none.yaml"], "/none.yaml: cannot read the claims"),
+        (
+            ["table", "--runs", "{study}", "--suite", "atari"],
+            "no runs of suite 'atari'; there are runs of: mini",
+        ),
+        (
+            ["table", "--runs", "{study}", "--claims", "/none.yaml"],
+            "/none.yaml: cannot read the claims",
+        ),
         (["published", "--from", "/nowhere"], "/nowhere: cannot read the official score file"),
         (["calibrate", "--studies", "0"], "--studies 0: at least 1 study is needed"),
     ],

@@ -1,4 +1,5 @@
-"""The effect's interval against scipy and statsmodels-free hand calculation, its levels, and seeds to decide."""
+"""The effect's interval against scipy and statsmodels-free hand calculation, its levels, and seeds
+to decide."""
 
 import numpy as np
 import pytest
@@ -24,7 +25,9 @@ def test_tasks_are_strata():
     assert effect.value == pytest.approx(np.mean([single.value for single in singles]))
     assert effect.error == pytest.approx(np.sqrt(sum(single.error**2 for single in singles)) / 4)
     assert max(single.freedom for single in singles) < effect.freedom <= 32
-    shifted = welch([a + 10 * i for i, a in enumerate(FIRST)], [b + 10 * i for i, b in enumerate(SECOND)])
+    shifted = welch(
+        [a + 10 * i for i, a in enumerate(FIRST)], [b + 10 * i for i, b in enumerate(SECOND)]
+    )
     assert shifted.error == pytest.approx(effect.error)
 
 
@@ -39,7 +42,8 @@ def test_p_values_invert_the_interval():
 def test_levels_are_the_smaller_of_both_families():
     clear, close, null = Effect(0.5, 0.02, 20), Effect(0.11, 0.05, 20), Effect(0.0, 0.01, 20)
     found = levels([clear, close, null], margin=0.1)
-    # Against 0: clear, then close, which fails. Against the margin: null, then the others, which fail.
+    # Against 0: clear, then close, which fails. Against the margin: null, then the others, which
+    # fail.
     assert found.tolist() == pytest.approx([0.05 / 3, 0.025, 0.05 / 3])
 
 

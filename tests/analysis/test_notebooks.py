@@ -11,7 +11,8 @@ from analysis import InputError, claims, report  # noqa: E402
 
 @pytest.fixture(scope="module")
 def executed(study):
-    """Function of a notebook's name: its outputs' text, its number of pictures, and the notebook, executed once."""
+    """Function of a notebook's name: its outputs' text, its number of pictures, and the notebook,
+    executed once."""
     done = {}
 
     def run(name, published=None):
@@ -25,7 +26,10 @@ def executed(study):
             done[name] = report.execute(name, values)
         outputs = [output for cell in done[name].cells for output in cell.get("outputs", [])]
         data = [output.get("data", {}) for output in outputs]
-        text = "\n".join([output.get("text", "") for output in outputs] + [own.get("text/html", "") for own in data])
+        text = "\n".join(
+            [output.get("text", "") for output in outputs]
+            + [own.get("text/html", "") for own in data]
+        )
         markdown = "\n".join(own.get("text/markdown", "") for own in data)
         return text + markdown, sum("image/png" in own for own in data), done[name]
 
@@ -49,7 +53,9 @@ def test_learning_curves(executed):
 def test_what_helps(executed):
     text, pictures, _ = executed("02_what_helps")
     assert pictures == 4  # forest, one claim's tasks, aggregates, profiles
-    assert "helps" in cells(text, "categorical_latents") and "12 + 12" in cells(text, "categorical_latents")
+    assert "helps" in cells(text, "categorical_latents") and "12 + 12" in cells(
+        text, "categorical_latents"
+    )
     assert "binary_latents" not in text
 
 
@@ -88,8 +94,15 @@ def test_a_report_is_one_page_without_links(executed):
 
 
 def test_an_error_in_a_notebook_is_one_line(tmp_path):
-    values = {"runs": str(tmp_path), "claims_file": str(claims.DEFAULT), "suite": None, "published_scores": None}
-    with pytest.raises(InputError, match="notebook 03_what_does_not: InputError: .*no readable run found") as error:
+    values = {
+        "runs": str(tmp_path),
+        "claims_file": str(claims.DEFAULT),
+        "suite": None,
+        "published_scores": None,
+    }
+    with pytest.raises(
+        InputError, match="notebook 03_what_does_not: InputError: .*no readable run found"
+    ) as error:
         report.execute("03_what_does_not", values)
     assert "\n" not in str(error.value)
 

@@ -19,7 +19,12 @@ def texts(figure):
     axes = [text for own in figure.axes for text in (*own.get_yticklabels(), *own.texts, own.title)]
     children = [child.get_yticklabels() for own in figure.axes for child in own.child_axes]
     legends = [text for legend in figure.legends for text in legend.get_texts()]
-    everything = [*axes, *(text for group in children for text in group), *legends, figure._supxlabel]
+    everything = [
+        *axes,
+        *(text for group in children for text in group),
+        *legends,
+        figure._supxlabel,
+    ]
     return [text.get_text() for text in everything]
 
 
@@ -52,7 +57,12 @@ def test_learning_curves_are_means_with_bands(ours):
 
 def test_aggregates_and_profiles_use_the_common_tasks(ours):
     figure = plots.aggregates(ours)
-    assert [axes.get_title() for axes in figure.axes] == ["mean", "median", "IQM", "optimality gap ↓"]
+    assert [axes.get_title() for axes in figure.axes] == [
+        "mean",
+        "median",
+        "IQM",
+        "optimality gap ↓",
+    ]
     assert "60 runs, 3 tasks, suite mini; 95% stratified bootstrap intervals" in texts(figure)
     profile = plots.profiles(ours)
     heights = profile.axes[0].lines[0].get_ydata()
@@ -61,7 +71,12 @@ def test_aggregates_and_profiles_use_the_common_tasks(ours):
 
 
 def test_arms_without_a_common_task_do_not_mix(tmp_path):
-    for arm, task in (("baseline", "cartpole"), ("baseline", "acrobot"), ("a=1", "cartpole"), ("b=1", "acrobot")):
+    for arm, task in (
+        ("baseline", "cartpole"),
+        ("baseline", "acrobot"),
+        ("a=1", "cartpole"),
+        ("b=1", "acrobot"),
+    ):
         for seed in range(2):
             write_run(tmp_path, arm, task, seed, finals=0.5 + seed / 10)
     labels = texts(plots.aggregates(studies.one(tmp_path)))
@@ -91,7 +106,9 @@ def test_task_bars_are_sorted_and_coloured(ours):
 
 
 def test_fifty_five_games_fit(ours):
-    table = pd.DataFrame({"task": [f"t{i}" for i in range(55)], "difference": np.linspace(-1, 50, 55), "runs": 2})
+    table = pd.DataFrame(
+        {"task": [f"t{i}" for i in range(55)], "difference": np.linspace(-1, 50, 55), "runs": 2}
+    )
     table["result"] = np.where(table.difference > 0, "better", "worse")
     figure = plots.bars(table, "x", "y", "z")
     figure.draw_without_rendering()

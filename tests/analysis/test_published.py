@@ -33,7 +33,9 @@ def store(published_folder):
 
 def test_table_1_reproduces_in_24_of_24_cells(store):
     ours = published.table_1(store)
-    printed = {agent: tuple(round(value, 2) for value in ours.loc[agent].iloc[:4]) for agent in TABLE_1}
+    printed = {
+        agent: tuple(round(value, 2) for value in ours.loc[agent].iloc[:4]) for agent in TABLE_1
+    }
     assert printed == TABLE_1
     assert list(ours.loc["DreamerV2", ["seeds", "games"]]) == [8, 55]
 
@@ -53,11 +55,15 @@ def test_early_ended_runs_are_counted_and_matter(store):
         published.SCHEDULED: 26,
         published.NO_SCHEDULES: 10,
     }
-    breakout = early[(early.arm == published.DREAMER) & (early.task == "breakout") & (early.million_frames == 2)]
+    breakout = early[
+        (early.arm == published.DREAMER) & (early.task == "breakout") & (early.million_frames == 2)
+    ]
     assert len(breakout) == 3
     complete = published.table_1(published.complete(store)).loc[published.DREAMER].iloc[:4]
     assert [round(value, 2) for value in complete] == [2.15, 11.58, 0.44, 0.28]
-    assert published.table_k1(published.complete(store))[published.DREAMER]["breakout"] > 450  # printed: 312
+    assert (
+        published.table_k1(published.complete(store))[published.DREAMER]["breakout"] > 450
+    )  # printed: 312
 
 
 def test_scheduling_gives_no_substantial_help(store):
@@ -79,7 +85,9 @@ def test_the_files_may_lie_behind_a_url(published_folder):
         def log_message(self, *args):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(published_folder)))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Quiet, directory=str(published_folder))
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         store = published.load(f"http://127.0.0.1:{server.server_port}/")
@@ -104,12 +112,24 @@ CURVE = '{"task": "atari_pong", "method": "dreamerv2", "seed": "0", "xs": [1, 2]
         (published.MAIN, "[]", "is not a list of runs"),
         (published.MAIN, '[{"a": 1}]', "run 1 lacks the key task, method, seed, xs, ys"),
         (published.SCHEDULES, f"[{CURVE}, 3]", "run 2 lacks the key task"),
-        (published.SCHEDULES, f"[{CURVE.replace('4', 'null')}]", "run 1: ys is not a list of numbers"),
-        (published.SCHEDULES, f"[{CURVE.replace('3, 4', '3')}]", "run 1: xs has 2 numbers and ys 1"),
+        (
+            published.SCHEDULES,
+            f"[{CURVE.replace('4', 'null')}]",
+            "run 1: ys is not a list of numbers",
+        ),
+        (
+            published.SCHEDULES,
+            f"[{CURVE.replace('3, 4', '3')}]",
+            "run 1: xs has 2 numbers and ys 1",
+        ),
         (published.MAIN, f"[{CURVE.replace('dreamerv2', 'x')}]", "method 'x' is not known"),
         (published.BASELINES, "{}", "lacks the key atari_alien"),
         (published.BASELINES, "[1]", "lacks the key atari_alien"),
-        (published.BASELINES, '{"atari_alien": {"iqn_sticky_2e8": 1}}', "atari_alien has no number rainbow_sticky_2e8"),
+        (
+            published.BASELINES,
+            '{"atari_alien": {"iqn_sticky_2e8": 1}}',
+            "atari_alien has no number rainbow_sticky_2e8",
+        ),
     ],
 )
 def test_a_wrong_file_is_named_with_what_it_lacks(tmp_path, name, text, message):

@@ -16,7 +16,9 @@ def curve(tmp_path):
         f"{step},{step},eval,0,{score},9"
         for step, score in zip((0, 5000, 9000, 9500, 10_000), range(0, 50, 10), strict=True)
     ]
-    (folder / "scores.csv").write_text("\n".join([HEADER, *rows, "11000,11000,train,0,999,9"]) + "\n")
+    (folder / "scores.csv").write_text(
+        "\n".join([HEADER, *rows, "11000,11000,train,0,999,9"]) + "\n"
+    )
     return store.load(tmp_path)
 
 
@@ -35,7 +37,9 @@ def test_windows(curve, window, until, expected):
 
 
 def test_an_unknown_window_is_refused(curve):
-    with pytest.raises(InputError, match="window 'best' is not known; allowed: last, last_tenth, area"):
+    with pytest.raises(
+        InputError, match="window 'best' is not known; allowed: last, last_tenth, area"
+    ):
         scores.final_scores(curve, "best")
 
 
@@ -61,12 +65,16 @@ def test_atari_reference_has_the_55_games_and_the_corrected_one():
 
 
 def test_normalisations():
-    frame = pd.DataFrame({"suite": "atari", "task": ["pong", "breakout", "breakout"], "score": [14.6, 864.0, 2000.0]})
+    frame = pd.DataFrame(
+        {"suite": "atari", "task": ["pong", "breakout", "breakout"], "score": [14.6, 864.0, 2000.0]}
+    )
     gamer, _ = scores.normalise(frame, "gamer")
     record, _ = scores.normalise(frame, "record")
     clipped, _ = scores.normalise(frame, "clipped_record")
     assert gamer.normalised[0] == pytest.approx(1)
-    assert record.normalised[1] == pytest.approx(1) and record.normalised[2] == pytest.approx((2000 - 1.7) / 862.3)
+    assert record.normalised[1] == pytest.approx(1) and record.normalised[2] == pytest.approx(
+        (2000 - 1.7) / 862.3
+    )
     assert clipped.normalised.tolist() == pytest.approx([(14.6 + 20.7) / 41.7, 1, 1])
     below, _ = scores.normalise(frame.assign(score=-100.0), "clipped_record")
     assert (below.normalised < 0).all()
@@ -77,13 +85,21 @@ def test_fixed_references_come_from_the_run(study):
     normalised, problems = scores.normalise(frame, "reference")
     means = normalised.groupby("arm").normalised.mean()
     assert not problems
-    assert means["baseline"] == pytest.approx(0.8, abs=0.02) and means["latent=gaussian"] == pytest.approx(
-        0.3, abs=0.02
-    )
+    assert means["baseline"] == pytest.approx(0.8, abs=0.02) and means[
+        "latent=gaussian"
+    ] == pytest.approx(0.3, abs=0.02)
 
 
 def test_a_task_without_references_is_listed():
-    frame = pd.DataFrame({"suite": "gym", "task": ["a", "b"], "score": 1.0, "random": [0, np.nan], "reference": [2, 3]})
+    frame = pd.DataFrame(
+        {
+            "suite": "gym",
+            "task": ["a", "b"],
+            "score": 1.0,
+            "random": [0, np.nan],
+            "reference": [2, 3],
+        }
+    )
     normalised, problems = scores.normalise(frame, "reference")
     assert normalised.task.tolist() == ["a"]
     assert problems[0].source == "gym/b" and "no random and reference score" in problems[0].message
@@ -92,6 +108,6 @@ def test_a_task_without_references_is_listed():
 
 
 def test_default_schemes():
-    assert [scores.default_scheme(suite) for suite in ("atari", "atari5", "mini")] == ["clipped_record"] * 2 + [
-        "reference"
-    ]
+    assert [scores.default_scheme(suite) for suite in ("atari", "atari5", "mini")] == [
+        "clipped_record"
+    ] * 2 + ["reference"]

@@ -1,4 +1,5 @@
-"""Estimators against rliable 1.2.0 (values computed once with arch 7.2.0 and pandas 2.3.3), and Holm's levels."""
+"""Estimators against rliable 1.2.0 (values computed once with arch 7.2.0 and pandas 2.3.3), and
+Holm's levels."""
 
 import numpy as np
 import pytest
@@ -41,9 +42,9 @@ def test_aggregates_equal_rliable(name):
     statistic = stats.AGGREGATES[name]
     assert statistic(*FIRST.T) == pytest.approx(first)
     assert statistic(*SECOND.T) == pytest.approx(second)
-    assert stats.bootstrap_interval(list(FIRST.T), statistic, seed=1, resamples=5000) == pytest.approx(
-        interval, abs=0.01
-    )
+    assert stats.bootstrap_interval(
+        list(FIRST.T), statistic, seed=1, resamples=5000
+    ) == pytest.approx(interval, abs=0.01)
 
 
 def test_probability_of_improvement_equals_rliable_and_mann_whitney():
@@ -62,7 +63,10 @@ def test_performance_profile_equals_rliable():
 
 
 def test_seeds_are_honoured():
-    intervals = [stats.bootstrap_interval(list(FIRST.T), stats.iqm, seed=seed, resamples=200) for seed in (1, 1, 2)]
+    intervals = [
+        stats.bootstrap_interval(list(FIRST.T), stats.iqm, seed=seed, resamples=200)
+        for seed in (1, 1, 2)
+    ]
     assert intervals[0] == intervals[1] != intervals[2]
 
 
@@ -81,6 +85,8 @@ def test_the_bootstrap_resamples_within_tasks():
 
 
 def test_holm_by_hand():
-    assert stats.holm([0.001, 0.04, 0.02, 0.5], 0.05).tolist() == pytest.approx([0.0125, 0.05 / 3, 0.05 / 3, 0.05 / 3])
+    assert stats.holm([0.001, 0.04, 0.02, 0.5], 0.05).tolist() == pytest.approx(
+        [0.0125, 0.05 / 3, 0.05 / 3, 0.05 / 3]
+    )
     assert stats.holm([0.01, 0.02, 0.03], 0.05).tolist() == pytest.approx([0.05 / 3, 0.025, 0.05])
     assert stats.holm([]).tolist() == []

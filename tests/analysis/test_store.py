@@ -25,14 +25,21 @@ def test_a_folder_becomes_one_tidy_frame(study):
     assert not loaded.problems
     assert len(loaded.runs) == 5 * 4 * 4
     assert len(tidy) == 80 * 5  # one train episode and four evaluations a run
-    last = tidy[(tidy.task == "cartpole") & (tidy.arm == "baseline") & (tidy.seed == 0) & (tidy.step == 8000)]
+    last = tidy[
+        (tidy.task == "cartpole")
+        & (tidy.arm == "baseline")
+        & (tidy.seed == 0)
+        & (tidy.step == 8000)
+    ]
     assert list(last.kind) == ["eval"] and list(last.episodes) == [2]
     assert last.score.item() == pytest.approx(20 + 480 * 0.8, abs=40)
 
 
 def test_an_evaluation_is_the_mean_of_its_episodes(tmp_path):
     folder = write_run(tmp_path)
-    (folder / "scores.csv").write_text(f"{HEADER}\n10,40,eval,0,1,9\n10,40,eval,1,4,9\n20,80,eval,0,7,9\n")
+    (folder / "scores.csv").write_text(
+        f"{HEADER}\n10,40,eval,0,1,9\n10,40,eval,1,4,9\n20,80,eval,0,7,9\n"
+    )
     points = store.load(tmp_path).points
     assert points.score.tolist() == [2.5, 7] and points.env_frames.tolist() == [40, 80]
 
@@ -77,7 +84,9 @@ def test_of_duplicates_the_run_further_along_is_used(tmp_path):
     write_run(tmp_path, digest="new", finals=0.9)
     loaded = store.load(tmp_path)
     assert loaded.runs.source.tolist() == ["mini/cartpole/baseline/0-new"]
-    assert messages(loaded)["mini/cartpole/baseline/0-old"].startswith("left out: a second run of mini cartpole")
+    assert messages(loaded)["mini/cartpole/baseline/0-old"].startswith(
+        "left out: a second run of mini cartpole"
+    )
     assert set(loaded.points.run) == set(loaded.runs.run)
 
 
@@ -96,7 +105,7 @@ def test_finished_runs_set_the_length(tmp_path):
         write_run(tmp_path, seed=seed)
     for seed in range(4):
         write_run(tmp_path, seed=seed, digest="old", planned=20_000, status="interrupted")
-        write_run(tmp_path, task="acrobot", seed=seed, planned=20_000, status="running")
+        write_run(tmp_path, task="acrobot", seed=seed, planned=20_000, status="under way")
     loaded = store.load(tmp_path)
     assert loaded.runs.groupby("task").planned_steps.unique().map(list).to_dict() == {
         "cartpole": [8000],
@@ -108,7 +117,10 @@ def test_finished_runs_set_the_length(tmp_path):
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        *((key, 3, f"left out: {key} in run.json is a name; got 3") for key in ("suite", "task", "arm", "status")),
+        *(
+            (key, 3, f"left out: {key} in run.json is a name; got 3")
+            for key in ("suite", "task", "arm", "status")
+        ),
         ("suite", {"name": "mini"}, 'left out: suite in run.json is a name; got {"name": "mini"}'),
         ("arm", None, "left out: arm in run.json is a name; got null"),
         ("actions", None, "left out: actions in run.json is null; allowed: discrete, continuous"),
@@ -127,9 +139,14 @@ def test_an_export_holds_everything(study, tmp_path):
     loaded = store.load(study)
     store.export(loaded, tmp_path / "runs.csv.gz", kinds=("eval", "train"))
     again = store.load(tmp_path / "runs.csv.gz")
-    pd.testing.assert_frame_equal(again.runs.drop(columns="run"), loaded.runs.drop(columns="run"), check_dtype=False)
+    pd.testing.assert_frame_equal(
+        again.runs.drop(columns="run"), loaded.runs.drop(columns="run"), check_dtype=False
+    )
     keys = ["suite", "task", "arm", "seed", "kind", "step"]
-    first, second = (part.tidy().drop(columns="run").sort_values(keys, ignore_index=True) for part in (loaded, again))
+    first, second = (
+        part.tidy().drop(columns="run").sort_values(keys, ignore_index=True)
+        for part in (loaded, again)
+    )
     pd.testing.assert_frame_equal(first, second, check_dtype=False)
 
 

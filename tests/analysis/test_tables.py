@@ -19,14 +19,22 @@ def ours(study):
 def test_the_two_lists(ours):
     lists = tables.lists(ours.verdicts)
     assert lists[tables.HELPED].change.tolist() == ["categorical_latents"]
-    assert lists[tables.NOT_HELPED].change.tolist() == ["kl_balancing_vs_standard", "binary_latents"]
+    assert lists[tables.NOT_HELPED].change.tolist() == [
+        "kl_balancing_vs_standard",
+        "binary_latents",
+    ]
     assert lists[tables.NOT_HELPED].verdict.tolist() == ["no substantial help", "hurts"]
     assert lists[tables.NOT_HELPED].agrees.tolist() == ["no", "yes"]
     assert "gru_layer_norm" in lists[tables.OPEN].change.tolist()
     assert sum(map(len, lists.values())) == len(ours.verdicts)
     row = lists[tables.HELPED].iloc[0]
     assert re.fullmatch(r"\[\+0\.\d{3}, \+0\.\d{3}\]", row.interval) and row.level == "98.8%"
-    assert (row.runs, row.seeds, row.tasks, row.parameters) == ("12 + 12", "4", 3, "100,000 vs 90,000")
+    assert (row.runs, row.seeds, row.tasks, row.parameters) == (
+        "12 + 12",
+        "4",
+        3,
+        "100,000 vs 90,000",
+    )
     assert row["probability of improvement"] == "1.00"
     open_row = lists[tables.OPEN].set_index("change").loc["gru_layer_norm"]
     assert int(open_row["seeds to decide"]) > 4
@@ -37,7 +45,9 @@ def test_table_2_shows_both(ours):
     assert table.loc["No KL Balancing", "clipped record mean"] == 0.16
     assert table.loc["DreamerV2", "ours: mean"] == pytest.approx(0.8, abs=0.02)
     assert table.loc["No Discrete Latents", "ours: median"] == pytest.approx(0.3, abs=0.03)
-    assert table.loc["DreamerV2", "our runs"] == 12  # three discrete tasks; the continuous one is left out
+    assert (
+        table.loc["DreamerV2", "our runs"] == 12
+    )  # three discrete tasks; the continuous one is left out
     assert np.isnan(table.loc["No Image Gradients", "ours: mean"])
     assert "mixing" in tables.TABLE_2_CAPTION and "schedules" in tables.TABLE_2_CAPTION
 
@@ -48,15 +58,24 @@ def test_table_2_on_atari_has_the_papers_columns(tmp_path):
         for seed in range(2):
             folder = write_run(tmp_path, "baseline", task, seed, suite="atari", config=config)
             lines = f"8000,32000,eval,0,{score},9\n"
-            (folder / "scores.csv").write_text("step,env_frames,kind,episode,return,length\n" + lines)
+            (folder / "scores.csv").write_text(
+                "step,env_frames,kind,episode,return,length\n" + lines
+            )
     row = tables.table_2(studies.one(tmp_path)).iloc[0]
-    assert row["ours: record mean"] == pytest.approx(1) and row["ours: clipped record mean"] == pytest.approx(1)
+    assert row["ours: record mean"] == pytest.approx(1) and row[
+        "ours: clipped record mean"
+    ] == pytest.approx(1)
     gamer = [(21 + 20.7) / (14.6 + 20.7), (864 - 1.7) / (30.5 - 1.7)]
     assert row["ours: gamer mean"] == pytest.approx(np.mean(gamer))
 
 
 def test_better_worse_and_tied_within_5_percent():
-    first = {"a": np.array([1.0, 1.0]), "b": np.array([0.5]), "c": np.array([-0.2]), "only": np.array([1.0])}
+    first = {
+        "a": np.array([1.0, 1.0]),
+        "b": np.array([0.5]),
+        "c": np.array([-0.2]),
+        "only": np.array([1.0]),
+    }
     second = {"a": np.array([0.96]), "b": np.array([0.6, 0.6]), "c": np.array([-0.3])}
     table = tables.better_worse_tied(first, second).set_index("task")
     assert table.result.to_dict() == {"b": "worse", "a": "tied", "c": "better"}
@@ -77,9 +96,13 @@ def test_games_are_counted_on_the_runs_of_the_verdict(tmp_path):
             write_run(tmp_path, "baseline", task, seed, finals=0.5 + 0.02 * seed)
         for seed in range(2):
             write_run(tmp_path, "latent=gaussian", task, seed, finals=0.4 + 0.02 * seed)
-    write_run(tmp_path, "latent=gaussian", "acrobot", 9, finals=5.0)  # a seed that the baseline lacks
+    write_run(
+        tmp_path, "latent=gaussian", "acrobot", 9, finals=5.0
+    )  # a seed that the baseline lacks
     for arm, seed in (("baseline", 0), ("baseline", 1), ("latent=gaussian", 0)):
-        write_run(tmp_path, arm, "breakout", seed, finals=3.0 + seed)  # a single common seed beside tasks of two
+        write_run(
+            tmp_path, arm, "breakout", seed, finals=3.0 + seed
+        )  # a single common seed beside tasks of two
     ours = studies.one(tmp_path)
     row, table = ours.verdicts.iloc[0], tables.by_task(ours, "categorical_latents")
     assert sorted(table.task) == ["acrobot", "cartpole", "space_invaders"] and row.tasks == 3
@@ -100,12 +123,19 @@ FRAME = pd.DataFrame({"a_b": ["x|y", "5%"], "n": [1, 2], "v": [0.123, np.nan]})
 
 
 def test_markdown():
-    assert tables.markdown(FRAME) == "| a_b | n | v |\n| --- | ---: | ---: |\n| x/y | 1 | 0.12 |\n| 5% | 2 |  |\n"
+    assert (
+        tables.markdown(FRAME)
+        == "| a_b | n | v |\n| --- | ---: | ---: |\n| x/y | 1 | 0.12 |\n| 5% | 2 |  |\n"
+    )
 
 
 def test_latex_escapes():
     text = tables.latex(FRAME, "50% of a_b")
-    assert r"\caption{50\% of a\_b}" in text and r"a\_b & n & v \\" in text and r"5\% & 2 &  \\" in text
+    assert (
+        r"\caption{50\% of a\_b}" in text
+        and r"a\_b & n & v \\" in text
+        and r"5\% & 2 &  \\" in text
+    )
 
 
 def test_html_escapes():

@@ -80,12 +80,24 @@ def test_configuration_is_the_papers_protocol(composed):
     assert ale.getInt("max_num_frames_per_episode") == 108_000
     assert env.action_space.n == 18
     assert (env.observation_space.shape, env.observation_space.dtype) == ((64, 64, 1), np.uint8)
-    assert (env.noop_max, env.frame_skip, env.unwrapped._frameskip, env.terminal_on_life_loss) == (30, 4, 1, False)
+    assert (env.noop_max, env.frame_skip, env.unwrapped._frameskip, env.terminal_on_life_loss) == (
+        30,
+        4,
+        1,
+        False,
+    )
     assert composed("suite=atari").recipe.reward_transform == "tanh"
 
 
 def test_numbers_of_the_configuration_reach_the_emulator(composed):
-    env = make(composed("suite=atari", "task=pong", "task.env.repeat_action_probability=0.5", "task.action_repeat=2"))
+    env = make(
+        composed(
+            "suite=atari",
+            "task=pong",
+            "task.env.repeat_action_probability=0.5",
+            "task.action_repeat=2",
+        )
+    )
     assert env.unwrapped.ale.getFloat("repeat_action_probability") == 0.5
     env.reset(seed=0)
     before = env.unwrapped.ale.getEpisodeFrameNumber()

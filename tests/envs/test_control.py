@@ -15,9 +15,7 @@ from agent.envs.wrappers import prepare_rendering
 from agent.errors import UserError
 
 ROOT = Path(__file__).parents[2]
-PICTURE = (
-    "from agent.envs import {module}; print({module}.make({arguments}, size=64, pixels=True).reset(seed=0)[0].{what})"
-)
+PICTURE = "from agent.envs import {module}; print({module}.make({arguments}, size=64, pixels=True).reset(seed=0)[0].{what})"
 
 
 def rollout(env, seed, steps=5):
@@ -31,7 +29,9 @@ def in_a_fresh_process(backend, **fields):
     """Output and errors of drawing one picture where MUJOCO_GL is `backend`."""
     environment = os.environ | {"MUJOCO_GL": backend}
     command = [sys.executable, "-c", PICTURE.format(**fields)]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, cwd=ROOT)
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=120, cwd=ROOT
+    )
     return done.stdout.strip(), done.stderr.strip()
 
 
@@ -41,7 +41,9 @@ def test_episodes_depend_on_the_seed_alone():
     first = rollout(env, seed=1)
     rollout(env, seed=2)
     np.testing.assert_array_equal(first, rollout(env, seed=1))
-    np.testing.assert_array_equal(first, rollout(control.make("walker", "walk", 64, action_repeat=2), seed=1))
+    np.testing.assert_array_equal(
+        first, rollout(control.make("walker", "walk", 64, action_repeat=2), seed=1)
+    )
     assert not np.array_equal(first, rollout(env, seed=3))
     assert first.dtype == np.float32
 
@@ -55,7 +57,9 @@ def test_repeated_actions_and_truncation():
     assert all(0 <= reward <= 250 for reward, *_ in outcomes)
     single = control.make("cartpole", "swingup", 64, action_repeat=1)
     single.reset(seed=0)
-    assert sum(single.step(np.zeros(1, np.float32))[1] for _ in range(250)) == pytest.approx(outcomes[0][0])
+    assert sum(single.step(np.zeros(1, np.float32))[1] for _ in range(250)) == pytest.approx(
+        outcomes[0][0]
+    )
 
 
 def test_unknown_tasks_are_refused():
@@ -68,7 +72,10 @@ def test_unknown_tasks_are_refused():
 
 def test_a_missing_package_names_the_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "dm_control", None)
-    with pytest.raises(UserError, match="misses the module dm_control: pip install dm-control==1.0.50 mujoco==3.17.0"):
+    with pytest.raises(
+        UserError,
+        match="misses the module dm_control: pip install dm-control==1.0.50 mujoco==3.17.0",
+    ):
         control.make("walker", "walk", 64, action_repeat=2)
 
 
@@ -83,17 +90,23 @@ def test_pictures_of_the_control_suite():
 
 @pytest.mark.skipif(bool(ctypes.util.find_library("OSMesa")), reason="OSMesa is installed")
 @pytest.mark.parametrize(
-    ("module", "arguments"), [("control", "'walker', 'walk', action_repeat=2"), ("gym", "'Hopper-v5'")]
+    ("module", "arguments"),
+    [("control", "'walker', 'walk', action_repeat=2"), ("gym", "'Hopper-v5'")],
 )
 def test_a_missing_drawing_library_names_the_package(module, arguments):
     pytest.importorskip("mujoco")
     _, errors = in_a_fresh_process("osmesa", module=module, arguments=arguments, what="shape")
-    assert "UserError: task.env.pixels=true cannot draw with MUJOCO_GL=osmesa (apt install libosmesa6)" in errors
+    assert (
+        "UserError: task.env.pixels=true cannot draw with MUJOCO_GL=osmesa (apt install libosmesa6)"
+        in errors
+    )
 
 
 def test_an_unknown_drawing_backend_is_refused(monkeypatch):
     monkeypatch.setenv("MUJOCO_GL", "vulkan")
-    with pytest.raises(UserError, match="MUJOCO_GL=vulkan is not known; allowed: egl, osmesa, glfw"):
+    with pytest.raises(
+        UserError, match="MUJOCO_GL=vulkan is not known; allowed: egl, osmesa, glfw"
+    ):
         prepare_rendering()
 
 
@@ -103,4 +116,7 @@ def test_pictures_of_classic_control():
     assert (obs.shape, obs.dtype) == ((64, 64, 3), np.uint8)
     moved = np.stack([env.step(1)[0] for _ in range(5)])
     assert np.any(moved[-1] != obs)
-    assert gymnasium.make("CartPole-v1", render_mode="rgb_array").render_mode == env.unwrapped.render_mode
+    assert (
+        gymnasium.make("CartPole-v1", render_mode="rgb_array").render_mode
+        == env.unwrapped.render_mode
+    )

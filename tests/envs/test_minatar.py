@@ -9,7 +9,9 @@ from agent.envs import minatar
 from agent.errors import UserError
 
 pytest.importorskip("minatar")
-DEFAULTS = dict(sticky_action_prob=0.1, full_action_space=True, max_steps=2_500, difficulty_ramping=True)
+DEFAULTS = dict(
+    sticky_action_prob=0.1, full_action_space=True, max_steps=2_500, difficulty_ramping=True
+)
 
 
 def rollout(env, seed, steps=60):
@@ -53,7 +55,9 @@ def test_the_sticky_probability_and_ramp_reach_the_game():
 
 def test_action_sets():
     assert minatar.make("breakout", 64, **DEFAULTS).action_space.n == 6
-    env = minatar.make("breakout", 64, **DEFAULTS | {"full_action_space": False, "sticky_action_prob": 0.0})
+    env = minatar.make(
+        "breakout", 64, **DEFAULTS | {"full_action_space": False, "sticky_action_prob": 0.0}
+    )
     assert env.action_space.n == 3
     column = env.reset(seed=0)[0][9, :, 0].argmax()
     assert env.step(2)[0][9, :, 0].argmax() == column + 1

@@ -50,10 +50,14 @@ def test_the_references_solution(composed):
     for action in (2, 2, 1, 2, 2):
         _, reward, terminated, _, _ = env.step(action)
     assert terminated
-    assert reward == pytest.approx(composed("suite=minigrid", "task=minigrid_empty_5x5").task.reference)
+    assert reward == pytest.approx(
+        composed("suite=minigrid", "task=minigrid_empty_5x5").task.reference
+    )
 
 
 def test_a_missing_package_names_the_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "minigrid", None)
-    with pytest.raises(UserError, match="MiniGrid-Empty-5x5-v0 misses the module minigrid: pip install minigrid"):
+    with pytest.raises(
+        UserError, match="MiniGrid-Empty-5x5-v0 misses the module minigrid: pip install minigrid"
+    ):
         gym.make("MiniGrid-Empty-5x5-v0", 64)

@@ -21,4 +21,9 @@ def test_every_normalised_task_is_measured_once():
         jobs = all_tasks()
     tasks = [job[1] for job in jobs]
     assert len(set(tasks)) == len(tasks)
-    assert {"task=cartpole", "task=minatar_seaquest", "task=minigrid_memory_s7", "task=walker_walk"} <= set(tasks)
+    assert {
+        "task=cartpole",
+        "task=minatar_seaquest",
+        "task=minigrid_memory_s7",
+        "task=walker_walk",
+    } <= set(tasks)

@@ -1,4 +1,5 @@
-"""Every file of `conf/task` and `conf/suite` composes and builds what it promises; a new file is tested by existing."""
+"""Every file of `conf/task` and `conf/suite` composes and builds what it promises; a new file is
+tested by existing."""
 
 from pathlib import Path
 
@@ -7,14 +8,19 @@ import pytest
 from omegaconf import OmegaConf
 
 from agent.envs import check_task, make
-from agent.envs.spaces import action_kind, observation_kind
 from agent.errors import UserError
+from agent.spaces import action_kind, observation_kind
 
 ROOT = Path(__file__).parents[2]
 TASKS = sorted(path.stem for path in (ROOT / "conf" / "task").glob("*.yaml"))
 SUITES = sorted(path.stem for path in (ROOT / "conf" / "suite").glob("*.yaml"))
-LISTED = {suite: list(OmegaConf.load(ROOT / "conf" / "suite" / f"{suite}.yaml").suite.tasks) for suite in SUITES}
-NORMALISED = [task for suite in ("mini", "minatar", "minigrid", "control") for task in LISTED[suite]]
+LISTED = {
+    suite: list(OmegaConf.load(ROOT / "conf" / "suite" / f"{suite}.yaml").suite.tasks)
+    for suite in SUITES
+}
+NORMALISED = [
+    task for suite in ("mini", "minatar", "minigrid", "control") for task in LISTED[suite]
+]
 
 
 def build(cfg):
@@ -68,9 +74,18 @@ def test_normalisation_spans_from_random_to_reference(composed, task):
 
 def test_choices_compose_to_what_their_names_say(composed):
     pong = composed("suite=atari", "task=pong")
-    assert (pong.suite.name, pong.task.name, pong.size.name, pong.recipe.name) == ("atari", "pong", "22m", "atari")
+    assert (pong.suite.name, pong.task.name, pong.size.name, pong.recipe.name) == (
+        "atari",
+        "pong",
+        "22m",
+        "atari",
+    )
     acrobot = composed("task=acrobot")
-    assert (acrobot.suite.name, acrobot.task.id, acrobot.recipe.name) == ("mini", "Acrobot-v1", "mini")
+    assert (acrobot.suite.name, acrobot.task.id, acrobot.recipe.name) == (
+        "mini",
+        "Acrobot-v1",
+        "mini",
+    )
     pendulum = composed("suite=control")
     assert (pendulum.task.actions, pendulum.recipe.name) == ("continuous", "mini_continuous")
     override = composed("suite=atari", "task=pong", "recipe=mini", "size=small", "run.steps=7")
@@ -87,7 +102,9 @@ def test_continuous_tasks_select_dynamics(composed, task):
 
 
 def test_a_task_of_another_suite_is_refused(composed):
-    with pytest.raises(UserError, match="task=pong is not in suite=mini, whose tasks are cartpole, "):
+    with pytest.raises(
+        UserError, match="task=pong is not in suite=mini, whose tasks are cartpole, "
+    ):
         make(composed("task=pong"))
 
 
@@ -117,24 +134,42 @@ def test_any_id_of_gymnasium(composed):
             ["suite=gym", "task=gym_continuous", "task.id=CartPole-v1"],
             "actions are discrete, the task's are continuous: use task=gym",
         ),
-        (["suite=gym", "task.id=CartPol-v1"], "cannot make environment CartPol-v1: .*Did you mean: `CartPole`"),
-        (["suite=gym", "task.id=Blackjack-v1"], "Tuple.* is not supported; allowed: .*task.env.flatten=true"),
+        (
+            ["suite=gym", "task.id=CartPol-v1"],
+            "cannot make environment CartPol-v1: .*Did you mean: `CartPole`",
+        ),
+        (
+            ["suite=gym", "task.id=Blackjack-v1"],
+            "Tuple.* is not supported; allowed: .*task.env.flatten=true",
+        ),
         (["suite=gym", "task.id=nowhere:Foo-v1"], "nowhere:Foo-v1 misses a module"),
         (
             ["suite=gym", "+task.env.kwargs.no_such_argument=1"],
             "cannot make environment CartPole-v1: .*no_such_argument",
         ),
         (["suite=gym", "task.action_repeat=0"], "task.action_repeat=0 must be at least 1"),
-        (["suite=atari", "task.action_repeat=0"], "task=alien cannot be built: .*frame_skip.* positive"),
-        (["suite=atari", "task.env.noop_max=-1"], "task=alien cannot be built: .*noop_max.* non-negative"),
+        (
+            ["suite=atari", "task.action_repeat=0"],
+            "task=alien cannot be built: .*frame_skip.* positive",
+        ),
+        (
+            ["suite=atari", "task.env.noop_max=-1"],
+            "task=alien cannot be built: .*noop_max.* non-negative",
+        ),
         (
             ["suite=atari", "task.env.repeat_action_probability=1.5"],
             r"repeat_action_probability=1.5 must be in \[0, 1\]",
         ),
         (["suite=atari", "task.env.max_frames=0"], "max_frames=0 must be at least 1"),
-        (["suite=minatar", "task.env.sticky_action_prob=-1"], r"sticky_action_prob=-1 must be in \[0, 1\]"),
+        (
+            ["suite=minatar", "task.env.sticky_action_prob=-1"],
+            r"sticky_action_prob=-1 must be in \[0, 1\]",
+        ),
         (["suite=minatar", "task.env.max_steps=0"], "max_steps=0 must be at least 1"),
-        (["suite=atari", "+task.env.no_such_argument=1"], "task=alien cannot be built: .*no_such_argument"),
+        (
+            ["suite=atari", "+task.env.no_such_argument=1"],
+            "task=alien cannot be built: .*no_such_argument",
+        ),
     ],
 )
 def test_bad_choices_are_refused_in_one_line(composed, overrides, message):
@@ -146,7 +181,9 @@ def test_bad_choices_are_refused_in_one_line(composed, overrides, message):
 def test_documented_scores_are_those_of_the_tasks(composed):
     text = (ROOT / "docs" / "tasks.md").read_text()
     rows = {
-        cells[0].strip(" `"): cells for cells in (line.strip("|").split("|") for line in text.splitlines()) if cells
+        cells[0].strip(" `"): cells
+        for cells in (line.strip("|").split("|") for line in text.splitlines())
+        if cells
     }
     for suite in ("mini", "minatar", "minigrid", "control"):
         for task in LISTED[suite]:

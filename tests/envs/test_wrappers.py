@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 
-from agent.envs.spaces import action_kind, observation_kind
 from agent.envs.wrappers import ActionRepeat, standardise
 from agent.errors import UserError
+from agent.spaces import action_kind, observation_kind
 
 
 class Fixed(gymnasium.Env):
-    """Shows one sample of its observation space, records its actions and ends after `length` steps."""
+    """Shows one sample of its observation space, records its actions and ends after `length`
+    steps."""
 
     def __init__(self, observation_space, action_space=None, length=10):
         self.observation_space = observation_space
@@ -36,7 +37,9 @@ def test_images_are_resized_by_area():
     resized = standardise(env, size=64)
     obs, _ = resized.reset()
     assert observation_kind(resized.observation_space) == "image"
-    np.testing.assert_array_equal(obs, cv2.resize(env.shown, (64, 64), interpolation=cv2.INTER_AREA))
+    np.testing.assert_array_equal(
+        obs, cv2.resize(env.shown, (64, 64), interpolation=cv2.INTER_AREA)
+    )
 
 
 def test_gray_pictures_get_a_channel():
@@ -71,12 +74,19 @@ def test_the_rest_are_vectors(space, length):
     assert env.observation_space.contains(obs)
 
 
-COMPOSITE = [Dict(a=Discrete(2), b=Box(0, 1, (3,))), Tuple([Discrete(2)]), MultiDiscrete([2, 3]), Box(0, 1, (2, 3))]
+COMPOSITE = [
+    Dict(a=Discrete(2), b=Box(0, 1, (3,))),
+    Tuple([Discrete(2)]),
+    MultiDiscrete([2, 3]),
+    Box(0, 1, (2, 3)),
+]
 
 
 @pytest.mark.parametrize("space", COMPOSITE)
 def test_composite_observations_are_refused_or_flattened(space):
-    with pytest.raises(UserError, match=r"is not supported; allowed: .*; task.env.flatten=true makes it a vector"):
+    with pytest.raises(
+        UserError, match=r"is not supported; allowed: .*; task.env.flatten=true makes it a vector"
+    ):
         standardise(Fixed(space), size=64)
     env = standardise(Fixed(space), size=64, flatten=True)
     assert observation_kind(env.observation_space) == "vector"
@@ -84,7 +94,9 @@ def test_composite_observations_are_refused_or_flattened(space):
 
 
 def test_continuous_actions_are_rescaled():
-    source = Fixed(Box(0, 1, (3,)), Box(np.array([-2.0, 0.0]), np.array([2.0, 10.0]), dtype=np.float64))
+    source = Fixed(
+        Box(0, 1, (3,)), Box(np.array([-2.0, 0.0]), np.array([2.0, 10.0]), dtype=np.float64)
+    )
     env = standardise(source, size=64)
     assert env.action_space == Box(-1, 1, (2,), np.float32)
     env.reset()
@@ -105,7 +117,13 @@ def test_discrete_actions_count_from_zero():
 
 @pytest.mark.parametrize(
     "space",
-    [MultiDiscrete([2, 2]), MultiBinary(2), Box(-np.inf, np.inf, (2,)), Box(-1, 1, (2, 2)), Tuple([Discrete(2)])],
+    [
+        MultiDiscrete([2, 2]),
+        MultiBinary(2),
+        Box(-np.inf, np.inf, (2,)),
+        Box(-1, 1, (2, 2)),
+        Tuple([Discrete(2)]),
+    ],
 )
 def test_other_actions_are_refused(space):
     with pytest.raises(UserError, match="action space .* is not supported"):
@@ -115,7 +133,9 @@ def test_other_actions_are_refused(space):
 def test_the_promised_kind_of_action_is_checked():
     with pytest.raises(UserError, match="actions are discrete, the task's are continuous"):
         standardise(Fixed(Box(0, 1, (3,))), size=64, actions="continuous")
-    with pytest.raises(UserError, match="task.actions=steps is not known; allowed: discrete, continuous"):
+    with pytest.raises(
+        UserError, match="task.actions=steps is not known; allowed: discrete, continuous"
+    ):
         standardise(Fixed(Box(0, 1, (3,))), size=64, actions="steps")
 
 

@@ -23,7 +23,11 @@ class Server:
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("WANDB")},
             **{"WANDB_BASE_URL": self.url, "WANDB_API_KEY": KEY, "WANDB_CONFIG_DIR": str(folder)},
-            **{"WANDB_CACHE_DIR": str(folder), "WANDB_DATA_DIR": str(folder), "WANDB_DIR": str(folder)},
+            **{
+                "WANDB_CACHE_DIR": str(folder),
+                "WANDB_DATA_DIR": str(folder),
+                "WANDB_DIR": str(folder),
+            },
             "OMP_NUM_THREADS": "1",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
@@ -49,7 +53,9 @@ def wandb_server(tmp_path_factory):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    process = subprocess.Popen([sys.executable, str(STANDIN), str(port), str(folder / "server.log")])
+    process = subprocess.Popen(
+        [sys.executable, str(STANDIN), str(port), str(folder / "server.log")]
+    )
     server = Server(port, folder)
     for _ in range(100):
         try:

@@ -6,8 +6,8 @@ import shlex
 import pytest
 from omegaconf import OmegaConf
 
-from agent.arm import composed, toggles
 from agent.errors import UserError
+from agent.storage.arm import composed, toggles
 from benchmarks.sweep_kills import TINY
 from sweeps import arms, cost, grid, plan, state
 from sweeps.config import CONF, project_config
@@ -47,7 +47,10 @@ def test_a_glob_lists_the_options_and_over_tasks_stays_within_the_suite():
 def test_each_suite_of_a_sweep_has_its_own_tasks():
     jobs = grid.jobs(["suite=mini,minatar", "task=glob(*)"], {})
     pairs = {tuple(job) for job in jobs}
-    assert ("suite=mini", "task=cartpole") in pairs and ("suite=minatar", "task=minatar_seaquest") in pairs
+    assert ("suite=mini", "task=cartpole") in pairs and (
+        "suite=minatar",
+        "task=minatar_seaquest",
+    ) in pairs
     assert ("suite=minatar", "task=cartpole") not in pairs
 
 
@@ -67,7 +70,10 @@ def test_every_toggle_has_a_sweep_of_all_its_options():
 
 
 def claimed(suite, actions):
-    return [",".join(overrides) for overrides in arms.of_claims("sweeps/claims.yaml", None, suite, actions)]
+    return [
+        ",".join(overrides)
+        for overrides in arms.of_claims("sweeps/claims.yaml", None, suite, actions)
+    ]
 
 
 def test_claims_give_each_arm_once_and_only_where_it_makes_sense():
@@ -87,13 +93,25 @@ def test_a_claim_about_an_arm_that_does_not_exist_is_named(tmp_path):
     row = "{id: x, paper: helps, with: baseline, without: latent=cubic, where: discrete}"
     (tmp_path / "claims.yaml").write_text(f"margin: {{mini: 0.1}}\nclaims:\n- {row}\n")
     jobs = grid.jobs(["task=cartpole"], {}, str(tmp_path / "claims.yaml"))
-    with pytest.raises(UserError, match="latent=cubic: .*Could not find 'latent/cubic'.*binary categorical gaussian"):
+    with pytest.raises(
+        UserError,
+        match="latent=cubic: .*Could not find 'latent/cubic'.*binary categorical gaussian",
+    ):
         state.planned(jobs)
 
 
 def test_jobs_that_are_one_run_are_planned_once():
-    runs = state.planned([["latent=gaussian"], ["latent=gaussian", "kl.alpha=0.8"], ["latent=gaussian", "run.seed=1"]])
-    assert [(run.identity.arm, run.identity.seed) for run in runs] == [("latent=gaussian", 0), ("latent=gaussian", 1)]
+    runs = state.planned(
+        [
+            ["latent=gaussian"],
+            ["latent=gaussian", "kl.alpha=0.8"],
+            ["latent=gaussian", "run.seed=1"],
+        ]
+    )
+    assert [(run.identity.arm, run.identity.seed) for run in runs] == [
+        ("latent=gaussian", 0),
+        ("latent=gaussian", 1),
+    ]
 
 
 def write(root, overrides, **fields):
@@ -103,8 +121,15 @@ def write(root, overrides, **fields):
 
 
 def test_the_plan_counts_what_is_done_cut_off_and_failed(tmp_path, capsys, monkeypatch):
-    for seed, status in enumerate(("done", "failed", "running", "interrupted")):
-        write(tmp_path, [f"run.seed={seed}"], status=status, steps=8000, wall_seconds=160.0, error="the disk is full")
+    for seed, status in enumerate(("done", "failed", "under way", "interrupted")):
+        write(
+            tmp_path,
+            [f"run.seed={seed}"],
+            status=status,
+            steps=8000,
+            wall_seconds=160.0,
+            error="the disk is full",
+        )
     folder = write(tmp_path, ["run.seed=4"]) or next(tmp_path.rglob("4-*"))
     (folder / "run.json").write_text("{")
     monkeypatch.setattr(plan.parallel, "cores", lambda: 2)
@@ -113,11 +138,23 @@ def test_the_plan_counts_what_is_done_cut_off_and_failed(tmp_path, capsys, monke
     GlobalHydra.instance().clear()
     assert plan.main(["run.seed=range(6)", f"run.root={tmp_path}"]) == 0
     said = capsys.readouterr().out
-    assert "1 done, 0 under way, 2 cut off, 1 failed, 1 unreadable, 1 to do; 6 runs in all" in said
-    assert "failed: mini/cartpole/baseline seed 1: the disk is full" in said and "run.json is no valid JSON" in said
+    assert (
+        "1 not started, 0 under way, 2 interrupted, 1 done, 1 failed, 1 unreadable; 6 runs in all"
+        in said
+    )
+    assert (
+        "failed: mini/cartpole/baseline seed 1: the disk is full" in said
+        and "run.json is no valid JSON" in said
+    )
     assert "expected hours:" in said and "2 runs at a time" in said and "peak disk:" in said
     start = said.partition("start: ")[2]
-    assert shlex.split(start) == ["python", "run.py", "-m", "run.seed=range(6)", f"run.root={tmp_path}"]
+    assert shlex.split(start) == [
+        "python",
+        "run.py",
+        "-m",
+        "run.seed=range(6)",
+        f"run.root={tmp_path}",
+    ]
     assert "'run.seed=range(6)'" in start, "a shell takes it as it is printed"
 
 
@@ -126,7 +163,9 @@ def test_hours_are_those_of_finished_runs_scaled_to_what_is_left(tmp_path):
     write(tmp_path, ["run.seed=1"], status="interrupted", steps=4000)
     runs = state.planned([[f"run.seed={seed}", f"run.root={tmp_path}"] for seed in range(3)])
     steps = runs[0].cfg.run.steps
-    assert cost.hours(runs, cost.finished_rates(runs)) == pytest.approx((2 * steps - 4000) * 720 / 8000 / 3600)
+    assert cost.hours(runs, cost.finished_rates(runs)) == pytest.approx(
+        (2 * steps - 4000) * 720 / 8000 / 3600
+    )
     assert cost.hours(runs, {}) is None
 
 
@@ -143,7 +182,8 @@ def test_a_probe_measures_seconds_per_step_and_leaves_nothing(tmp_path, monkeypa
 
 
 @pytest.mark.parametrize(
-    "given, said", [("suite=nope", "suite/nope"), ("+sweep=nope", "sweep/nope"), ("task=carpole", "task/carpole")]
+    "given, said",
+    [("suite=nope", "suite/nope"), ("+sweep=nope", "sweep/nope"), ("task=carpole", "task/carpole")],
 )
 def test_a_mistyped_name_is_named_with_what_there_is(given, said, capsys):
     from hydra.core.global_hydra import GlobalHydra

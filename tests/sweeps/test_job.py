@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from agent import exits
+from agent.storage.status import Exit
 from sweeps import job
 
 CHILD = """
@@ -32,7 +32,7 @@ from sweeps import job
 class Fixed:
     class overrides: task = []
 HydraConfig.get = staticmethod(lambda: Fixed)
-job.RUN = Path(sys.argv[1])
+job.PROGRAM = Path(sys.argv[1])
 signal.signal(signal.SIGUSR2, lambda *_: sys.exit(7))  # as submitit does once it has put the job back
 cfg = OmegaConf.create({"run": {"device": "cpu", "jobs_per_gpu": 1}})
 job._child(cfg, Path(sys.argv[2]))
@@ -43,7 +43,9 @@ job._child(cfg, Path(sys.argv[2]))
 def preempted(tmp_path):
     program, log = tmp_path / "child.py", tmp_path / "log.txt"
     program.write_text(CHILD)
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(program), str(log)], cwd=Path(__file__).parents[2])
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(program), str(log)], cwd=Path(__file__).parents[2]
+    )
     while not (log.exists() and "running" in log.read_text()):
         assert parent.poll() is None
         time.sleep(0.02)
@@ -62,12 +64,12 @@ def test_a_job_that_is_put_back_waits_for_the_checkpoint(preempted):
 @pytest.mark.parametrize(
     ("code", "said", "outcome"),
     [
-        (exits.DONE, "", ("done", None)),
-        (exits.INTERRUPTED, "", ("cut off", None)),
-        (exits.BUSY, "error: x is under way", ("busy", "error: x is under way")),
-        (exits.BAD_INPUT, "error: no such task", ("failed", "no such task")),
-        (exits.FAILED, "error: told", ("failed", "ValueError: recorded")),
-        (-signal.SIGKILL, "", ("cut off", "killed by SIGKILL")),
+        (Exit.DONE, "", ("done", None)),
+        (Exit.INTERRUPTED, "", ("interrupted", None)),
+        (Exit.BUSY, "error: x is under way", ("under way", "error: x is under way")),
+        (Exit.BAD_INPUT, "error: no such task", ("failed", "no such task")),
+        (Exit.FAILED, "error: told", ("failed", "ValueError: recorded")),
+        (-signal.SIGKILL, "", ("interrupted", "killed by SIGKILL")),
         (99, "", ("failed", "exit status 99")),
     ],
 )

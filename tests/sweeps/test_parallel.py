@@ -51,7 +51,8 @@ def test_numbers_that_no_machine_has(threads, jobs):
 
 
 @pytest.mark.parametrize(
-    ("visible", "gpus"), [("0,3", ["0", "3"]), ("", []), ("-1", []), ("GPU-1f, GPU-2e", ["GPU-1f", "GPU-2e"])]
+    ("visible", "gpus"),
+    [("0,3", ["0", "3"]), ("", []), ("-1", []), ("GPU-1f, GPU-2e", ["GPU-1f", "GPU-2e"])],
 )
 def test_visible_devices_are_the_gpus(monkeypatch, visible, gpus):
     monkeypatch.setattr(parallel, "_torch_has_cuda", lambda: True)
@@ -62,7 +63,10 @@ def test_visible_devices_are_the_gpus(monkeypatch, visible, gpus):
 
 
 def test_runs_fill_every_gpu_before_they_share_one(tmp_path):
-    with parallel.pinned(["0", "1"], 2, tmp_path) as a, parallel.pinned(["0", "1"], 2, tmp_path) as b:
+    with (
+        parallel.pinned(["0", "1"], 2, tmp_path) as a,
+        parallel.pinned(["0", "1"], 2, tmp_path) as b,
+    ):
         with parallel.pinned(["0", "1"], 2, tmp_path) as c:
             assert [place["CUDA_VISIBLE_DEVICES"] for place in (a, b, c)] == ["0", "1", "0"]
         with parallel.pinned(["0", "1"], 2, tmp_path) as c:
@@ -93,7 +97,7 @@ from pathlib import Path
 from sweeps import job, parallel
 from hydra.core.hydra_config import HydraConfig
 parallel._torch_has_cuda = lambda: True
-job.RUN = Path(sys.argv[1])
+job.PROGRAM = Path(sys.argv[1])
 class Fixed:
     class overrides: task = []
 HydraConfig.get = staticmethod(lambda: Fixed)
@@ -104,8 +108,15 @@ print(job._child(cfg, Path(sys.argv[2]))[1])
 
 def test_a_job_is_pinned_by_its_environment(tmp_path):
     program = tmp_path / "show.py"
-    program.write_text("import os; print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])")
-    given = {"SWEEP_LOCAL": "1", "OMP_NUM_THREADS": "3", "CUDA_VISIBLE_DEVICES": "7", "TMPDIR": str(tmp_path)}
+    program.write_text(
+        "import os; print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])"
+    )
+    given = {
+        "SWEEP_LOCAL": "1",
+        "OMP_NUM_THREADS": "3",
+        "CUDA_VISIBLE_DEVICES": "7",
+        "TMPDIR": str(tmp_path),
+    }
     done = subprocess.run(
         [sys.executable, "-c", SHOW, str(program), str(tmp_path / "log.txt")],
         env={**os.environ, **given}, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60,

@@ -19,7 +19,9 @@ FAULTY = ("task.env._target_=tests.sweeps.faulty.make", "run.steps=60", "run.eva
 
 
 def sweep(root, *overrides, launcher="basic"):
-    done = subprocess.run(command(root, launcher, *TINY, *overrides), capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        command(root, launcher, *TINY, *overrides), capture_output=True, text=True, timeout=300
+    )
     return done.returncode, done.stdout, done.stderr
 
 
@@ -29,7 +31,7 @@ def test_one_failure_neither_ends_nor_hides_the_rest(tmp_path):
     assert code == 1
     table = said[said.index("not done") :]
     assert "SystemExit: 3" in table and "killed by SIGKILL" in table
-    assert "1 cut off, 1 done, 1 failed, 0 done before" in table
+    assert "1 done, 1 failed, 1 interrupted, 0 done before" in table
     code, said, _ = sweep(tmp_path, *FAULTY, grid.replace("kill,", ""))
     assert code == 1 and "1 failed, 1 done before" in said and "run.retry_failed=true" in said
 
@@ -64,7 +66,11 @@ def test_a_broken_run_folder_spoils_no_other_run(tmp_path):
     broken.folder.mkdir(parents=True)
     (broken.folder / "run.json").write_text("{")
     code, said, _ = sweep(tmp_path, "run.steps=30", "run.seed=0,1")
-    assert code == 1 and "1 done, 1 failed, 0 done before" in said and "run.json is no valid JSON" in said
+    assert (
+        code == 1
+        and "1 done, 1 failed, 0 done before" in said
+        and "run.json is no valid JSON" in said
+    )
 
 
 def test_ctrl_c_keeps_what_was_trained_and_starts_no_more(tmp_path):
@@ -74,12 +80,18 @@ def test_ctrl_c_keeps_what_was_trained_and_starts_no_more(tmp_path):
         command(tmp_path, "local", *TINY, *grid), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     )  # fmt: skip
-    while sum(len(file.read_text().splitlines()) > 3 for file in tmp_path.rglob("metrics.jsonl")) < 2:
+    while (
+        sum(len(file.read_text().splitlines()) > 3 for file in tmp_path.rglob("metrics.jsonl")) < 2
+    ):
         assert process.poll() is None
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
     said, error = process.communicate(timeout=100)
-    assert process.returncode == 130 and "2 cut off, 1 not started" in said and "goes on from the last" in error
+    assert (
+        process.returncode == 130
+        and "2 interrupted, 1 not started" in said
+        and "goes on from the last" in error
+    )
     fields = [json.loads(file.read_text()) for file in tmp_path.rglob("run.json")]
     assert [run["status"] for run in fields] == ["interrupted"] * 2
     assert len(list(tmp_path.rglob("checkpoint.pt"))) == 2
@@ -87,9 +99,13 @@ def test_ctrl_c_keeps_what_was_trained_and_starts_no_more(tmp_path):
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
-    """The folder of two sweeps over the same runs that were started at the same time and left alone."""
+    """The folder of two sweeps over the same runs that were started at the same time and left
+    alone."""
     root = tmp_path_factory.mktemp("unbroken")
-    both = [subprocess.Popen(command(root, "basic", *TINY, *KILLED), stdout=subprocess.PIPE, text=True) for _ in "ab"]
+    both = [
+        subprocess.Popen(command(root, "basic", *TINY, *KILLED), stdout=subprocess.PIPE, text=True)
+        for _ in "ab"
+    ]
     said = [process.communicate(timeout=300)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     return root

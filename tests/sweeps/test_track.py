@@ -1,4 +1,5 @@
-"""Trackers show what the records hold: W&B online, offline, killed, without a network; TensorBoard."""
+"""Trackers show what the records hold: W&B online, offline, killed, without a network;
+TensorBoard."""
 
 import json
 import subprocess
@@ -13,13 +14,13 @@ RUN = """
 import os, sys, time
 import numpy as np
 from omegaconf import OmegaConf
-from agent.record import Record
-from agent.track import add_tracker
+from agent.storage.record import Record
+from agent.storage.track import add_tracker
 path, options, resumed, last, end = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
 record = Record(path)
 task = {"action_repeat": 4, "random": 0.0, "reference": 100.0}
 record.update(
-    status="running", arm="latent=gaussian", task="cartpole", suite="mini", seed=0, digest="0123abcd",
+    status="under way", arm="latent=gaussian", task="cartpole", suite="mini", seed=0, digest="0123abcd",
     choices={"latent": "gaussian", "kl": "balanced"}, config={"run": {"eval_episodes": 2}, "task": task},
 )
 name, *settings = options.split()
@@ -42,7 +43,12 @@ record.close()
 def execute(folder, options, resumed, last, end, environment):
     arguments = [str(folder), options, str(resumed), str(last), end]
     return subprocess.run(
-        [sys.executable, "-c", RUN, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", RUN, *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
 
 
@@ -78,20 +84,26 @@ def test_wandb_run_is_resumed_under_its_own_id(wandb_server, tmp_path):
     execute(tmp_path, options, 4, 12, "done", wandb_server.environment)
     again = named(wandb_server, wandb_id(tmp_path))
     steps = [step for step, _ in history(again, "metrics/kl_loss")]
-    assert sorted(set(steps)) == list(range(1, 13)) and len(steps) <= 13  # the last one of before is sent twice
+    assert (
+        sorted(set(steps)) == list(range(1, 13)) and len(steps) <= 13
+    )  # the last one of before is sent twice
     assert history(again, "eval/return") == [(3, 3.5), (6, 6.5), (9, 9.5), (12, 12.5)]
     assert again["state"] == "finished" and not _holding(tmp_path, KEY)
 
 
 def test_wandb_offline_needs_no_account_and_syncs_to_the_same(wandb_server, tmp_path):
-    lonely = {name: value for name, value in wandb_server.environment.items() if name != "WANDB_API_KEY"}
+    lonely = {
+        name: value for name, value in wandb_server.environment.items() if name != "WANDB_API_KEY"
+    }
     lonely["WANDB_BASE_URL"] = "http://127.0.0.1:9"
     killed = execute(tmp_path, "wandb mode=offline", 0, 7, "kill", lonely)
     assert killed.returncode == -9
     done = execute(tmp_path, "wandb mode=offline", 4, 12, "done", lonely)
     assert done.returncode == 0, done.stderr
     folders = [str(folder) for folder in (tmp_path / "wandb").glob("offline-run-*")]
-    subprocess.run(["wandb", "sync", *folders], env=wandb_server.environment, check=True, capture_output=True)
+    subprocess.run(
+        ["wandb", "sync", *folders], env=wandb_server.environment, check=True, capture_output=True
+    )
     check_whole(named(wandb_server, wandb_id(tmp_path)), last=12)
 
 
@@ -102,7 +114,12 @@ def test_a_dead_network_stops_no_training(wandb_server, tmp_path):
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 7
     assert not _holding(tmp_path, KEY)
     (folder,) = (tmp_path / "wandb").glob("offline-run-*")
-    subprocess.run(["wandb", "sync", str(folder)], env=wandb_server.environment, check=True, capture_output=True)
+    subprocess.run(
+        ["wandb", "sync", str(folder)],
+        env=wandb_server.environment,
+        check=True,
+        capture_output=True,
+    )
     check_whole(named(wandb_server, wandb_id(tmp_path)), last=7)
 
 
@@ -123,4 +140,8 @@ def test_tensorboard_hides_what_a_resumed_run_does_again(tmp_path, wandb_server)
 
 
 def _holding(folder, secret):
-    return [file for file in folder.rglob("*") if file.is_file() and secret.encode() in file.read_bytes()]
+    return [
+        file
+        for file in folder.rglob("*")
+        if file.is_file() and secret.encode() in file.read_bytes()
+    ]

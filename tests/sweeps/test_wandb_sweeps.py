@@ -1,4 +1,5 @@
-"""W&B sweeps: files as fresh as conf/, the real clients against the stand-in, the local runner, the workspace."""
+"""W&B sweeps: files as fresh as conf/, the real clients against the stand-in, the local runner, the
+workspace."""
 
 import json
 import re
@@ -40,9 +41,13 @@ def test_a_file_holds_the_jobs_of_its_hydra_sweep(fresh, name):
 
 def test_claims_files_hold_the_jobs_of_the_claims_sweep(fresh):
     with project_config():
-        hydra_jobs = grid.jobs(["suite=mini"], {"task": "glob(*)", "run.seed": "range(5)"}, "sweeps/claims.yaml")
+        hydra_jobs = grid.jobs(
+            ["suite=mini"], {"task": "glob(*)", "run.seed": "range(5)"}, "sweeps/claims.yaml"
+        )
         names = ("claims_discrete", "claims_continuous")
-        file_jobs = [job for name in names for job in wandb_grids.expand(wandb_grids.FOLDER / f"{name}.yaml")]
+        file_jobs = [
+            job for name in names for job in wandb_grids.expand(wandb_grids.FOLDER / f"{name}.yaml")
+        ]
     assert sorted(map(sorted, file_jobs)) == sorted(map(sorted, hydra_jobs))
 
 
@@ -50,7 +55,10 @@ def test_claims_files_hold_the_jobs_of_the_claims_sweep(fresh):
     ("text", "said"),
     [
         ("method: bayes\nparameters: {}", "method bayes needs a W&B server; allowed here: grid"),
-        ("method: grid\nparameters: {kl.alpha: {min: 0, max: 1}}", "parameter kl.alpha is .* a value or a list"),
+        (
+            "method: grid\nparameters: {kl.alpha: {min: 0, max: 1}}",
+            "parameter kl.alpha is .* a value or a list",
+        ),
         ("parameters: {}", "is no W&B sweep"),
         ("{", "is no W&B sweep"),
     ],
@@ -63,7 +71,12 @@ def test_a_file_that_is_no_grid_is_named(tmp_path, text, said):
 
 def test_an_agent_job_writes_out_the_arm():
     given = ["tracker=wandb", "arm=kl=standard,latent=gaussian", "run.seed=1"]
-    assert wandb_job.command(given)[2:] == ["tracker=wandb", "kl=standard", "latent=gaussian", "run.seed=1"]
+    assert wandb_job.command(given)[2:] == [
+        "tracker=wandb",
+        "kl=standard",
+        "latent=gaussian",
+        "run.seed=1",
+    ]
     assert wandb_job.command(["arm=baseline"])[2:] == []
 
 
@@ -71,7 +84,10 @@ def test_an_agent_job_writes_out_the_arm():
 def sweep_file(tmp_path):
     """Two tiny runs as a W&B sweep over arms."""
     sweep = yaml.safe_load((wandb_grids.FOLDER / "claims_discrete.yaml").read_text())
-    fixed = {key: {"value": yaml.safe_load(value)} for key, value in (setting.split("=", 1) for setting in TINY)}
+    fixed = {
+        key: {"value": yaml.safe_load(value)}
+        for key, value in (setting.split("=", 1) for setting in TINY)
+    }
     sweep["parameters"] = {
         **fixed,
         **{"run.root": {"value": str(tmp_path / "runs")}, "run.steps": {"value": 100}},
@@ -87,14 +103,23 @@ def finished(folder):
     return sorted(run["choices"]["latent"] for run in fields if run["status"] == "done")
 
 
-def test_an_agent_that_is_killed_and_restarted_runs_the_whole_sweep(wandb_server, sweep_file, tmp_path):
+def test_an_agent_that_is_killed_and_restarted_runs_the_whole_sweep(
+    wandb_server, sweep_file, tmp_path
+):
     environment = {**wandb_server.environment, "PYTHONPATH": str(ROOT)}
     created = subprocess.run(
-        ["wandb", "sweep", str(sweep_file)], env=environment, cwd=ROOT, capture_output=True, text=True, check=True
+        ["wandb", "sweep", str(sweep_file)],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     (name,) = re.findall(r"wandb agent (\S+)", created.stderr)
     agent = ["wandb", "agent", name]
-    first = subprocess.Popen(agent, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    first = subprocess.Popen(
+        agent, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     while not list((tmp_path / "runs").rglob("run.json")):
         assert first.poll() is None
         time.sleep(0.1)
@@ -102,13 +127,28 @@ def test_an_agent_that_is_killed_and_restarted_runs_the_whole_sweep(wandb_server
     first.wait()
     subprocess.run(agent, env=environment, cwd=ROOT, capture_output=True, check=True, timeout=200)
     wait_until(lambda: finished(tmp_path) == ["categorical", "gaussian"])
-    wait_until(lambda: [run["state"] for run in wandb_server.runs if run["sweep"]].count("finished") == 2)
+    wait_until(
+        lambda: [run["state"] for run in wandb_server.runs if run["sweep"]].count("finished") == 2
+    )
 
 
 def test_the_local_runner_needs_no_server(sweep_file, tmp_path):
-    environment = {"PATH": "/usr/bin:/bin", "WANDB_BASE_URL": "http://127.0.0.1:9", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "sweeps.local", str(sweep_file), "hydra/launcher=basic", "run.seed=3"]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200)
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "WANDB_BASE_URL": "http://127.0.0.1:9",
+        "OMP_NUM_THREADS": "1",
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "sweeps.local",
+        str(sweep_file),
+        "hydra/launcher=basic",
+        "run.seed=3",
+    ]
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert finished(tmp_path) == ["categorical", "gaussian"]
     assert all(folder.name.startswith("3-") for folder in (tmp_path / "runs").glob("*/*/*/*"))
@@ -118,18 +158,41 @@ def test_the_workspace_shows_what_runs_log(wandb_server):
     pytest.importorskip("wandb_workspaces")
     built = json.loads(dashboard.as_json(dashboard.workspace("me", "mine", "| change | verdict |")))
     text = json.dumps(built)
-    logged = {"kl", "prior_entropy", "post_entropy", "kl_loss", "observation_loss", "actor_loss", "critic_loss"}
-    for metric in (*(f"metrics/{name}" for name in logged), "eval/score", "eval/return", "pictures/prediction"):
+    logged = {
+        "kl",
+        "prior_entropy",
+        "post_entropy",
+        "kl_loss",
+        "observation_loss",
+        "actor_loss",
+        "critic_loss",
+    }
+    for metric in (
+        *(f"metrics/{name}" for name in logged),
+        "eval/score",
+        "eval/return",
+        "pictures/prediction",
+    ):
         assert metric in text
-    sections = {section["name"] for section in built["spec"]["section"]["panelBankConfig"]["sections"]}
-    assert {"What helps", "Learning curves", "Final scores", "World model", "KL and entropies"} <= sections
+    sections = {
+        section["name"] for section in built["spec"]["section"]["panelBankConfig"]["sections"]
+    }
+    assert {
+        "What helps",
+        "Learning curves",
+        "Final scores",
+        "World model",
+        "KL and entropies",
+    } <= sections
     assert "| change | verdict |" in text and text.count('"arm.value"') > 5
 
 
 def test_the_workspace_is_saved(wandb_server):
     pytest.importorskip("wandb_workspaces")
     command = [sys.executable, "-m", "sweeps.dashboard", "--entity", "local", "--project", "shown"]
-    done = subprocess.run(command, cwd=ROOT, env=wandb_server.environment, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(
+        command, cwd=ROOT, env=wandb_server.environment, capture_output=True, text=True, timeout=100
+    )
     assert done.returncode == 0, done.stderr
     assert "shown" in done.stdout and "What helps" in json.dumps(wandb_server.state["views"])
 

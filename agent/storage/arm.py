@@ -1,0 +1,185 @@
+"""The arm names itself: how a run differs from the baseline of its suite and task.
+
+The name is its own command line: suite, task and the comma-separated parts of the name compose to
+the same run.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hydra import compose
+from omegaconf import DictConfig, OmegaConf
+
+BASELINE = "baseline"
+GIVEN = ("suite", "task", "tracker", "sweep")  # groups that make no arm
+NORMALISATION = (
+    "task.random",
+    "task.reference",
+)  # views of the scores divide by them; training does not
+NO_ARM = ("suite", "run", "tracker", *NORMALISATION)
+ALGORITHM = ("run.train_every",)  # numbers of the method that live among those of the run
+NO_RESULT = ("suite.tasks", "tracker", "hydra", "run.seed", *NORMALISATION) + tuple(
+    f"run.{key}"
+    for key in (
+        *("root", "device", "threads", "jobs_per_gpu", "fail_fast", "retry_failed"),
+        *("log_every", "predict_every", "checkpoint_every", "keep_replay"),
+    )
+)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run is: the same identity is the same run, whichever sweep asks for it."""
+
+    suite: str
+    task: str
+    arm: str
+    seed: int
+    digest: str
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder below the root; made for people, never parsed."""
+        return Path(
+            *map(path_safe, (self.suite, self.task, self.arm)), f"{self.seed}-{self.digest}"
+        )
+
+    def __str__(self) -> str:
+        return f"{self.suite}/{self.task}/{self.arm} seed {self.seed}"
+
+
+def identify(cfg: DictConfig, choices: Mapping[str, str | None]) -> Identity:
+    """Name a composed configuration, given the option chosen in each of its groups
+    (hydra.runtime.choices)."""
+    return Identity(
+        cfg.suite.name, cfg.task.name, arm_name(cfg, choices), cfg.run.seed, digest(cfg)
+    )
+
+
+@cache
+def composed(overrides: tuple[str, ...]) -> tuple[DictConfig, dict[str, str | None]]:
+    """The configuration of a command line and the option chosen in each group; composed once, not
+    to be changed."""
+    cfg = compose("config", list(overrides), return_hydra_config=True)
+    choices = dict(cfg.hydra.runtime.choices)
+    OmegaConf.set_struct(cfg, False)
+    del cfg["hydra"]
+    return cfg, choices
+
+
+def arm_name(cfg: DictConfig, choices: Mapping[str, str | None]) -> str:
+    """The choices and values that differ from those of the same suite and task, sorted:
+    `kl.alpha=0.5,latent=gaussian`.
+
+    A choice that another one implies, and a value equal to the default, leave no trace.
+    """
+    given = tuple(f"{group}={choices[group]}" for group in ("suite", "task"))
+    base, base_choices = composed(given)
+    arm = []
+    for (
+        group,
+        option,
+    ) in choices.items():  # presets and schedules come first: they choose options of other groups
+        if group in GIVEN or group.startswith("hydra/"):
+            continue
+        if option != base_choices.get(group):
+            arm.append(f"{group}={_text(option)}")
+            base, base_choices = composed((*given, *arm))
+    return ",".join(sorted(arm + _value_differences(cfg, base))) or BASELINE
+
+
+def parts(arm: str) -> list[str]:
+    """The command-line overrides that an arm's name stands for; none for the baseline."""
+    return [] if arm == BASELINE else re.split(r",(?=[\w.+/]+=|~[\w.]+(?:,|$))", arm)
+
+
+def toggles(choices: Mapping[str, str | None]) -> dict[str, str | None]:
+    """The option chosen in each group that is a design choice."""
+    return {
+        k: v
+        for k, v in sorted(choices.items())
+        if k not in (*GIVEN, "recipe") and not k.startswith("hydra/")
+    }
+
+
+def digest(cfg: DictConfig) -> str:
+    """Eight hexadecimal digits over every resolved value that can change a result, the seed
+    aside."""
+    values = {
+        k: _number(v) for k, v in leaves(cfg, resolve=True).items() if not _below(k, NO_RESULT)
+    }
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def leaves(cfg: DictConfig, resolve: bool) -> dict[str, Any]:
+    """Values by dotted key; a list is one value, an empty table is none."""
+    return dict(_leaves(OmegaConf.to_container(cfg, resolve=resolve), ""))
+
+
+def path_safe(name: str, longest: int = 120) -> str:
+    """A folder name; a long one is cut and ends in a hash of the whole."""
+    safe = re.sub(r"[^A-Za-z0-9._=,+-]", "_", name)
+    if len(safe) <= longest:
+        return safe
+    return f"{safe[: longest - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _value_differences(cfg: DictConfig, base: DictConfig) -> list[str]:
+    base = deepcopy(base)
+    if (
+        cfg.task.name != base.task.name and "id" in cfg.task
+    ):  # a task that is any environment is named by its id
+        base.task.id = cfg.task.id
+    known, changed = leaves(base, resolve=False).keys(), {}
+    for literals_only in (
+        True,
+        False,
+    ):  # what follows from a changed number by interpolation is no difference
+        ours, theirs, written = _compared(cfg, True), _compared(base, True), _compared(base, False)
+        for key in sorted(ours.keys() | theirs.keys()):
+            same = key in ours and key in theirs and ours[key] == theirs[key]
+            if same or key in changed or (literals_only and "${" in str(written.get(key))):
+                continue
+            changed[key] = (
+                f"{'' if key in known else '+'}{key}={_text(ours[key])}"
+                if key in ours
+                else f"~{key}"
+            )
+            OmegaConf.update(base, key, ours.get(key), force_add=True)
+    return list(changed.values())
+
+
+def _compared(cfg: DictConfig, resolve: bool) -> dict[str, Any]:
+    return {
+        k: v for k, v in leaves(cfg, resolve).items() if k in ALGORITHM or not _below(k, NO_ARM)
+    }
+
+
+def _leaves(value: Any, key: str):
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{key}.{name}" if key else str(name))
+    else:
+        yield key, value
+
+
+def _below(key: str, prefixes: tuple[str, ...]) -> bool:
+    return any(key == prefix or key.startswith(prefix + ".") for prefix in prefixes)
+
+
+def _number(value: Any) -> Any:
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _text(value: Any) -> str:
+    """The value on Hydra's command line; a whole number has one form, as it has one digest."""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else str(value)
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,91 @@
+"""Checkpoints: written atomically, the previous one kept, read without unpickling code.
+
+A checkpoint is an ordinary `torch.load` file; the checksums inside it tell a damaged one.
+"""
+
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+import torch
+
+from agent.errors import UserError
+
+SCHEMA = 1
+CURRENT = "checkpoint.pt"
+PREVIOUS = "checkpoint.previous.pt"
+
+
+class CheckpointMismatch(UserError):
+    """The checkpoint belongs to another run, or to another version of this program."""
+
+
+def save(folder: Path, identity: dict[str, str], state: dict) -> None:
+    """Write `state` as the current checkpoint of the run `identity`; the one that was current
+    becomes the previous."""
+    current, partial = folder / CURRENT, folder / f"{CURRENT}.partial"
+    with partial.open("wb") as file:
+        torch.save({"schema": SCHEMA, "identity": identity, "state": state}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    if current.exists():
+        os.replace(current, folder / PREVIOUS)
+    os.replace(partial, current)
+    _sync(folder)
+
+
+def load(folder: Path, identity: dict[str, str]) -> dict | None:
+    """State of the newest undamaged checkpoint on the CPU, None where there is none yet.
+
+    A damaged one is dropped for the previous one, which is said on standard error.
+    CheckpointMismatch for a checkpoint of another schema or run; UserError when no undamaged one is
+    left.
+    """
+    current, previous = folder / CURRENT, folder / PREVIOUS
+    candidates = [path for path in (current, previous) if path.exists()]
+    if not candidates:
+        return None
+    for path in candidates:
+        damage = damaged(path)
+        if damage is None:
+            state = _read(path, identity)
+            if path == previous:
+                os.replace(previous, current)
+                print(
+                    f"resuming from the previous checkpoint, of step {state.get('step')}",
+                    file=sys.stderr,
+                )
+            return state
+        print(f"{path} is damaged ({damage})", file=sys.stderr)
+    raise UserError(f"no undamaged checkpoint in {folder}: delete the folder to start the run anew")
+
+
+def damaged(path: Path) -> str | None:
+    """What is wrong with a checkpoint file that was cut off or changed on disk, None if nothing
+    is."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            record = archive.testzip()
+    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
+        return str(error) or type(error).__name__
+    return record and f"wrong checksum of {record}"
+
+
+def _read(path: Path, identity: dict[str, str]) -> dict:
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    if content.get("schema") != SCHEMA:
+        raise CheckpointMismatch(
+            f"{path} has schema {content.get('schema')}, this version reads {SCHEMA}"
+        )
+    if content["identity"] != identity:
+        raise CheckpointMismatch(f"{path} is of the run {content['identity']}, not of {identity}")
+    return content["state"]
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

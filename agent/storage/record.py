@@ -1,0 +1,212 @@
+"""The files that a run leaves: run.json, metrics.jsonl and scores.csv; trackers are views of the
+same records."""
+
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from agent.errors import UserError
+from agent.storage.status import Status
+
+SCHEMA = 1
+AXES = ("step", "env_frames", "gradient_steps", "wall_seconds")
+SCORE_FIELDS = ("step", "env_frames", "kind", "episode", "return", "length")
+
+
+class Tracker(Protocol):
+    """A view of the records elsewhere, such as W&B; what it raises never stops the run."""
+
+    def log(self, row: Mapping[str, Any]) -> None:
+        """Take one line of metrics.jsonl."""
+
+    def score(self, row: Mapping[str, Any]) -> None:
+        """Take one line of scores.csv."""
+
+    def image(self, name: str, step: int, array: np.ndarray) -> None:
+        """Take a picture, uint8 (H, W, C)."""
+
+    def rewind(self, step: int, record: "Record") -> None:
+        """Forget what came after `step`: the run goes on from there, and `record` holds what is
+        left."""
+
+    def close(self, status: str) -> None:
+        """Finish, with the run's status."""
+
+
+class Record:
+    """The records of one run in folder `path`, which are created where absent and continued where
+    present."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.fields: dict[str, Any] = read_run(self.path) or {}
+        self._trackers: list[Tracker] = []
+        self._metrics = open(self.path / "metrics.jsonl", "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
+        self._scores = open(self.path / "scores.csv", "a", encoding="utf-8")  # noqa: SIM115
+        self._write_header()
+
+    def update(self, **fields: Any) -> None:
+        """Set fields of run.json; a reader finds either the old file or the new one."""
+        self.fields = {"schema": SCHEMA, **self.fields, **fields}
+        temporary = self.path / "run.json.tmp"
+        with open(temporary, "w", encoding="utf-8") as file:
+            json.dump(self.fields, file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self.path / "run.json")
+
+    def log(
+        self,
+        step: int,
+        env_frames: int,
+        gradient_steps: int,
+        wall_seconds: float,
+        metrics: Mapping[str, float],
+    ) -> None:
+        """Add a line to metrics.jsonl; a value that is not finite is written as null."""
+        row = {
+            "step": step,
+            "env_frames": env_frames,
+            "gradient_steps": gradient_steps,
+            "wall_seconds": wall_seconds,
+        }
+        row |= {name: _finite(value) for name, value in metrics.items()}
+        self._metrics.write(json.dumps(row) + "\n")
+        self._metrics.flush()
+        self._tell("log", row)
+
+    def score(
+        self, step: int, env_frames: int, kind: str, episode: int, ret: float, length: int
+    ) -> None:
+        """Add a line to scores.csv: the raw return of one episode of kind `train` or `eval`."""
+        row = dict(
+            zip(SCORE_FIELDS, (step, env_frames, kind, episode, float(ret), length), strict=True)
+        )
+        self._scores.write(",".join(map(str, row.values())) + "\n")
+        self._scores.flush()
+        self._tell("score", row)
+
+    def image(self, name: str, step: int, array: np.ndarray) -> None:
+        """Hand a picture, uint8 (H, W, C), to the trackers; the file of it belongs to the
+        caller."""
+        self._tell("image", name, step, array)
+
+    def truncate(self, step: int) -> None:
+        """Cut metrics.jsonl and scores.csv back to the records of steps up to `step`, torn last
+        lines too.
+
+        A checkpoint at `step` is written after the records of that step; `truncate(-1)` starts
+        over.
+        """
+        metrics = [json.dumps(row) + "\n" for row in self.metrics() if row["step"] <= step]
+        scores = [
+            ",".join(row.values()) + "\n" for row in self._score_rows() if int(row["step"]) <= step
+        ]
+        self._metrics = _rewrite(self._metrics, metrics)
+        self._scores = _rewrite(self._scores, [",".join(SCORE_FIELDS) + "\n", *scores])
+        self._tell("rewind", step, self)
+
+    def add_tracker(self, tracker: Tracker) -> None:
+        """Show every later record to `tracker` as well."""
+        self._trackers.append(tracker)
+
+    def metrics(self) -> Iterator[dict[str, Any]]:
+        """Lines of metrics.jsonl, up to the first torn one."""
+        for line in _whole_lines(self.path / "metrics.jsonl"):
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError:
+                return
+            if not isinstance(row, dict) or "step" not in row:
+                return
+            yield row
+
+    def scores(self) -> Iterator[dict[str, Any]]:
+        """Lines of scores.csv with numbers as numbers, up to the first torn one."""
+        for row in self._score_rows():
+            numbers = {name: int(row[name]) for name in ("step", "env_frames", "episode", "length")}
+            yield {**row, **numbers, "return": float(row["return"])}
+
+    def close(self) -> None:
+        """Close the files and finish the trackers with the status that run.json names."""
+        self._tell("close", self.fields.get("status", Status.FAILED))
+        self._trackers.clear()
+        self._metrics.close()
+        self._scores.close()
+
+    def _write_header(self) -> None:
+        if self._scores.tell() == 0:
+            self._scores.write(",".join(SCORE_FIELDS) + "\n")
+            self._scores.flush()
+
+    def _score_rows(self) -> Iterator[dict[str, str]]:
+        lines = _whole_lines(self.path / "scores.csv")
+        next(lines, None)
+        for line in lines:
+            cells = line.split(",")
+            if len(cells) != len(SCORE_FIELDS) or not cells[0].isdecimal():
+                return
+            yield dict(zip(SCORE_FIELDS, cells, strict=True))
+
+    def _tell(self, what: str, *args: Any) -> None:
+        for tracker in list(self._trackers):
+            try:
+                getattr(tracker, what)(*args)
+            except Exception as error:  # a tracker is a view: training goes on without it
+                self._trackers.remove(tracker)
+                print(
+                    f"{type(tracker).__name__} stopped at {what}: {_first_line(error)}",
+                    file=sys.stderr,
+                )
+
+
+def read_run(path: str | Path) -> dict[str, Any] | None:
+    """The fields of `path`/run.json, None where it is absent.
+
+    Raises UserError naming the file when it is no JSON object.
+    """
+    file = Path(path) / "run.json"
+    try:
+        fields = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise UserError(f"{file} is no valid JSON ({error}); delete or restore it") from None
+    if not isinstance(fields, dict):
+        raise UserError(
+            f"{file} holds {type(fields).__name__}, not an object; delete or restore it"
+        )
+    return fields
+
+
+def _finite(value: Any) -> Any:
+    value = value if isinstance(value, int | str) else float(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _whole_lines(path: Path) -> Iterator[str]:
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if line.endswith("\n"):
+                yield line[:-1]
+
+
+def _rewrite(file, lines: list[str]):
+    """Replace an open file's contents atomically and return it open for appending."""
+    path = Path(file.name)
+    file.close()
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text("".join(lines), encoding="utf-8")
+    os.replace(temporary, path)
+    return open(path, "a", encoding="utf-8")
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -1,0 +1,210 @@
+"""Replay on disk: an append-only log of rows in segment files, of which the newest `capacity` are
+live.
+
+Nothing is ever overwritten: rows written after a checkpoint lie behind the rows that the checkpoint
+relies on, and a segment is deleted only when neither of the two checkpoints that are kept needs it.
+Reads and writes go through the page cache without mapping the files, so the memory of the process
+does not grow with the replay.
+"""
+
+import os
+import shutil
+from bisect import bisect_right
+from pathlib import Path
+
+import numpy as np
+import torch
+from gymnasium.spaces import Box
+
+from agent.errors import UserError
+
+SEGMENT_BYTES = 128 * 2**20
+
+
+class Replay:
+    """First in, first out by steps; row t holds the action that led to observation t and the reward
+    received with it.
+
+    Each segment is a `.npy` file of structured rows, readable with `np.load(path, mmap_mode="r")`.
+    """
+
+    def __init__(self, folder: Path, observation_space: Box, actions: int, capacity: int):
+        """Start an empty replay in `folder` for `actions` action dimensions; what an unfinished
+        start left is kept."""
+        self.folder = Path(folder)
+        self.capacity = capacity
+        self.row = np.dtype(
+            [
+                ("obs", observation_space.dtype, observation_space.shape),
+                ("action", np.float32, (actions,)),
+                ("reward", np.float32),
+                ("is_first", np.bool_),
+                ("is_terminal", np.bool_),
+            ]
+        )
+        self.segment_rows = max(1, min(capacity // 8, SEGMENT_BYTES // self.row.itemsize))
+        self.end = 0  # rows ever written
+        self.starts: list[
+            int
+        ] = []  # first row of every episode that has a live row, and perhaps of older ones
+        self._kept_from = 0  # oldest row that the last checkpoint relies on
+        self._files: dict[
+            int, tuple[int, int]
+        ] = {}  # segment: (file descriptor, bytes before its first row)
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    def __len__(self) -> int:
+        """Live rows: steps and resets."""
+        return min(self.end, self.capacity)
+
+    @property
+    def oldest(self) -> int:
+        """Number of the oldest live row."""
+        return self.end - len(self)
+
+    def disk_bytes(self, steps: int, checkpoint_every: int) -> int:
+        """Most bytes of a run on disk at once, in agent steps, if episodes are shorter than a
+        checkpoint interval."""
+        rows = min(self.capacity + 2 * checkpoint_every + self.segment_rows, 2 * steps)
+        return rows * self.row.itemsize
+
+    def used_bytes(self) -> int:
+        """Bytes that the rows on disk take now."""
+        return sum(path.stat().st_blocks * 512 for path in self.folder.glob("*.npy"))
+
+    def add(
+        self, obs: np.ndarray, action: np.ndarray, reward: float, is_first: bool, is_terminal: bool
+    ) -> None:
+        """Append one row; the row of a reset has a zero action and a zero reward. OSError when the
+        disk is full."""
+        if is_first:
+            self.starts.append(self.end)
+        row = np.array((obs, action, reward, is_first, is_terminal), self.row)
+        descriptor, offset = self._locate(self.end, create=True)
+        if os.pwrite(descriptor, row.tobytes(), offset) != self.row.itemsize:
+            raise OSError(
+                f"{self.folder}: a row of {self.row.itemsize} bytes was cut off: is the disk full?"
+            )
+        self.end += 1
+
+    def sample(self, batch: int, length: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+        """Sequences (batch, length, ...): uniform over episodes, the one under way included, then
+        over their rows.
+
+        A sequence that reaches an episode's end runs on from the first row of another sampled
+        episode, which is marked `is_first`. Within an episode every row is then equally likely to
+        be in a batch, and short episodes are usable.
+        """
+        rows = np.empty((batch, length), self.row)
+        for sequence in rows:
+            self._fill(sequence, rng)
+        return {name: np.ascontiguousarray(rows[name]) for name in self.row.names}
+
+    def _fill(self, rows: np.ndarray, rng: np.random.Generator) -> None:
+        begin, end = self._episode(rng)
+        begin, filled = int(rng.integers(begin, end)), 0
+        while True:
+            part = rows[filled : filled + end - begin]
+            self._read(begin, part)
+            if filled:
+                part["is_first"][0] = True
+                part["action"][0] = 0.0
+            filled += len(part)
+            if filled == len(rows):
+                return
+            begin, end = self._episode(rng)
+
+    def _episode(self, rng: np.random.Generator) -> tuple[int, int]:
+        """Live rows [begin, end) of an episode drawn uniformly."""
+        index = int(rng.integers(self._oldest_episode(), len(self.starts)))
+        end = self.starts[index + 1] if index + 1 < len(self.starts) else self.end
+        return max(self.starts[index], self.oldest), end
+
+    def _oldest_episode(self) -> int:
+        """Index of the oldest episode that has a live row."""
+        return max(0, bisect_right(self.starts, self.oldest) - 1)
+
+    def _read(self, position: int, rows: np.ndarray) -> None:
+        while len(rows):
+            part = rows[: self.segment_rows - position % self.segment_rows]
+            descriptor, offset = self._locate(position)
+            if os.preadv(descriptor, [part.view(np.uint8)], offset) != part.nbytes:
+                raise OSError(f"{self._path(position // self.segment_rows)} is cut off")
+            position, rows = position + len(part), rows[len(part) :]
+
+    def _locate(self, position: int, create: bool = False) -> tuple[int, int]:
+        """File descriptor and byte offset of a row."""
+        segment, index = divmod(position, self.segment_rows)
+        if segment not in self._files:
+            self._files[segment] = self._open(self._path(segment), create)
+        descriptor, header = self._files[segment]
+        return descriptor, header + index * self.row.itemsize
+
+    def _open(self, path: Path, create: bool) -> tuple[int, int]:
+        """Open a segment, or create it at full size with holes, so that it takes the disk space of
+        its rows only."""
+        if create and not path.exists():
+            with path.open("wb") as file:
+                layout = {"descr": np.lib.format.dtype_to_descr(self.row), "fortran_order": False}
+                np.lib.format.write_array_header_1_0(file, layout | {"shape": (self.segment_rows,)})
+                file.truncate(file.tell() + self.segment_rows * self.row.itemsize)
+        descriptor = os.open(path, os.O_RDWR)
+        return descriptor, os.fstat(descriptor).st_size - self.segment_rows * self.row.itemsize
+
+    def _path(self, segment: int) -> Path:
+        return self.folder / f"{segment:06d}.npy"
+
+    def flush(self) -> None:
+        """Make the rows durable, before the checkpoint that relies on them is written."""
+        for descriptor, _ in self._files.values():
+            os.fsync(descriptor)
+
+    def commit(self) -> None:
+        """Delete what neither the checkpoint just written nor the one before it needs."""
+        needed, self._kept_from = self._kept_from, self.oldest
+        for path in self.folder.glob("*.npy"):
+            segment = int(path.stem)
+            if (segment + 1) * self.segment_rows <= needed:
+                self._close(segment)
+                path.unlink()
+        del self.starts[: self._oldest_episode()]
+
+    def state_dict(self) -> dict:
+        """Position and live episodes; the rows themselves are on disk."""
+        starts = torch.tensor(self.starts[self._oldest_episode() :], dtype=torch.int64)
+        return {"end": self.end, "starts": starts, "rows": str(self.row)}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Cut the replay back to a checkpoint; UserError for other rows or a missing segment."""
+        if state["rows"] != str(self.row):
+            raise UserError(
+                f"{self.folder} holds rows of {state['rows']}, this run needs {self.row}"
+            )
+        self.end, self.starts = state["end"], state["starts"].tolist()
+        self._kept_from = self.oldest
+        for segment in range(self.oldest // self.segment_rows, -(-self.end // self.segment_rows)):
+            if not self._path(segment).exists():
+                raise UserError(
+                    f"{self._path(segment)} is missing: the run cannot resume without its replay"
+                )
+
+    def clear(self) -> None:
+        """Delete all rows, on disk too."""
+        self.close()
+        shutil.rmtree(self.folder)
+        self.folder.mkdir()
+        self.end, self.starts, self._kept_from = 0, [], 0
+
+    def delete(self) -> None:
+        """Close the replay and delete its folder."""
+        self.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def close(self) -> None:
+        """Close the segment files."""
+        for segment in list(self._files):
+            self._close(segment)
+
+    def _close(self, segment: int) -> None:
+        if segment in self._files:
+            os.close(self._files.pop(segment)[0])

@@ -1,0 +1,43 @@
+"""The device of a run, its threads and the precision of its matrix products and convolutions."""
+
+import torch
+
+from agent.errors import UserError
+
+PRECISIONS = ("highest", "high", "medium")
+
+
+def choose(name: str) -> torch.device:
+    """Device for `auto | cpu | cuda | cuda:N`; UserError names what this machine has."""
+    available = (
+        [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+        if torch.cuda.is_available()
+        else []
+    )
+    if name == "auto":
+        return torch.device("cuda" if available else "cpu")
+    if name == "cpu" or name in available or (name == "cuda" and available):
+        return torch.device(name)
+    usable = ["auto", "cpu"] + (["cuda"] if available else []) + available
+    raise UserError(f"run.device={name}: not on this machine; allowed here: {', '.join(usable)}")
+
+
+def check_precision(precision: str) -> None:
+    """UserError unless `precision` is `highest | high | medium`."""
+    if precision not in PRECISIONS:
+        raise UserError(f"run.matmul_precision={precision}: allowed: {', '.join(PRECISIONS)}")
+
+
+def configure(threads: int | None, precision: str) -> None:
+    """Set CPU threads (None: PyTorch's default) and float32 precision, and stop distributions
+    validating.
+
+    `highest` keeps full float32 in matrix products and in cuDNN's convolutions; the others allow
+    TF32 in both.
+    """
+    check_precision(precision)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision(precision)
+    torch.backends.cudnn.allow_tf32 = precision != "highest"
+    torch.distributions.Distribution.set_default_validate_args(False)

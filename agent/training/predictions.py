@@ -1,0 +1,41 @@
+"""Pictures of open-loop predictions: the truth, what the model foresees without seeing it, and the
+error."""
+
+import colorsys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+MIN_SIDE = 64  # pixels; smaller frames are enlarged
+
+
+def strip(truth: np.ndarray, model: np.ndarray) -> np.ndarray:
+    """Picture (3 n h, T w, 3) uint8 of sequences (n, T, H, W, C) in [0, 1]: rows truth, model and
+    error of each."""
+    truth, model = colours(truth), colours(np.clip(model, 0.0, 1.0))
+    error = (model - truth + 1.0) / 2.0
+    frames = np.stack([truth, model, error], axis=1)
+    scale = max(1, MIN_SIDE // frames.shape[3])
+    frames = frames.repeat(scale, axis=3).repeat(scale, axis=4)
+    samples, rows, steps, height, width, _ = frames.shape
+    picture = frames.transpose(0, 1, 3, 2, 4, 5).reshape(samples * rows * height, steps * width, 3)
+    return (picture * 255.0).round().astype(np.uint8)
+
+
+def colours(frames: np.ndarray) -> np.ndarray:
+    """RGB (..., 3) of gray, RGB or many planes (..., C): each plane has a hue, a pixel shows its
+    brightest plane."""
+    planes = frames.shape[-1]
+    if planes == 3:
+        return frames
+    if planes == 1:
+        return frames.repeat(3, axis=-1)
+    hues = np.array([colorsys.hsv_to_rgb(plane / planes, 0.8, 1.0) for plane in range(planes)])
+    return frames.max(axis=-1, keepdims=True) * hues[frames.argmax(axis=-1)]
+
+
+def save(folder: Path, step: int, picture: np.ndarray) -> None:
+    """Write `picture` (h, w, 3) uint8 as `folder/<step>.png`."""
+    folder.mkdir(exist_ok=True)
+    Image.fromarray(picture).save(folder / f"{step:010d}.png")

@@ -1,0 +1,42 @@
+"""When a run is asked to stop: signals, and a parent process that died."""
+
+import os
+import signal
+import threading
+
+SIGNALS = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+)  # Slurm warns by the last two
+PARENT = "RUN_PARENT"  # environment variable: the pid of the process without which the run stops
+PARENT_SECONDS = 0.5
+
+
+class Stop:
+    """Becomes true once the process is asked to stop; the same request by Ctrl-C again stops at
+    once."""
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+        for number in SIGNALS:
+            signal.signal(number, self._on_signal)
+        if parent := os.environ.get(PARENT):
+            threading.Thread(
+                target=self._watch_parent, args=(int(parent),), name="parent", daemon=True
+            ).start()
+
+    def __call__(self) -> bool:
+        """Whether the process was asked to stop."""
+        return self._asked.is_set()
+
+    def _on_signal(self, number: int, _frame: object) -> None:
+        if number == signal.SIGINT and self._asked.is_set():
+            raise KeyboardInterrupt
+        self._asked.set()
+
+    def _watch_parent(self, parent: int) -> None:
+        while os.getppid() == parent and not self._asked.wait(PARENT_SECONDS):
+            pass
+        self._asked.set()

@@ -1,0 +1,129 @@
+"""The files of a run: atomic fields, appended lines, cutting back, and trackers that fail."""
+
+import json
+
+import numpy as np
+import pytest
+
+from agent.errors import UserError
+from agent.storage.record import Record, read_run
+
+
+def fill(record, steps):
+    for step in steps:
+        record.log(step, 4 * step, step // 2, 0.5, {"kl_loss": step / 10})
+        record.score(step, 4 * step, "train", step, 1.5, 20)
+
+
+def test_fields_are_merged_and_survive_reopening(tmp_path):
+    record = Record(tmp_path)
+    record.update(arm="baseline", status="under way")
+    record.update(status="done")
+    record.close()
+    assert read_run(tmp_path) == {"schema": 1, "arm": "baseline", "status": "done"}
+    assert Record(tmp_path).fields["arm"] == "baseline"
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_lines_are_readable_at_once(tmp_path):
+    record = Record(tmp_path)
+    fill(record, [2, 4])
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert lines[1] == {
+        "step": 4,
+        "env_frames": 16,
+        "gradient_steps": 2,
+        "wall_seconds": 0.5,
+        "kl_loss": 0.4,
+    }
+    assert (tmp_path / "scores.csv").read_text().splitlines() == [
+        "step,env_frames,kind,episode,return,length",
+        "2,8,train,2,1.5,20",
+        "4,16,train,4,1.5,20",
+    ]
+
+
+def test_a_value_that_is_not_finite_keeps_the_line_valid(tmp_path):
+    record = Record(tmp_path)
+    record.log(1, 1, 1, 0.0, {"loss": float("nan"), "norm": np.float32(2.5)})
+    text = (tmp_path / "metrics.jsonl").read_text()
+    assert json.loads(text, parse_constant=pytest.fail)["loss"] is None
+    assert json.loads(text)["norm"] == 2.5
+
+
+def test_truncate_equals_never_having_gone_on(tmp_path):
+    cut, short = Record(tmp_path / "cut"), Record(tmp_path / "short")
+    fill(cut, [2, 4, 6, 8])
+    fill(short, [2, 4])
+    cut.truncate(5)
+    for name in ("metrics.jsonl", "scores.csv"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "short" / name).read_bytes()
+    fill(cut, [6])
+    assert [row["step"] for row in cut.scores()] == [2, 4, 6]
+
+
+def test_truncate_drops_torn_lines(tmp_path):
+    record = Record(tmp_path)
+    fill(record, [2, 4])
+    record.close()
+    for name, torn in (("metrics.jsonl", '{"step": 6, "env_f'), ("scores.csv", "6,2")):
+        with open(tmp_path / name, "a") as file:
+            file.write(torn)
+    record = Record(tmp_path)
+    record.truncate(100)
+    fill(record, [6])
+    assert [row["step"] for row in record.metrics()] == [2, 4, 6]
+    assert [row["step"] for row in record.scores()] == [2, 4, 6]
+
+
+def test_starting_over_leaves_the_header_alone(tmp_path):
+    record = Record(tmp_path)
+    fill(record, [0, 2])
+    record.truncate(-1)
+    assert list(record.metrics()) == [] and list(record.scores()) == []
+    assert (tmp_path / "scores.csv").read_text() == "step,env_frames,kind,episode,return,length\n"
+
+
+class Watcher:
+    def __init__(self):
+        self.seen = []
+
+    def __getattr__(self, what):
+        return lambda *args: self.seen.append((what, *args))
+
+
+class Broken(Watcher):
+    def log(self, row):
+        raise ConnectionError("no route to host\nmore")
+
+
+def test_trackers_see_every_record_and_a_broken_one_is_dropped(tmp_path, capsys):
+    record, watcher = Record(tmp_path), Watcher()
+    record.add_tracker(Broken())
+    record.add_tracker(watcher)
+    fill(record, [2, 4])
+    record.image("prediction", 4, np.zeros((2, 2, 3), np.uint8))
+    record.truncate(2)
+    record.update(status="done")
+    record.close()
+    assert [what for what, *_ in watcher.seen] == [
+        "log",
+        "score",
+        "log",
+        "score",
+        "image",
+        "rewind",
+        "close",
+    ]
+    assert watcher.seen[-1] == ("close", "done")
+    assert len(list(record.metrics())) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "Broken stopped at log: ConnectionError: no route to host"
+    ]
+
+
+@pytest.mark.parametrize("text", ['{"schema": 1, "arm', "[]"])
+def test_a_corrupt_run_json_is_named(tmp_path, text):
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(UserError, match=r"run\.json"):
+        read_run(tmp_path)

@@ -1,0 +1,167 @@
+"""Replay: what is written comes back aligned, uniformly, first in first out, and survives being cut
+off."""
+
+import numpy as np
+import psutil
+import pytest
+from gymnasium.spaces import Box
+from scipy.stats import chisquare
+
+from agent.errors import UserError
+from agent.storage.replay import Replay
+
+SPACE = Box(0, 10_000, (2,), np.int32)  # observation: (episode, step of the episode)
+
+
+def make(folder, capacity=1000, space=SPACE):
+    return Replay(folder, space, actions=2, capacity=capacity)
+
+
+def add_episode(replay, number, length, terminal=True):
+    """`length` rows whose action and reward are functions of the observation's step."""
+    for t in range(length):
+        action = np.array([t, number], np.float32) if t else np.zeros(2, np.float32)
+        replay.add(
+            np.array([number, t], np.int32), action, float(t), t == 0, terminal and t == length - 1
+        )
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def test_sequences_are_aligned_and_run_on_at_marked_first_rows(tmp_path):
+    replay = make(tmp_path)
+    for number, length in enumerate((1, 3, 7, 40, 2)):
+        add_episode(replay, number, length)
+    batch = replay.sample(200, 12, rng())
+    assert batch["obs"].shape == (200, 12, 2) and batch["obs"].dtype == np.int32
+    assert batch["action"].shape == (200, 12, 2) and batch["reward"].shape == (200, 12)
+    episode, t, first = batch["obs"][..., 0], batch["obs"][..., 1], batch["is_first"]
+    lengths = np.array([1, 3, 7, 40, 2])
+    assert np.array_equal(batch["reward"], t)
+    assert np.array_equal(batch["action"][..., 0], t)
+    assert np.array_equal(batch["action"][..., 1], np.where(first, 0, episode))
+    assert np.array_equal(batch["is_terminal"], t == lengths[episode] - 1)
+    assert np.array_equal(first, t == 0)
+    followed = batch["is_terminal"][:, :-1]
+    assert np.array_equal(first[:, 1:], followed)
+    assert np.array_equal(np.diff(t)[~followed], np.ones((~followed).sum()))
+    assert set(episode[:, 0]) == set(range(5))
+
+
+def test_the_first_row_is_uniform_over_episodes_then_over_rows(tmp_path):
+    replay = make(tmp_path)
+    lengths = (1, 4, 30)
+    for number, length in enumerate(lengths):
+        add_episode(replay, number, length)
+    starts = replay.sample(6000, 1, rng())["obs"][:, 0]
+    counts = np.bincount(starts[:, 0], minlength=3)
+    assert chisquare(counts).pvalue > 1e-3
+    assert chisquare(np.bincount(starts[starts[:, 0] == 2][:, 1], minlength=30)).pvalue > 1e-3
+
+
+def test_every_row_of_a_long_episode_is_equally_likely_in_a_batch(tmp_path):
+    replay = make(tmp_path)
+    for number in range(3):
+        add_episode(replay, number, 60, terminal=False)
+    steps = replay.sample(6000, 10, rng())["obs"][..., 1].ravel()
+    counts = np.bincount(steps, minlength=60)
+    assert counts.min() > 0.9 * counts.mean() and counts.max() < 1.1 * counts.mean()
+
+
+def test_the_episode_under_way_is_usable_from_its_first_row(tmp_path):
+    replay = make(tmp_path)
+    add_episode(replay, 0, 1, terminal=False)
+    batch = replay.sample(2, 3, rng())
+    assert batch["is_first"].all() and not batch["action"].any()
+
+
+def test_first_in_first_out_by_rows(tmp_path):
+    replay = make(tmp_path, capacity=50)
+    for number in range(20):
+        add_episode(replay, number, 10)
+        assert len(replay) == min(50, 10 * (number + 1))
+    assert set(replay.sample(300, 5, rng())["obs"][..., 0].ravel()) == set(range(15, 20))
+
+
+def test_an_episode_that_lost_its_head_is_marked_where_a_sequence_runs_on_into_it(tmp_path):
+    replay = make(tmp_path, capacity=15)
+    add_episode(replay, 1, 20)
+    add_episode(replay, 2, 5)
+    batch = replay.sample(300, 12, rng())
+    headless = (batch["obs"] == (1, 10)).all(-1)
+    assert headless[:, 1:].any() and headless[:, 0].any()
+    assert batch["is_first"][:, 1:][headless[:, 1:]].all()
+    assert not batch["action"][:, 1:][headless[:, 1:]].any()
+    assert not batch["is_first"][:, 0][headless[:, 0]].any()
+
+
+@pytest.mark.parametrize("more", [3, 60, 400])
+def test_cut_back_to_a_checkpoint_however_much_was_written_after_it(tmp_path, more):
+    replay = make(tmp_path, capacity=100)
+    for number in range(30):
+        add_episode(replay, number, 7)
+    state = replay.state_dict()
+    expected = replay.sample(20, 9, rng())
+    replay.commit()
+    add_episode(replay, 200, more, terminal=False)
+    replay.close()
+
+    resumed = make(tmp_path, capacity=100)
+    resumed.load_state_dict(state)
+    for name, values in resumed.sample(20, 9, rng()).items():
+        assert np.array_equal(values, expected[name]), name
+    add_episode(resumed, 201, 5)
+    assert not (resumed.sample(200, 9, rng())["obs"][..., 0] == 200).any()
+
+
+def test_the_checkpoint_before_the_last_one_can_still_be_used_and_disk_use_is_bounded(tmp_path):
+    replay = make(tmp_path, capacity=80)
+    states, expected = [], []
+    for number in range(100):
+        add_episode(replay, number, 20)
+        states.append(replay.state_dict())
+        expected.append(replay.sample(5, 6, rng()))
+        replay.commit()
+        rows_on_disk = len(list(tmp_path.glob("*.npy"))) * replay.segment_rows
+        assert rows_on_disk <= 80 + 20 + 2 * replay.segment_rows
+        assert len(replay.starts) <= 6
+        if number:
+            previous = make(tmp_path, capacity=80)
+            previous.load_state_dict(states[-2])
+            assert np.array_equal(previous.sample(5, 6, rng())["obs"], expected[-2]["obs"])
+            previous.close()
+
+
+def test_resuming_without_the_rows_is_refused(tmp_path):
+    replay = make(tmp_path)
+    add_episode(replay, 0, 300)
+    state = replay.state_dict()
+    replay.close()
+    with pytest.raises(UserError, match="holds rows of"):
+        make(tmp_path, space=Box(0, 255, (3,), np.uint8)).load_state_dict(state)
+    (tmp_path / "000001.npy").unlink()
+    with pytest.raises(UserError, match="000001.npy is missing"):
+        make(tmp_path).load_state_dict(state)
+
+
+def test_segments_are_ordinary_numpy_files(tmp_path):
+    replay = make(tmp_path)
+    add_episode(replay, 5, 10)
+    rows = np.load(tmp_path / "000000.npy", mmap_mode="r")
+    assert rows["obs"][:10].tolist() == [[5, t] for t in range(10)]
+
+
+def test_memory_stays_flat(tmp_path):
+    replay = make(tmp_path, capacity=200_000, space=Box(0, 255, (64, 64, 1), np.uint8))
+    image, process = np.full((64, 64, 1), 7, np.uint8), psutil.Process()
+    add = lambda count: [replay.add(image, np.zeros(2), 0.0, t == 0, False) for t in range(count)]  # noqa: E731
+    add(100)
+    replay.sample(16, 50, rng())
+    before = process.memory_info().rss
+    add(20_000)
+    for _ in range(5):
+        replay.sample(16, 50, rng())
+    assert replay.used_bytes() > 80e6
+    assert process.memory_info().rss - before < 30e6

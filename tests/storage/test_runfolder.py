@@ -1,0 +1,173 @@
+"""One owner at a time: locks of live, dead and foreign owners."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from agent.errors import UserError
+from agent.storage import runfolder
+from agent.storage.runfolder import Busy, RunFolder
+
+OWNER = """
+import sys, time
+from agent.storage.runfolder import RunFolder
+with RunFolder(sys.argv[1]).claim():
+    print("mine", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def owner(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
+    assert process.stdout.readline() == "mine\n"
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_a_live_owner_keeps_the_run_and_is_named(tmp_path, owner):
+    with pytest.raises(Busy, match=rf"pid {owner.pid}, heartbeat"), RunFolder(tmp_path).claim():
+        pass
+    assert str(owner.pid) in RunFolder(tmp_path).holder()
+
+
+def test_a_killed_owner_loses_the_run_at_once(tmp_path, owner):
+    owner.send_signal(signal.SIGKILL)
+    owner.wait()
+    assert RunFolder(tmp_path).holder() is None
+    with RunFolder(tmp_path).claim() as lost:
+        assert json.loads((tmp_path / "owner.json").read_text())["pid"] == os.getpid()
+        assert not lost()
+    assert not (tmp_path / "owner.json").exists()
+
+
+def test_the_run_is_free_after_an_exception(tmp_path):
+    with pytest.raises(PermissionError, match="inside"), RunFolder(tmp_path).claim():
+        raise PermissionError("inside")
+    with RunFolder(tmp_path).claim():
+        pass
+
+
+def foreign(tmp_path, age):
+    file = tmp_path / "owner.json"
+    file.write_text(json.dumps({"host": "elsewhere", "pid": 1, "token": "theirs"}))
+    os.utime(file, (time.time() - age,) * 2)
+
+
+def owner_token(tmp_path):
+    return json.loads((tmp_path / "owner.json").read_text())["token"]
+
+
+def test_a_heartbeat_on_another_host_counts_where_locks_stay_local(tmp_path):
+    foreign(tmp_path, age=20)
+    with pytest.raises(Busy, match="host elsewhere"), RunFolder(tmp_path).claim():
+        pass
+
+
+def test_a_stale_heartbeat_on_another_host_is_taken_over(tmp_path, monkeypatch):
+    monkeypatch.setattr(runfolder, "TAKEOVER_SECONDS", 0.0)
+    foreign(tmp_path, age=runfolder.STALE_SECONDS + 20)
+    with RunFolder(tmp_path).claim():
+        assert json.loads((tmp_path / "owner.json").read_text())["pid"] == os.getpid()
+
+
+def test_an_owner_beats_and_notices_when_another_host_took_the_run(tmp_path, monkeypatch):
+    monkeypatch.setattr(runfolder, "HEARTBEAT_SECONDS", 0.02)
+    with RunFolder(tmp_path).claim() as lost:
+        os.utime(tmp_path / "owner.json", (0, 0))
+        wait_until(lambda: (tmp_path / "owner.json").stat().st_mtime > 0)
+        foreign(tmp_path, age=0)
+        wait_until(lost)
+    assert owner_token(tmp_path) == "theirs"
+
+
+def test_of_two_hosts_that_take_over_a_dead_owner_one_goes_back(tmp_path, monkeypatch):
+    foreign(tmp_path, age=runfolder.STALE_SECONDS + 20)
+    monkeypatch.setattr(runfolder.time, "sleep", lambda _: foreign(tmp_path, age=0))
+    with pytest.raises(Busy, match="host elsewhere"), RunFolder(tmp_path).claim():
+        pass
+    assert owner_token(tmp_path) == "theirs"
+
+
+def test_an_owner_leaves_the_name_of_another_one_alone_when_it_ends(tmp_path):
+    with RunFolder(tmp_path).claim():
+        foreign(tmp_path, age=0)
+    assert owner_token(tmp_path) == "theirs"
+
+
+@pytest.mark.parametrize("text", [None, '{"host": "el', "[]"])
+def test_an_owner_writes_its_name_again_where_it_is_gone_or_torn(tmp_path, monkeypatch, text):
+    monkeypatch.setattr(runfolder, "HEARTBEAT_SECONDS", 0.02)
+    file = tmp_path / "owner.json"
+    with RunFolder(tmp_path).claim() as lost:
+        file.unlink() if text is None else file.write_text(text)
+        wait_until(lambda: file.exists() and f'"pid": {os.getpid()}' in file.read_text())
+        assert not lost()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["lock"]
+
+
+def test_an_owner_without_a_name_is_lost_once_its_heartbeat_was_silent_for_too_long(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(runfolder, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(runfolder, "STALE_SECONDS", 0.01)
+    with RunFolder(tmp_path).claim() as lost:
+        (tmp_path / "owner.json").unlink()
+        wait_until(lost)
+    assert not (tmp_path / "owner.json").exists()
+
+
+def test_looking_keeps_nobody_from_claiming_and_sees_no_other_looker(tmp_path):
+    RunFolder(tmp_path / "run").path.mkdir()
+    (tmp_path / "run" / "lock").touch()
+    seen, claiming, ended = set(), threading.Event(), threading.Event()
+
+    def look():
+        while not ended.wait(0.001):
+            holder = RunFolder(tmp_path / "run").holder()
+            if not claiming.is_set():
+                seen.add(holder)
+
+    lookers = [threading.Thread(target=look) for _ in range(4)]
+    for looker in lookers:
+        looker.start()
+    time.sleep(0.3)
+    claiming.set()
+    try:
+        for _ in range(60):
+            with RunFolder(tmp_path / "run").claim():
+                pass
+    finally:
+        ended.set()
+        for looker in lookers:
+            looker.join()
+    assert seen == {None}
+
+
+def test_a_folder_that_cannot_be_written_is_bad_input(tmp_path):
+    (tmp_path / "file").write_text("")
+    with (
+        pytest.raises(UserError, match=r"file/run cannot be written.*run\.root"),
+        RunFolder(tmp_path / "file/run").claim(),
+    ):
+        pass
+
+
+def wait_until(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -1,0 +1,36 @@
+"""Every arm of the claims trains for a few hundred updates on a real task and its losses stay
+finite."""
+
+import math
+
+import pytest
+
+from agent.training.loop import train
+from tests.test_combinations import arms
+
+LONGER = [
+    "run.steps=460",
+    "run.train_every=2",
+    "recipe.capacity=400",
+    "run.eval_every=460",
+    "run.log_every=230",
+]
+
+
+@pytest.mark.parametrize("where, arm", sorted(set(arms())))
+def test_every_arm_trains_two_hundred_updates(configure, record, where, arm):
+    task = {"discrete": "cartpole", "continuous": "pendulum"}[where]
+    train(
+        configure(f"task={task}", *LONGER, *([] if arm == "baseline" else arm.split(","))), record
+    )
+    last = list(record.metrics())[-1]
+    assert last["gradient_steps"] == 200
+    assert {
+        "observation_loss",
+        "reward_loss",
+        "discount_loss",
+        "kl_loss",
+        "actor_loss",
+        "critic_loss",
+    } <= last.keys()
+    assert all(math.isfinite(value) for value in last.values())

@@ -1,0 +1,58 @@
+"""What a person sees: the progress bar and pictures of predictions."""
+
+import io
+
+import numpy as np
+from PIL import Image
+from rich.console import Console
+
+from agent.training import predictions
+from agent.training.progress import Display
+
+
+def show(terminal, monkeypatch):
+    monkeypatch.setattr("agent.training.progress.REFRESH_SECONDS", 0.0)
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=120)
+    with Display(200, 0, 0, console) as display:
+        display.update(50, 3, None)
+        display.update(100, 6, 12.5)
+    return console.file.getvalue()
+
+
+def test_progress_on_a_terminal(monkeypatch):
+    shown = show(True, monkeypatch)
+    assert (
+        "100/200" in shown
+        and "return 12.5" in shown
+        and "gradient steps/s" in shown
+        and "left" in shown
+    )
+
+
+def test_quiet_where_there_is_no_terminal(monkeypatch):
+    assert show(False, monkeypatch).strip() == ""
+
+
+def test_a_picture_has_rows_of_truth_model_and_error(tmp_path):
+    truth, model = np.zeros((2, 5, 64, 64, 1)), np.full((2, 5, 64, 64, 1), 1.5)
+    picture = predictions.strip(truth, model)
+    assert picture.shape == (2 * 3 * 64, 5 * 64, 3)
+    assert [picture[64 * row, 0, 0] for row in range(6)] == [0, 255, 255, 0, 255, 255]
+    assert predictions.strip(truth, truth)[128, 0, 0] == 128
+    predictions.save(tmp_path / "predictions", 1000, picture)
+    assert np.array_equal(
+        np.asarray(Image.open(tmp_path / "predictions" / "0000001000.png")), picture
+    )
+
+
+def test_planes_of_a_grid_have_different_colours_and_small_grids_are_enlarged():
+    planes = np.zeros((1, 1, 1, 4, 4))
+    planes[0, 0, 0] = np.eye(4)
+    colours = predictions.colours(planes)[0, 0, 0]
+    assert len({tuple(colour) for colour in colours}) == 4
+    assert not predictions.colours(np.zeros((1, 1, 1, 1, 4))).any()
+    assert predictions.strip(np.zeros((1, 2, 10, 10, 4)), np.zeros((1, 2, 10, 10, 4))).shape == (
+        3 * 60,
+        2 * 60,
+        3,
+    )

@@ -1,0 +1,152 @@
+"""A run that was killed and resumed equals an unbroken one, bit for bit on one CPU thread."""
+
+import json
+import multiprocessing
+import os
+import random
+import signal
+import time
+
+import pytest
+import torch
+
+from agent.storage import checkpoint
+from agent.storage.record import Record
+from agent.training import loop as training
+from agent.training.loop import Interrupted, train
+
+FIELDS = {"suite": "mini", "task": "cartpole", "arm": "baseline", "seed": 0, "digest": "0123abcd"}
+KILLS = random.Random(int(os.environ.get("KILL_SEED", "0")))  # draws the moments
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["agent.training.loop", "agent.build"])
+
+
+def run(cfg, folder, stop=lambda: False):
+    torch.set_num_threads(1)
+    record = Record(folder)
+    record.update(**FIELDS)
+    try:
+        train(cfg, record, stop)
+    finally:
+        record.close()
+
+
+def left(folder):
+    """All that a run leaves, wall-clock times aside, in values that compare."""
+    state = checkpoint.load(folder, {name: str(value) for name, value in FIELDS.items()})
+    metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    fields = json.loads((folder / "run.json").read_text())
+    for timed in (state, fields, *metrics):
+        del timed["wall_seconds"]
+    return {
+        "state": plain(state),
+        "metrics": metrics,
+        "scores": (folder / "scores.csv").read_text(),
+        "run": fields,
+    }
+
+
+def plain(value):
+    if isinstance(value, torch.Tensor):
+        return str(value.dtype), value.tolist()
+    if isinstance(value, dict):
+        return {key: plain(inner) for key, inner in value.items()}
+    return [plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def assert_equal(one, other):
+    for what in one:
+        assert one[what] == other[what], what
+
+
+@pytest.fixture(scope="module")
+def unbroken(configure, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("unbroken")
+    run(configure(), folder)
+    return left(folder)
+
+
+def kill_when(process, folder, lines):
+    """SIGKILL as soon as scores.csv has `lines` lines, plus a moment; False if the run ended
+    first."""
+    scores, deadline = folder / "scores.csv", time.monotonic() + 60
+    while process.is_alive() and time.monotonic() < deadline:
+        if scores.exists() and scores.read_bytes().count(b"\n") >= lines:
+            time.sleep(KILLS.uniform(0, 0.05))
+            os.kill(process.pid, signal.SIGKILL)
+            process.join()
+            return process.exitcode == -signal.SIGKILL
+        time.sleep(0.001)
+    return False
+
+
+def test_killed_at_random_moments_a_run_equals_an_unbroken_one(configure, unbroken, tmp_path):
+    total = unbroken["scores"].count("\n")
+    moments = sorted(KILLS.sample(range(2, total), 3))
+    kills = 0
+    for moment in (*moments, None):
+        process = PROCESSES.Process(target=run, args=(configure(), tmp_path))
+        process.start()
+        if moment is None:
+            process.join(60)
+            assert process.exitcode == 0
+        elif kill_when(process, tmp_path, moment):
+            kills += 1
+    assert kills >= 2, f"killed at the scores {moments} (KILL_SEED draws others)"
+    assert_equal(left(tmp_path), unbroken)
+
+
+def test_resuming_really_uses_the_checkpoint(configure, unbroken, tmp_path):
+    calls = iter(range(10_000))
+    with pytest.raises(Interrupted, match="the last checkpoint is of step"):
+        run(configure(), tmp_path, stop=lambda: next(calls) > 200)
+    step = checkpoint.load(tmp_path, {name: str(value) for name, value in FIELDS.items()})["step"]
+    assert 100 < step < 300
+    (tmp_path / "scores.csv").write_text("step,env_frames,kind,episode,return,length\n")
+    run(configure(), tmp_path)
+    resumed = left(tmp_path)
+    steps = [int(line.split(",")[0]) for line in resumed["scores"].splitlines()[1:]]
+    assert min(steps) > step
+    assert resumed["state"] == unbroken["state"]
+
+
+def test_asked_to_stop_it_writes_a_checkpoint_at_the_next_episode_end(
+    configure, unbroken, tmp_path
+):
+    calls = iter(range(10_000))
+    with pytest.raises(Interrupted):
+        run(configure("run.checkpoint_every=1000"), tmp_path, stop=lambda: next(calls) > 130)
+    assert (tmp_path / checkpoint.CURRENT).exists()
+    run(configure("run.checkpoint_every=1000"), tmp_path)
+    assert_equal(left(tmp_path), unbroken)
+
+
+def test_a_stop_that_waits_too_long_keeps_the_last_checkpoint(
+    configure, unbroken, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(training, "STOP_SECONDS", -1.0)
+    calls = iter(range(10_000))
+    with pytest.raises(Interrupted, match="stopped at step 1"):
+        run(configure(), tmp_path, stop=lambda: next(calls) == 171)
+    run(configure(), tmp_path)
+    assert_equal(left(tmp_path), unbroken)
+
+
+def test_the_previous_checkpoint_does_as_well(configure, unbroken, tmp_path, capsys):
+    calls = iter(range(10_000))
+    with pytest.raises(Interrupted):
+        run(configure(), tmp_path, stop=lambda: next(calls) > 220)
+    current = tmp_path / checkpoint.CURRENT
+    current.write_bytes(current.read_bytes()[:-1000])
+    run(configure(), tmp_path)
+    assert "resuming from the previous checkpoint" in capsys.readouterr().err
+    assert_equal(left(tmp_path), unbroken)
+
+
+def test_the_seed_fixes_everything(configure, unbroken, tmp_path):
+    run(configure(), tmp_path / "again")
+    assert_equal(left(tmp_path / "again"), unbroken)
+    run(configure("run.seed=1"), tmp_path / "other")
+    other = left(tmp_path / "other")
+    assert other["scores"] != unbroken["scores"]
+    assert other["metrics"][-1]["kl_loss"] != unbroken["metrics"][-1]["kl_loss"]

@@ -1,0 +1,54 @@
+"""Requests to stop: which signals count, Ctrl-C twice, and a watch over the parent that costs
+nothing."""
+
+import os
+import signal
+import threading
+
+import pytest
+
+from agent.training import stop
+from agent.training.stop import SIGNALS, Stop
+
+
+@pytest.fixture(autouse=True)
+def handlers():
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_each_signal_asks_to_stop(number):
+    asked = Stop()
+    assert not asked()
+    signal.raise_signal(number)
+    assert asked()
+
+
+def test_ctrl_c_again_stops_at_once():
+    asked = Stop()
+    signal.raise_signal(signal.SIGINT)
+    assert asked()
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+
+
+def test_the_watch_over_the_parent_ends_with_the_request(monkeypatch):
+    """It would otherwise spin, because a wait for a request that was made returns at once."""
+    monkeypatch.setenv(stop.PARENT, str(os.getppid()))
+    asked = Stop()
+    (watch,) = (thread for thread in threading.enumerate() if thread.name == "parent")
+    signal.raise_signal(signal.SIGTERM)
+    watch.join(10)
+    assert asked() and not watch.is_alive()
+
+
+def test_a_parent_that_is_another_process_asks_to_stop(monkeypatch):
+    monkeypatch.setenv(stop.PARENT, "1234567")
+    asked = Stop()
+    for thread in threading.enumerate():
+        if thread.name == "parent":
+            thread.join(10)
+    assert asked()
