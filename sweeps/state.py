@@ -17,6 +17,9 @@ from agent.storage.runfolder import RunFolder
 from agent.storage.status import Status
 from sweeps.grid import SEED
 
+GOES_ON = (Status.TODO, Status.UNDER_WAY, Status.INTERRUPTED)
+ENDED = tuple(status for status in Status if status not in (*GOES_ON, Status.DONE))  # unless retried
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -52,15 +55,11 @@ def look(folder: Path) -> tuple[Status, str | None, dict | None]:
         fields = read_run(folder)
     except UserError as error:
         return Status.UNREADABLE, str(error), None
-    if fields is None:
-        return (Status.UNDER_WAY if RunFolder(folder).holder() else Status.TODO), None, None
-    if fields.get("status") in (Status.DONE, Status.FAILED):
-        return Status(fields["status"]), fields.get("error"), fields
-    return (
-        (Status.UNDER_WAY if RunFolder(folder).holder() else Status.INTERRUPTED),
-        fields.get("error"),
-        fields,
-    )
+    status = Status((fields or {}).get("status", Status.TODO))
+    if status in GOES_ON:
+        held, dead = Status.UNDER_WAY, Status.INTERRUPTED if fields else Status.TODO
+        status = held if RunFolder(folder).holder() else dead
+    return status, (fields or {}).get("error"), fields
 
 
 def _identify(overrides: tuple[str, ...]) -> tuple[DictConfig, Identity]:

@@ -66,11 +66,8 @@ def test_a_broken_run_folder_spoils_no_other_run(tmp_path):
     broken.folder.mkdir(parents=True)
     (broken.folder / "run.json").write_text("{")
     code, said, _ = sweep(tmp_path, "run.steps=30", "run.seed=0,1")
-    assert (
-        code == 1
-        and "1 done, 1 failed, 0 done before" in said
-        and "run.json is no valid JSON" in said
-    )
+    assert code == 1 and "1 done, 1 unreadable, 0 done before" in said
+    assert "run.json is no valid JSON" in said
 
 
 def test_ctrl_c_keeps_what_was_trained_and_starts_no_more(tmp_path):
