@@ -7,7 +7,10 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 
 from agent.errors import UserError
+from sweeps.engines.local import Local
 from sweeps.job import Job, Outcome
+
+NAMES = ("local", "basic", "slurm", "slurm_cpu", "ray_cluster")
 
 
 class Engine(Protocol):
@@ -26,12 +29,14 @@ class Engine(Protocol):
 
 
 def chosen(config: DictConfig) -> Engine:
-    """The engine of a configuration's hydra/launcher; UserError for one of Hydra's own."""
-    launcher = config.hydra.launcher
-    if not launcher._target_.startswith(f"{__name__}."):
-        name = config.hydra.runtime.choices["hydra/launcher"]
-        raise UserError(
-            f"hydra/launcher={name} starts no sweeps; "
-            "allowed: local, basic, slurm, slurm_cpu, ray_cluster"
-        )
-    return instantiate(launcher)
+    """The engine of a configuration's hydra/launcher; UserError for one that is not known here.
+
+    Hydra's `basic` is this machine with one run after another.
+    """
+    launcher, settings = config.hydra.launcher, config.run
+    if launcher._target_.startswith(f"{__name__}."):
+        return instantiate(launcher)
+    name = config.hydra.runtime.choices["hydra/launcher"]
+    if name == "basic":
+        return Local(1, settings.threads, settings.device, settings.jobs_per_gpu)
+    raise UserError(f"hydra/launcher={name}: allowed here: {', '.join(NAMES)}")
