@@ -18,7 +18,9 @@ from agent.storage.status import Status
 from sweeps.grid import SEED
 
 GOES_ON = (Status.TODO, Status.UNDER_WAY, Status.INTERRUPTED)
-ENDED = tuple(status for status in Status if status not in (*GOES_ON, Status.DONE))  # unless retried
+ENDED = tuple(
+    status for status in Status if status not in (*GOES_ON, Status.DONE)
+)  # unless retried
 
 
 @dataclass(frozen=True)

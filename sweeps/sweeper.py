@@ -119,9 +119,7 @@ class Sweep:
             engine.check()
         return engine
 
-    def _launch(
-        self, engine: engines.Engine, runs: Sequence[state.Planned]
-    ) -> dict[Path, Outcome]:
+    def _launch(self, engine: engines.Engine, runs: Sequence[state.Planned]) -> dict[Path, Outcome]:
         """Outcomes by folder, each told as it comes."""
         outcomes: dict[Path, Outcome] = {}
         if not runs:

@@ -7,7 +7,9 @@ are queued already. A job that vanished without a result is submitted again.
 import pickle
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ SHARED = ("name", "timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_n
 POLL_SECONDS = 5.0
 SETTLE_SECONDS = 15.0  # for a result to show on a network file system once its job has ended
 GIVEN_UP = ("CANCELLED", "OUT_OF_MEMORY", "DEADLINE")  # submitted again they would end so again
+HINT = "See hydra.launcher.*: partition, account, mem_gb; no GPUs: hydra/launcher=slurm_cpu"
 GONE = queue.Queued("gone", "None")
 
 
@@ -103,16 +106,15 @@ class Slurm:
         try:
             for first in range(arrays):
                 tasks = list(jobs[first::arrays])
-                for job, submitted in zip(tasks, executor.submit_array(tasks), strict=True):
-                    tickets.append(Ticket(job, submitted.job_id))
+                with redirect_stderr(StringIO()):  # submitit says there what it raises
+                    submitted = executor.submit_array(tasks)
+                for job, one in zip(tasks, submitted, strict=True):
+                    tickets.append(Ticket(job, one.job_id))
                     _register(tickets[-1])
         except RuntimeError as error:  # submitit's, with what sbatch said
             queue.cancel(_arrays(tickets))
-            raise UserError(
-                f"Slurm refused the jobs: {queue.last_line(str(error))} (see "
-                "hydra.launcher.partition, account, mem_gb, ...; without GPUs "
-                "hydra/launcher=slurm_cpu)"
-            ) from None
+            said = "; ".join(str(error).replace("sbatch: error: ", "").splitlines())
+            raise UserError(f"Slurm refused the jobs: {said}. {HINT}") from None
         numbers = " ".join(_arrays(tickets))
         print(f"Slurm: {len(tickets)} jobs submitted; to cancel: scancel {numbers}", flush=True)
         return tickets
