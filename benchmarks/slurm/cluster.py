@@ -1,11 +1,11 @@
 """A one-node Slurm on the loopback address, for trials: munged, slurmctld and slurmd with all their
 state in one folder.
 
-python benchmarks/slurm/cluster.py start FOLDER --cpus 2    # then: export SLURM_CONF=FOLDER/slurm.conf
+python benchmarks/slurm/cluster.py start FOLDER --cpus 2    # prints `export SLURM_CONF=...`
 python benchmarks/slurm/cluster.py stop FOLDER
 
 Debian's slurm-wlm brings the programs; started by root. No accounting, no cgroups; preemption by
-partition: jobs of `urgent` take the place of those of `main` (at once) and of `graced` (after 60 s).
+partition: jobs of `urgent` take the place of those of `main`, and after 60 s of those of `graced`.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 
 DAEMONS = ("slurmd", "slurmctld", "munged")  # in the order in which they are ended
-START_SECONDS, END_SECONDS = 30.0, 10.0
+START_SECONDS, CANCEL_SECONDS, END_SECONDS = 30.0, 60.0, 10.0
 CONF = """\
 ClusterName=trial
 SlurmctldHost={host}(127.0.0.1)
@@ -92,7 +92,7 @@ def start(folder: Path, cpus: int, memory: int) -> Path:
             )
         (folder / f"{name}.started").write_text(str(process.pid))
     deadline = time.monotonic() + START_SECONDS
-    while "idle" not in _sinfo(environment):
+    while "idle" not in _told("sinfo", "--noheader", "--format=%T", environment=environment):
         if time.monotonic() > deadline:
             log = folder / "slurmctld.log"
             raise RuntimeError(f"no idle node after {START_SECONDS:.0f} s: {_tail(log)}")
@@ -101,7 +101,15 @@ def start(folder: Path, cpus: int, memory: int) -> Path:
 
 
 def stop(folder: Path) -> None:
-    """End the daemons by their process ids, SIGKILL after ten seconds."""
+    """Cancel what runs, then end the daemons by their process ids, SIGKILL after ten seconds."""
+    environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
+    if "Node" in _told("scontrol", "show", "nodes", environment=environment):
+        subprocess.run(["scancel", f"--user={os.getuid()}"], env=environment)
+        deadline = time.monotonic() + CANCEL_SECONDS
+        while _told("squeue", "--noheader", environment=environment):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(0.5)
     pids = [pid for name in DAEMONS if (pid := _pid(folder / f"{name}.started"))]
     for number in (signal.SIGTERM, signal.SIGKILL):
         for pid in pids:
@@ -127,11 +135,8 @@ def _start_munge(folder: Path) -> None:
     subprocess.run(["munged", "--force", *options], check=True)
 
 
-def _sinfo(environment: dict[str, str]) -> str:
-    done = subprocess.run(
-        ["sinfo", "--noheader", "--format=%T"], env=environment, capture_output=True, text=True
-    )
-    return done.stdout
+def _told(*command: str, environment: dict[str, str]) -> str:
+    return subprocess.run(command, env=environment, capture_output=True, text=True).stdout
 
 
 def _free_port() -> int:
