@@ -58,8 +58,8 @@ class Job:
         """Run the child process and wait for it; never raises for what happens in the child."""
         if self.stop_file.exists():
             return self.outcome(Status.TODO)
-        if holder := RunFolder(self.folder).holder():
-            return self.outcome(Status.UNDER_WAY, holder)
+        if held := self.held():
+            return held
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             code, said = self._child()
@@ -81,6 +81,11 @@ class Job:
     def outcome(self, status: Status, error: str | None = None) -> Outcome:
         """An outcome of this job."""
         return Outcome(self.name, self.folder, status, error)
+
+    def held(self) -> Outcome | None:
+        """The outcome of a job whose run another process trains; None where none does."""
+        holder = RunFolder(self.folder).holder()
+        return self.outcome(Status.UNDER_WAY, holder) if holder else None
 
     def found(self) -> Outcome:
         """What the run's files say, for a job that did not come back."""

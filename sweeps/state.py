@@ -57,11 +57,12 @@ def look(folder: Path) -> tuple[Status, str | None, dict | None]:
         fields = read_run(folder)
     except UserError as error:
         return Status.UNREADABLE, str(error), None
-    status = Status((fields or {}).get("status", Status.TODO))
-    if status in GOES_ON:
-        held, dead = Status.UNDER_WAY, Status.INTERRUPTED if fields else Status.TODO
-        status = held if RunFolder(folder).holder() else dead
-    return status, (fields or {}).get("error"), fields
+    status, error = (fields or {}).get("status"), (fields or {}).get("error")
+    if status in (Status.DONE, *ENDED):
+        return Status(status), error, fields
+    if RunFolder(folder).holder():
+        return Status.UNDER_WAY, error, fields
+    return (Status.TODO if fields is None else Status.INTERRUPTED), error, fields
 
 
 def _identify(overrides: tuple[str, ...]) -> tuple[DictConfig, Identity]:

@@ -75,15 +75,18 @@ class Slurm:
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         """Yield outcomes as jobs end; when closed before, cancel what is left."""
         known = queue.queue() or {}
-        tickets = []
+        tickets, rest = [], []
         for job in jobs:
             number = _registered(job)
             if known.get(number, GONE).lives:
                 tickets.append(Ticket(job, number, is_ours=False))
+            elif held := job.held():
+                yield held
+            else:
+                rest.append(job)
         if tickets:
             print(f"Slurm has {len(tickets)} of the jobs already", flush=True)
-        had = {ticket.job.folder for ticket in tickets}
-        tickets += self._submit([job for job in jobs if job.folder not in had])
+        tickets += self._submit(rest)
         if self.submit_only:
             yield from _as_submitted(tickets)
             return

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from agent.errors import UserError
+from agent.storage.runfolder import RunFolder
 from agent.storage.status import Status
 from sweeps.engines import queue, slurm
 from sweeps.job import Job
@@ -153,6 +154,12 @@ def test_the_same_command_finds_the_jobs_that_are_queued(cluster, jobs, engine):
     cluster.turns += [lambda: cluster.end("2", jobs[2].outcome(Status.DONE))]
     assert len(list(engine().run(jobs[:3]))) == 3
     assert cluster.state["arrays"] == [[2, 2], [1, 1]]
+
+
+def test_a_run_that_a_process_elsewhere_holds_costs_no_job(cluster, jobs, engine):
+    with RunFolder(jobs[0].folder).claim():
+        (outcome,) = engine().run(jobs[:1])
+    assert outcome.status == "under way" and cluster.state["arrays"] == []
 
 
 def test_submitting_is_all_where_that_is_asked_for(cluster, jobs, engine):
