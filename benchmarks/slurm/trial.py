@@ -154,7 +154,7 @@ def job_lost(folder: Path) -> Sweep:
     sweep = Sweep(folder, *SHORT, *TWO)
     sweep.until_trained()
     slurm("scancel", "--signal=USR1", jobs("RUNNING")[0])  # kills submitit's process
-    sweep.until("submitted again|is under way|under way: host")
+    sweep.until("submitted again|under way: host")
     return sweep
 
 

@@ -4,39 +4,21 @@ A run's job is written in its folder, so that a sweep that is started again wait
 are queued already. A job that vanished without a result is submitted again.
 """
 
-import pickle
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr
-from dataclasses import dataclass
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 from agent.errors import UserError
-from agent.storage.status import Status
 from sweeps.engines import queue
+from sweeps.engines import tickets as of_slurm
+from sweeps.engines.tickets import GONE, Ticket
 from sweeps.job import Job, Outcome
-from sweeps.state import ENDED
 
-REGISTER = "slurm_job"  # file in a run's folder: its job's id
 SHARED = ("name", "timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node")
 POLL_SECONDS = 5.0
-SETTLE_SECONDS = 15.0  # for a result to show on a network file system once its job has ended
-GIVEN_UP = ("CANCELLED", "OUT_OF_MEMORY", "DEADLINE")  # submitted again they would end so again
 HINT = "See hydra.launcher.*: partition, account, mem_gb; no GPUs: hydra/launcher=slurm_cpu"
-GONE = queue.Queued("gone", "None")
-
-
-@dataclass
-class Ticket:
-    """A job that Slurm has."""
-
-    job: Job
-    number: str
-    is_ours: bool = True  # rather than submitted by another sweep, whose stop file it obeys
-    times_lost: int = 0
-    ended: float | None = None  # when it was first seen to have ended without a result
 
 
 class Slurm:
@@ -77,7 +59,7 @@ class Slurm:
         known = queue.queue() or {}
         tickets, rest = [], []
         for job in jobs:
-            number = _registered(job)
+            number = of_slurm.registered(job)
             if known.get(number, GONE).lives:
                 tickets.append(Ticket(job, number, is_ours=False))
             elif held := job.held():
@@ -88,7 +70,7 @@ class Slurm:
             print(f"Slurm has {len(tickets)} of the jobs already", flush=True)
         tickets += self._submit(rest)
         if self.submit_only:
-            yield from _as_submitted(tickets)
+            yield from of_slurm.as_submitted(tickets)
             return
         try:
             yield from self._collect(tickets)
@@ -113,12 +95,12 @@ class Slurm:
                     submitted = executor.submit_array(tasks)
                 for job, one in zip(tasks, submitted, strict=True):
                     tickets.append(Ticket(job, one.job_id))
-                    _register(tickets[-1])
+                    tickets[-1].register()
         except RuntimeError as error:  # submitit's, with what sbatch said
-            queue.cancel(_arrays(tickets))
+            queue.cancel(of_slurm.arrays(tickets))
             said = "; ".join(str(error).replace("sbatch: error: ", "").splitlines())
             raise UserError(f"Slurm refused the jobs: {said}. {HINT}") from None
-        numbers = " ".join(_arrays(tickets))
+        numbers = " ".join(of_slurm.arrays(tickets))
         print(f"Slurm: {len(tickets)} jobs submitted; to cancel: scancel {numbers}", flush=True)
         return tickets
 
@@ -147,110 +129,27 @@ class Slurm:
         while tickets:
             known = queue.queue()
             for ticket in list(tickets):
-                if (outcome := _ended(ticket, known, self.folder)) is None:
+                if (outcome := ticket.outcome(known, self.folder)) is None:
                     continue
                 tickets.remove(ticket)
-                if _may_be_repeated(outcome, ticket, known, self.max_lost):
-                    print(f"{outcome}; submitted again", flush=True)
-                    tickets += self._again(ticket)
+                again = ticket.is_repeated(outcome, known, self.max_lost) and self._again(ticket)
+                if again:
+                    print(f"{outcome}; submitted again as {again.number}", flush=True)
+                    tickets.append(again)
                 else:
                     yield outcome
             if not stopping and any(ticket.job.stop_file.exists() for ticket in tickets):
                 stopping = True
-                _cancel_what_waits(tickets, known or {})
+                of_slurm.cancel_what_waits(tickets, known or {})
             elif tickets:
-                said = _tell(tickets, known, said)
+                said = of_slurm.tell_why_they_wait(tickets, known, said)
                 time.sleep(POLL_SECONDS)
 
-    def _again(self, ticket: Ticket) -> list[Ticket]:
-        (again,) = self._submit([ticket.job])
+    def _again(self, ticket: Ticket) -> Ticket | None:
+        try:
+            (again,) = self._submit([ticket.job])
+        except UserError as error:
+            print(error, flush=True)
+            return None
         again.times_lost = ticket.times_lost + 1
-        return [again]
-
-
-def _ended(ticket: Ticket, known: dict[str, queue.Queued] | None, folder: str) -> Outcome | None:
-    """The outcome of a job that has ended; None while it lives, and for as long as its result may
-    be on its way."""
-    file = _result_file(folder, ticket.number)
-    if file.exists():
-        kind, value = pickle.loads(file.read_bytes())
-        return value if kind == "success" else _lost(ticket, queue.last_line(value))
-    if known is None:
-        return None
-    state = known.get(ticket.number, GONE)
-    if state.lives:
-        ticket.ended = None
-        return None
-    ticket.ended = ticket.ended or time.monotonic()
-    if state.state != "CANCELLED" and time.monotonic() - ticket.ended < SETTLE_SECONDS:
-        return None
-    return _lost(ticket, state.state)
-
-
-def _lost(ticket: Ticket, why: str) -> Outcome:
-    found = ticket.job.found()
-    if found.status in (Status.DONE, *ENDED):
-        return found
-    return ticket.job.outcome(found.status, f"Slurm job {ticket.number}: {why}")
-
-
-def _may_be_repeated(
-    outcome: Outcome, ticket: Ticket, known: dict[str, queue.Queued] | None, limit: int
-) -> bool:
-    """Whether a job vanished that nobody cancelled or keeps."""
-    state = (known or {}).get(ticket.number, GONE).state
-    return (
-        ticket.ended is not None
-        and outcome.status in (Status.TODO, Status.INTERRUPTED)
-        and state not in GIVEN_UP
-        and ticket.times_lost < limit
-        and not ticket.job.stop_file.exists()
-    )
-
-
-def _cancel_what_waits(tickets: Sequence[Ticket], known: dict[str, queue.Queued]) -> None:
-    """Jobs that run stop by their stop file; one that another sweep submitted has none of ours."""
-    queue.cancel(
-        ticket.number
-        for ticket in tickets
-        if not ticket.is_ours or known.get(ticket.number, GONE).state == "PENDING"
-    )
-
-
-def _tell(tickets: Sequence[Ticket], known: dict[str, queue.Queued] | None, said: str) -> str:
-    """Print why jobs may wait for ever, where that has changed."""
-    numbers = {ticket.number for ticket in tickets}
-    ours = {number: state for number, state in (known or {}).items() if number in numbers}
-    told = "Slurm does not answer" if known is None else queue.waits(ours)
-    if told and told != said:
-        print(f"waiting: {told}", flush=True)
-    return told
-
-
-def _as_submitted(tickets: Sequence[Ticket]) -> Iterator[Outcome]:
-    known = queue.queue() or {}
-    for ticket in tickets:
-        state = known.get(ticket.number, "submitted")
-        yield ticket.job.outcome(ticket.job.found().status, f"Slurm job {ticket.number}: {state}")
-
-
-def _arrays(tickets: Sequence[Ticket]) -> list[str]:
-    return list(dict.fromkeys(ticket.number.partition("_")[0] for ticket in tickets))
-
-
-def _register(ticket: Ticket) -> None:
-    ticket.job.folder.mkdir(parents=True, exist_ok=True)
-    (ticket.job.folder / REGISTER).write_text(ticket.number)
-
-
-def _registered(job: Job) -> str:
-    try:
-        return (job.folder / REGISTER).read_text().strip()
-    except FileNotFoundError:
-        return ""
-
-
-def _result_file(folder: str, number: str) -> Path:
-    from submitit.core.utils import JobPaths
-
-    return JobPaths(folder, job_id=number, task_id=0).result_pickle
+        return again

@@ -11,7 +11,7 @@ import pytest
 from agent.errors import UserError
 from agent.storage.runfolder import RunFolder
 from agent.storage.status import Status
-from sweeps.engines import queue, slurm
+from sweeps.engines import queue, slurm, tickets
 from sweeps.job import Job
 
 pytest.importorskip("submitit", reason="the Slurm engine needs submitit")
@@ -42,7 +42,7 @@ class Cluster:
         self.set(jobs={**self.state["jobs"], number: [state, reason]})
 
     def end(self, number, value, kind="success"):
-        file = slurm._result_file(self.folder, number)
+        file = tickets.result_file(self.folder, number)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(pickle.dumps((kind, value)))
 
@@ -60,7 +60,7 @@ def cluster(tmp_path, monkeypatch):
         (commands / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_SLURM", str(tmp_path / "state.json"))
-    monkeypatch.setattr(slurm, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(tickets, "SETTLE_SECONDS", 0.0)
     cluster = Cluster(tmp_path / "state.json", str(tmp_path / "submitit" / "%j"))
     monkeypatch.setattr(slurm.time, "sleep", cluster.sleep)
     return cluster
@@ -91,7 +91,7 @@ def test_arrays_are_as_large_as_slurm_takes_and_share_the_places(cluster, jobs, 
     numbers = [ticket.number for ticket in engine()._submit(jobs)]
     assert cluster.state["arrays"] == [[3, 2], [3, 2], [2, 2]]
     assert sorted(numbers) == sorted(cluster.states)
-    first = {job.name: (job.folder / slurm.REGISTER).read_text() for job in jobs[:3]}
+    first = {job.name: (job.folder / tickets.REGISTER).read_text() for job in jobs[:3]}
     assert first == {"a": "1_0", "b": "2_0", "c": "3_0"}, "the first jobs go first"
     assert "scancel 1 2 3" in capsys.readouterr().out
 
@@ -100,7 +100,7 @@ def test_what_slurm_refuses_is_said_in_its_words(cluster, jobs, engine):
     cluster.set(refuse="Requested node configuration is not available")
     with pytest.raises(UserError, match="Requested node configuration .*slurm_cpu"):
         list(engine().run(jobs))
-    assert not (jobs[0].folder / slurm.REGISTER).exists()
+    assert not (jobs[0].folder / tickets.REGISTER).exists()
 
 
 def test_each_job_is_collected_by_itself_and_a_lost_one_starts_again(cluster, jobs, engine, capsys):
@@ -115,7 +115,7 @@ def test_each_job_is_collected_by_itself_and_a_lost_one_starts_again(cluster, jo
     cluster.turns = [lambda: cluster.move("1_0", "RUNNING"), first, lambda: None, second]
     outcomes = {outcome.name: outcome for outcome in engine().run(jobs[:2])}
     assert {outcome.status for outcome in outcomes.values()} == {"done"} and len(outcomes) == 2
-    assert "Slurm job 1_0: FAILED; submitted again" in capsys.readouterr().out
+    assert "Slurm job 1_0: FAILED; submitted again as 2" in capsys.readouterr().out
 
 
 def test_a_job_that_is_lost_again_and_again_is_given_up(cluster, jobs, engine):
@@ -124,8 +124,18 @@ def test_a_job_that_is_lost_again_and_again_is_given_up(cluster, jobs, engine):
     assert outcome.status == "not started" and outcome.error == "Slurm job 2: NODE_FAIL"
 
 
+def test_a_lost_job_that_slurm_refuses_now_hides_no_other(cluster, jobs, engine):
+    def lose():
+        cluster.move("1_0", "NODE_FAIL")
+        cluster.set(refuse="Partition is down")
+
+    cluster.turns = [lose, lambda: cluster.end("1_1", jobs[1].outcome(Status.DONE))]
+    outcomes = {outcome.name: outcome.status for outcome in engine().run(jobs[:2])}
+    assert outcomes == {"a": "not started", "b": "done"}
+
+
 def test_a_job_that_a_user_cancels_is_not_submitted_again(cluster, jobs, engine, monkeypatch):
-    monkeypatch.setattr(slurm, "SETTLE_SECONDS", 1e9)
+    monkeypatch.setattr(tickets, "SETTLE_SECONDS", 1e9)
     cluster.turns = [lambda: cluster.move("1", "CANCELLED")]
     (outcome,) = engine().run(jobs[:1])
     assert outcome.status == "not started" and outcome.error == "Slurm job 1: CANCELLED"
