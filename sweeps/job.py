@@ -99,12 +99,13 @@ class Job:
             pin = stack.enter_context(parallel.pinned(self.gpus, self.gpu_places))
             output = stack.enter_context(open(log, "ab"))
             start = output.tell()
+            given = {**parallel.slurm_environment(), **self.environment, **pin}
             child = subprocess.Popen(
                 [sys.executable, str(PROGRAM), *self.overrides],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **self.environment, **pin, PARENT: str(os.getpid())},
+                env={**os.environ, **given, PARENT: str(os.getpid())},
             )
             try:
                 code = self._wait(child)

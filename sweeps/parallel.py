@@ -81,6 +81,13 @@ def thread_environment(threads: int) -> dict[str, str]:
     return {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
 
 
+def slurm_environment() -> dict[str, str]:
+    """The environment of a process with as many threads as Slurm gave cores to this job; empty
+    elsewhere and where the user says how many."""
+    given = _number("SLURM_CPUS_PER_TASK")
+    return thread_environment(given) if given and threads_wanted(None) is None else {}
+
+
 @contextmanager
 def pinned(
     devices: Sequence[str], jobs_per_gpu: int, places: Path | None = None

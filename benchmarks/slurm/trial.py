@@ -181,7 +181,7 @@ def node_down(folder: Path) -> Sweep:
     sweep = Sweep(folder, *SHORT, *TWO)
     sweep.until_trained()
     node(state="down", reason="trial")
-    time.sleep(10)
+    time.sleep(45)  # longer than KillWait: what ran there is gone
     node(state="resume")
     return sweep
 

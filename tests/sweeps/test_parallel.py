@@ -125,3 +125,15 @@ def test_slurm_may_give_fewer_cores_than_the_machine_has(monkeypatch, given, cor
     if given:
         monkeypatch.setenv("SLURM_CPUS_PER_TASK", given)
     assert parallel.cores() == (cores or all_cores)
+
+
+@pytest.mark.parametrize(("wanted", "threads"), [(None, "3"), ("1", "1")])
+def test_a_slurm_job_has_as_many_threads_as_cores(tmp_path, monkeypatch, wanted, threads):
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if wanted:
+        monkeypatch.setenv("OMP_NUM_THREADS", wanted)
+    monkeypatch.setattr(job, "PROGRAM", tmp_path / "show.py")
+    job.PROGRAM.write_text("import os; print(os.environ['OMP_NUM_THREADS'])")
+    assert Job("a", tmp_path, (), tmp_path / "stop")().status == "done"
+    assert (tmp_path / "log.txt").read_text() == f"{threads}\n"
