@@ -191,6 +191,15 @@ def test_a_stopped_sweep_cancels_what_waits_and_waits_for_what_runs(cluster, job
     assert outcomes == {"a": "interrupted", "b": "not started"}
 
 
+def test_jobs_of_another_sweep_are_cancelled_on_a_stop(cluster, jobs, engine):
+    """They obey that sweep's stop file; SIGTERM lets them write their checkpoints too."""
+    engine()._submit(jobs[:1])
+    cluster.move("1", "RUNNING")
+    cluster.turns = [jobs[0].stop_file.touch]
+    (outcome,) = engine().run(jobs[:1])
+    assert cluster.states == {"1": "CANCELLED"} and "CANCELLED" in outcome.error
+
+
 def test_a_sweep_that_ends_at_once_leaves_nothing_queued(cluster, jobs, engine):
     running = engine().run(jobs[:3])
     cluster.turns = [lambda: cluster.end("1_0", jobs[0].outcome(Status.DONE))]
