@@ -36,17 +36,23 @@ class Ticket:
 
     def outcome(self, known: Known | None, folder: str) -> Outcome | None:
         """What came of the job; None while it lives, and for as long as its result may be on its
-        way. `known` is the queue, None where Slurm does not answer."""
+        way. `known` is the queue, None where Slurm does not answer.
+
+        An error is no end while the job lives: submitit's `scontrol requeue` is killed at times by
+        the very end of the job that it asked for.
+        """
         file = result_file(folder, self.number)
-        if file.exists():
-            kind, value = pickle.loads(file.read_bytes())
-            return value if kind == "success" else self._lost(queue.last_line(value))
+        kind, value = pickle.loads(file.read_bytes()) if file.exists() else (None, "")
+        if kind == "success":
+            return value
         if known is None:
             return None
         now = known.get(self.number, GONE)
         if now.lives:
             self.ended = None
             return None
+        if kind == "error":
+            return self._lost(queue.last_line(value))
         self.ended = self.ended or time.monotonic()
         if now.state != "CANCELLED" and time.monotonic() - self.ended < SETTLE_SECONDS:
             return None

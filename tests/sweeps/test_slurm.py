@@ -153,8 +153,16 @@ def test_a_run_that_is_done_is_done_whatever_became_of_its_job(cluster, jobs, en
 def test_what_submitit_says_of_a_job_is_told(cluster, jobs, engine):
     trace = "Traceback\nUncompletedJobError: Job not requeued because: timed-out too many times."
     cluster.turns = [lambda: cluster.end("1", trace, "error")]
+    cluster.turns += [lambda: cluster.move("1", "FAILED")]
     (outcome,) = engine().run(jobs[:1])
     assert outcome.status == "not started" and "timed-out too many times" in outcome.error
+
+
+def test_an_error_of_a_job_that_slurm_puts_back_is_no_end(cluster, jobs, engine):
+    trace = "Command '['scontrol', 'requeue', '1']' died with <Signals.SIGTERM: 15>."
+    cluster.turns = [lambda: cluster.end("1", trace, "error"), lambda: None]
+    cluster.turns += [lambda: cluster.end("1", jobs[0].outcome(Status.DONE))]
+    assert [outcome.status for outcome in engine().run(jobs[:1])] == ["done"]
 
 
 def test_the_same_command_finds_the_jobs_that_are_queued(cluster, jobs, engine):
