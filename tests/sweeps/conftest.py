@@ -28,6 +28,8 @@ class Server:
                 "WANDB_DATA_DIR": str(folder),
                 "WANDB_DIR": str(folder),
             },
+            "WANDB__FILE_STREAM_TRANSMIT_INTERVAL": "1",  # a kill finds the first records sent
+            "WANDB__TRANSACTION_LOG_FLUSH_INTERVAL": "0.5",
             "OMP_NUM_THREADS": "1",
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
@@ -41,6 +43,14 @@ class Server:
     def runs(self) -> list[dict]:
         runs = self.state["runs"]
         return list(runs.values()) if isinstance(runs, dict) else runs
+
+    def run(self, folder: Path) -> dict:
+        """What W&B shows of the run in a folder."""
+        name = json.loads((folder / "run.json").read_text())["wandb_id"]
+        run = next(run for run in self.runs if run["name"] == name)
+        of_run = f"{run['entity']}/{run['project']}/{name}/"
+        files = (file.removeprefix(of_run) for file in self.state["files"] if of_run in file)
+        return {**run, "files": set(files)}
 
 
 @pytest.fixture(scope="session")
