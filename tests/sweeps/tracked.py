@@ -9,6 +9,7 @@ import sys
 import time
 
 import numpy as np
+from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from PIL import Image
 
@@ -58,7 +59,8 @@ def main(folder: str, options: str, resumed: int, last: int, end: str, sent: int
     record.update(status="under way", **FIELDS)
     name, *settings = options.split()
     tracker = OmegaConf.load(f"conf/tracker/{name}.yaml")
-    add_tracker(OmegaConf.merge(tracker, OmegaConf.from_dotlist(settings)), record)
+    tracker = OmegaConf.merge(tracker, OmegaConf.from_dotlist(settings))
+    add_tracker(instantiate(tracker, _partial_=True), name, record)
     record.truncate(resumed)
     for step in range(resumed + 1, last + 1):
         record_step(record, step)

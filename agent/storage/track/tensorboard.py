@@ -8,13 +8,12 @@ from typing import Any
 from PIL import Image
 
 from agent.errors import UserError
-from agent.storage.record import AXES, Record
+from agent.storage.record import AXES, IDENTITY, Record
 from agent.storage.status import Status
 from agent.storage.track.evaluation import Evaluation
 from agent.storage.track.history import replay
 
 EVENT_FILES = "events.out.tfevents.*"
-NAMES = ("suite", "task", "arm", "seed", "digest")
 
 
 class TensorBoard:
@@ -81,7 +80,7 @@ class TensorBoard:
     def _add_hparams(self) -> None:
         from torch.utils.tensorboard.summary import hparams
 
-        named = {name: self._fields[name] for name in NAMES}
+        named = {name: self._fields[name] for name in IDENTITY}
         metrics = {f"final/{name}": value for name, value in self._final.items()}
         for summary in hparams({**named, **self._fields["choices"]}, metrics):
             self._writer.file_writer.add_summary(summary)
