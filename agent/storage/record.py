@@ -123,6 +123,10 @@ class Record:
         for _, late, file in self.pictures():
             if late > step:
                 file.unlink()
+        self.show()
+
+    def show(self) -> None:
+        """Show the trackers all records."""
         self._tell("rewind", self)
 
     def add_tracker(self, tracker: Tracker) -> None:

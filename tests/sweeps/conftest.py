@@ -1,5 +1,6 @@
 """A stand-in for the W&B server, where the shared tools are at hand."""
 
+import base64
 import json
 import os
 import socket
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 STANDIN = Path(__file__).parents[3] / "shared" / "tools" / "wandb_standin.py"
+SERVE = Path(__file__).with_name("standin.py")
 KEY = "0123456789" * 4
 
 
@@ -44,6 +46,14 @@ class Server:
         runs = self.state["runs"]
         return list(runs.values()) if isinstance(runs, dict) else runs
 
+    def stop(self, run: dict) -> None:
+        """Ask a run to stop, as W&B's page does."""
+        name = base64.b64encode(f"Run:v1:{run['name']}:{run['project']}:{run['entity']}".encode())
+        query = "mutation Stop($id: ID!) { stopRun(input: {id: $id}) { success } }"
+        body = {"query": query, "variables": {"id": name.decode()}}
+        request = urllib.request.Request(f"{self.url}/graphql", json.dumps(body).encode())
+        urllib.request.urlopen(request, timeout=10).close()
+
     def run(self, folder: Path) -> dict:
         """What W&B shows of the run in a folder."""
         name = json.loads((folder / "run.json").read_text())["wandb_id"]
@@ -64,7 +74,7 @@ def wandb_server(tmp_path_factory):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, str(STANDIN), str(port), str(folder / "server.log")]
+        [sys.executable, str(SERVE), str(STANDIN), str(port), str(folder / "server.log")]
     )
     server = Server(port, folder)
     for _ in range(100):

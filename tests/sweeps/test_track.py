@@ -128,6 +128,19 @@ def test_the_last_index_of_a_torn_log_is_that_of_its_last_whole_record(track, tm
     assert offline.last_index(log) == -1
 
 
+def test_an_interrupted_run_asks_to_be_handed_out_again(wandb_server, track, tmp_path):
+    track("wandb", 0, 3, "interrupted")
+    assert wandb_server.run(tmp_path)["preempting"]
+
+
+def test_an_early_stop_by_the_server_is_an_end(wandb_server, track, tmp_path):
+    track("wandb", 0, 2, "done")
+    wandb_server.stop(wandb_server.run(tmp_path))
+    track("wandb", 2, 3, "interrupted")
+    shown = wandb_server.run(tmp_path)
+    assert shown["state"] == "finished" and "preempting" not in shown
+
+
 def test_an_unknown_mode_is_bad_input(track):
     done = track("wandb mode=sometimes", 0, 1, "done")
     said = "UserError: tracker.mode=sometimes: allowed: online, offline, disabled"

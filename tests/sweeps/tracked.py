@@ -5,6 +5,7 @@ itself where END is `kill`; steps up to SENT are recorded, and given time to be 
 """
 
 import os
+import signal
 import sys
 import time
 
@@ -55,6 +56,7 @@ def picture(record: Record, name: str, step: int, suffix: str) -> None:
 
 
 def main(folder: str, options: str, resumed: int, last: int, end: str, sent: int) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a run would go on to its next checkpoint
     record = Record(folder)
     record.update(status="under way", **FIELDS)
     name, *settings = options.split()

@@ -128,6 +128,8 @@ class Wandb:
         try:
             run = self._wandb.init(**given, mode=mode, settings=settings)
         except Exception as error:
+            if self._record.fields["status"] != Status.UNDER_WAY:
+                raise
             first = f"{type(error).__name__}: {error}".splitlines()[0]
             print(f"tracker=wandb goes on offline: {first}", file=sys.stderr)
             self._wandb.teardown()  # the failed start keeps the id
