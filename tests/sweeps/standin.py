@@ -8,7 +8,7 @@ import sys
 
 
 def load(path: str):
-    """The stand-in as a module, which remembers the runs that asked to be handed out again."""
+    """The stand-in as a module that also keeps who asked to be handed out again, and artifacts."""
     spec = importlib.util.spec_from_file_location("wandb_standin", path)
     standin = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(standin)
@@ -21,7 +21,43 @@ def load(path: str):
         return answer
 
     standin.stream = remembering
+    standin.ROOT.update(artifacts(standin))
     return standin
+
+
+def artifacts(standin) -> dict:
+    """The mutations by which a client logs an artifact; its files are `artifacts/NAME/FILE`."""
+    names = {}
+
+    def upload(artifact: str, name: str) -> dict:
+        address = f"{standin.BASE}/storage/artifacts/{names[artifact]}/files/{name}"
+        return {"id": name, "uploadUrl": address, "uploadHeaders": []}
+
+    def create(input):
+        artifact = str(len(names))
+        names[artifact] = input["artifactCollectionName"]
+        sequence = {"id": artifact, "latestArtifact": None}
+        return {"artifact": {"id": artifact, "state": "PENDING", "artifactSequence": sequence}}
+
+    def manifest(input):
+        artifact = input.get("artifactID") or input["artifactManifestID"]
+        return {"artifactManifest": {"id": artifact, "file": upload(artifact, "manifest.json")}}
+
+    def files(input):
+        wanted = input["artifactFiles"]
+        nodes = [
+            {**upload(file["artifactID"], file["name"]), "artifact": {"id": file["artifactID"]}}
+            for file in wanted
+        ]
+        return {"files": {"edges": [{"node": node} for node in nodes]}}
+
+    return {
+        "createArtifact": create,
+        "createArtifactManifest": manifest,
+        "updateArtifactManifest": manifest,
+        "createArtifactFiles": files,
+        "commitArtifact": lambda input: {"artifact": {"id": input["artifactID"]}},
+    }
 
 
 if __name__ == "__main__":

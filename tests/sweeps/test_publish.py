@@ -46,7 +46,9 @@ def test_a_finished_run_is_sent_to_wandb_once(wandb_server, runs):
     assert "wandb_id" not in json.loads((runs / "second" / "run.json").read_text())
 
 
-def test_without_a_server_nothing_is_written_and_the_first_failure_is_said(runs, capsys, monkeypatch):
+def test_without_a_server_nothing_is_written_and_the_first_failure_is_said(
+    runs, capsys, monkeypatch
+):
     monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
     assert publish.main([str(runs), "tracker.timeout=1"]) == 1

@@ -141,6 +141,15 @@ def test_an_early_stop_by_the_server_is_an_end(wandb_server, track, tmp_path):
     assert shown["state"] == "finished" and "preempting" not in shown
 
 
+def test_the_last_checkpoint_and_the_scores_are_kept_where_asked(wandb_server, track, tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"weights")
+    track("wandb artifacts=true", 0, 3, "done")
+    kept = f"artifacts/run-{wandb_server.run(tmp_path)['name']}/files/"
+    names = {file.removeprefix(kept) for file in wandb_server.state["files"] if kept in file}
+    assert {"checkpoint.pt", "scores.csv"} <= names
+    assert wandb_server.run(tmp_path)["state"] == "finished"
+
+
 def test_an_unknown_mode_is_bad_input(track):
     done = track("wandb mode=sometimes", 0, 1, "done")
     said = "UserError: tracker.mode=sometimes: allowed: online, offline, disabled"
