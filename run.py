@@ -92,7 +92,7 @@ def _check(cfg: DictConfig) -> None:
 
     hydra_config = HydraConfig.get()
     build.check(cfg, hydra_config.runtime.choices, hydra_config.overrides.task)
-    build.environment(cfg).close()
+    build.check_environment(cfg)
 
 
 def _claimed(
