@@ -215,6 +215,19 @@ def test_the_workspace_shows_what_runs_log(wandb_server):
     assert "| change | verdict |" in text and text.count('"arm.value"') > 5
 
 
+def test_no_panel_averages_raw_returns_over_tasks():
+    pytest.importorskip("wandb_workspaces")
+    built = json.loads(dashboard.as_json(dashboard.workspace("me", "mine")))
+    sections = built["spec"]["section"]["panelBankConfig"]["sections"]
+    panels = [panel["config"] for section in sections for panel in section["panels"]]
+    shown = [(panel.get("metrics") or [], panel.get("groupBy")) for panel in panels]
+    assert (["eval/score"], "arm.value") in shown
+    for metric in ("eval/return", "train/return", "metrics/target"):
+        assert {group for metrics, group in shown if metric in metrics} == {None}
+    grouping = built["spec"]["section"]["runSets"][0]["grouping"]
+    assert [key["name"] for key in grouping] == ["task_name.value", "arm.value"]
+
+
 def test_the_workspace_is_saved(wandb_server):
     pytest.importorskip("wandb_workspaces")
     command = [sys.executable, "-m", "sweeps.dashboard", "--entity", "local", "--project", "shown"]
