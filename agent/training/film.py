@@ -11,7 +11,7 @@ from agent.errors import UserError
 from agent.training.watched import Episode
 
 FPS = 15
-SMALLEST, LARGEST = 192, 384  # pixels of a picture's height, which is enlarged or reduced
+SMALLEST, LARGEST = 192, 256  # pixels of a picture's height, which is enlarged or reduced
 MARGIN, LINE, CURVE = 8, 14, 48  # pixels
 PAPER, INK, PALE, MARK = "white", "black", "#b0b0b0", "#d62728"
 
@@ -27,8 +27,10 @@ def frames(episode: Episode) -> Iterator[Image.Image]:
     for step, return_so_far in enumerate(episode.returns):
         frame = Image.new("RGB", size, PAPER)
         draw = ImageDraw.Draw(frame)
-        captions = ("observed", _looked(episode.ages[step]))
-        for column, (pictures, caption) in enumerate(zip(columns, captions, strict=False)):
+        captions = ["drawn by the environment"]
+        if episode.imagined is not None:
+            captions = ["observed", _looked(episode.ages[step])]
+        for column, (pictures, caption) in enumerate(zip(columns, captions, strict=True)):
             left = MARGIN + column * (width + MARGIN)
             draw.text((left, MARGIN // 2), caption, INK)
             frame.paste(_panel(pictures[step]), (left, pictures_at))

@@ -68,7 +68,7 @@ def test_vectors_are_watched_in_the_environments_own_picture(configure, tmp_path
     cfg = configure("run.steps=20", "run.eval_episodes=1")
     record = trained(cfg, tmp_path)
     assert watch.main([str(record.path), "--out", str(tmp_path / "a.gif"), "--steps", "3"]) == 0
-    assert frames(tmp_path / "a.gif") == (3, (592, 492))
+    assert frames(tmp_path / "a.gif") == (3, (400, 364))
 
 
 def test_the_episode_is_the_one_that_an_evaluation_scores(configure):
