@@ -173,21 +173,21 @@ class Wandb:
         between."""
         if self._run.offline or sha256(file.read_bytes()).hexdigest()[:HASH_DIGITS] in self._files:
             return
-        for row in self._shown.scan_history(min_step=place, max_step=place + 1):
+        for row in self._before.scan_history(min_step=place, max_step=place + 1):
             copy = Path(self._run.dir) / row[key]["path"]
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, copy)
             self._run.save(copy, base_path=self._run.dir, policy="now", glob=False)
 
     @cached_property
-    def _shown(self):
+    def _before(self):
         """The run as W&B showed it when it went on."""
         return self._wandb.Api().run(self._run.path)
 
     @cached_property
     def _files(self) -> str:
         """Names of the files that W&B had when the run went on."""
-        return " ".join(file.name for file in self._shown.files())
+        return " ".join(file.name for file in self._before.files())
 
     def _log_artifact(self) -> None:
         artifact = self._wandb.Artifact(f"run-{self._run.id}", type="run")
@@ -206,7 +206,10 @@ class Wandb:
         if self._was_stopped or self._run.offline:
             return self._was_stopped
         run = {"entity": self._run.entity, "project": self._run.project, "run": self._run.id}
-        answer = self._wandb.Api()._service_api.execute_graphql(STOPPED, variables=run)
+        try:
+            answer = self._wandb.Api()._service_api.execute_graphql(STOPPED, variables=run)
+        except Exception:  # without an answer the run finishes all the same
+            return False
         return any(answer["project"]["run"].values())
 
 
