@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent import build
+from agent.checked import check_number
 from agent.errors import UserError
 from agent.storage import checkpoint
 from agent.storage.record import IDENTITY, read_run
@@ -46,6 +47,8 @@ def watch(run: Path, out: Path | None, seed: int, steps: int, on: str) -> Path:
     Raises UserError for a folder that is no run's or has no checkpoint, and for an environment
     without a picture.
     """
+    check_number("--seed", seed, 0, whole=True)
+    check_number("--steps", steps, 1, whole=True)
     file = out or run / f"watch{film.suffix()}"
     film.check(file)
     fields = read_run(run)

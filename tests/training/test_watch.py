@@ -142,11 +142,14 @@ def test_a_run_that_cannot_be_watched_is_refused_before_it_starts(configure, mon
         (["run.json", "checkpoint.pt"], "a.gif", "no undamaged checkpoint in {run}"),
         ([], "a.avi", "a.avi: allowed: a name that ends in .gif or .mp4"),
         ([], "nowhere/a.gif", "no folder {run}/nowhere"),
+        ([], "a.gif --steps 0", "--steps=0 must be a whole number of at least 1"),
+        ([], "a.gif --seed -1", "--seed=-1 must be a whole number of at least 0"),
     ],
 )
 def test_what_cannot_be_watched_is_said_in_one_line(tmp_path, capsys, made, out, said):
     for name in made:
         (tmp_path / name).write_text("{}")
-    assert watch.main([str(tmp_path), "--out", str(tmp_path / out)]) == 2
+    name, *more = out.split()
+    assert watch.main([str(tmp_path), "--out", str(tmp_path / name), *more]) == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("error: ") and said.format(run=tmp_path) in last
