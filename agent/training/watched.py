@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from agent.dreamer import Dreamer
+from agent.envs.wrappers import one_line
 from agent.errors import UserError
 from agent.rssm import State
 from agent.spaces import observation_kind
@@ -111,7 +112,10 @@ def _decoded(agent: Dreamer, feats: Tensor) -> np.ndarray:
 
 def _picture(env: gymnasium.Env) -> np.ndarray:
     """What the environment draws, (H, W, 3) uint8."""
-    picture = env.render()
+    try:
+        picture = env.render()
+    except Exception as error:  # of a simulator or of the machine's graphics
+        raise UserError(f"{env.unwrapped} cannot draw: {one_line(error)}") from error
     if not isinstance(picture, np.ndarray) or picture.ndim != 3:
         raise UserError(f"{env.unwrapped} draws no picture, and its observations are none")
     return picture.astype(np.uint8)

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.sweeps.standin import KEY
+
 STANDIN = Path(__file__).parents[3] / "shared" / "tools" / "wandb_standin.py"
 SERVE = Path(__file__).with_name("standin.py")
-KEY = "0123456789" * 4
 
 
 class Server:

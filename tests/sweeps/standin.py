@@ -6,6 +6,8 @@ python standin.py PATH_OF_THE_STANDIN PORT LOG
 import importlib.util
 import sys
 
+KEY = "0123456789" * 4  # any key will do
+
 
 def load(path: str):
     """The stand-in as a module that also keeps who asked to be handed out again, and artifacts."""

@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import tracked
-from test_track import check_whole
 
 from agent.storage.record import Record
 from sweeps import publish
+from tests.sweeps import tracked
+from tests.sweeps.tracked import check_whole
 
 ROOT = Path(__file__).parents[2]
 

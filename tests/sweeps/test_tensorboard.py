@@ -6,11 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import tracked
 
 from agent.storage.record import Record
 from agent.storage.track.evaluation import Evaluation
 from sweeps import publish
+from tests.sweeps import tracked
 
 accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 ROOT = Path(__file__).parents[2]

@@ -8,10 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import KEY
 
 from agent.storage.track import offline
 from agent.storage.track.history import Slot
+from tests.sweeps.standin import KEY
+from tests.sweeps.tracked import check_whole, history
 
 ROOT = Path(__file__).parents[2]
 TRACKED = Path(__file__).with_name("tracked.py")
@@ -46,24 +47,6 @@ def sync(wandb_server, tmp_path):
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
 
     return run
-
-
-def history(run, key):
-    rows = [json.loads(row) if isinstance(row, str) else row for row in run["history"]]
-    return [(row["step"], row[key]) for row in rows if key in row]
-
-
-def check_whole(run, last):
-    """Every record up to `last` is there once, in order."""
-    assert history(run, "train/return") == [(step, -step) for step in range(1, last + 1)]
-    assert history(run, "metrics/kl_loss") == [(step, step / 10) for step in range(1, last + 1)]
-    evaluated = range(3, last + 1, 3)
-    assert history(run, "eval/return") == [(step, step + 0.5) for step in evaluated]
-    assert history(run, "eval/score") == [(step, (step + 0.5) / 100) for step in evaluated]
-    assert [step for step, _ in history(run, "pictures/episode")] == list(evaluated)
-    assert [step for step, _ in history(run, "pictures/prediction")] == list(range(5, last + 1, 5))
-    pictures = history(run, "pictures/episode") + history(run, "pictures/prediction")
-    assert {picture["path"] for _, picture in pictures} <= run["files"]
 
 
 def test_a_run_killed_and_resumed_again_and_again_is_sent_once(wandb_server, track, tmp_path):

@@ -2,8 +2,10 @@
 
 Steps after RESUMED up to LAST are recorded, then the process ends with the status END, or kills
 itself where END is `kill`; steps up to SENT are recorded, and given time to be sent, before.
+What W&B must show of it: `check_whole`.
 """
 
+import json
 import os
 import signal
 import sys
@@ -53,6 +55,24 @@ def picture(record: Record, name: str, step: int, suffix: str) -> None:
     more = {"save_all": True, "append_images": [second]} if suffix == ".gif" else {}
     first.save(file, **more)
     record.picture(name, step, file)
+
+
+def history(run, key):
+    rows = [json.loads(row) if isinstance(row, str) else row for row in run["history"]]
+    return [(row["step"], row[key]) for row in rows if key in row]
+
+
+def check_whole(run, last):
+    """W&B has every record up to `last` once, in order, and the files of the pictures."""
+    assert history(run, "train/return") == [(step, -step) for step in range(1, last + 1)]
+    assert history(run, "metrics/kl_loss") == [(step, step / 10) for step in range(1, last + 1)]
+    evaluated = range(3, last + 1, 3)
+    assert history(run, "eval/return") == [(step, step + 0.5) for step in evaluated]
+    assert history(run, "eval/score") == [(step, (step + 0.5) / 100) for step in evaluated]
+    assert [step for step, _ in history(run, "pictures/episode")] == list(evaluated)
+    assert [step for step, _ in history(run, "pictures/prediction")] == list(range(5, last + 1, 5))
+    pictures = history(run, "pictures/episode") + history(run, "pictures/prediction")
+    assert {picture["path"] for _, picture in pictures} <= run["files"]
 
 
 def main(folder: str, options: str, resumed: int, last: int, end: str, sent: int) -> None:

@@ -121,8 +121,11 @@ class Blind(gymnasium.Env):
         return None
 
 
-def test_an_environment_without_a_picture_is_named():
+def test_an_environment_without_a_picture_is_named(monkeypatch):
     with pytest.raises(UserError, match="Blind.* draws no picture"):
+        watched.environment(lambda render=False: Blind())
+    monkeypatch.setattr(Blind, "render", lambda _: 1 / 0)
+    with pytest.raises(UserError, match="Blind.* cannot draw: division by zero"):
         watched.environment(lambda render=False: Blind())
 
 
