@@ -14,7 +14,6 @@ from typing import Any
 
 from agent.errors import UserError
 from agent.storage.arm import path_safe
-from agent.storage.checkpoint import CURRENT
 from agent.storage.record import AXES, Record
 from agent.storage.status import Status
 from agent.storage.track import offline
@@ -190,6 +189,8 @@ class Wandb:
         return " ".join(file.name for file in self._before.files())
 
     def _log_artifact(self) -> None:
+        from agent.storage.checkpoint import CURRENT  # torch: only where a checkpoint was written
+
         artifact = self._wandb.Artifact(f"run-{self._run.id}", type="run")
         for name in (CURRENT, "scores.csv"):
             artifact.add_file(str(self._record.path / name))
