@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
+from typing import Any
 
 import gymnasium
 import torch
@@ -20,9 +21,9 @@ from agent.errors import UserError
 from agent.heads import Discount, Scalar, policy
 from agent.recipe import Recipe, Size
 from agent.rssm import RSSM
-from agent.storage.record import Record
+from agent.storage.record import Record, Tracker
 from agent.storage.track import add_tracker
-from agent.training import device
+from agent.training import device, watched
 from agent.training.loop import Training
 from agent.training.settings import Settings
 from agent.world_model import WorldModel
@@ -88,11 +89,19 @@ def training(
     )
 
 
-def environment(cfg: DictConfig) -> gymnasium.Env:
-    """The environment of a task; UserError of one line where it cannot be built."""
+def recorded(config: Mapping[str, Any]) -> DictConfig:
+    """The configuration of a run, from its run.json."""
+    return OmegaConf.create(dict(config))
+
+
+def environment(cfg: DictConfig, **drawn: bool) -> gymnasium.Env:
+    """The environment of a task, `render=True` for one of vectors that draws pictures besides.
+
+    UserError of one line where it cannot be built.
+    """
     numbers(cfg, "suite").check_task(numbers(cfg, "task"))
     try:
-        return instantiate(cfg.task.env, size=cfg.size.image)
+        return instantiate(cfg.task.env, size=cfg.size.image, **drawn)
     except InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, UserError):
@@ -102,9 +111,24 @@ def environment(cfg: DictConfig) -> gymnasium.Env:
         raise
 
 
+def check_environment(cfg: DictConfig) -> None:
+    """UserError for an environment that cannot be built, or not watched where that is asked."""
+    make = partial(environment, cfg)
+    env = watched.environment(make) if numbers(cfg, "run").watch else make()
+    env.close()
+
+
 def tracker(cfg: DictConfig, record: Record) -> None:
     """Add the tracker that is chosen, if any, to the record of a run."""
-    add_tracker(cfg.tracker, record)
+    if start := tracker_maker(cfg):
+        add_tracker(start, cfg.tracker.name, record)
+
+
+def tracker_maker(cfg: DictConfig) -> Callable[..., Tracker] | None:
+    """What makes the chosen tracker of `record=`; None where none is chosen."""
+    if "_target_" not in cfg.tracker:
+        return None
+    return instantiate(cfg.tracker, _partial_=True)
 
 
 def toggles(cfg: DictConfig) -> Toggles:

@@ -23,13 +23,14 @@ def make(
     pixels: bool = False,
     flatten: bool = False,
     kwargs: Mapping | None = None,
+    render: bool = False,
 ) -> gymnasium.Env:
     """Build the environment `id` with the spaces of `agent.spaces`; `kwargs` go to the environment
-    itself.
+    itself, `render` lets it draw pictures that are not observed.
 
     UserError where the id is not known, a package is missing, or a space is not supported.
     """
-    env = create(id, pixels, kwargs or {})
+    env = create(id, pixels or render, kwargs or {})
     if id.startswith("MiniGrid-") and not (pixels or flatten):
         env = binary_planes(env)
     return standardise(env, size, action_repeat, pixels, flatten, actions)

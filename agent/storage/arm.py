@@ -33,7 +33,7 @@ NO_RESULT = (
     f"run.{key}"
     for key in (
         *("root", "device", "threads", "jobs_per_gpu", "fail_fast", "retry_failed"),
-        *("log_every", "predict_every", "checkpoint_every", "keep_replay"),
+        *("log_every", "predict_every", "watch", "checkpoint_every", "keep_replay"),
     )
 )
 

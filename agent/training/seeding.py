@@ -17,6 +17,7 @@ class Stream(IntEnum):
     EVAL_EPISODE = 3
     EVAL_LATENTS = 4
     PREDICTION = 5
+    WATCH = 6
 
 
 def derive(seed: int, stream: Stream, *index: int) -> int:

@@ -19,6 +19,7 @@ class Settings(Checked, group="run"):
     log_every: int = whole(1)
     predict_every: int = whole(0)
     checkpoint_every: int = whole(1)
+    watch: bool = flag()
     keep_replay: bool = flag()
     root: str = text()
     device: str = text()
