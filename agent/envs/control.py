@@ -1,9 +1,11 @@
 """Tasks of the DeepMind Control Suite."""
 
 import warnings
+from collections.abc import Sequence
 
 import gymnasium
 
+from agent.envs.spread import unit_spread
 from agent.envs.wrappers import one_line, prepare_rendering, rendering_error, standardise
 from agent.errors import UserError
 
@@ -11,10 +13,16 @@ INSTALL = "pip install dm-control==1.0.50 mujoco==3.17.0 shimmy imageio"
 
 
 def make(
-    domain: str, task: str, size: int, action_repeat: int, pixels: bool = False, camera: int = 0
+    domain: str,
+    task: str,
+    size: int,
+    action_repeat: int,
+    pixels: bool = False,
+    camera: int = 0,
+    scale: Sequence[float] | None = None,
 ) -> gymnasium.Env:
-    """Build a task with float32 state vectors (D,), or images (size, size, 3) from `camera` with
-    `pixels`.
+    """Build a task with float32 state vectors (D,), divided by `scale`, or images (size, size, 3)
+    from `camera` with `pixels`.
 
     UserError for an unknown task, a missing package, or pictures that cannot be drawn here.
     """
@@ -34,7 +42,8 @@ def make(
     env = adapter(
         suite.load(domain, task), render_mode="rgb_array" if pixels else None, render_kwargs=picture
     )
-    return standardise(env, size, action_repeat, pixels, flatten=not pixels)
+    env = standardise(env, size, action_repeat, pixels, flatten=not pixels)
+    return unit_spread(env, scale, f"{domain} {task} {action_repeat}")
 
 
 def load_packages(pixels: bool):
