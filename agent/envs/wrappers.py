@@ -89,9 +89,7 @@ def standardise_observation(env: gymnasium.Env, size: int, flatten: bool = False
             env, lambda obs: np.asarray(obs, np.float32), Box(*bounds, dtype=np.float32)
         )
     hint = (
-        "; task.env.flatten=true makes it a vector"
-        if isinstance(space, Box | Dict | Tuple)
-        else ""
+        "; task.env.flatten=true makes it a vector" if isinstance(space, Box | Dict | Tuple) else ""
     )
     raise UserError(
         f"observation space {one_line(space)} is not supported; allowed: uint8 images HxW or "

@@ -99,9 +99,9 @@ class Replay:
         uniform row and the last start that fits, as in the official code. Otherwise it is the start
         on the ring that joins the shorter episodes in their order, each marked `is_first` where a
         sequence runs on into it. So rows of short episodes are equally frequent, and as frequent as
-        those of long ones on average. Of an episode of n rows drawn as a long one, row t is in the
-        sequence with probability (min(t, n - L) - max(0, t - L + 1) + 1 + (L - 1) [t >= n - L]) / n,
-        L = `length`: up to twice as often at its end as in its middle.
+        those of long ones on average. Of a long episode of n rows that was drawn, row t is in the
+        sequence with probability (min(t, n - L) - max(0, t - L + 1) + 1 + (L - 1) [t >= n - L]) / n
+        with L = `length`: less often at its start, and up to twice as often at its end.
         """
         rows = np.empty((batch, length), self.row)
         begins, ends = self._episodes()

@@ -15,7 +15,6 @@ Each is multiplied by `scale` (beta). The standard KL has gradient weight 1 on b
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-import torch
 from torch import Tensor
 
 from agent.checked import Checked, choice, number
