@@ -163,7 +163,8 @@ def test_every_number_of_a_toggle_is_alive(option, name, value):
     )
 
 
-ELSEWHERE = {  # keys that act outside the gradient step, or name things: who tests that they are read
+# keys that act outside the gradient step, or name things: who tests that they are read
+ELSEWHERE = {
     **{
         "recipe.capacity": "test_replay",
         "recipe.prefill": "test_train",
@@ -188,10 +189,10 @@ WHERE = {  # what else a number needs to be read
 }
 COMPOSED = tiny.compose(numbers=[*tiny.NUMBERS, *LOUD])
 OWNED = [
-    name
+    f"{group}.{name}"
     for group in ("size", "recipe")
     for key, value in COMPOSED[group].items()
-    for name in ([f"{group}.{key}.{inner}" for inner in value] if key == "ratio" else [f"{group}.{key}"])
+    for name in ([f"ratio.{inner}" for inner in value] if key == "ratio" else [key])
 ]
 
 

@@ -170,11 +170,12 @@ def files(folder):
 def test_checkpoints_wait_two_intervals_for_the_end_of_an_episode(configure, record, monkeypatch):
     """Pendulum's episodes take 100 steps."""
     written, save = [], checkpoint.save
-    monkeypatch.setattr(
-        checkpoint,
-        "save",
-        lambda folder, run, state: written.append(state["clock"]["step"]) or save(folder, run, state),
-    )
+
+    def saving(folder, run, state):
+        written.append(state["clock"]["step"])
+        save(folder, run, state)
+
+    monkeypatch.setattr(checkpoint, "save", saving)
     never = ("run.eval_every=1000", "run.log_every=1000", "recipe.prefill=1000")
     train(configure("task=pendulum", "run.steps=250", "run.checkpoint_every=40", *never), record)
     assert written == [80, 160, 200, 250]  # the end at step 100 comes too early
