@@ -150,7 +150,7 @@ def check(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str] 
     for key in cfg:
         if key not in GROUPS:
             raise UserError(unknown(key, list(GROUPS)))
-    size, recipe, settings, _, _ = (numbers(cfg, group) for group in NUMBERS)
+    size, recipe, settings, task, _ = (numbers(cfg, group) for group in NUMBERS)
     check_choice("size.image", size.image, (observation.IMAGE_SIZE,))
     device.choose(settings.device)
     try:
@@ -161,6 +161,7 @@ def check(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str] 
         cause = error.__cause__ or error if isinstance(error, InstantiationException) else error
         raise UserError(str(cause).splitlines()[0]) from error
     refusals.check_combination(chosen, recipe, choices)
+    task.check_discount(recipe.discount_scale)
     refusals.check_read(OmegaConf.to_yaml(cfg, resolve=False), overrides)
 
 

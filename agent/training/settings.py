@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from agent.checked import Checked, choice, flag, positive, text, whole
+from agent.checked import Checked, choice, flag, number, positive, text, whole
 
 PRECISIONS = ("highest", "high", "medium")
 
@@ -16,10 +16,12 @@ class Settings(Checked, group="run"):
     train_every: float = positive()
     eval_every: int = whole(1)
     eval_episodes: int = whole(1)
+    eval_max_steps: int = whole(1)
     log_every: int = whole(1)
     predict_every: int = whole(0)
     checkpoint_every: int = whole(1)
     watch: bool = flag()
+    stop_seconds: float = number(0)
     keep_replay: bool = flag()
     root: str = text()
     device: str = text()
