@@ -22,6 +22,6 @@ def lambda_return(
     returns, last = [], bootstrap
     weights = (discount * lambda_).unbind()
     for now, weight in zip(reversed(inputs.unbind()), reversed(weights), strict=True):
-        last = now + weight * last
+        last = torch.addcmul(now, weight, last)
         returns.append(last)
     return torch.stack(returns[::-1])
