@@ -28,6 +28,7 @@ from agent.training.loop import Training
 from agent.training.settings import Settings
 from agent.world_model import WorldModel
 
+LOWER = {"float32": None, "bf16": torch.bfloat16}  # of run.precision
 TRANSFORMS = {"tanh": torch.tanh, "identity": lambda reward: reward}
 NUMBERS = {"size": Size, "recipe": Recipe, "run": Settings, "task": Task, "suite": Suite}
 OPTIONS = ("latent", "gru", *(field.name for field in fields(Toggles)))
@@ -64,7 +65,8 @@ def build(
         reward_transform=_reward_transform(recipe.reward_transform, recipe.reward_factor),
     )
     actor = policy(actions, *head, recipe.action_min_std)
-    return Dreamer(model, actor, Scalar(*head), toggles(cfg), recipe).prepare(device)
+    lower = LOWER[numbers(cfg, "run").precision]
+    return Dreamer(model, actor, Scalar(*head), toggles(cfg), recipe, lower).prepare(device)
 
 
 def training(

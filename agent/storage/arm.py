@@ -22,7 +22,7 @@ GIVEN = ("suite", "task", "tracker", "sweep")  # groups that make no arm
 NORMALISATION = ("task.random", "task.reference")  # of scores; training does not read them
 PROMISES = ("task.terminates",)  # that are checked before a run and change nothing in it
 NO_ARM = ("suite", "run", "tracker", *NORMALISATION, *PROMISES)
-ALGORITHM = ("run.train_every",)  # numbers of the method that live among those of the run
+ALGORITHM = ("run.train_every", "run.precision")  # of the method, though among those of the run
 NO_RESULT = (
     "suite.tasks",
     "suite.normalisation",

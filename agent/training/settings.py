@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from agent.checked import Checked, choice, flag, number, positive, text, whole
 
-PRECISIONS = ("highest", "high", "medium")
+PRECISIONS = ("float32", "bf16")
+MATMUL_PRECISIONS = ("highest", "high", "medium")
 
 
 @dataclass(frozen=True)
@@ -28,5 +29,6 @@ class Settings(Checked, group="run"):
     jobs_per_gpu: int = whole(1)
     retry_failed: bool = flag()
     fail_fast: bool = flag()
-    matmul_precision: str = choice(*PRECISIONS)
+    matmul_precision: str = choice(*MATMUL_PRECISIONS)
+    precision: str = choice(*PRECISIONS)
     threads: int | None = whole(1, optional=True)  # None: cores / runs under way
