@@ -4,23 +4,25 @@ latent=categorical,gaussian run.seed=0,1`."""
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from agent.errors import UserError
 from agent.storage.arm import Identity, baseline_digest, identify, toggles
+from agent.storage.compose import composed, resolved
 from agent.storage.record import Record, read_run
 from agent.storage.runfolder import Busy, ClaimLost, RunFolder
 from agent.storage.status import Exit, Status
 from agent.training.settings import Settings
 from agent.training.stop import Stop
-from sweeps import parallel
+from sweeps import grid, parallel
+from sweeps.config import project_config
 
 parallel.register_resolver()
 
@@ -45,8 +47,8 @@ def main(cfg: DictConfig):
 
 def train(cfg: DictConfig, stop: Callable[[], bool]) -> int:
     """Train the run that `cfg` describes unless it is done; returns the process's exit status."""
-    settings = Settings.of(OmegaConf.to_container(cfg.run, resolve=True))
     identity = identify(cfg, HydraConfig.get().runtime.choices)
+    settings = Settings.of(resolved(cfg)["run"])
     folder = RunFolder(Path(settings.root) / identity.folder)
     if (code := _finished(folder, settings.retry_failed)) is not None:
         return code
@@ -76,7 +78,7 @@ def _check(cfg: DictConfig) -> None:
 
     hydra_config = HydraConfig.get()
     build.check(cfg, hydra_config.runtime.choices, hydra_config.overrides.task)
-    build.environment(cfg).close()
+    build.check_machine(cfg)
 
 
 def _claimed(
@@ -147,7 +149,7 @@ def _fields(cfg: DictConfig, identity: Identity) -> dict[str, object]:
         "baseline": baseline_digest(cfg, chosen),
         "actions": cfg.task.actions,
         "overrides": list(job.overrides.task),
-        "config": OmegaConf.to_container(cfg, resolve=True),
+        "config": resolved(cfg),
         "choices": toggles(chosen),
         **provenance(),
         "error": None,
@@ -166,5 +168,23 @@ def _first_line(error: BaseException) -> str:
     return text.splitlines()[0] if text else type(error).__name__
 
 
+def check_command_line(arguments: Sequence[str]) -> None:
+    """UserError for overrides that do not compose: Hydra would list search paths.
+
+    With another flag than -m, such as --help, Hydra's own is all there is to do.
+    """
+    flags = {argument for argument in arguments if argument.startswith("-")}
+    if not flags <= {"-m", "--multirun"}:
+        return
+    overrides = [argument for argument in arguments if argument not in flags]
+    with project_config():
+        cfg, _ = composed(tuple(grid.fixed(overrides) if flags else overrides))
+        Settings.of(resolved(cfg).get("run"))
+
+
 if __name__ == "__main__":
+    try:
+        check_command_line(sys.argv[1:])
+    except UserError as error:
+        sys.exit(_complain(error, Exit.BAD_INPUT))
     main()

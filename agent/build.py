@@ -3,15 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
+from typing import Any
 
 import gymnasium
 import torch
 from gymnasium import spaces
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from agent import observation, refusals
+from agent import arguments, observation, refusals
 from agent.checked import check_choice, unknown
 from agent.dreamer import Dreamer, Toggles
 from agent.envs.task import Suite, Task
@@ -20,6 +21,7 @@ from agent.errors import UserError
 from agent.heads import Discount, Scalar, policy
 from agent.recipe import Recipe, Size
 from agent.rssm import RSSM
+from agent.storage.compose import resolved
 from agent.storage.record import Record
 from agent.storage.track import add_tracker
 from agent.training import device
@@ -90,7 +92,6 @@ def training(
 
 def environment(cfg: DictConfig) -> gymnasium.Env:
     """The environment of a task; UserError of one line where it cannot be built."""
-    numbers(cfg, "suite").check_task(numbers(cfg, "task"))
     try:
         return instantiate(cfg.task.env, size=cfg.size.image)
     except InstantiationException as error:
@@ -114,30 +115,65 @@ def toggles(cfg: DictConfig) -> Toggles:
 
 def numbers(cfg: DictConfig, group: str):
     """The checked dataclass of a group that is no toggle; UserError for a wrong value or key."""
-    return NUMBERS[group].of(OmegaConf.to_container(cfg[group], resolve=True))
+    return NUMBERS[group].of(resolved(cfg).get(group))
 
 
 def check(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str] = ()) -> None:
-    """Raise UserError for values out of range, unread keys, and options that would change nothing.
+    """Raise UserError for values out of range, unread keys, options that would change nothing, and
+    a run without a gradient step; what only the machine of the run can tell is left to
+    `check_machine`.
 
     `choices` maps each config group to its chosen option, as Hydra reports them; `overrides` is
     the command line.
     """
     for key in cfg:
         if key not in GROUPS:
-            raise UserError(unknown(key, list(GROUPS)))
-    size, recipe, settings, _, _ = (numbers(cfg, group) for group in NUMBERS)
+            raise UserError(unknown(str(key), list(GROUPS)))
+    for group in (*OPTIONS, "tracker"):
+        if not isinstance(cfg.get(group), DictConfig):
+            raise UserError(f"{group}={cfg.get(group)} must be a table of keys and values")
+    size, recipe, settings, task, suite = (numbers(cfg, group) for group in NUMBERS)
     check_choice("size.image", size.image, (observation.IMAGE_SIZE,))
-    device.choose(settings.device)
+    suite.check_task(task)
     try:
+        _check_arguments(cfg)
         instantiate(cfg.latent)
         instantiate(cfg.gru)(1, 1)
         chosen = toggles(cfg)
-    except (InstantiationException, TypeError, ValueError) as error:
+    except (InstantiationException, ImportError, TypeError, ValueError) as error:
         cause = error.__cause__ or error if isinstance(error, InstantiationException) else error
         raise UserError(str(cause).splitlines()[0]) from error
+    refusals.check_budget(settings, recipe)
     refusals.check_combination(chosen, recipe, choices)
     refusals.check_read(OmegaConf.to_yaml(cfg, resolve=False), overrides)
+
+
+def check_machine(cfg: DictConfig) -> None:
+    """Raise UserError for a device, threads or an environment that this machine does not have."""
+    settings = numbers(cfg, "run")
+    device.choose(settings.device)
+    device.check_threads(settings.threads)
+    environment(cfg).close()
+
+
+def _check_arguments(cfg: DictConfig) -> None:
+    """Raise UserError for arguments that an option, the environment or the tracker does not take."""
+    values = resolved(cfg)
+    groups = {group: values[group] for group in (*OPTIONS, "tracker")}
+    for group, given in {**groups, "task.env": values["task"]["env"]}.items():
+        function = _target(group, given)
+        arguments.check_names(group, function, given)
+        if group not in OPTIONS:  # which check their numbers' ranges too
+            arguments.check_types(group, function, given)
+
+
+def _target(group: str, given: Mapping[str, Any]) -> Callable:
+    """The class or function that an option's `_target_` names; of no tracker, its name alone."""
+    if group == "tracker" and "_target_" not in given:
+        return lambda name: None
+    if not isinstance(given.get("_target_"), str):
+        raise UserError(f"{group}._target_={given.get('_target_')} must be a class or a function")
+    return get_object(given["_target_"])
 
 
 def _reward_transform(name: str, factor: float) -> Callable[[torch.Tensor], torch.Tensor]:

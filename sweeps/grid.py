@@ -16,7 +16,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 
 from agent.errors import UserError
-from agent.storage.arm import composed
+from agent.storage.compose import composed, explained
 from sweeps import arms
 
 SEED = "run.seed"
@@ -51,7 +51,7 @@ def jobs(
             claimed = [[]]
             if claims:
                 claimed = arms.of_claims(
-                    claims, rows, base.suite.name, _actions([*same, *chosen, *named])
+                    claims, rows, base.suite.name, _compose([*same, *chosen, *named]).task.actions
                 )
             for several in product(claimed, *axes):
                 found.append([*chosen, *named, *(part for parts in several for part in parts)])
@@ -81,7 +81,7 @@ def _parse(overrides: Sequence[str]) -> list[Override]:
     try:
         return parser.parse_overrides(list(overrides))
     except HydraException as error:
-        raise UserError(str(error).splitlines()[0]) from error
+        raise UserError(explained(error)) from error
 
 
 def _values(override: Override | None) -> list[list[str]]:
@@ -117,12 +117,5 @@ def _tasks(task: Override | None, base: DictConfig) -> list[list[str]]:
     return within
 
 
-def _actions(overrides: list[str]) -> str:
-    return _compose(overrides).task.actions
-
-
 def _compose(overrides: list[str]) -> DictConfig:
-    try:
-        return composed(tuple(overrides))[0]
-    except HydraException as error:
-        raise UserError(" ".join(str(error).split())) from error
+    return composed(tuple(overrides))[0]

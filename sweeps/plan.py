@@ -18,7 +18,7 @@ from rich.table import Table
 
 from agent.errors import UserError
 from agent.storage.status import Status
-from sweeps import cost, grid, parallel, screen
+from sweeps import check, cost, grid, parallel, screen
 from sweeps.config import project_config
 from sweeps.state import Planned, planned
 
@@ -42,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             overrides = _with_sweep(given.overrides)
             sweeper = _sweeper(overrides)
             runs = planned(grid.jobs(overrides, sweeper.params, sweeper.claims, sweeper.rows))
+            check.check(runs, here=True)
             show(runs, overrides, given.probe)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 from agent.errors import UserError
 from agent.storage.runfolder import RunFolder
 from agent.storage.status import Status
-from sweeps import grid, job, parallel, report, state, wandb_grids
+from sweeps import check, grid, job, parallel, report, state, wandb_grids
 
 WAIT_SECONDS = 2.0  # between looks at runs that another sweep trains
 
@@ -69,6 +69,7 @@ class Sweep:
         runs = state.planned(self._jobs(arguments))
         if not runs:
             raise UserError("no claim is about the tasks of this suite: nothing to run")
+        check.check(runs, here=self._runs_here())
         todo = [run for run in runs if run.state != Status.DONE]
         print(
             f"{len(runs)} runs, {len(runs) - len(todo)} of them done; {len(todo)} to launch",
@@ -138,13 +139,16 @@ class Sweep:
     def _local_environment(self, jobs: int) -> dict[str, str]:
         """Of jobs on this machine, whose cores and GPUs the sweep shares out; a cluster's scheduler
         does it itself."""
-        target = self.config.hydra.launcher._target_
-        if not target.endswith(("BasicLauncher", "JoblibLauncher")):
+        if not self._runs_here():
             return {}
         limit = self.config.hydra.launcher.get("n_jobs", 1)
         limit = parallel.cores() if limit < 0 else limit
         threads = self.config.run.threads or parallel.threads_each(min(limit, jobs))
         return {job.LOCAL: "1", **parallel.thread_environment(threads)}
+
+    def _runs_here(self) -> bool:
+        target = self.config.hydra.launcher._target_
+        return target.endswith(("BasicLauncher", "JoblibLauncher"))
 
     def _wait_for_one(self, runs: Sequence[state.Planned]) -> list[state.Planned]:
         """Those of the runs that no other process trains any more: at least one, unless the sweep

@@ -105,7 +105,8 @@ def test_a_task_of_another_suite_is_refused(composed):
     with pytest.raises(
         UserError, match="task=pong is not in suite=mini, whose tasks are cartpole, "
     ):
-        environment(composed("task=pong"))
+        cfg = composed("task=pong")
+        numbers(cfg, "suite").check_task(numbers(cfg, "task"))
 
 
 def test_published_subsets_of_atari():

@@ -1,0 +1,32 @@
+"""Everything that can be told of a sweep's runs before the first one starts."""
+
+from collections.abc import Iterable
+
+from agent.errors import UserError
+from agent.storage.compose import composed
+from agent.storage.status import Status
+from sweeps.state import Planned, unseeded
+
+
+def check(runs: Iterable[Planned], here: bool) -> None:
+    """UserError naming the first run that would be refused; `here`: they run on this machine,
+    whose device and environments are tried too.
+
+    Each configuration is looked at once, whatever its seeds, and each environment once.
+    """
+    from agent import build  # torch: only where something is to run
+
+    looked_at, tried = set(), set()
+    for run in runs:
+        overrides = unseeded(run.overrides)
+        if run.state == Status.DONE or overrides in looked_at:
+            continue
+        looked_at.add(overrides)
+        try:
+            build.check(run.cfg, composed(overrides)[1], overrides)
+            machine = str((run.cfg.task.env, run.cfg.run.device, run.cfg.run.threads))
+            if here and machine not in tried:
+                tried.add(machine)
+                build.check_machine(run.cfg)
+        except UserError as error:
+            raise UserError(f"{run.identity}: {error}") from error
