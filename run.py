@@ -1,6 +1,7 @@
 """Train one run, or with -m one child process per run: `python run.py -m
 latent=categorical,gaussian run.seed=0,1`."""
 
+import errno
 import os
 import sys
 import traceback
@@ -17,12 +18,14 @@ from agent.errors import UserError
 from agent.storage.arm import Identity, baseline_digest, identify, toggles
 from agent.storage.compose import composed, resolved
 from agent.storage.record import Record, read_run
-from agent.storage.runfolder import Busy, ClaimLost, RunFolder
+from agent.storage.runfolder import Busy, ClaimLost, RunFolder, check_root
 from agent.storage.status import Exit, Status
 from agent.training.settings import Settings
 from agent.training.stop import Stop
 from sweeps import grid, parallel
 from sweeps.config import project_config
+
+FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)  # disks
 
 parallel.register_resolver()
 
@@ -121,7 +124,7 @@ def _ended(record: Record, error: BaseException) -> int:
         record.update(status=Status.INTERRUPTED)
         print(f"interrupted: {str(error) or record.path}", file=sys.stderr)
         return Exit.INTERRUPTED
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and _is_the_folders(error, record.path):
         error = UserError(f"{error.filename or record.path}: {error.strerror or error}")
     if isinstance(error, UserError):
         with suppress(OSError):  # no room for the status either
@@ -132,6 +135,13 @@ def _ended(record: Record, error: BaseException) -> int:
     trace = record.path / "error.txt"
     trace.write_text("".join(traceback.format_exception(error)))
     return _complain(error, Exit.FAILED, f" (traceback in {trace})")
+
+
+def _is_the_folders(error: OSError, path: Path) -> bool:
+    """Whether an error is of the run's files or their disk, rather than the environment's."""
+    if error.filename is None or error.errno in FULL_OR_BROKEN:
+        return error.errno in FULL_OR_BROKEN
+    return Path(os.fsdecode(error.filename)).absolute().is_relative_to(path.absolute())
 
 
 def _fields(cfg: DictConfig, identity: Identity) -> dict[str, object]:
@@ -179,7 +189,9 @@ def check_command_line(arguments: Sequence[str]) -> None:
     overrides = [argument for argument in arguments if argument not in flags]
     with project_config():
         cfg, _ = composed(tuple(grid.fixed(overrides) if flags else overrides))
-        Settings.of(resolved(cfg).get("run"))
+        settings = Settings.of(resolved(cfg).get("run"))
+    if flags:
+        check_root(settings.root)
 
 
 if __name__ == "__main__":

@@ -92,6 +92,7 @@ def training(
 
 def environment(cfg: DictConfig) -> gymnasium.Env:
     """The environment of a task; UserError of one line where it cannot be built."""
+    numbers(cfg, "suite").check_task(numbers(cfg, "task"))
     try:
         return instantiate(cfg.task.env, size=cfg.size.image)
     except InstantiationException as error:
@@ -157,7 +158,7 @@ def check_machine(cfg: DictConfig) -> None:
 
 
 def _check_arguments(cfg: DictConfig) -> None:
-    """Raise UserError for arguments that an option, the environment or the tracker does not take."""
+    """Raise UserError for arguments that an option, the environment or the tracker cannot take."""
     values = resolved(cfg)
     groups = {group: values[group] for group in (*OPTIONS, "tracker")}
     for group, given in {**groups, "task.env": values["task"]["env"]}.items():

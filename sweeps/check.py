@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from agent.errors import UserError
 from agent.storage.compose import composed
+from agent.storage.runfolder import check_root
 from agent.storage.status import Status
 from sweeps.state import Planned, unseeded
 
@@ -24,9 +25,11 @@ def check(runs: Iterable[Planned], here: bool) -> None:
         looked_at.add(overrides)
         try:
             build.check(run.cfg, composed(overrides)[1], overrides)
-            machine = str((run.cfg.task.env, run.cfg.run.device, run.cfg.run.threads))
+            settings = run.cfg.run
+            machine = str((run.cfg.task.env, settings.device, settings.threads, settings.root))
             if here and machine not in tried:
                 tried.add(machine)
+                check_root(settings.root)
                 build.check_machine(run.cfg)
         except UserError as error:
             raise UserError(f"{run.identity}: {error}") from error

@@ -15,8 +15,9 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
+from agent.envs.task import Suite
 from agent.errors import UserError
-from agent.storage.compose import composed, explained
+from agent.storage.compose import composed, explained, resolved
 from sweeps import arms
 
 SEED = "run.seed"
@@ -103,7 +104,7 @@ def _values(override: Override | None) -> list[list[str]]:
 
 
 def _tasks(task: Override | None, base: DictConfig) -> list[list[str]]:
-    tasks = list(base.suite.tasks or [])
+    tasks = Suite.of(resolved(base).get("suite")).tasks
     if not tasks:
         raise UserError(f"suite={base.suite.name} has no tasks")
     if task is None or "glob(" not in task.input_line:

@@ -24,6 +24,7 @@ PROGRAM = Path(__file__).parents[1] / "run.py"
 STOP_FILE = "SWEEP_STOP"  # environment variable: no more runs once this file exists
 LOCAL = "SWEEP_LOCAL"  # environment variable: the sweep shares this machine's GPUs out itself
 HYDRAS_HINT = "HYDRA_FULL_ERROR"  # ends what Hydra says of an error
+UNFINISHED = "the process ended with exit status 0 before the run was done"
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 60.0  # for a child to write its checkpoint
 
@@ -120,7 +121,8 @@ def _end(child: subprocess.Popen) -> int:
 
 def _result(code: int, said: str, folder: Path) -> tuple[Status, str | None]:
     if code == Exit.DONE:
-        return Status.DONE, None
+        state, error, _ = look(folder)
+        return (state, None) if state == Status.DONE else (Status.FAILED, error or UNFINISHED)
     if code == Exit.BUSY:
         return Status.UNDER_WAY, said
     if code == Exit.INTERRUPTED:

@@ -78,9 +78,10 @@ def leaves(cfg: DictConfig, resolve: bool) -> dict[str, Any]:
 def _no_such_option(group: str, option: str) -> str:
     options = options_of(group)
     near = difflib.get_close_matches(option, options, n=1)
-    hint = f"; did you mean {near[0]}?" if near else ""
-    few = f"; allowed: {', '.join(options)}" if len(options) <= MANY or not near else ""
-    return f"{group}={option} is not known{hint}{few}"
+    hints = [f"did you mean {near[0]}?"] if near else []
+    if len(options) <= MANY or not near:
+        hints.append(f"allowed: {', '.join(options)}")
+    return f"{group}={option} is not known; {' '.join(hints)}"
 
 
 def _no_such_key(key: str) -> str:

@@ -30,7 +30,7 @@ def owner(tmp_path):
         [sys.executable, "-c", OWNER, str(tmp_path)],
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
     )
     assert process.stdout.readline() == "mine\n"
     yield process

@@ -95,7 +95,7 @@ def test_a_claim_about_an_arm_that_does_not_exist_is_named(tmp_path):
     jobs = grid.jobs(["task=cartpole"], {}, str(tmp_path / "claims.yaml"))
     with pytest.raises(
         UserError,
-        match="latent=cubic: .*Could not find 'latent/cubic'.*binary categorical gaussian",
+        match="latent=cubic is not known; allowed: binary, categorical, gaussian",
     ):
         state.planned(jobs)
 
@@ -183,7 +183,11 @@ def test_a_probe_measures_seconds_per_step_and_leaves_nothing(tmp_path, monkeypa
 
 @pytest.mark.parametrize(
     "given, said",
-    [("suite=nope", "suite/nope"), ("+sweep=nope", "sweep/nope"), ("task=carpole", "task/carpole")],
+    [
+        ("suite=nope", "suite=nope is not known; allowed: atari, "),
+        ("+sweep=nope", "sweep=nope is not known; allowed: actor_grad, "),
+        ("task=carpole", "task=carpole is not known; did you mean cartpole?"),
+    ],
 )
 def test_a_mistyped_name_is_named_with_what_there_is(given, said, capsys):
     from hydra.core.global_hydra import GlobalHydra
@@ -191,4 +195,4 @@ def test_a_mistyped_name_is_named_with_what_there_is(given, said, capsys):
     GlobalHydra.instance().clear()
     assert plan.main([given]) == 2
     error = capsys.readouterr().err
-    assert error.startswith("error: ") and said in error and "Available options" in error
+    assert error.startswith(f"error: {said}") and error.count("\n") == 1

@@ -64,7 +64,7 @@ def test_a_job_that_is_put_back_waits_for_the_checkpoint(preempted):
 @pytest.mark.parametrize(
     ("code", "said", "outcome"),
     [
-        (Exit.DONE, "", ("done", None)),
+        (Exit.DONE, "", ("failed", "ValueError: recorded")),
         (Exit.INTERRUPTED, "", ("interrupted", None)),
         (Exit.BUSY, "error: x is under way", ("under way", "error: x is under way")),
         (Exit.BAD_INPUT, "error: no such task", ("failed", "no such task")),
@@ -76,3 +76,12 @@ def test_a_job_that_is_put_back_waits_for_the_checkpoint(preempted):
 def test_exit_statuses(tmp_path, code, said, outcome):
     (tmp_path / "run.json").write_text(json.dumps({"error": "ValueError: recorded"}))
     assert job._result(code, said, tmp_path) == outcome
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [("done", ("done", None)), ("under way", ("failed", job.UNFINISHED))],
+)
+def test_a_job_is_done_only_if_its_run_says_so(tmp_path, status, outcome):
+    (tmp_path / "run.json").write_text(json.dumps({"status": status}))
+    assert job._result(Exit.DONE, "", tmp_path) == outcome

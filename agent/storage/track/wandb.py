@@ -6,7 +6,7 @@ import shutil
 import sys
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from agent.storage.track.evaluation import Evaluation
 
 LONGEST_GROUP, LONGEST_TAG = 128, 64  # of W&B
 NAMES = ("arm", "seed", "digest")  # beside the configuration, for grouping and filters
-MODES = ("online", "offline")
+Mode = Literal["online", "offline"]
 
 
 class Wandb:
@@ -26,10 +26,14 @@ class Wandb:
     resumed."""
 
     def __init__(
-        self, record: Record, name: str, project: str, entity: str | None, mode: str, timeout: float
+        self,
+        record: Record,
+        name: str,
+        project: str,
+        entity: str | None,
+        mode: Mode,
+        timeout: float,
     ):
-        if mode not in MODES:
-            raise UserError(f"tracker.mode={mode}: allowed: {', '.join(MODES)}")
         try:
             import wandb
         except ModuleNotFoundError as error:
