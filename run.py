@@ -23,14 +23,15 @@ from agent.storage.status import Exit, Status
 from agent.training.settings import Settings
 from agent.training.stop import Stop
 from sweeps import grid, parallel
-from sweeps.config import project_config
+from sweeps.check import check_numbers
+from sweeps.config import CONF, project_config
 
 FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)  # disks
 
 parallel.register_resolver()
 
 
-@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def main(cfg: DictConfig):
     """One run; in a multirun, the parent of its child process."""
     if HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -189,14 +190,19 @@ def check_command_line(arguments: Sequence[str]) -> None:
     overrides = [argument for argument in arguments if argument not in flags]
     with project_config():
         cfg, _ = composed(tuple(grid.fixed(overrides) if flags else overrides))
-        settings = Settings.of(resolved(cfg).get("run"))
     if flags:
-        check_root(settings.root)
+        check_numbers(cfg)
+        check_root(cfg.run.root)
 
 
-if __name__ == "__main__":
+def start() -> None:
+    """What `python run.py ...` does."""
     try:
         check_command_line(sys.argv[1:])
     except UserError as error:
         sys.exit(_complain(error, Exit.BAD_INPUT))
     main()
+
+
+if __name__ == "__main__":
+    start()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import NoneType
 from typing import Any, Literal, get_args, get_origin
 
-from agent.checked import check_choice, is_number, unknown
+from agent.checked import check_choice, is_number, shown, unknown
 from agent.errors import UserError
 
 WORDS = {
@@ -44,7 +44,7 @@ def _check_type(name: str, value: Any, annotation: Any) -> None:
     kinds = get_args(annotation) or (annotation,)
     if all(kind in WORDS for kind in kinds) and not any(_is(value, kind) for kind in kinds):
         allowed = " or ".join(WORDS[kind] for kind in kinds)
-        raise UserError(f"{name}={value} must be {allowed}")
+        raise UserError(f"{name}={shown(value)} must be {allowed}")
 
 
 def _is(value: Any, kind: type) -> bool:

@@ -13,7 +13,7 @@ from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from agent import arguments, observation, refusals
-from agent.checked import check_choice, unknown
+from agent.checked import check_choice, shown, unknown
 from agent.dreamer import Dreamer, Toggles
 from agent.envs.task import Suite, Task
 from agent.envs.wrappers import one_line
@@ -132,7 +132,7 @@ def check(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str] 
             raise UserError(unknown(str(key), list(GROUPS)))
     for group in (*OPTIONS, "tracker"):
         if not isinstance(cfg.get(group), DictConfig):
-            raise UserError(f"{group}={cfg.get(group)} must be a table of keys and values")
+            raise UserError(f"{group}={shown(cfg.get(group))} must be a table of keys and values")
     size, recipe, settings, task, suite = (numbers(cfg, group) for group in NUMBERS)
     check_choice("size.image", size.image, (observation.IMAGE_SIZE,))
     suite.check_task(task)
@@ -172,9 +172,10 @@ def _target(group: str, given: Mapping[str, Any]) -> Callable:
     """The class or function that an option's `_target_` names; of no tracker, its name alone."""
     if group == "tracker" and "_target_" not in given:
         return lambda name: None
-    if not isinstance(given.get("_target_"), str):
-        raise UserError(f"{group}._target_={given.get('_target_')} must be a class or a function")
-    return get_object(given["_target_"])
+    target = given.get("_target_")
+    if not isinstance(target, str):
+        raise UserError(f"{group}._target_={shown(target)} must be a class or a function")
+    return get_object(target)
 
 
 def _reward_transform(name: str, factor: float) -> Callable[[torch.Tensor], torch.Tensor]:

@@ -37,7 +37,7 @@ class Checked:
     def of(cls, values: Mapping[str, Any]) -> Self:
         """Built from the values of its group; UserError for an unknown or a missing key."""
         if not isinstance(values, Mapping):
-            raise UserError(f"{cls.group}={values} must be a table of keys and values")
+            raise UserError(f"{cls.group}={shown(values)} must be a table of keys and values")
         fields = {f"{cls.group}.{field.name}": field for field in dataclasses.fields(cls)}
         for key in values:
             if f"{cls.group}.{key}" not in fields:
@@ -55,6 +55,13 @@ def unknown(given: str, allowed: list[str]) -> str:
     return f"{given} is not known; {hint}"
 
 
+def shown(value: object) -> str:
+    """A value as it is written on the command line."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return str(value)
+
+
 def is_number(value: object, whole: bool) -> bool:
     """Whether `value` is a number, a whole one if asked; true and false are none."""
     kinds = int if whole else int | float
@@ -69,19 +76,20 @@ def check_number(
         kind = "whole number" if whole else "number"
         lower = "" if low == -math.inf else f" of at least {low:g}"
         upper = "" if high == math.inf else f" and at most {high:g}"
-        raise UserError(f"{name}={value} must be a {kind}{lower}{upper}")
+        raise UserError(f"{name}={shown(value)} must be a {kind}{lower}{upper}")
 
 
 def check_positive(name: str, value: object) -> None:
     """Raise UserError unless `value` is a number greater than zero."""
     if not is_number(value, whole=False) or not 0 < value < math.inf:
-        raise UserError(f"{name}={value} must be a number greater than zero")
+        raise UserError(f"{name}={shown(value)} must be a number greater than zero")
 
 
 def check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
     """Raise UserError unless `value` is one of those allowed."""
     if value not in allowed:
-        raise UserError(f"{name}={value} is unknown; allowed: {', '.join(map(str, allowed))}")
+        words = ", ".join(map(str, allowed))
+        raise UserError(f"{name}={shown(value)} is unknown; allowed: {words}")
 
 
 def number(low: float = -math.inf, high: float = math.inf, optional: bool = False) -> Any:
@@ -109,7 +117,7 @@ def flag() -> Any:
 
     def check(name: str, value: object) -> None:
         if not isinstance(value, bool):
-            raise UserError(f"{name}={value} must be true or false")
+            raise UserError(f"{name}={shown(value)} must be true or false")
 
     return _field(check)
 
@@ -119,7 +127,7 @@ def names() -> Any:
 
     def check(name: str, value: object) -> None:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise UserError(f"{name}={value} must be a list of names")
+            raise UserError(f"{name}={shown(value)} must be a list of names")
 
     return _field(check)
 
@@ -129,7 +137,7 @@ def table() -> Any:
 
     def check(name: str, value: object) -> None:
         if not isinstance(value, dict):
-            raise UserError(f"{name}={value} must be a table of keys and values")
+            raise UserError(f"{name}={shown(value)} must be a table of keys and values")
 
     return _field(check)
 
@@ -139,7 +147,7 @@ def text(optional: bool = False) -> Any:
 
     def check(name: str, value: object) -> None:
         if not isinstance(value, str) or not value:
-            raise UserError(f"{name}={value} must be a name")
+            raise UserError(f"{name}={shown(value)} must be a name")
 
     return _field(check, optional)
 

@@ -2,11 +2,23 @@
 
 from collections.abc import Iterable
 
+from omegaconf import DictConfig
+
+from agent.envs.task import Suite, Task
 from agent.errors import UserError
-from agent.storage.compose import composed
+from agent.recipe import Recipe, Size
+from agent.storage.compose import composed, resolved
 from agent.storage.runfolder import check_root
 from agent.storage.status import Status
+from agent.training.settings import Settings
 from sweeps.state import Planned, unseeded
+
+
+def check_numbers(cfg: DictConfig) -> None:
+    """UserError for a wrong value or key of run, size, recipe, task or suite."""
+    values = resolved(cfg)
+    for kind in (Settings, Size, Recipe, Task, Suite):
+        kind.of(values.get(kind.group))
 
 
 def check(runs: Iterable[Planned], here: bool) -> None:

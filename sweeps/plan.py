@@ -17,6 +17,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from agent.errors import UserError
+from agent.storage.compose import composed
 from agent.storage.status import Status
 from sweeps import check, cost, grid, parallel, screen
 from sweeps.config import project_config
@@ -40,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with project_config():
             overrides = _with_sweep(given.overrides)
+            check.check_numbers(composed(tuple(grid.fixed(overrides)))[0])
             sweeper = _sweeper(overrides)
             runs = planned(grid.jobs(overrides, sweeper.params, sweeper.claims, sweeper.rows))
             check.check(runs, here=True)

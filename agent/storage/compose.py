@@ -12,7 +12,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from agent.checked import CLOSE, unknown
+from agent.checked import CLOSE
 from agent.errors import UserError
 
 MANY = 15  # options, of which only the nearest is named
@@ -89,16 +89,10 @@ def _no_such_key(key: str) -> str:
     known = [*leaves(cfg, resolve=False), *choices]
     if key in known:
         return f"{key}: the chosen options have no such number"
-    if near := difflib.get_close_matches(key, known, n=1, cutoff=CLOSE) or _of_that_name(
-        key, known
-    ):
-        return unknown(key, near)
-    return unknown(key, [*choices, "run.*"])
-
-
-def _of_that_name(key: str, known: list[str]) -> list[str]:
-    """Keys of other groups with the same last part."""
-    return [other for other in known if other.rpartition(".")[2] == key.rpartition(".")[2]][:1]
+    near = difflib.get_close_matches(key, known, n=1, cutoff=CLOSE)
+    near += [other for other in known if other.rpartition(".")[2] == key.rpartition(".")[2]]
+    hint = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(choices)}, run"
+    return f"{key} is not known; {hint}"
 
 
 def _first_line(error: Exception) -> str:

@@ -139,8 +139,8 @@ def test_the_plan_counts_what_is_done_cut_off_and_failed(tmp_path, capsys, monke
     assert plan.main(["run.seed=range(6)", f"run.root={tmp_path}"]) == 0
     said = capsys.readouterr().out
     assert (
-        "1 not started, 0 under way, 2 interrupted, 1 done, 1 failed, 1 unreadable; 6 runs in all"
-        in said
+        "1 not started, 0 under way, 2 interrupted, 1 done, 1 failed, 0 diverged, "
+        "1 unreadable; 6 runs in all" in said
     )
     assert (
         "failed: mini/cartpole/baseline seed 1: the disk is full" in said
