@@ -54,7 +54,6 @@ RUN = [
     ("+tracker.x=1", 2, "tracker.x is not known; allowed: tracker.name"),
     ("tracker=wandb +tracker.projct=x", 2, "did you mean tracker.project?"),
     # values
-    ("+latent={}", 2, "latent"),
     ("run.root=null", 2, "run.root=null must be a name"),
     ("run.root=/proc/x", 2, "/proc/x"),
     ("run.device=7", 2, "run.device=7 must be a name"),
