@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.effects import levels, welch
-from analysis.tables import markdown
+from analysis.formats import markdown
 from analysis.verdicts import HELPS, HURTS, Comparison, decide
 
 SEEDS = (3, 5, 10)

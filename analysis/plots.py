@@ -11,16 +11,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from analysis import stats, tables
+from analysis.fields import Status
 from analysis.scores import samples
-from analysis.study import Study, size
-from analysis.verdicts import HELPS, HURTS, NO_HELP
+from analysis.study import Study
+from analysis.rule import HELPS, HURTS, NO_HELP
 
 # Okabe and Ito's palette; beyond its length the line style changes.
 COLOURS = ["#000000", "#E69F00", "#0072B2", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"]
 STYLES = ["-", "--", ":", "-."]
 VERDICTS = {HELPS: ("#0072B2", "o"), NO_HELP: ("#E69F00", "s"), HURTS: ("#D55E00", "v")}
 UNDECIDED, OPEN = ("#888888", "D"), "undecided or degenerate"
-PAPER = {"helps": "helps", "no_help": "no help", "none": "not in it"}
+PAPER = {"helps": "helps", "no_help": "no help", "worse": "worse", "none": "not in it"}
 RESULTS = {"better": "#0072B2", "tied": "#BBBBBB", "worse": "#D55E00"}
 PANEL = (3.0, 2.4)
 
@@ -66,7 +67,8 @@ def forest(study: Study) -> Figure:
     )
     right.tick_params(length=0)
     axes.set_xlabel(
-        f"effect on normalised score ({_words(study.scheme)}); grey: less than the margin of {margin:g}"
+        f"effect on normalised score ({_words(study.scheme)}); "
+        f"grey: less than the margin of {margin:g}"
     )
     axes.set_title("Score with the change minus score without")
     order = [label for label in (*VERDICTS, OPEN) if label in drawn]
@@ -114,8 +116,15 @@ def learning_curves(study: Study, arms: Sequence[str] | None = None, kind: str =
     _legend(figure, panels)
     return _counted(
         figure,
-        f"{tidy.run.nunique()} runs, suite {study.suite}; line: mean of seeds, band: lowest to highest",
+        f"{tidy.run.nunique()} runs, suite {study.suite}; "
+        f"line: mean of seeds, band: lowest to highest{_diverged(study, tidy)}",
     )
+
+
+def _diverged(study: Study, tidy: pd.DataFrame) -> str:
+    """A line that says where curves end early."""
+    count = tidy.run[tidy.status == Status.DIVERGED].nunique()
+    return f"; {count} diverged, drawn until then" if count else ""
 
 
 def curves(frame: pd.DataFrame, label: str, source: str) -> Figure:
@@ -153,7 +162,7 @@ def aggregates(study: Study, seed: int = 0) -> Figure:
     runs = sum(len(cell) for cells in arms.values() for cell in cells)
     return _counted(
         figure,
-        f"{size(runs, len(shared))}, suite {study.suite}; 95% stratified bootstrap intervals{lacking}",
+        f"{study.caption(runs, len(shared))}; 95% stratified bootstrap intervals{lacking}",
     )
 
 
@@ -177,7 +186,7 @@ def profiles(study: Study, seed: int = 0) -> Figure:
     axes.set_ylim(0, 1.02)
     _legend(figure, [axes])
     runs = sum(len(cell) for cells in arms.values() for cell in cells)
-    return _counted(figure, f"{size(runs, len(shared))}, suite {study.suite}{lacking}")
+    return _counted(figure, f"{study.caption(runs, len(shared))}{lacking}")
 
 
 def games(study: Study, claim: str) -> Figure:
@@ -186,7 +195,8 @@ def games(study: Study, claim: str) -> Figure:
     row = study.verdicts[(study.verdicts.claim == claim) & study.verdicts.stated].iloc[0]
     title = f"{claim}: {row['with']} minus {row['without']}"
     unit = "human record" if study.scheme == "clipped_record" else _words(study.scheme)
-    return bars(table, title, f"difference of normalised score ({unit})", f"suite {study.suite}")
+    counted = study.caption(int(table.runs.sum()), len(table))
+    return bars(table, title, f"difference of normalised score ({unit})", counted)
 
 
 def bars(table: pd.DataFrame, title: str, label: str, source: str) -> Figure:
@@ -205,7 +215,7 @@ def bars(table: pd.DataFrame, title: str, label: str, source: str) -> Figure:
     handles = [Patch(color=colour) for colour in named.values()]
     figure.legend(handles, named, loc="outside right upper", frameon=False)
     axes.set_title(title, loc="left")
-    return _counted(figure, f"{size(int(table.runs.sum()), len(table))}, {source}")
+    return _counted(figure, source)
 
 
 def _shared(study: Study) -> tuple[dict[str, list[np.ndarray]], list[str], str]:
