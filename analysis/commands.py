@@ -9,6 +9,8 @@ import pandas as pd
 from analysis import (
     InputError,
     calibration,
+    calibration_page,
+    canvas,
     exported,
     formats,
     plots,
@@ -16,6 +18,7 @@ from analysis import (
     published,
     report,
     scores,
+    simulate,
     store,
     study,
     tables,
@@ -99,7 +102,7 @@ def plot(options: argparse.Namespace) -> None:
             figures[f"{row['claim']}_curves"] = plots.learning_curves(ours, arms)
             figures[f"{row['claim']}_tasks"] = plots.games(ours, row["claim"])
         for name, figure in figures.items():
-            plots.save(figure, folder / name)
+            canvas.save(figure, folder / name)
         printed.problems(printed.console(), ours.problems, folder)
         print(f"{len(figures)} figures are in {folder}")
 
@@ -174,13 +177,13 @@ def calibrate(options: argparse.Namespace) -> None:
     if options.studies < 1:
         raise InputError(f"--studies {options.studies}: at least 1 study is needed")
     written.file(options.out)
-    scenarios = dict(calibration.SCENARIOS)
+    scenarios = dict(simulate.SCENARIOS)
     if options.source:
         finals = published.finals(published.load(options.source))
         own, _ = scores.normalise(finals[finals.arm == published.DREAMER], "clipped_record")
-        scenarios["published runs (55 games)"] = calibration.drawn_again(own)
+        scenarios["published runs (55 games)"] = simulate.drawn_again(own)
     results = calibration.table(options.studies, scenarios)
     command = f"python -m analysis calibrate --studies {options.studies}"
     command += " --from FOLDER" * bool(options.source) + f" --out {options.out}"
-    options.out.write_text(calibration.page(results, scenarios, options.studies, command))
+    options.out.write_text(calibration_page.page(results, scenarios, options.studies, command))
     print(f"The table is in {options.out}")

@@ -105,7 +105,10 @@ class Terms:
         """The effects over `tasks` in which one task after the other has the terms of `others`,
         `(..., M)`."""
         rest = self._without_each(tasks)
-        sums = [a + b for a, b in zip(rest, (others.difference, others.square, others.quartic))]
+        sums = [
+            a + b
+            for a, b in zip(rest, (others.difference, others.square, others.quartic), strict=True)
+        ]
         return _effect(*sums, np.sum(tasks, -1, keepdims=True))
 
     def leaving_out(self, tasks: np.ndarray) -> Effect:

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from analysis import plots, tables
 from analysis.frames import Problem
-from analysis.rule import NO_DATA, UNDECIDED
+from analysis.rule import NO_DATA
 from analysis.study import Study
 
 SHOWN = 10  # problems printed; all are in problems.csv

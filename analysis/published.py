@@ -4,14 +4,6 @@ import pandas as pd
 
 from analysis.claims import Claim, Claims
 from analysis.frames import Store
-from analysis.scores import (
-    LAST,
-    atari_reference,
-    final_scores,
-    normalise,
-    paper_aggregates,
-    samples,
-)
 from analysis.score_files import (
     ARMS,
     DREAMER,
@@ -20,6 +12,14 @@ from analysis.score_files import (
     PUBLISHED_BASELINES,
     SCHEDULED,
     load,
+)
+from analysis.scores import (
+    LAST,
+    atari_reference,
+    final_scores,
+    normalise,
+    paper_aggregates,
+    samples,
 )
 from analysis.tables import better_worse_tied
 from analysis.verdicts import evaluate

@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from analysis.scores import normalise, paper_aggregates, samples
-from analysis.study import Study
 from analysis.rows import common_runs
 from analysis.rule import HELPS, HURTS, NO_HELP
+from analysis.scores import normalise, paper_aggregates, samples
+from analysis.study import Study
 
 HELPED, NOT_HELPED = "Changes that helped", "Changes that did not help substantially"
 OPEN, BESIDE = "Not decided", "Beside the claims: the other kind of actions"

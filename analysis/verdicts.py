@@ -16,7 +16,6 @@ from analysis.rule import (
     DIFFERS,
     HELPS,
     HURTS,
-    NO_DATA,
     NO_HELP,
     UNDECIDED,
     Decision,
@@ -208,7 +207,10 @@ def control_tasks(frame: pd.DataFrame, claims: Claims, suite: str) -> pd.DataFra
                     "effect": effect.value,
                     "low": effect.low(ALPHA),
                     "high": effect.high(ALPHA),
-                    "runs": [f"{a} + {b}" for a, b in zip(both.with_.runs, both.without.runs)],
+                    "runs": [
+                        f"{first} + {second}"
+                        for first, second in zip(both.with_.runs, both.without.runs, strict=True)
+                    ],
                     "moves": moves,
                 }
             )
