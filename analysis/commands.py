@@ -17,6 +17,7 @@ from analysis import (
     printed,
     published,
     report,
+    score_files,
     scores,
     simulate,
     store,
@@ -60,7 +61,7 @@ def _write_tables(ours: Study, folder: Path) -> None:
 def _write_lists(ours: Study, folder: Path) -> None:
     parts = tables.lists(ours.verdicts) | tables.controls(ours)
     filled = {title: part for title, part in parts.items() if not part.empty}
-    caption = f"{_caption(ours)}. {tables.LOOKING}"
+    caption = " ".join([f"{_caption(ours)}.", *tables.insensitive(ours), tables.LOOKING])
     markdown = [f"## {title}\n\n{formats.markdown(part)}" for title, part in filled.items()]
     html = [f"<h2>{title}</h2>\n{formats.html(part)}" for title, part in filled.items()]
     (folder / "lists.md").write_text("\n".join([*markdown, caption + "\n"]))
@@ -132,7 +133,7 @@ def _folder(out: Path, ours: Study) -> Path:
 
 def paper(options: argparse.Namespace) -> None:
     """Reproduces the paper's tables 1 and K.1 and judges scheduling."""
-    runs = published.load(options.source)
+    runs = score_files.load(options.source)
     written.folder(options.out)
     complete = published.complete(runs)
     frames = {
@@ -179,8 +180,8 @@ def calibrate(options: argparse.Namespace) -> None:
     written.file(options.out)
     scenarios = dict(simulate.SCENARIOS)
     if options.source:
-        finals = published.finals(published.load(options.source))
-        own, _ = scores.normalise(finals[finals.arm == published.DREAMER], "clipped_record")
+        finals = published.finals(score_files.load(options.source))
+        own, _ = scores.normalise(finals[finals.arm == score_files.DREAMER], "clipped_record")
         scenarios["published runs (55 games)"] = simulate.drawn_again(own)
     results = calibration.table(options.studies, scenarios)
     command = f"python -m analysis calibrate --studies {options.studies}"

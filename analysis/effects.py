@@ -125,7 +125,7 @@ def _effect(
     difference: np.ndarray, square: np.ndarray, quartic: np.ndarray, tasks: np.ndarray
 ) -> Effect:
     with np.errstate(divide="ignore", invalid="ignore"):
-        error = np.where(square > 0, np.sqrt(square) / tasks, np.nan)
+        error = np.where((square > 0) & (tasks > 0), np.sqrt(square) / tasks, np.nan)
         return Effect(difference / tasks, error, square**2 / quartic)
 
 

@@ -75,6 +75,8 @@ def _controls(out: Console, study: Study) -> None:
         out.print(table)
     for row in study.controls[study.controls.note != ""].itertuples():
         _line(out, f"{row.claim} ({row.actions}): {row.note}", "dim")
+    for line in tables.insensitive(study):
+        _line(out, line, "yellow")
 
 
 def _absent(out: Console, study: Study) -> None:

@@ -11,7 +11,6 @@ from analysis.score_files import (
     NO_SCHEDULES,
     PUBLISHED_BASELINES,
     SCHEDULED,
-    load,
 )
 from analysis.scores import (
     LAST,
@@ -23,8 +22,6 @@ from analysis.scores import (
 )
 from analysis.tables import better_worse_tied
 from analysis.verdicts import evaluate
-
-__all__ = ["load"]
 
 COMPLETE_FRAMES = 195e6
 EARLY_FRAMES = 20e6

@@ -118,6 +118,16 @@ def tasks(moving: int, compared: int) -> str:
     return str(compared) if moving == compared else f"{moving} of {compared}"
 
 
+def insensitive(study: Study) -> list[str]:
+    """A line for each kind of actions with claims on which this suite shows no effect."""
+    rows = study.verdicts[study.verdicts.stated & (study.verdicts.tasks > 0)]
+    rows = rows[rows.lacking != ""].drop_duplicates("actions")
+    return [
+        f"{row.actions}: {row.lacking}; so nothing is {NO_HELP}, and nothing agrees or disagrees"
+        for row in rows.itertuples()
+    ]
+
+
 def controls(study: Study) -> dict[str, pd.DataFrame]:
     """The controls, and the positive ones task by task: title to printable table."""
     rows = study.controls

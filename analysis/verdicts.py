@@ -37,7 +37,8 @@ NEAR = 0.85  # likeness at which an arm's name is taken for another's misspellin
 
 def evaluate(frame: pd.DataFrame, claims: Claims, suite: str, alpha: float = ALPHA) -> pd.DataFrame:
     """One row per registered claim and control (and kind of actions that has runs) with its effect,
-    interval and verdict; `role` tells claims from controls.
+    interval and verdict; `role` tells claims from controls, `lacking` what the suite's controls
+    lack.
 
     `frame` holds normalised final scores, one row per run. Only tasks that both arms have are used;
     the note lists the rest. The claims about their own kind of actions are one family for Holm's
@@ -96,7 +97,7 @@ def _claims(
         for actions in sorted(ACTIONS, key=lambda kind: kind != claim.where):
             own = frame[frame.actions == actions]
             row, compared = rows.compared(own, claim, suite, actions, claims.margin[suite])
-            row |= {"role": CLAIM}
+            row |= {"role": CLAIM, "lacking": missing[actions]}
             if compared is None:
                 row["note"] += _near(row, set(frame.arm))
             else:
@@ -115,15 +116,13 @@ def _claims(
         evidence = Evidence.listed([compared for _, compared in family])
         decision = decide(evidence, claims.family(suite), sensitive, alpha)
         for number, (row, compared) in enumerate(family):
-            row |= _decided(row, compared, decision, number, missing[row["actions"]])
-            if row["stated"] and not missing[row["actions"]]:
+            row |= _decided(row, compared, decision, number)
+            if row["stated"] and not row["lacking"]:
                 row["agrees"] = AGREES[row["paper"]].get(row["verdict"], "")
     return [row for row, _ in judged]
 
 
-def _decided(
-    row: dict, compared: Comparison, decision: Decision, number: int, missing: str = ""
-) -> dict:
+def _decided(row: dict, compared: Comparison, decision: Decision, number: int) -> dict:
     """Verdict, levels, interval and what else a row says of its decision.
 
     Each end of the interval is the one that the rule looks at: the lower at the level against 0,
@@ -139,8 +138,8 @@ def _decided(
     notes = [row["note"]]
     if verdict in (HELPS, HURTS) or (undecided and compared.p_zero <= zero):
         notes += _carried(compared)
-    if undecided and below and missing:
-        notes.append(missing)
+    if undecided and below and row.get("lacking"):
+        notes.append(f"no verdict, as {row['lacking']}")
     if undecided and not below and compared.effect.p_below(compared.margin) <= margin:
         task = compared.tasks[compared.threat()]
         notes.append(f"one more run of {row['without']} that fails on {task} reaches the margin")

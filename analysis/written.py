@@ -21,7 +21,8 @@ def csv(frame: pd.DataFrame, path: str | os.PathLike) -> None:
 
 def read_csv(path: str | os.PathLike) -> pd.DataFrame:
     """Reads what `csv` wrote, without the apostrophes."""
-    frame = pd.read_csv(path, dtype=dict.fromkeys(["digest", "baseline"], str))
+    texts = dict.fromkeys(["digest", "baseline"], str)  # 12345678 and 1e234567 are digests too
+    frame = pd.read_csv(path, dtype=texts, float_precision="round_trip")
     texts = [name for name in frame if frame[name].dtype == object]
     return frame.assign(**{name: frame[name].map(_bare) for name in texts})
 

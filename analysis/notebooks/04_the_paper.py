@@ -13,7 +13,7 @@
 # %matplotlib inline
 import pandas as pd
 
-from analysis import plots, published
+from analysis import plots, published, score_files
 
 pd.set_option("display.max_colwidth", None, "display.max_rows", None, "display.max_columns", None)
 
@@ -24,7 +24,7 @@ suite = None
 published_scores = "https://raw.githubusercontent.com/danijar/dreamerv2/main/scores"
 
 # %%
-paper = published.load(published_scores)
+paper = score_files.load(published_scores)
 
 # %% [markdown]
 # ## Table 1
@@ -48,7 +48,9 @@ published.early_ended(paper).set_index("arm")
 # Table 1 without them:
 
 # %%
-published.table_1(published.complete(paper)).loc[[published.DREAMER, published.SCHEDULED]].round(2)
+published.table_1(published.complete(paper)).loc[
+    [score_files.DREAMER, score_files.SCHEDULED]
+].round(2)
 
 # %% [markdown]
 # ## Scheduling

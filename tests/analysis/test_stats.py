@@ -90,3 +90,9 @@ def test_holm_by_hand():
     )
     assert stats.holm([0.01, 0.02, 0.03], 0.05).tolist() == pytest.approx([0.05 / 3, 0.025, 0.05])
     assert stats.holm([]).tolist() == []
+
+
+def test_holm_counts_hypotheses_without_data():
+    assert stats.holm([0.001, 0.02], 0.05, family=4).tolist() == pytest.approx([0.0125, 0.05 / 3])
+    rows = stats.holm([[0.001, 0.02], [0.02, 0.001]], 0.05, family=4)
+    assert rows.tolist() == [rows[0].tolist(), rows[0].tolist()[::-1]]
