@@ -16,7 +16,12 @@ DEFAULT = Path(__file__).parents[1] / "sweeps" / "claims.yaml"
 PAPER = ("helps", "no_help", "worse", "none")
 REQUIRED, OPTIONAL = ("margin", "claims"), ("score", "controls")
 SIDES = ("with", "without")
-LONGEST = 200_000  # bytes of a claims file
+LONGEST, DEEPEST = 100_000, 20  # bytes and levels of a claims file
+STARTS = (
+    *(yaml.BlockMappingStartToken, yaml.BlockSequenceStartToken),
+    *(yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken),
+)
+ENDS = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,7 @@ def load(path: str | Path = DEFAULT) -> Claims:
             f"{path}: a claims file has the keys {' and '.join(REQUIRED)}, "
             f"and may have {' and '.join(OPTIONAL)}"
         )
+    margin, score = _margin(raw["margin"], path), _score(raw.get("score", {}), path)
     claims = _rows(raw["claims"], f"{path}: claim", "claims", {"id", "paper", *SIDES, "where"})
     controls = ()
     if "controls" in raw:
@@ -90,13 +96,7 @@ def load(path: str | Path = DEFAULT) -> Claims:
     names = [row.id for row in (*claims, *controls)]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"{path}: two rows have the id {', '.join(twice)}")
-    return Claims(
-        _margin(raw["margin"], path),
-        claims,
-        controls,
-        _score(raw.get("score", {}), path),
-        hashlib.sha256(data).hexdigest()[:8],
-    )
+    return Claims(margin, claims, controls, score, hashlib.sha256(data).hexdigest()[:8])
 
 
 def _read(path: Path) -> bytes:
@@ -114,17 +114,23 @@ def _parse(data: bytes, path: str | Path):
     """The file's contents; aliases, which can grow without bound, are refused."""
     try:
         text = data.decode()
-        if any(isinstance(token, yaml.AliasToken | yaml.AnchorToken) for token in yaml.scan(text)):
-            raise InputError(
-                f"{path}: anchors and aliases (& and *) are not allowed in a claims file"
-            )
+        _check_tokens(text, path)
         return yaml.safe_load(text)
     except UnicodeDecodeError as error:
         raise InputError(f"{path}: not UTF-8 text (byte {error.start + 1})") from error
-    except RecursionError as error:
-        raise InputError(f"{path}: nested too deeply") from error
     except (yaml.YAMLError, ValueError) as error:
         raise InputError(f"{path}: not valid YAML ({shown(error, 200)})") from error
+
+
+def _check_tokens(text: str, path: str | Path) -> None:
+    """`InputError` for what makes a small file large: aliases, and depth."""
+    depth = 0
+    for token in yaml.scan(text):
+        if isinstance(token, yaml.AliasToken | yaml.AnchorToken):
+            raise InputError(f"{path}: anchors and aliases (& and *) are not allowed here")
+        depth += isinstance(token, STARTS) - isinstance(token, ENDS)
+        if depth > DEEPEST:
+            raise InputError(f"{path}: nested more than {DEEPEST} levels deep")
 
 
 def _margin(raw, path) -> dict[str, float]:

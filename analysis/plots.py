@@ -17,7 +17,7 @@ from analysis.study import Study
 
 VERDICTS = {HELPS: ("#0072B2", "o"), NO_HELP: ("#E69F00", "s"), HURTS: ("#D55E00", "v")}
 UNDECIDED, OPEN = ("#888888", "D"), "undecided or degenerate"
-PAPER = {"helps": "helps", "no_help": "no help", "worse": "worse", "none": "not in it"}
+PAPER = {"helps": "helps", "no_help": "no help", "worse": "no help, worse", "none": "not in it"}
 RESULTS = {"better": "#0072B2", "tied": "#BBBBBB", "worse": "#D55E00"}
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis import store
+from analysis import exported, store
 from analysis.__main__ import main
-from tests.analysis.runs import write_run
+from tests.analysis.runs import SEEDS, STUDY, write_run
 
 
 def test_analysis_imports_neither_torch_nor_hydra_nor_the_agent():
@@ -35,13 +35,13 @@ def test_table_prints_verdicts_and_writes_the_lists(study, tmp_path, capsys):
     assert "<h2>Changes that helped</h2>" in (folder / "lists.html").read_text()
     assert "gradient mixing" in (folder / "table_2.md").read_text()
     assert pd.read_csv(folder / "games.csv").better.max() == 3
-    assert len(pd.read_csv(folder / "scores.csv")) == 80
-    assert pd.read_csv(folder / "claims.csv").verdict.value_counts()["helps"] == 1
+    assert len(pd.read_csv(folder / "scores.csv")) == len(STUDY) * 4 * SEEDS
+    assert pd.read_csv(folder / "claims.csv").verdict.value_counts()["helps"] == 2
 
 
 def test_an_exported_csv_gives_the_same_tables(study, tmp_path, capsys):
     assert main(["export", "--runs", str(study), "--out", str(tmp_path / "runs.csv.gz")]) == 0
-    assert "80 runs are in" in capsys.readouterr().out
+    assert f"{len(STUDY) * 4 * SEEDS} runs are in" in capsys.readouterr().out
     for name, runs in (("folder", study), ("csv", tmp_path / "runs.csv.gz")):
         main(["table", "--runs", str(runs), "--out", str(tmp_path / name)])
     for file in ("claims.csv", "lists.md", "table_2.csv", "games.csv"):
@@ -108,7 +108,7 @@ def test_plot_writes_every_figure_twice(study, tmp_path):
     arms = {"baseline", "latent=gaussian"}
     runs = store.load(study)
     few = runs.runs[runs.runs.arm.isin(arms)]
-    store.export(store.Store(few, runs.points), tmp_path / "few.csv")
+    exported.export(store.Store(few, runs.points), tmp_path / "few.csv")
     assert main(["plot", "--runs", str(tmp_path / "few.csv"), "--out", str(tmp_path)]) == 0
     names = {path.stem for path in (tmp_path / "mini").glob("*.png")}
     assert names == {path.stem for path in (tmp_path / "mini").glob("*.pdf")}

@@ -79,7 +79,11 @@ def test_a_study_with_known_effects(study):
         STUDY["baseline"] - STUDY["latent=gaussian"], abs=0.02
     )
     assert categorical.low < 0.5 < categorical.high
-    assert (categorical.tasks, categorical.runs_with, categorical.runs_without) == (3, 3 * SEEDS, 3 * SEEDS)
+    assert (categorical.tasks, categorical.runs_with, categorical.runs_without) == (
+        3,
+        3 * SEEDS,
+        3 * SEEDS,
+    )
     assert (categorical.seeds_fewest, categorical.seeds_most) == (SEEDS, SEEDS)
     assert (categorical.parameters_with, categorical.parameters_without) == ("100000", "90000")
     assert categorical.note == "" and stated.seeds_needed.notna().to_dict() == {
