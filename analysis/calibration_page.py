@@ -39,7 +39,8 @@ possible. They count studies with at least one false verdict, and should be at m
 - *{helps}*: nothing has an effect, and a claim "helps".
 - *{sign}*: every effect is -{small} and a claim "helps", or every effect is +{small} and a claim
   "hurts" (half of the studies each).
-- *{no_help}*: every effect is the margin, {margin}, and a claim is "no substantial help".
+- *{no_help}*: every effect is the margin, {margin}, and a claim is "no
+  substantial help".
 - *{same}*: the baseline against itself, each half with as many seeds.
 
 Simulation error, two standard errors: about {error:.1f} points at 95% or at 5%.
@@ -101,7 +102,7 @@ def _sentence(scenario: Scenario) -> str:
 
 
 def _remark(results: pd.DataFrame) -> str:
-    """Says which rows cover in a share outside `HOLDS`, or have more false verdicts than allowed."""
+    """Says which rows cover outside of `HOLDS`, or have more false verdicts than allowed."""
     low, high = HOLDS
     bounds = f"{low:.0%} to {high:.0%}"
     remarks = []
