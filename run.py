@@ -14,10 +14,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from agent.errors import UserError
-from agent.storage.arm import Identity, identify, toggles
+from agent.storage.arm import Identity, baseline_digest, identify, toggles
 from agent.storage.record import Record, read_run
 from agent.storage.runfolder import Busy, ClaimLost, RunFolder
 from agent.storage.status import Exit, Status
+from agent.training.settings import Settings
 from agent.training.stop import Stop
 from sweeps import parallel
 
@@ -32,7 +33,7 @@ def main(cfg: DictConfig):
 
         return job.start(cfg)
     try:
-        code = run(cfg, Stop())
+        code = train(cfg, Stop())
     except UserError as error:
         code = _complain(error, Exit.BAD_INPUT)
     except Busy as error:
@@ -42,20 +43,18 @@ def main(cfg: DictConfig):
     sys.exit(code)
 
 
-def run(cfg: DictConfig, stop: Stop) -> int:
-    """Train the run that `cfg` describes unless it is done, and return the process's exit
-    status."""
+def train(cfg: DictConfig, stop: Callable[[], bool]) -> int:
+    """Train the run that `cfg` describes unless it is done; returns the process's exit status."""
+    settings = Settings.of(OmegaConf.to_container(cfg.run, resolve=True))
     identity = identify(cfg, HydraConfig.get().runtime.choices)
-    folder = RunFolder(Path(cfg.run.root) / identity.folder)
-    if (code := _finished(folder, cfg.run.retry_failed)) is not None:
+    folder = RunFolder(Path(settings.root) / identity.folder)
+    if (code := _finished(folder, settings.retry_failed)) is not None:
         return code
     _check(cfg)
     with folder.claim() as lost:
-        if (
-            code := _finished(folder, cfg.run.retry_failed)
-        ) is not None:  # another process was quicker
+        if (code := _finished(folder, settings.retry_failed)) is not None:  # another was quicker
             return code
-        return _train(cfg, identity, folder.path, stop, lost)
+        return _claimed(cfg, identity, folder.path, stop, lost)
 
 
 def _finished(folder: RunFolder, retry_failed: bool) -> int | None:
@@ -63,38 +62,38 @@ def _finished(folder: RunFolder, retry_failed: bool) -> int | None:
     if fields.get("status") == Status.DONE:
         print(f"done already: {folder.path}")
         return Exit.DONE
-    if fields.get("status") == Status.FAILED and not retry_failed:
+    status = fields.get("status")
+    if status in (Status.FAILED, Status.DIVERGED) and not retry_failed:
         raise UserError(
-            f"{folder.path} failed: {fields.get('error')}; run.retry_failed=true tries again"
+            f"{folder.path} {status}: {fields.get('error')}; run.retry_failed=true tries again"
         )
     return None
 
 
 def _check(cfg: DictConfig) -> None:
-    """UserError, before any file is written, for numbers, options, a device or an environment that
-    fail."""
-    from agent import build, envs
-    from agent.training import loop
+    """UserError, before any file is written, for values, options or an environment that fail."""
+    from agent import build
 
-    parallel.check(cfg.run.threads, cfg.run.jobs_per_gpu)
     hydra_config = HydraConfig.get()
     build.check(cfg, hydra_config.runtime.choices, hydra_config.overrides.task)
-    loop.check(cfg)
-    envs.make(cfg).close()
+    build.environment(cfg).close()
 
 
-def _train(
-    cfg: DictConfig, identity: Identity, path: Path, stop: Stop, lost: Callable[[], bool]
+def _claimed(
+    cfg: DictConfig,
+    identity: Identity,
+    path: Path,
+    stop: Callable[[], bool],
+    lost: Callable[[], bool],
 ) -> int:
-    from agent.storage.track import add_tracker
-    from agent.training.loop import Run
+    from agent import build
 
     record = Record(path)
     record.update(**_fields(cfg, identity))
     try:
-        add_tracker(cfg.tracker, record)
-        with closing(Run(cfg, record, stop, lost)) as training:
-            training.train()
+        build.tracker(cfg, record)
+        with closing(build.training(cfg, record, stop, lost)) as training:
+            training.run()
         record.update(status=Status.DONE)
         return Exit.DONE
     except ClaimLost:
@@ -108,13 +107,13 @@ def _train(
 
 
 def _ended(record: Record, error: BaseException) -> int:
-    """Write down how a run ended that is not done, and return the exit status; only `failed` does
-    not go on by itself.
+    """Write down how a run ended that is not done, and return the exit status.
 
     Raises UserError, for a full disk too: nothing is wrong with the run, it goes on once the cause
     is put right.
     """
-    from agent.training.loop import Interrupted
+    from agent.training.interrupt import Interrupted
+    from agent.training.meter import Diverged
 
     if isinstance(error, Interrupted | KeyboardInterrupt):
         record.update(status=Status.INTERRUPTED)
@@ -126,7 +125,8 @@ def _ended(record: Record, error: BaseException) -> int:
         with suppress(OSError):  # no room for the status either
             record.update(status=Status.INTERRUPTED, error=_first_line(error))
         raise error
-    record.update(status=Status.FAILED, error=_first_line(error))
+    status = Status.DIVERGED if isinstance(error, Diverged) else Status.FAILED
+    record.update(status=status, error=_first_line(error))
     trace = record.path / "error.txt"
     trace.write_text("".join(traceback.format_exception(error)))
     return _complain(error, Exit.FAILED, f" (traceback in {trace})")
@@ -136,6 +136,7 @@ def _fields(cfg: DictConfig, identity: Identity) -> dict[str, object]:
     from agent.storage.provenance import provenance
 
     job = HydraConfig.get()
+    chosen = job.runtime.choices
     return {
         "status": Status.UNDER_WAY,
         "arm": identity.arm,
@@ -143,10 +144,11 @@ def _fields(cfg: DictConfig, identity: Identity) -> dict[str, object]:
         "suite": identity.suite,
         "seed": identity.seed,
         "digest": identity.digest,
+        "baseline": baseline_digest(cfg, chosen),
         "actions": cfg.task.actions,
         "overrides": list(job.overrides.task),
         "config": OmegaConf.to_container(cfg, resolve=True),
-        "choices": toggles(job.runtime.choices),
+        "choices": toggles(chosen),
         **provenance(),
         "error": None,
     }

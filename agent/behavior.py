@@ -11,23 +11,25 @@ All of it is indexed alike. With a horizon of 3:
     values       [v0]  [v1]  [v2]  [v3]     slow critic; v3 is the bootstrap
     targets       t0   [t1]  [t2]
     weights       1    [w1]  [w2]   w3      w_t = d0 ... d_{t-1}: is state t still in the episode
-    actor loss          l1    l2            policy(s_{t-1}) at a_t, baseline v_{t-1}, weight w_{t-1}, target t_t
+    actor loss          l1    l2            policy(s_{t-1}) at a_t, t_t - v_{t-1}, weight w_{t-1}
     critic loss   l0    l1    l2            value(s_t) towards t_t, weight w_t
 """
 
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from agent.heads import Policy, Scalar
 from agent.returns import lambda_return
 from agent.rssm import State
+from agent.toggles.actor_grad import ActorGrad
+from agent.toggles.entropy import Entropy
 from agent.world_model import WorldModel
 
 
 class Rollout(NamedTuple):
-    """An imagined rollout: feat (H + 1, N, F), action (H + 1, N, A), reward and discount (H + 1,
-    N)."""
+    """Imagined feat (H + 1, N, F), action (H + 1, N, A), reward and discount (H + 1, N)."""
 
     feat: Tensor
     action: Tensor
@@ -36,18 +38,18 @@ class Rollout(NamedTuple):
 
     @property
     def weight(self) -> Tensor:
-        """The probability (H + 1, N) that the episode has not ended before a state, times the
-        discount, detached."""
-        return (
-            torch.cat([torch.ones_like(self.discount[:1]), self.discount[:-1]]).cumprod(0).detach()
-        )
+        """The discounted probability (H + 1, N) that the episode goes on to a state, detached."""
+        earlier = torch.cat([torch.ones_like(self.discount[:1]), self.discount[:-1]])
+        return earlier.cumprod(0).detach()
 
 
 def imagine(
-    model: WorldModel, actor: nn.Module, start: State, is_terminal: Tensor, horizon: int
+    model: WorldModel, actor: Policy, start: State, is_terminal: Tensor, horizon: int
 ) -> Rollout:
-    """Follow the actor for `horizon` steps from posterior states (N, ...); no gradient from a
-    policy to its state."""
+    """Follow the actor for `horizon` steps from posterior states (N, ...).
+
+    No gradient flows from a policy to its state.
+    """
     state, feats = start, [start.feat]
     actions = [feats[0].new_zeros(len(feats[0]), actor.actions)]
     for noise in model.rssm.noise(horizon, len(feats[0])):
@@ -61,41 +63,44 @@ def imagine(
 
 def target(
     rollout: Rollout,
-    actor: nn.Module,
-    slow_critic: nn.Module,
+    actor: Policy,
+    slow_critic: Scalar,
     lambda_: float,
-    entropy,
-    scale: float,
+    entropy: Entropy,
+    entropy_scale: float,
 ) -> tuple[Tensor, Tensor]:
-    """Lambda-returns (H, N) and the slow critic's values (H + 1, N); `entropy` may add the actor's
-    to the reward."""
+    """Lambda-returns (H, N) and the slow critic's values (H + 1, N).
+
+    `entropy` may add the actor's, times `entropy_scale`, to the reward.
+    """
     value = slow_critic(rollout.feat)
-    reward = entropy.reward(rollout.reward[:-1], lambda: actor(rollout.feat[:-1]).entropy(), scale)
+    reward = entropy.reward(
+        rollout.reward[:-1], lambda: actor(rollout.feat[:-1]).entropy(), entropy_scale
+    )
     return lambda_return(reward, value[:-1], rollout.discount[:-1], value[-1], lambda_), value
 
 
 def actor_loss(
     rollout: Rollout,
-    actor: nn.Module,
+    actor: Policy,
     target: Tensor,
     value: Tensor,
-    actor_grad,
-    mix: float,
-    scale: float,
+    actor_grad: ActorGrad,
+    dynamics_weight: float,
+    entropy_scale: float,
 ) -> tuple[Tensor, Tensor]:
-    """The loss () of equation 6 and the policy's mean entropy (); `scale` is eta, `mix` the weight
-    on dynamics."""
+    """The loss () of equation 6 and the policy's mean entropy (); `entropy_scale` is eta."""
     policy = actor(rollout.feat[:-2].detach())
     advantage = target[1:] - value[:-2]
     entropy = policy.entropy()
     objective = actor_grad.objective(
-        policy.log_prob(rollout.action[1:-1]), advantage, target[1:], mix
+        policy.log_prob(rollout.action[1:-1]), advantage, target[1:], dynamics_weight
     )
-    return -(rollout.weight[:-2] * (objective + scale * entropy)).mean(), entropy.detach().mean()
+    weighted = rollout.weight[:-2] * (objective + entropy_scale * entropy)
+    return -weighted.mean(), entropy.detach().mean()
 
 
-def critic_loss(rollout: Rollout, critic: nn.Module, target: Tensor) -> Tensor:
+def critic_loss(rollout: Rollout, critic: Scalar, target: Tensor) -> Tensor:
     """The loss () of equation 5."""
-    return -(
-        rollout.weight[:-1] * critic.log_prob(rollout.feat[:-1].detach(), target.detach())
-    ).mean()
+    log_prob = critic.log_prob(rollout.feat[:-1].detach(), target.detach())
+    return -(rollout.weight[:-1] * log_prob).mean()

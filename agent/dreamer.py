@@ -1,5 +1,4 @@
-"""The agent: acts on observations, learns from replayed batches (algorithm: section 2, equations 2
-to 6)."""
+"""The agent: acts on observations, learns from replayed batches (section 2, equations 2 to 6)."""
 
 import copy
 from dataclasses import dataclass
@@ -9,39 +8,30 @@ import torch
 from torch import Tensor, nn
 
 from agent import behavior
+from agent.heads import Policy, Scalar
 from agent.nets import initialise
 from agent.optim import Optimiser
+from agent.recipe import Recipe
 from agent.rssm import State
+from agent.toggles.actor_grad import ActorGrad
+from agent.toggles.entropy import Entropy
+from agent.toggles.explore import Explore
+from agent.toggles.gradients import Gradients
+from agent.toggles.kl import Divergence
 from agent.toggles.schedule import Factors, Schedule
 from agent.world_model import WorldModel
 
 
 @dataclass(frozen=True)
 class Toggles:
-    """The options that act in the gradient step and in collection; those of the modules are built
-    into them."""
+    """The options that act in the gradient step and in collection; the rest is in the modules."""
 
-    kl: object
-    actor_grad: object
-    entropy: object
-    explore: object
-    gradients: object
+    kl: Divergence
+    actor_grad: ActorGrad
+    entropy: Entropy
+    explore: Explore
+    gradients: Gradients
     schedule: Schedule
-
-
-@dataclass(frozen=True)
-class Learning:
-    """The numbers of table D.1 that the gradient step reads."""
-
-    model_lr: float
-    actor_lr: float
-    critic_lr: float
-    eps: float
-    weight_decay: float
-    clip: float
-    horizon: int
-    lambda_: float
-    slow_every: int
 
 
 class Dreamer(nn.Module):
@@ -52,26 +42,29 @@ class Dreamer(nn.Module):
     def __init__(
         self,
         model: WorldModel,
-        actor: nn.Module,
-        critic: nn.Module,
+        actor: Policy,
+        critic: Scalar,
         toggles: Toggles,
-        learning: Learning,
+        recipe: Recipe,
     ):
         super().__init__()
-        self.model, self.actor, self.critic = model, actor, critic
+        self.model = model
+        self.actor = actor
+        self.critic = critic
         self.apply(initialise)
         self.slow_critic = copy.deepcopy(critic).requires_grad_(False)
-        self.toggles, self.learning = toggles, learning
+        self.toggles = toggles
+        self.recipe = recipe
         self.updates = 0
 
     def prepare(self, device: torch.device) -> "Dreamer":
         """Move to a device and create the optimisers there."""
         self.to(device)
-        rest = (self.learning.eps, self.learning.weight_decay, self.learning.clip)
+        rest = (self.recipe.eps, self.recipe.weight_decay, self.recipe.clip)
         self.optimisers = {
-            "model": Optimiser(self.model.parameters(), self.learning.model_lr, *rest),
-            "actor": Optimiser(self.actor.parameters(), self.learning.actor_lr, *rest),
-            "critic": Optimiser(self.critic.parameters(), self.learning.critic_lr, *rest),
+            "model": Optimiser(self.model.parameters(), self.recipe.model_lr, *rest),
+            "actor": Optimiser(self.actor.parameters(), self.recipe.actor_lr, *rest),
+            "critic": Optimiser(self.critic.parameters(), self.recipe.critic_lr, *rest),
         }
         return self
 
@@ -138,12 +131,12 @@ class Dreamer(nn.Module):
         return metrics | self.learn_behavior(post, batch["is_terminal"], factors)
 
     def learn_model(
-        self, batch: dict[str, Tensor], factors: Factors, state: State | None = None
+        self, batch: dict[str, Tensor], factors: Factors
     ) -> tuple[State, dict[str, Tensor]]:
         """One step of the model's optimiser; returns the posterior states (B, T, ...), detached."""
         kl = self.toggles.kl
         loss, post, metrics = self.model.loss(
-            batch, kl, kl.scale * factors.kl_scale, self.toggles.gradients, state
+            batch, kl, kl.scale * factors.kl_scale, self.toggles.gradients
         )
         norm = self.optimisers["model"].step(loss, factors.model_lr)
         return post, metrics | {"model_grad_norm": norm}
@@ -151,8 +144,7 @@ class Dreamer(nn.Module):
     def learn_behavior(
         self, post: State, is_terminal: Tensor, factors: Factors
     ) -> dict[str, Tensor]:
-        """One step of the actor's and of the critic's optimiser, from posterior states (B, T,
-        ...)."""
+        """One step of the actor's and the critic's optimiser, from posterior states (B, T, ...)."""
         actor_loss, critic_loss, metrics = self.behavior_losses(post, is_terminal, factors)
         rates = factors.actor_critic_lr
         metrics |= {
@@ -165,21 +157,25 @@ class Dreamer(nn.Module):
     def behavior_losses(
         self, post: State, is_terminal: Tensor, factors: Factors
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """The actor's loss (), the critic's loss (), and metrics (), from posterior states (B, T,
-        ...)."""
-        toggles, learning = self.toggles, self.learning
-        scale = toggles.explore.entropy_scale * factors.actor_entropy
-        mix = toggles.actor_grad.dynamics_weight * factors.actor_mix
+        """The losses () of actor and critic, and metrics (), from posterior states (B, T, ...)."""
+        toggles, recipe = self.toggles, self.recipe
+        entropy_scale = toggles.explore.entropy_scale * factors.actor_entropy
+        dynamics_weight = toggles.actor_grad.dynamics_weight * factors.actor_mix
         start = post.apply(lambda x: x.flatten(0, 1))
         with torch.set_grad_enabled(toggles.actor_grad.through_model):
             rollout = behavior.imagine(
-                self.model, self.actor, start, is_terminal.flatten(), learning.horizon
+                self.model, self.actor, start, is_terminal.flatten(), recipe.horizon
             )
             target, value = behavior.target(
-                rollout, self.actor, self.slow_critic, learning.lambda_, toggles.entropy, scale
+                rollout,
+                self.actor,
+                self.slow_critic,
+                recipe.lambda_,
+                toggles.entropy,
+                entropy_scale,
             )
         actor_loss, entropy = behavior.actor_loss(
-            rollout, self.actor, target, value, toggles.actor_grad, mix, scale
+            rollout, self.actor, target, value, toggles.actor_grad, dynamics_weight, entropy_scale
         )
         critic_loss = behavior.critic_loss(rollout, self.critic, target)
         metrics = {
@@ -233,7 +229,7 @@ class Dreamer(nn.Module):
     @torch.no_grad()
     def _update_slow_critic(self) -> None:
         """Copy the critic after updates 0, `slow_every`, 2 `slow_every`, ... (counted from 0)."""
-        if self.updates % self.learning.slow_every == 0:
+        if self.updates % self.recipe.slow_every == 0:
             torch._foreach_copy_(
                 list(self.slow_critic.parameters()), list(self.critic.parameters())
             )

@@ -1,7 +1,9 @@
 """Scalar heads and policies: features (..., F) in, distributions out."""
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from gymnasium import spaces
@@ -47,6 +49,22 @@ class Discount(nn.Module):
         return -functional.binary_cross_entropy_with_logits(
             self.net(feat).squeeze(-1), value, reduction="none"
         )
+
+
+class ActionDistribution(Protocol):
+    """A policy at features (..., F)."""
+
+    def sample(self, generator: torch.Generator | None = None) -> Tensor:
+        """Actions (..., A), differentiable in the distribution's parameters."""
+
+    def mode(self) -> Tensor:
+        """The most likely actions (..., A)."""
+
+    def log_prob(self, action: Tensor) -> Tensor:
+        """Log-probability (...) of actions (..., A), in which no gradient flows to the action."""
+
+    def entropy(self) -> Tensor:
+        """Entropy (...) in nats."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +141,21 @@ class TruncatedNormal:
         return action + (action.clamp(-1 + 1e-6, 1 - 1e-6) - action).detach()
 
 
-class DiscretePolicy(nn.Module):
+class Policy(nn.Module):
+    """The actor, of `actions` action dimensions."""
+
+    actions: int
+
+    @abstractmethod
+    def forward(self, feat: Tensor) -> ActionDistribution:
+        """The policy at features (..., F)."""
+
+    @abstractmethod
+    def perturb(self, action: Tensor, epsilon: float, std: float) -> Tensor:
+        """Actions (B, A) with noise: uniform with probability `epsilon`, or Gaussian of `std`."""
+
+
+class DiscretePolicy(Policy):
     """The actor for discrete actions."""
 
     def __init__(self, features: int, actions: int, units: int, layers: int):
@@ -141,7 +173,7 @@ class DiscretePolicy(nn.Module):
         return torch.where(torch.rand_like(action[..., :1]) < epsilon, uniform, action)
 
 
-class ContinuousPolicy(nn.Module):
+class ContinuousPolicy(Policy):
     """The actor for actions in [-1, 1]: a truncated normal, mean tanh(x), std 2 sigmoid(x / 2) +
     `min_std`."""
 
@@ -165,9 +197,7 @@ class ContinuousPolicy(nn.Module):
         return (action + std * torch.randn_like(action)).clamp(-1, 1)
 
 
-def policy(
-    space: spaces.Space, features: int, units: int, layers: int, min_std: float
-) -> nn.Module:
+def policy(space: spaces.Space, features: int, units: int, layers: int, min_std: float) -> Policy:
     """The actor for an action space; `min_std` is of the continuous one."""
     if action_kind(space) == "discrete":
         return DiscretePolicy(features, int(space.n), units, layers)

@@ -6,6 +6,7 @@ nats.
 """
 
 import math
+from abc import abstractmethod
 
 import torch
 from gymnasium import spaces
@@ -14,16 +15,43 @@ from torch.nn import functional
 
 from agent.gaussian import unit_log_prob
 from agent.nets import mlp
+from agent.recipe import Size
 from agent.spaces import observation_kind
 
 IMAGE_SIZE = 64  # pixels, height and width of the images that the convolutions below fit
 
 
-class ImageEncoder(nn.Module):
+class Encoder(nn.Module):
+    """From observations to embeddings of `embed_size` numbers, E."""
+
+    embed_size: int
+
+    @abstractmethod
+    def prepare(self, obs: Tensor) -> Tensor:
+        """Observations (B, T, ...) as they are in replay to floats, the decoder's target."""
+
+    @abstractmethod
+    def forward(self, obs: Tensor) -> Tensor:
+        """Prepared observations (B, T, ...) to embeddings (B, T, E)."""
+
+
+class Decoder(nn.Module):
+    """From features to a distribution of prepared observations."""
+
+    @abstractmethod
+    def forward(self, feat: Tensor) -> Tensor:
+        """Features (B, T, F) to the distribution's parameters (B, T, ...)."""
+
+    @abstractmethod
+    def log_prob(self, feat: Tensor, obs: Tensor) -> Tensor:
+        """Log-likelihood (B, T) in nats of prepared observations (B, T, ...)."""
+
+
+class ImageEncoder(Encoder):
     """Four convolutions of kernel 4 and stride 2 with ELU; 64x64 images become (B, T, 32
     `depth`)."""
 
-    def __init__(self, space: spaces.Box, size):
+    def __init__(self, space: spaces.Box, size: Size):
         super().__init__()
         channels = [space.shape[2]] + [size.depth * 2**i for i in range(4)]
         self.convs = nn.ModuleList(
@@ -44,11 +72,11 @@ class ImageEncoder(nn.Module):
         return x.permute(0, 2, 3, 1).reshape(*obs.shape[:2], self.embed_size)
 
 
-class ImageDecoder(nn.Module):
+class ImageDecoder(Decoder):
     """A dense layer and four transposed convolutions to the mean of a Gaussian of unit variance for
     each pixel."""
 
-    def __init__(self, space: spaces.Box, size, features: int):
+    def __init__(self, space: spaces.Box, size: Size, features: int):
         super().__init__()
         first = 32 * size.depth
         channels = [first, 4 * size.depth, 2 * size.depth, size.depth, space.shape[2]]
@@ -89,10 +117,10 @@ class ImageDecoder(nn.Module):
         return pixels.view(-1, *conv.kernel_size, conv.out_channels).permute(0, 3, 1, 2)
 
 
-class GridEncoder(nn.Module):
+class GridEncoder(Encoder):
     """A 3x3 convolution of 2 `depth` maps and dense layers, for small grids of binary planes."""
 
-    def __init__(self, space: spaces.Box, size):
+    def __init__(self, space: spaces.Box, size: Size):
         super().__init__()
         height, width, planes = space.shape
         self.conv = nn.Conv2d(planes, 2 * size.depth, 3, padding=1)
@@ -110,10 +138,10 @@ class GridEncoder(nn.Module):
         return self.dense(x.permute(0, 2, 3, 1).flatten(1)).unflatten(0, obs.shape[:2])
 
 
-class GridDecoder(nn.Module):
+class GridDecoder(Decoder):
     """Dense layers to the logit of each cell of each plane."""
 
-    def __init__(self, space: spaces.Box, size, features: int):
+    def __init__(self, space: spaces.Box, size: Size, features: int):
         super().__init__()
         self.shape = space.shape
         self.net = mlp(features, size.units, size.layers, math.prod(space.shape))
@@ -136,10 +164,10 @@ class GridDecoder(nn.Module):
         return obs.float()
 
 
-class VectorEncoder(nn.Module):
+class VectorEncoder(Encoder):
     """Dense layers."""
 
-    def __init__(self, space: spaces.Box, size):
+    def __init__(self, space: spaces.Box, size: Size):
         super().__init__()
         self.net = mlp(space.shape[0], size.units, size.layers)
         self.embed_size = size.units
@@ -153,10 +181,10 @@ class VectorEncoder(nn.Module):
         return self.net(obs)
 
 
-class VectorDecoder(nn.Module):
+class VectorDecoder(Decoder):
     """Dense layers to the mean of a Gaussian of unit variance for each number."""
 
-    def __init__(self, space: spaces.Box, size, features: int):
+    def __init__(self, space: spaces.Box, size: Size, features: int):
         super().__init__()
         self.net = mlp(features, size.units, size.layers, space.shape[0])
 
@@ -176,7 +204,7 @@ NETWORKS = {
 }
 
 
-def networks(space: spaces.Box, size) -> tuple[nn.Module, type[nn.Module]]:
+def networks(space: spaces.Box, size: Size) -> tuple[Encoder, type[Decoder]]:
     """The encoder for an observation space, and the decoder's class, which still needs the number
     of features."""
     encoder, decoder = NETWORKS[observation_kind(space)]

@@ -12,6 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from agent.toggles.gru import MakeCell
+from agent.toggles.latent import Latent
+
 
 class State(NamedTuple):
     """The model's state: deter (..., D), stoch (..., S), and the stats (..., P) that stoch was
@@ -37,8 +40,8 @@ class RSSM(nn.Module):
 
     def __init__(
         self,
-        latent,
-        cell: Callable[[int, int], nn.Module],
+        latent: Latent,
+        cell: MakeCell,
         action: int,
         embed: int,
         deter: int,

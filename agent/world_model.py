@@ -6,7 +6,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from agent.observation import Decoder, Encoder
 from agent.rssm import RSSM, State
+from agent.toggles.gradients import Gradients
+from agent.toggles.kl import Divergence
 
 
 class ModelLoss(NamedTuple):
@@ -23,9 +26,9 @@ class WorldModel(nn.Module):
 
     def __init__(
         self,
-        encoder: nn.Module,
+        encoder: Encoder,
         rssm: RSSM,
-        observation: nn.Module,
+        observation: Decoder,
         reward: nn.Module,
         discount: nn.Module | None,
         scales: dict[str, float],
@@ -33,19 +36,20 @@ class WorldModel(nn.Module):
         reward_transform: Callable[[Tensor], Tensor],
     ):
         super().__init__()
-        self.encoder, self.rssm = encoder, rssm
+        self.encoder = encoder
+        self.rssm = rssm
         heads = {"observation": observation, "reward": reward, "discount": discount}
         self.heads = nn.ModuleDict({name: head for name, head in heads.items() if head is not None})
         self.scales = {name: scale for name, scale in scales.items() if heads[name] is not None}
-        self.gamma, self.reward_transform = gamma, reward_transform
+        self.gamma = gamma
+        self.reward_transform = reward_transform
 
     def loss(
-        self, batch: dict[str, Tensor], kl, kl_scale: float, gradients, state: State | None = None
+        self, batch: dict[str, Tensor], kl: Divergence, kl_scale: float, gradients: Gradients
     ) -> ModelLoss:
-        """The loss of a replayed batch (B, T, ...), from the zero state unless `state` (B, ...) is
-        given."""
+        """The loss of a replayed batch (B, T, ...), from the zero state."""
         obs = self.encoder.prepare(batch["obs"])
-        post = self.rssm.observe(self.encoder(obs), batch["action"], batch["is_first"], state)
+        post = self.rssm.observe(self.encoder(obs), batch["action"], batch["is_first"])
         prior = self.rssm.prior(post.deter)
         targets = {
             "observation": obs,

@@ -1,8 +1,8 @@
 """Time one gradient step of all three optimisers on random replay; print one JSON line.
 
-python benchmarks/gradient_step.py                             # the paper's model, batch 16 x 50, horizon 15
-python benchmarks/gradient_step.py suite=mini recipe=mini      # the embedded default's model and batch
-python benchmarks/gradient_step.py latent=gaussian --steps 3   # any overrides
+python benchmarks/gradient_step.py                            # the paper's model, batch 16 x 50
+python benchmarks/gradient_step.py suite=mini recipe=mini     # the embedded default's
+python benchmarks/gradient_step.py latent=gaussian --steps 3  # any overrides
 """
 
 import argparse

@@ -15,9 +15,9 @@ YAML_ONLY = {"size": "Numbers of every component.", "preset": "Several groups an
 HEAD = """\
 # The toggles
 
-One toggle is one folder of `conf` and one module of `agent/toggles`; one option is one YAML and one small class. Choose
-with `group=option`, change a number with `group.number=value`, compare with `-m group=one,two`. This page is generated:
-`python docs/toggles.py`.
+One toggle is one folder of `conf` and one module of `agent/toggles`; one option is one YAML and one
+small class. Choose with `group=option`, change a number with `group.number=value`, compare with
+`-m group=one,two`. This page is generated: `python docs/toggles.py`.
 """
 
 
@@ -49,9 +49,8 @@ def toggle(group: str, default: str) -> str:
     """One section: what the paper did and found, the equations, the options with their defaults."""
     module = importlib.import_module(f"agent.toggles.{group}")
     title, _, body = inspect.getdoc(module).partition("\n\n")
-    parts = [
-        f"## `{group}`\n\n**{title}** Code: [`agent/toggles/{group}.py`](../agent/toggles/{group}.py).\n\n{body}\n"
-    ]
+    code = f"[`agent/toggles/{group}.py`](../agent/toggles/{group}.py)"
+    parts = [f"## `{group}`\n\n**{title}** Code: {code}.\n\n{body}\n"]
     for path in options(group):
         doc = inspect.getdoc(get_class(target(path))).partition("\n\n")[0].replace("\n", " ")
         parts.append(f"{heading(group, path, default)}\n\n{doc}\n\n{listing(path)}")

@@ -81,10 +81,10 @@ def replay_bytes(run: Planned) -> int:
     """Most bytes that the replay of a run takes on disk."""
     from gymnasium.spaces import flatdim
 
-    from agent import envs
+    from agent import build
     from agent.storage.replay import Replay
 
-    env = envs.make(run.cfg)
+    env = build.environment(run.cfg)
     try:
         with tempfile.TemporaryDirectory(prefix="replay-") as folder:
             replay = Replay(

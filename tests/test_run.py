@@ -16,12 +16,13 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import open_dict
 
-import agent.training.loop
 import run
+from agent import build
 from agent.errors import UserError
 from agent.storage import runfolder
 from agent.storage.runfolder import Busy, ClaimLost, RunFolder
 from agent.storage.status import Exit
+from agent.training.interrupt import Interrupted
 from sweeps.config import CONF
 from tests import tiny
 
@@ -47,7 +48,7 @@ def execute(tmp_path):
         HydraConfig.instance().set_config(cfg)
         with open_dict(cfg):
             del cfg["hydra"]
-        return run.run(cfg, stop)
+        return run.train(cfg, stop)
 
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):
@@ -65,7 +66,7 @@ def trainer(monkeypatch):
             self.record = record
             return self
 
-        def train(self):
+        def run(self):
             self.calls += 1
             self.record.update(steps=7)
             if self.error:
@@ -75,7 +76,7 @@ def trainer(monkeypatch):
             pass
 
     trainer = Trainer()
-    monkeypatch.setattr(agent.training.loop, "Run", trainer)
+    monkeypatch.setattr(build, "training", trainer)
     return trainer
 
 
@@ -126,7 +127,7 @@ def test_a_failure_is_recorded_and_retried_only_when_asked(execute, trainer, tmp
     )
     (said,) = capsys.readouterr().err.splitlines()
     assert said.startswith("error: FloatingPointError: kl_loss is nan at step 40 (traceback in ")
-    assert "in train" in next(tmp_path.rglob("error.txt")).read_text()
+    assert "in run" in next(tmp_path.rglob("error.txt")).read_text()
     with pytest.raises(UserError, match=r"kl_loss is nan.*run\.retry_failed=true"):
         execute()
     assert trainer.calls == 1
@@ -136,7 +137,7 @@ def test_a_failure_is_recorded_and_retried_only_when_asked(execute, trainer, tmp
 
 
 def test_an_interrupted_run_goes_on(execute, trainer, tmp_path):
-    trainer.error = agent.training.loop.Interrupted("stopped at step 7")
+    trainer.error = Interrupted("stopped at step 7")
     assert execute() == Exit.INTERRUPTED
     assert only_run(tmp_path)["status"] == "interrupted"
     trainer.error = None
@@ -177,14 +178,14 @@ def test_a_disk_too_full_for_the_status_is_told_all_the_same(execute, monkeypatc
         def __init__(self, cfg, record, stop, lost):
             self.record = record
 
-        def train(self):
+        def run(self):
             monkeypatch.setattr(self.record, "update", full)
             full()
 
         def close(self):
             pass
 
-    monkeypatch.setattr(agent.training.loop, "Run", Full)
+    monkeypatch.setattr(build, "training", Full)
     with pytest.raises(UserError, match="No space left on device"):
         execute()
 
@@ -193,7 +194,7 @@ def test_a_disk_too_full_for_the_status_is_told_all_the_same(execute, monkeypatc
     "error",
     [
         None,
-        agent.training.loop.Interrupted("stopped"),
+        Interrupted("stopped"),
         RuntimeError("a row is missing"),
         OSError("stale file handle"),
     ],
@@ -205,7 +206,7 @@ def test_a_run_that_another_host_took_over_writes_nothing_more(
         def __init__(self, cfg, record, stop, lost):
             self.path, self.lost = record.path, lost
 
-        def train(self):
+        def run(self):
             (self.path / "owner.json").write_text(
                 '{"host": "elsewhere", "pid": 1, "token": "theirs"}'
             )
@@ -220,7 +221,7 @@ def test_a_run_that_another_host_took_over_writes_nothing_more(
             pass
 
     monkeypatch.setattr(runfolder, "HEARTBEAT_SECONDS", 0.02)
-    monkeypatch.setattr(agent.training.loop, "Run", TakenOver)
+    monkeypatch.setattr(build, "training", TakenOver)
     with pytest.raises(ClaimLost, match="taken over"):
         execute()
     assert next(tmp_path.rglob("run.json")).read_text() == "theirs"

@@ -1,6 +1,7 @@
 """Configurations, spaces, batches and agents small enough for tests."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import hydra
@@ -11,9 +12,10 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, open_dict
 from torch import Tensor
 
-from agent.build import build, check
+from agent.build import build, check, training
 from agent.dreamer import Dreamer
 from agent.spaces import action_kind
+from agent.storage.record import Record
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 IMAGE, GRID = Box(0, 255, (64, 64, 1), np.uint8), Box(0, 1, (7, 7, 3), np.uint8)
@@ -80,3 +82,14 @@ def agent(
     cfg = compose(*overrides, numbers=numbers)
     torch.manual_seed(seed)
     return build(cfg, observations, actions, torch.device("cpu"))
+
+
+def train(
+    cfg: DictConfig,
+    record: Record,
+    stop: Callable[[], bool] = lambda: False,
+    lost: Callable[[], bool] = lambda: False,
+) -> None:
+    """Train a run in this process, in the folder of `record`."""
+    with closing(training(cfg, record, stop, lost)) as run:
+        run.run()

@@ -94,8 +94,8 @@ def standardise_observation(env: gymnasium.Env, size: int, flatten: bool = False
         else ""
     )
     raise UserError(
-        f"observation space {one_line(space)} is not supported; allowed: uint8 images HxW or HxWxC, HxWxC grids of 0 "
-        f"and 1, vectors, Discrete, MultiBinary{hint}"
+        f"observation space {one_line(space)} is not supported; allowed: uint8 images HxW or "
+        f"HxWxC, HxWxC grids of 0 and 1, vectors, Discrete, MultiBinary{hint}"
     )
 
 
@@ -169,7 +169,8 @@ def rendering_error(error: Exception) -> UserError:
         f"MUJOCO_GL={name} (apt install {MUJOCO_BACKENDS[name]})" for name in ("egl", "osmesa")
     )
     return UserError(
-        f"task.env.pixels=true cannot draw with MUJOCO_GL={backend} (apt install {MUJOCO_BACKENDS[backend]}): "
+        f"task.env.pixels=true cannot draw with MUJOCO_GL={backend} "
+        f"(apt install {MUJOCO_BACKENDS[backend]}): "
         f"{one_line(error)}; headless machines draw with {others}"
     )
 

@@ -19,13 +19,17 @@ from omegaconf import DictConfig, OmegaConf
 
 BASELINE = "baseline"
 GIVEN = ("suite", "task", "tracker", "sweep")  # groups that make no arm
-NORMALISATION = (
-    "task.random",
-    "task.reference",
-)  # views of the scores divide by them; training does not
+NORMALISATION = ("task.random", "task.reference")  # of scores; training does not read them
 NO_ARM = ("suite", "run", "tracker", *NORMALISATION)
 ALGORITHM = ("run.train_every",)  # numbers of the method that live among those of the run
-NO_RESULT = ("suite.tasks", "tracker", "hydra", "run.seed", *NORMALISATION) + tuple(
+NO_RESULT = (
+    "suite.tasks",
+    "suite.normalisation",
+    "tracker",
+    "hydra",
+    "run.seed",
+    *NORMALISATION,
+) + tuple(
     f"run.{key}"
     for key in (
         *("root", "device", "threads", "jobs_per_gpu", "fail_fast", "retry_failed"),
@@ -118,6 +122,12 @@ def digest(cfg: DictConfig) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 
+def baseline_digest(cfg: DictConfig, choices: Mapping[str, str | None]) -> str:
+    """The digest of the baseline of the same suite and task, without any override."""
+    base = deepcopy(composed(tuple(f"{group}={choices[group]}" for group in ("suite", "task")))[0])
+    return digest(_same_id(cfg, base))
+
+
 def leaves(cfg: DictConfig, resolve: bool) -> dict[str, Any]:
     """Values by dotted key; a list is one value, an empty table is none."""
     return dict(_leaves(OmegaConf.to_container(cfg, resolve=resolve), ""))
@@ -125,18 +135,14 @@ def leaves(cfg: DictConfig, resolve: bool) -> dict[str, Any]:
 
 def path_safe(name: str, longest: int = 120) -> str:
     """A folder name; a long one is cut and ends in a hash of the whole."""
-    safe = re.sub(r"[^A-Za-z0-9._=,+-]", "_", name)
+    safe = re.sub(r"^\.+$|[^A-Za-z0-9._=,+-]", "_", name)
     if len(safe) <= longest:
         return safe
     return f"{safe[: longest - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _value_differences(cfg: DictConfig, base: DictConfig) -> list[str]:
-    base = deepcopy(base)
-    if (
-        cfg.task.name != base.task.name and "id" in cfg.task
-    ):  # a task that is any environment is named by its id
-        base.task.id = cfg.task.id
+    base = _same_id(cfg, deepcopy(base))
     known, changed = leaves(base, resolve=False).keys(), {}
     for literals_only in (
         True,
@@ -154,6 +160,13 @@ def _value_differences(cfg: DictConfig, base: DictConfig) -> list[str]:
             )
             OmegaConf.update(base, key, ours.get(key), force_add=True)
     return list(changed.values())
+
+
+def _same_id(cfg: DictConfig, base: DictConfig) -> DictConfig:
+    """`base` for the environment of `cfg`, where the task is any environment, named by its id."""
+    if cfg.task.name != base.task.name and "id" in cfg.task:
+        base.task.id = cfg.task.id
+    return base
 
 
 def _compared(cfg: DictConfig, resolve: bool) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import torch
 
 from agent.errors import UserError
 
-SCHEMA = 1
+SCHEMA = 2
 CURRENT = "checkpoint.pt"
 PREVIOUS = "checkpoint.previous.pt"
 
@@ -52,10 +52,8 @@ def load(folder: Path, identity: dict[str, str]) -> dict | None:
             state = _read(path, identity)
             if path == previous:
                 os.replace(previous, current)
-                print(
-                    f"resuming from the previous checkpoint, of step {state.get('step')}",
-                    file=sys.stderr,
-                )
+                step = state["clock"]["step"]
+                print(f"resuming from the previous checkpoint, of step {step}", file=sys.stderr)
             return state
         print(f"{path} is damaged ({damage})", file=sys.stderr)
     raise UserError(f"no undamaged checkpoint in {folder}: delete the folder to start the run anew")

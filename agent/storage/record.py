@@ -16,6 +16,7 @@ from agent.storage.status import Status
 
 SCHEMA = 1
 AXES = ("step", "env_frames", "gradient_steps", "wall_seconds")
+IDENTITY = ("suite", "task", "arm", "seed", "digest")
 SCORE_FIELDS = ("step", "env_frames", "kind", "episode", "return", "length")
 
 
@@ -51,6 +52,11 @@ class Record:
         self._metrics = open(self.path / "metrics.jsonl", "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
         self._scores = open(self.path / "scores.csv", "a", encoding="utf-8")  # noqa: SIM115
         self._write_header()
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What names the run; its checkpoints carry it."""
+        return {name: str(self.fields.get(name)) for name in IDENTITY}
 
     def update(self, **fields: Any) -> None:
         """Set fields of run.json; a reader finds either the old file or the new one."""

@@ -12,6 +12,7 @@ class Status(StrEnum):
     INTERRUPTED = "interrupted"  # goes on from its last checkpoint
     DONE = "done"
     FAILED = "failed"  # does not go on by itself
+    DIVERGED = "diverged"  # NaN or infinity in a loss: an end, scored like random play
     UNREADABLE = "unreadable"  # its run.json is broken
 
 

@@ -14,10 +14,24 @@ Every option takes the log-probability of the imagined action, the advantage and
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor
 
-from agent import errors
+from agent.checked import Checked, number
+
+
+class ActorGrad(Protocol):
+    """What every option has."""
+
+    through_model: bool  # imagination keeps its graph through the world model
+    mixes: bool  # `dynamics_weight` weighs two objectives
+    dynamics_weight: float  # before its schedule
+
+    def objective(
+        self, log_prob: Tensor, advantage: Tensor, target: Tensor, dynamics_weight: float
+    ) -> Tensor:
+        """What the actor maximises, all (H - 1, N)."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +42,9 @@ class Reinforce:
     mixes = False
     dynamics_weight = 0.0
 
-    def objective(self, log_prob: Tensor, advantage: Tensor, target: Tensor, mix: float) -> Tensor:
+    def objective(
+        self, log_prob: Tensor, advantage: Tensor, target: Tensor, dynamics_weight: float
+    ) -> Tensor:
         """The Reinforce term."""
         return log_prob * advantage.detach()
 
@@ -42,23 +58,25 @@ class Dynamics:
     mixes = False
     dynamics_weight = 1.0
 
-    def objective(self, log_prob: Tensor, advantage: Tensor, target: Tensor, mix: float) -> Tensor:
+    def objective(
+        self, log_prob: Tensor, advantage: Tensor, target: Tensor, dynamics_weight: float
+    ) -> Tensor:
         """The dynamics backpropagation term."""
         return target
 
 
 @dataclass(frozen=True)
-class Mixed:
+class Mixed(Checked, group="actor_grad"):
     """Both: `dynamics_weight` (1 - rho of the paper) on dynamics backpropagation, the rest on
     Reinforce."""
 
-    dynamics_weight: float
+    dynamics_weight: float = number(0, 1)
     through_model = True
     mixes = True
 
-    def __post_init__(self):
-        errors.number("actor_grad.dynamics_weight", self.dynamics_weight, 0, 1)
-
-    def objective(self, log_prob: Tensor, advantage: Tensor, target: Tensor, mix: float) -> Tensor:
-        """The weighted sum; `mix` is `dynamics_weight` times its schedule's factor."""
-        return mix * target + (1 - mix) * log_prob * advantage.detach()
+    def objective(
+        self, log_prob: Tensor, advantage: Tensor, target: Tensor, dynamics_weight: float
+    ) -> Tensor:
+        """The weighted sum; `dynamics_weight` is the field times its schedule's factor."""
+        reinforce = log_prob * advantage.detach()
+        return dynamics_weight * target + (1 - dynamics_weight) * reinforce

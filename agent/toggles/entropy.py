@@ -5,14 +5,24 @@ Found: including it in the temporal-difference loss of the value function does n
 substantially.
 
     policy:     the actor's loss asks for entropy, nothing else does
-    long_term:  reward_t + eta H[policy(state_t)] for t >= 1, in the lambda-return of both actor and critic
+    long_term:  reward_t + eta H[policy(state_t)] for t >= 1, in the lambda-return of both
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
+
+
+class Entropy(Protocol):
+    """What every option has."""
+
+    in_reward: bool  # whether it reads the entropy scale
+
+    def reward(self, reward: Tensor, entropy: Callable[[], Tensor], entropy_scale: float) -> Tensor:
+        """The imagined reward (H, N) for the lambda-return."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +31,7 @@ class Policy:
 
     in_reward = False
 
-    def reward(self, reward: Tensor, entropy: Callable[[], Tensor], scale: float) -> Tensor:
+    def reward(self, reward: Tensor, entropy: Callable[[], Tensor], entropy_scale: float) -> Tensor:
         """The imagined reward (H, N), unchanged."""
         return reward
 
@@ -33,13 +43,12 @@ class LongTerm:
 
     in_reward = True
 
-    def reward(self, reward: Tensor, entropy: Callable[[], Tensor], scale: float) -> Tensor:
-        """The imagined reward (H, N) plus `scale` times the policy's entropy (H, N), from the
-        second state on.
+    def reward(self, reward: Tensor, entropy: Callable[[], Tensor], entropy_scale: float) -> Tensor:
+        """The imagined reward (H, N) plus eta times the policy's entropy, from the second state on.
 
         The first state comes from replay: no imagined action led there. Under dynamics
         backpropagation the bonus has its graph, to the actor and through the states to earlier
         actions; under Reinforce it has none.
         """
-        bonus = scale * entropy()
+        bonus = entropy_scale * entropy()
         return reward + torch.cat([torch.zeros_like(bonus[:1]), bonus[1:]])

@@ -5,33 +5,41 @@ The paper regularises the policy's entropy, in imagination and thereby during co
 DreamerV1 adds noise to actions. Found: it helps.
 
     policy_entropy:  the actor maximises objective + eta H[policy(state)];  a ~ policy
-    action_noise:    the actor maximises the objective;  a ~ policy, then epsilon-greedy or plus Gaussian noise
+    action_noise:    the actor maximises the objective;  a ~ policy, epsilon-greedy or + Gaussian
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from torch import Tensor
 
-from agent import errors
+from agent.checked import Checked, number, positive
+from agent.heads import Policy
+
+
+class Explore(Protocol):
+    """What every option has."""
+
+    entropy_scale: float  # eta, before its schedule
+
+    def collect(self, action: Tensor, policy: Policy, progress: float) -> Tensor:
+        """The action (B, A) to take, of one that the policy sampled."""
 
 
 @dataclass(frozen=True)
-class PolicyEntropy:
+class PolicyEntropy(Checked, group="explore"):
     """An entropy bonus eta = `entropy_scale` in the actor's loss; actions are samples of the
     policy."""
 
-    entropy_scale: float
+    entropy_scale: float = number(0)
 
-    def __post_init__(self):
-        errors.number("explore.entropy_scale", self.entropy_scale, 0)
-
-    def collect(self, action: Tensor, policy, progress: float) -> Tensor:
+    def collect(self, action: Tensor, policy: Policy, progress: float) -> Tensor:
         """The action (B, A) as the policy sampled it."""
         return action
 
 
 @dataclass(frozen=True)
-class ActionNoise:
+class ActionNoise(Checked, group="explore"):
     """No entropy bonus; noise on the policy's sample, as in DreamerV1.
 
     Discrete actions: epsilon-greedy, epsilon linear from `epsilon_start` to `epsilon_end` over the
@@ -39,19 +47,13 @@ class ActionNoise:
     `std`.
     """
 
-    epsilon_start: float
-    epsilon_end: float
-    epsilon_share: float
-    std: float
+    epsilon_start: float = number(0, 1)
+    epsilon_end: float = number(0, 1)
+    epsilon_share: float = positive()
+    std: float = number(0)
     entropy_scale = 0.0
 
-    def __post_init__(self):
-        errors.number("explore.epsilon_start", self.epsilon_start, 0, 1)
-        errors.number("explore.epsilon_end", self.epsilon_end, 0, 1)
-        errors.positive("explore.epsilon_share", self.epsilon_share)
-        errors.number("explore.std", self.std, 0)
-
-    def collect(self, action: Tensor, policy, progress: float) -> Tensor:
+    def collect(self, action: Tensor, policy: Policy, progress: float) -> Tensor:
         """The policy's sample (B, A) with noise; `progress` is the share of the run in [0, 1]."""
         epsilon = self.epsilon_start + (self.epsilon_end - self.epsilon_start) * min(
             progress / self.epsilon_share, 1.0

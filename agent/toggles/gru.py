@@ -4,16 +4,28 @@ J.1).
 The released Atari agents normalise, so the baseline does. Found: scores go up and down on about as
 many games (does not help substantially; table 2: clipped record mean 0.25 with and without).
 
-    layer_norm:  r, c, u = norm(W [x, h] + b);  h' = u tanh(r c) + (1 - u) h, each gate with its nonlinearity
+    layer_norm:  r, c, u = norm(W [x, h] + b);  h' = u tanh(r c) + (1 - u) h, sigmoids of r and u
     plain:       the standard GRU cell
 """
 
 import math
+from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
-from agent import errors
+from agent.checked import check_number, check_positive
+
+
+class Cell(Protocol):
+    """What every option builds, from the sizes of its input and of deter."""
+
+    def __call__(self, x: Tensor, deter: Tensor) -> Tensor:
+        """Next deter (B, D) from input x (B, inputs) and deter (B, D)."""
+
+
+MakeCell = Callable[[int, int], Cell]  # (inputs, deter)
 
 
 class LayerNorm(nn.Module):
@@ -25,8 +37,8 @@ class LayerNorm(nn.Module):
 
     def __init__(self, inputs: int, deter: int, eps: float, update_bias: float):
         super().__init__()
-        errors.positive("gru.eps", eps)
-        errors.number("gru.update_bias", update_bias, -math.inf)
+        check_positive("gru.eps", eps)
+        check_number("gru.update_bias", update_bias, -math.inf)
         self.update_bias = update_bias
         self.gates = nn.Linear(inputs + deter, 3 * deter)
         self.norm = nn.LayerNorm(3 * deter, eps=eps)

@@ -13,12 +13,13 @@ Each is multiplied by `scale` (beta). The standard KL has gradient weight 1 on b
 """
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from agent import errors
+from agent.checked import Checked, choice, number
+from agent.toggles.latent import Latent
 
 CLAMPS = ("mean", "step")
 
@@ -32,6 +33,15 @@ class KL(NamedTuple):
     clamped: Tensor
 
 
+class Divergence(Protocol):
+    """What every option has."""
+
+    scale: float  # beta, before its schedule
+
+    def __call__(self, latent: Latent, post: Tensor, prior: Tensor) -> KL:
+        """The loss of stats (B, T, P)."""
+
+
 def clamp(value: Tensor, free: float, where: str) -> tuple[Tensor, Tensor]:
     """Keep nats (B, T) from falling below `free`, on their mean or step by step; also the share ()
     that was below."""
@@ -39,30 +49,17 @@ def clamp(value: Tensor, free: float, where: str) -> tuple[Tensor, Tensor]:
     return value.clamp(min=free), (value < free).float().mean()
 
 
-def check_clamp(scale: float, free: float, where: str) -> None:
-    """Raise ValueError for a negative scale or free nats, and for a clamp that is neither `mean`
-    nor `step`."""
-    errors.number("kl.scale", scale, 0)
-    errors.number("kl.free", free, 0)
-    if where not in CLAMPS:
-        raise ValueError(f"kl.clamp={where} is unknown; allowed: {', '.join(CLAMPS)}")
-
-
 @dataclass(frozen=True)
-class Balanced:
+class Balanced(Checked, group="kl"):
     """alpha KL(sg(post) || prior) + (1 - alpha) KL(post || sg(prior)), each side at least `free`
     nats (algorithm 2)."""
 
-    scale: float
-    alpha: float
-    free: float
-    clamp: str
+    scale: float = number(0)
+    alpha: float = number(0, 1)
+    free: float = number(0)
+    clamp: str = choice(*CLAMPS)
 
-    def __post_init__(self):
-        check_clamp(self.scale, self.free, self.clamp)
-        errors.number("kl.alpha", self.alpha, 0, 1)
-
-    def __call__(self, latent, post: Tensor, prior: Tensor) -> KL:
+    def __call__(self, latent: Latent, post: Tensor, prior: Tensor) -> KL:
         """Loss of stats (B, T, P)."""
         value = latent.kl(post.detach(), prior)
         to_prior, clamped = clamp(value, self.free, self.clamp)
@@ -71,34 +68,28 @@ class Balanced:
 
 
 @dataclass(frozen=True)
-class Standard:
+class Standard(Checked, group="kl"):
     """KL(post || prior) with gradient weight 1 on both sides: the ablation "No KL Balancing" of
     table 2."""
 
-    scale: float
+    scale: float = number(0)
 
-    def __post_init__(self):
-        errors.number("kl.scale", self.scale, 0)
-
-    def __call__(self, latent, post: Tensor, prior: Tensor) -> KL:
+    def __call__(self, latent: Latent, post: Tensor, prior: Tensor) -> KL:
         """Loss of stats (B, T, P)."""
         value = latent.kl(post, prior)
         return KL(value, value.detach(), torch.zeros((), device=value.device))
 
 
 @dataclass(frozen=True)
-class FreeNats:
+class FreeNats(Checked, group="kl"):
     """max(free, KL(post || prior)), as in DreamerV1: no gradient while the KL is below `free`
     nats."""
 
-    scale: float
-    free: float
-    clamp: str
+    scale: float = number(0)
+    free: float = number(0)
+    clamp: str = choice(*CLAMPS)
 
-    def __post_init__(self):
-        check_clamp(self.scale, self.free, self.clamp)
-
-    def __call__(self, latent, post: Tensor, prior: Tensor) -> KL:
+    def __call__(self, latent: Latent, post: Tensor, prior: Tensor) -> KL:
         """Loss of stats (B, T, P)."""
         value = latent.kl(post, prior)
         loss, clamped = clamp(value, self.free, self.clamp)

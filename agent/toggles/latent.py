@@ -14,26 +14,50 @@ The rest of the agent never asks which kind it is.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agent import errors, straight_through
+from agent import straight_through
+from agent.checked import Checked, positive, whole
 from agent.gaussian import UNIT_ENTROPY
 
 
+class Latent(Protocol):
+    """What every option has; all of it is flat in the last dimension."""
+
+    @property
+    def stats_size(self) -> int:
+        """P, the numbers that the dense layer gives."""
+
+    @property
+    def stoch_size(self) -> int:
+        """S, the numbers of a sample."""
+
+    def noise(
+        self, shape: tuple[int, ...], device: torch.device, generator: torch.Generator | None = None
+    ) -> Tensor:
+        """The random numbers (*shape, ...) of samples (*shape, S)."""
+
+    def sample(self, stats: Tensor, noise: Tensor) -> Tensor:
+        """Stoch (..., S) from stats (..., P), with a gradient to the stats."""
+
+    def kl(self, left: Tensor, right: Tensor) -> Tensor:
+        """KL(left || right) in nats, (...), of stats (..., P)."""
+
+    def entropy(self, stats: Tensor) -> Tensor:
+        """Entropy in nats, (...), of stats (..., P)."""
+
+
 @dataclass(frozen=True)
-class Categorical:
+class Categorical(Checked, group="latent"):
     """`latents` variables of `classes` classes each, as one-hot vectors with straight-through
     gradients."""
 
-    latents: int
-    classes: int
-
-    def __post_init__(self):
-        errors.number("latent.latents", self.latents, 1, whole=True)
-        errors.number("latent.classes", self.classes, 2, whole=True)
+    latents: int = whole(1)
+    classes: int = whole(2)
 
     @property
     def stats_size(self) -> int:
@@ -58,10 +82,6 @@ class Categorical:
         (algorithm 1)."""
         return straight_through.one_hot(self._logits(stats), noise).flatten(-2)
 
-    def mode(self, stats: Tensor) -> Tensor:
-        """The most likely stoch (..., S)."""
-        return straight_through.one_hot_mode(self._logits(stats)).flatten(-2)
-
     def kl(self, left: Tensor, right: Tensor) -> Tensor:
         """KL(left || right) in nats, (...), summed over the variables; stats (..., P)."""
         left, right = self._log_probs(left), self._log_probs(right)
@@ -80,16 +100,12 @@ class Categorical:
 
 
 @dataclass(frozen=True)
-class Gaussian:
+class Gaussian(Checked, group="latent"):
     """`latents` variables of a diagonal Gaussian with reparameterised samples; std = 2 sigmoid(x /
     2) + `min_std`."""
 
-    latents: int
-    min_std: float
-
-    def __post_init__(self):
-        errors.number("latent.latents", self.latents, 1, whole=True)
-        errors.positive("latent.min_std", self.min_std)
+    latents: int = whole(1)
+    min_std: float = positive()
 
     @property
     def stats_size(self) -> int:
@@ -112,10 +128,6 @@ class Gaussian:
         mean, std = self._moments(stats)
         return mean + std * noise
 
-    def mode(self, stats: Tensor) -> Tensor:
-        """The most likely stoch (..., S), the mean."""
-        return self._moments(stats)[0]
-
     def kl(self, left: Tensor, right: Tensor) -> Tensor:
         """KL(left || right) in nats, (...), summed over the variables; stats (..., P)."""
         (mean, std), (other_mean, other_std) = self._moments(left), self._moments(right)
@@ -132,16 +144,13 @@ class Gaussian:
 
 
 @dataclass(frozen=True)
-class Binary:
+class Binary(Checked, group="latent"):
     """Independent bits with straight-through gradients: `bits` of them, or as many as the
     categorical has logits."""
 
-    latents: int
-    classes: int
-    bits: int | None = None
-
-    def __post_init__(self):
-        errors.number("latent.bits", self.stats_size, 1, whole=True)
+    latents: int = whole(1)
+    classes: int = whole(1)
+    bits: int | None = whole(1, optional=True)
 
     @property
     def stats_size(self) -> int:
@@ -164,10 +173,6 @@ class Binary:
         probs = stats.float().sigmoid()
         sample = (noise < probs.detach()).to(probs.dtype)
         return straight_through.attach(sample, probs) if probs.requires_grad else sample
-
-    def mode(self, stats: Tensor) -> Tensor:
-        """The most likely stoch (..., S)."""
-        return (stats > 0).float()
 
     def kl(self, left: Tensor, right: Tensor) -> Tensor:
         """KL(left || right) in nats, (...), summed over the bits; stats (..., P)."""

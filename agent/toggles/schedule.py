@@ -3,7 +3,7 @@
 The first release scheduled the actor's entropy scale and the gradient mix; the paper also tried
 learning rates and the KL scale. Found: marginal or no benefit (does not help substantially).
 
-    value(t) = base * factor(t)      factor linear from start to end over the first `share` of the run, then constant
+    value(t) = base * factor(t)      factor linear from start to end over `share`, then constant
 
 A schedule holds factors only: the base stays with its owner, and t in [0, 1] is the share of the
 run's agent steps after prefill. So a schedule means the same at every budget.
@@ -11,22 +11,17 @@ run's agent steps after prefill. So a schedule means the same at every budget.
 
 from dataclasses import dataclass
 
-from agent import errors
+from agent.checked import Checked, number, positive
 
 
 @dataclass(frozen=True)
-class Linear:
+class Linear(Checked, group="schedule's factor"):
     """A factor that goes from `start` to `end` over the first `share` of the run and stays
     there."""
 
-    start: float
-    end: float
-    share: float
-
-    def __post_init__(self):
-        errors.number("schedule's start", self.start, 0)
-        errors.number("schedule's end", self.end, 0)
-        errors.positive("schedule's share", self.share)
+    start: float = number(0)
+    end: float = number(0)
+    share: float = positive()
 
     def __call__(self, t: float) -> float:
         """The factor at t in [0, 1]."""

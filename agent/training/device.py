@@ -1,10 +1,10 @@
 """The device of a run, its threads and the precision of its matrix products and convolutions."""
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from agent.errors import UserError
-
-PRECISIONS = ("highest", "high", "medium")
 
 
 def choose(name: str) -> torch.device:
@@ -22,12 +22,6 @@ def choose(name: str) -> torch.device:
     raise UserError(f"run.device={name}: not on this machine; allowed here: {', '.join(usable)}")
 
 
-def check_precision(precision: str) -> None:
-    """UserError unless `precision` is `highest | high | medium`."""
-    if precision not in PRECISIONS:
-        raise UserError(f"run.matmul_precision={precision}: allowed: {', '.join(PRECISIONS)}")
-
-
 def configure(threads: int | None, precision: str) -> None:
     """Set CPU threads (None: PyTorch's default) and float32 precision, and stop distributions
     validating.
@@ -35,9 +29,16 @@ def configure(threads: int | None, precision: str) -> None:
     `highest` keeps full float32 in matrix products and in cuDNN's convolutions; the others allow
     TF32 in both.
     """
-    check_precision(precision)
     if threads is not None:
         torch.set_num_threads(threads)
     torch.set_float32_matmul_precision(precision)
     torch.backends.cudnn.allow_tf32 = precision != "highest"
     torch.distributions.Distribution.set_default_validate_args(False)
+
+
+def tensors(arrays: dict[str, np.ndarray], device: torch.device) -> dict[str, Tensor]:
+    """The arrays of a batch on a device; to a GPU they are copied while the host goes on."""
+    found = {name: torch.from_numpy(array) for name, array in arrays.items()}
+    if device.type != "cuda":
+        return found
+    return {name: t.pin_memory().to(device, non_blocking=True) for name, t in found.items()}

@@ -7,6 +7,10 @@ import torch
 from torch import Tensor
 
 
+class Diverged(FloatingPointError):
+    """A loss was NaN or infinite."""
+
+
 class Meter:
     """Means of the losses since the last line, saturation over the run, and a watch for NaN and
     infinity."""
@@ -41,7 +45,7 @@ class Meter:
         self.count += 1
 
     def check(self) -> None:
-        """Raise FloatingPointError that names the loss and the step if any metric was NaN or
+        """Raise Diverged that names the loss and the step if any metric was NaN or
         infinite."""
         if self.bad_step is None:
             return
@@ -53,7 +57,7 @@ class Meter:
         if bad:
             first = min(bad.values())
             names = ", ".join(name for name, step in bad.items() if step == first)
-            raise FloatingPointError(f"NaN or infinity in {names} at step {first}")
+            raise Diverged(f"NaN or infinity in {names} at step {first}")
 
     def flush(self) -> dict[str, float]:
         """Means since the last call, empty where there was no update."""

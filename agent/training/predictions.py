@@ -7,7 +7,19 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from agent.storage.replay import Replay
+
 MIN_SIDE = 64  # pixels; smaller frames are enlarged
+SEQUENCES, STEPS = 4, 20
+WATCHED_STEPS = 5  # observations that the model sees before it predicts
+CANDIDATES = 8  # sequences of which one is shown
+
+
+def sample(replay: Replay, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Replayed rows (SEQUENCES, STEPS, ...) with few or no ends of an episode to foresee."""
+    rows = replay.sample(CANDIDATES * SEQUENCES, STEPS, rng)
+    whole = rows["is_first"][:, WATCHED_STEPS:].sum(1).argsort(kind="stable")[:SEQUENCES]
+    return {name: values[whole] for name, values in rows.items()}
 
 
 def strip(truth: np.ndarray, model: np.ndarray) -> np.ndarray:

@@ -24,6 +24,16 @@ def derive(seed: int, stream: Stream, *index: int) -> int:
     return int(np.random.SeedSequence([seed, stream, *index]).generate_state(1)[0] >> 1)
 
 
+def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:
+    """NumPy's generator of a stream."""
+    return np.random.default_rng(derive(seed, stream, *index))
+
+
+def torch_generator(seed: int, stream: Stream, index: int, device: torch.device) -> torch.Generator:
+    """PyTorch's generator of a stream, which the training does not draw from."""
+    return torch.Generator(device).manual_seed(derive(seed, stream, index))
+
+
 def seed_libraries(seed: int) -> None:
     """Seed the global generators of Python, NumPy and PyTorch on all devices."""
     value = derive(seed, Stream.LIBRARIES)

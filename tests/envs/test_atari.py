@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from gymnasium.utils import seeding
 
-from agent.envs import atari, atari_tasks, make
+from agent.build import environment
+from agent.envs import atari, atari_tasks
 from agent.errors import UserError
 
 ale_py = pytest.importorskip("ale_py")
@@ -74,7 +75,7 @@ def test_observations_and_rewards_are_the_emulators(game):
 
 
 def test_configuration_is_the_papers_protocol(composed):
-    env = make(composed("suite=atari", "task=pong"))
+    env = environment(composed("suite=atari", "task=pong"))
     ale = env.unwrapped.ale
     assert ale.getFloat("repeat_action_probability") == 0.25
     assert ale.getInt("max_num_frames_per_episode") == 108_000
@@ -90,7 +91,7 @@ def test_configuration_is_the_papers_protocol(composed):
 
 
 def test_numbers_of_the_configuration_reach_the_emulator(composed):
-    env = make(
+    env = environment(
         composed(
             "suite=atari",
             "task=pong",

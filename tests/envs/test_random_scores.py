@@ -5,7 +5,7 @@ import pytest
 from hydra import initialize_config_dir
 
 from agent.envs import gym
-from agent.envs.random_scores import CONF, all_tasks, random_returns
+from benchmarks.random_scores import CONF, all_tasks, random_returns
 
 
 def test_random_play_repeats_and_meets_the_documented_score(composed):

@@ -13,7 +13,7 @@ IDENTITY = {"arm": "baseline", "digest": "0123abcd"}
 def save(folder, *steps):
     for step in steps:
         checkpoint.save(
-            folder, IDENTITY, {"step": step, "weights": torch.full((5000,), float(step))}
+            folder, IDENTITY, {"clock": {"step": step}, "weights": torch.full((5000,), float(step))}
         )
 
 
@@ -21,7 +21,7 @@ def test_the_newest_comes_back_and_the_previous_is_kept(tmp_path):
     assert checkpoint.load(tmp_path, IDENTITY) is None
     save(tmp_path, 1, 2, 3)
     state = checkpoint.load(tmp_path, IDENTITY)
-    assert state["step"] == 3 and torch.equal(state["weights"], torch.full((5000,), 3.0))
+    assert state["clock"]["step"] == 3 and torch.equal(state["weights"], torch.full((5000,), 3.0))
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "checkpoint.previous.pt",
         "checkpoint.pt",
@@ -42,12 +42,12 @@ def test_a_damaged_one_gives_way_to_the_previous_and_it_is_said(tmp_path, capsys
     save(tmp_path, 1, 2)
     current = tmp_path / checkpoint.CURRENT
     current.write_bytes(damage(current.read_bytes()))
-    assert checkpoint.load(tmp_path, IDENTITY)["step"] == 1
+    assert checkpoint.load(tmp_path, IDENTITY)["clock"]["step"] == 1
     said = capsys.readouterr().err
     assert "checkpoint.pt is damaged" in said and "previous checkpoint, of step 1" in said
     save(tmp_path, 5)
     current.write_bytes(damage(current.read_bytes()))
-    assert checkpoint.load(tmp_path, IDENTITY)["step"] == 1
+    assert checkpoint.load(tmp_path, IDENTITY)["clock"]["step"] == 1
 
 
 def test_no_undamaged_one_is_an_error(tmp_path):
@@ -61,15 +61,15 @@ def test_no_undamaged_one_is_an_error(tmp_path):
 def test_what_a_killed_writer_leaves_is_harmless(tmp_path):
     save(tmp_path, 1, 2)
     (tmp_path / f"{checkpoint.CURRENT}.partial").write_bytes(b"half")
-    assert checkpoint.load(tmp_path, IDENTITY)["step"] == 2
+    assert checkpoint.load(tmp_path, IDENTITY)["clock"]["step"] == 2
     (tmp_path / checkpoint.CURRENT).unlink()  # killed between the two renames
-    assert checkpoint.load(tmp_path, IDENTITY)["step"] == 1
+    assert checkpoint.load(tmp_path, IDENTITY)["clock"]["step"] == 1
 
 
 def test_another_run_or_schema_is_refused(tmp_path, monkeypatch):
     save(tmp_path, 1)
     with pytest.raises(UserError, match="latent=gaussian"):
         checkpoint.load(tmp_path, IDENTITY | {"arm": "latent=gaussian"})
-    monkeypatch.setattr(checkpoint, "SCHEMA", 2)
-    with pytest.raises(UserError, match="has schema 1, this version reads 2"):
+    monkeypatch.setattr(checkpoint, "SCHEMA", 3)
+    with pytest.raises(UserError, match="has schema 2, this version reads 3"):
         checkpoint.load(tmp_path, IDENTITY)

@@ -5,8 +5,8 @@ import math
 
 import pytest
 
-from agent.training.loop import train
 from tests.test_combinations import arms
+from tests.tiny import train
 
 LONGER = [
     "run.steps=460",

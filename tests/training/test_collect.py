@@ -7,8 +7,7 @@ import pytest
 import torch
 from gymnasium.spaces import Box, Discrete
 
-from agent import envs
-from agent.build import build
+from agent.build import build, environment
 from agent.storage.replay import Replay
 from agent.training.collect import Collector, Score
 from agent.training.evaluate import evaluate
@@ -114,7 +113,7 @@ def test_evaluation_keeps_environments_and_states_together_as_episodes_end():
 
 def test_is_first_clears_the_acting_state(configure):
     cfg = configure()
-    env = envs.make(cfg)
+    env = environment(cfg)
     agent = build(cfg, env.observation_space, env.action_space, torch.device("cpu"))
     obs = env.reset(seed=0)[0][None]
 
@@ -133,7 +132,7 @@ def test_is_first_clears_the_acting_state(configure):
 
 def test_evaluation_is_repeatable_and_draws_nothing_from_the_training(configure):
     cfg = configure()
-    players = [envs.make(cfg) for _ in range(3)]
+    players = [environment(cfg) for _ in range(3)]
     agent = build(cfg, players[0].observation_space, players[0].action_space, torch.device("cpu"))
     states = [torch.get_rng_state(), np.random.get_state()[1].copy()]
     scores = [

@@ -1,5 +1,5 @@
 """Measure the uniform random policy's scores, the `random` of a task's YAML: `python -m
-agent.envs.random_scores`."""
+benchmarks.random_scores`."""
 
 import argparse
 from pathlib import Path
@@ -8,9 +8,9 @@ import gymnasium
 import numpy as np
 from hydra import compose, initialize_config_dir
 
-from agent.envs import make
+from agent.build import environment
 
-CONF = Path(__file__).parents[2] / "conf"
+CONF = Path(__file__).parents[1] / "conf"
 SUITES = ("mini", "minatar", "minigrid", "control")
 
 
@@ -39,12 +39,12 @@ def main() -> None:
         jobs = [arguments.overrides] if arguments.overrides else all_tasks()
         composed = [compose("config", overrides=job) for job in jobs]
     for cfg in composed:
-        env = make(cfg)
+        env = environment(cfg)
         returns = random_returns(env, arguments.episodes)
         env.close()
         error = returns.std(ddof=1) / np.sqrt(len(returns))
         print(
-            f"{cfg.task.name}: {returns.mean():.4g} +- {error:.2g} (standard error of {len(returns)})",
+            f"{cfg.task.name}: {returns.mean():.4g} +- {error:.2g} (of {len(returns)} episodes)",
             flush=True,
         )
 

@@ -1,0 +1,99 @@
+"""Every option of conf/latent: its KL and entropy are those of the distribution that it samples."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from hydra.utils import instantiate
+
+from agent.toggles.latent import Gaussian
+from tests import tiny
+
+OPTIONS = sorted(path.stem for path in (tiny.CONF / "latent").glob("*.yaml"))
+ONE_VARIABLE = ["size.latents=1", "size.classes=3"]
+SAMPLES, BINS = 400_000, 400
+DISCRETE = 64  # distinct samples at most, if they are no numbers of a continuum
+
+
+def build(option):
+    return instantiate(tiny.compose(f"latent={option}", numbers=ONE_VARIABLE).latent)
+
+
+def sampled(latent, *several):
+    """Shares (bins,) of samples from each stats (P,) in common bins, and the bins' widths."""
+    draws = [
+        latent.sample(stats.expand(SAMPLES, -1), latent.noise((SAMPLES,), stats.device)).numpy()
+        for stats in several
+    ]
+    values, index = np.unique(np.concatenate(draws), axis=0, return_inverse=True)
+    if len(values) <= DISCRETE:
+        index, widths = index.reshape(len(draws), SAMPLES), np.ones(len(values))
+    else:
+        assert values.shape[1] == 1, "one variable has one number"
+        edges = np.quantile(np.concatenate(draws), np.linspace(0, 1, BINS + 1))
+        index, widths = np.digitize(draws, edges[1:-1])[..., 0], np.diff(edges)
+    return [np.bincount(row, minlength=len(widths)) / SAMPLES for row in index], widths
+
+
+def check(latent):
+    """AssertionError unless KL and entropy in closed form are those of histograms of samples."""
+    torch.manual_seed(0)
+    for _ in range(3):
+        left, right = 0.7 * torch.randn(2, latent.stats_size)
+        (p, q), widths = sampled(latent, left, right)
+        seen = p > 0
+        entropy = -np.sum(p[seen] * np.log(p[seen] / widths[seen]))
+        both = seen & (q > 0)
+        divergence = np.sum(p[both] * np.log(p[both] / q[both]))
+        assert latent.entropy(left) == pytest.approx(entropy, abs=0.02), "entropy"
+        assert latent.kl(left, right) == pytest.approx(divergence, abs=0.02, rel=0.05), "kl"
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_kl_and_entropy_are_those_of_the_samples(option):
+    check(build(option))
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_shapes_signs_and_gradients(option):
+    latent = instantiate(tiny.compose(f"latent={option}", numbers=tiny.NUMBERS).latent)
+    stats, other = torch.randn(2, 3, 5, latent.stats_size).requires_grad_()
+    sample = latent.sample(stats, latent.noise((3, 5), stats.device))
+    assert sample.shape == (3, 5, latent.stoch_size)
+    for value in (latent.kl(stats, other), latent.entropy(stats)):
+        assert value.shape == (3, 5) and value.dtype == torch.float32
+    assert (latent.kl(stats, other) > 0).all()
+    torch.testing.assert_close(latent.kl(stats, stats), torch.zeros(3, 5))
+    (gradient,) = torch.autograd.grad(sample.square().sum(), stats)
+    assert gradient.abs().sum() > 0
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_samples_follow_the_generator_alone(option):
+    latent = build(option)
+    draw = lambda: latent.noise((4,), torch.device("cpu"), torch.Generator().manual_seed(3))  # noqa: E731
+    before = torch.get_rng_state()
+    assert torch.equal(draw(), draw()) and torch.equal(before, torch.get_rng_state())
+
+
+@dataclasses.dataclass(frozen=True)
+class HalfKL(Gaussian):
+    """A planted mistake: the factor of one half twice."""
+
+    def kl(self, left, right):
+        return 0.5 * super().kl(left, right)
+
+
+@dataclasses.dataclass(frozen=True)
+class ForgottenStd(Gaussian):
+    """A planted mistake: the entropy of a standard normal."""
+
+    def entropy(self, stats):
+        return torch.full(stats.shape[:-1], 1.4189)
+
+
+@pytest.mark.parametrize("mistake, what", [(HalfKL, "kl"), (ForgottenStd, "entropy")])
+def test_a_planted_mistake_is_found(mistake, what):
+    with pytest.raises(AssertionError, match=what):
+        check(mistake(1, 0.1))
