@@ -121,7 +121,7 @@ def page(options: argparse.Namespace) -> None:
 
 
 def _studies(options: argparse.Namespace) -> list[Study]:
-    written.folder(options.out)
+    written.check_folder(options.out)
     return study.load(
         options.runs, options.claims, options.suite, options.window, options.leave_out
     )
@@ -133,6 +133,7 @@ def _folder(out: Path, ours: Study) -> Path:
 
 def paper(options: argparse.Namespace) -> None:
     """Reproduces the paper's tables 1 and K.1 and judges scheduling."""
+    written.check_folder(options.out)
     runs = score_files.load(options.source)
     written.folder(options.out)
     complete = published.complete(runs)

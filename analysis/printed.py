@@ -15,7 +15,8 @@ from analysis.rule import NO_DATA
 from analysis.study import Study
 
 SHOWN = 10  # problems printed; all are in problems.csv
-PIPED = 110  # columns of a table that no terminal limits
+PIPED = 140  # columns of a table that no terminal limits
+WHOLE = ("change", "control", "effect", "interval", "verdict")  # cells of one line
 
 
 def console() -> Console:
@@ -41,24 +42,22 @@ def verdicts(out: Console, study: Study) -> None:
 
 
 def _claims(rows: pd.DataFrame, title: str) -> Table:
-    table = _table(
-        title,
-        *("change", "effect", "interval", "verdict", "substantial", "paper", "agrees"),
-        *("tasks", "to decide"),
+    cells = pd.DataFrame(
+        {
+            "change": rows.claim,
+            "effect": rows.effect.map(tables.number),
+            "interval": [tables.interval(row.low, row.high) for row in rows.itertuples()],
+            "verdict": rows.verdict,
+            "substantial": rows.substantial,
+            "paper": rows.paper.map(plots.PAPER),
+            "agrees": rows.agrees,
+            "tasks": [tables.tasks(row.moving, row.tasks) for row in rows.itertuples()],
+            "to decide": [
+                "" if pd.isna(seeds) else f"{seeds:.0f} seeds" for seeds in rows.seeds_needed
+            ],
+        }
     )
-    for row in rows.itertuples():
-        cells = (
-            tables.number(row.effect),
-            tables.interval(row.low, row.high),
-            row.verdict,
-            row.substantial,
-            plots.PAPER[row.paper],
-            row.agrees,
-            tables.tasks(row.moving, row.tasks),
-            "" if pd.isna(row.seeds_needed) else f"{row.seeds_needed:.0f} seeds",
-        )
-        table.add_row(row.claim, *map(escape, cells))
-    return table
+    return _table(title, cells)
 
 
 def _controls(out: Console, study: Study) -> None:
@@ -68,11 +67,7 @@ def _controls(out: Console, study: Study) -> None:
             rows = rows[study.controls.tasks > 0].drop(columns=["with", "without"])
         if rows.empty:
             continue
-        table = _table(title, *rows.columns)
-        for row in rows.itertuples(index=False):
-            cells = (f"{cell:.2f}" if isinstance(cell, float) else str(cell) for cell in row)
-            table.add_row(*map(escape, cells))
-        out.print(table)
+        out.print(_table(title, rows))
     for row in study.controls[study.controls.note != ""].itertuples():
         _line(out, f"{row.claim} ({row.actions}): {row.note}", "dim")
     for line in tables.insensitive(study):
@@ -99,10 +94,15 @@ def problems(out: Console, found: list[Problem], folder: Path) -> None:
         _line(out, f"{more}{folder / 'problems.csv'}")
 
 
-def _table(title: str, *columns: str) -> Table:
+def _table(title: str, rows: pd.DataFrame) -> Table:
+    """A table of the columns that are not empty."""
     table = Table(title=escape(title), title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1))
-    for number, name in enumerate(columns):
-        table.add_column(name, no_wrap=number == 0)
+    cells = rows.map(lambda cell: f"{cell:.2f}" if isinstance(cell, float) else str(cell))
+    cells = cells.loc[:, (cells != "").any()]
+    for name in cells:
+        table.add_column(name, no_wrap=name in WHOLE)
+    for row in cells.itertuples(index=False):
+        table.add_row(*map(escape, row))
     return table
 
 

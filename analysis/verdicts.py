@@ -63,7 +63,7 @@ def _control(frame: pd.DataFrame, control: Claim, suite: str, margin: float, alp
     """The row of a control, judged by itself."""
     own = frame[frame.actions == control.where]
     row, compared = rows.compared(own, control, suite, control.where, margin)
-    arms = control.arms(suite)
+    arms, note = control.arms(suite), row["note"]
     row["role"] = SAME if arms is not None and arms[0] == arms[1] else POSITIVE
     if compared is None or not compared.moving.any():
         return row
@@ -73,6 +73,7 @@ def _control(frame: pd.DataFrame, control: Claim, suite: str, margin: float, alp
         verdict = DIFFERS if compared.p_zero <= alpha else ALIKE
         high = float(compared.effect.high(alpha))
         row |= {"verdict": verdict, "substantial": "", "seeds_needed": None, "high": high}
+        row |= {"note": note}
     return row
 
 

@@ -47,9 +47,16 @@ def folder(path: str | os.PathLike) -> Path:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"{path}: cannot make this folder ({error.strerror})") from error
-    if not os.access(path, os.W_OK | os.X_OK):
-        raise InputError(f"{path}: no permission to write into this folder")
     return path
+
+
+def check_folder(path: str | os.PathLike) -> None:
+    """`InputError` for a folder that can neither be written nor made; nothing is made yet."""
+    nearest = next(one for one in (Path(path), *Path(path).absolute().parents) if one.exists())
+    if not nearest.is_dir():
+        raise InputError(f"{path}: cannot make this folder ({nearest} is a file)")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise InputError(f"{path}: no permission to write into {nearest}")
 
 
 def file(path: str | os.PathLike) -> Path:
