@@ -155,11 +155,11 @@ def paper(options: argparse.Namespace) -> None:
 
 
 def _short(verdicts: pd.DataFrame) -> pd.DataFrame:
-    bounds = [tables.interval(row.low, row.high) for row in verdicts.itertuples()]
-    moving = [tables.tasks(row.moving, row.tasks) for row in verdicts.itertuples()]
+    bounds = [formats.interval(row.low, row.high) for row in verdicts.itertuples()]
+    moving = [formats.tasks(row.moving, row.tasks) for row in verdicts.itertuples()]
     short = verdicts[["claim", "with", "without", "runs", "verdict", "agrees", "note"]]
     short.insert(4, "tasks", moving)
-    short.insert(5, "effect", verdicts.effect.map(tables.number))
+    short.insert(5, "effect", verdicts.effect.map(formats.number))
     short.insert(6, "interval", bounds)
     return short
 

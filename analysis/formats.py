@@ -1,7 +1,40 @@
-"""Frames as Markdown, LaTeX and HTML."""
+"""Numbers as cells of a table, and frames as Markdown, LaTeX and HTML."""
 
 import numpy as np
 import pandas as pd
+
+
+def number(value: float) -> str:
+    """A signed effect in normalised score."""
+    return "" if pd.isna(value) else f"{value:+.3f}"
+
+
+def interval(low: float, high: float) -> str:
+    """An interval of an effect, as in `[-0.012, +0.034]`."""
+    return "" if pd.isna(low) else f"[{low:+.3f}, {high:+.3f}]"
+
+
+def levels(zero: float, margin: float) -> str:
+    """The levels of an interval's two ends, or the one of both."""
+    if pd.isna(zero):
+        return ""
+    both = f"{zero:.1%}", f"{margin:.1%}"
+    return both[0] if both[0] == both[1] else " / ".join(both)
+
+
+def tasks(moving: int, compared: int) -> str:
+    """Over how many tasks an effect is, and of how many where some cannot move."""
+    return str(compared) if moving == compared else f"{moving} of {compared}"
+
+
+def share(value: float) -> str:
+    """A share or probability."""
+    return "" if pd.isna(value) else f"{value:.2f}"
+
+
+def span(low: int, high: int) -> str:
+    """A range of counts, or the one of both ends."""
+    return str(low) if low == high else f"{low}-{high}"
 
 
 def markdown(frame: pd.DataFrame) -> str:

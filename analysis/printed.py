@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from analysis import plots, tables
+from analysis import formats, plots, tables
 from analysis.frames import Problem
 from analysis.rule import NO_DATA
 from analysis.study import Study
@@ -45,13 +45,13 @@ def _claims(rows: pd.DataFrame, title: str) -> Table:
     cells = pd.DataFrame(
         {
             "change": rows.claim,
-            "effect": rows.effect.map(tables.number),
-            "interval": [tables.interval(row.low, row.high) for row in rows.itertuples()],
+            "effect": rows.effect.map(formats.number),
+            "interval": [formats.interval(row.low, row.high) for row in rows.itertuples()],
             "verdict": rows.verdict,
             "substantial": rows.substantial,
             "paper": rows.paper.map(plots.PAPER),
             "agrees": rows.agrees,
-            "tasks": [tables.tasks(row.moving, row.tasks) for row in rows.itertuples()],
+            "tasks": [formats.tasks(row.moving, row.tasks) for row in rows.itertuples()],
             "to decide": [
                 "" if pd.isna(seeds) else f"{seeds:.0f} seeds" for seeds in rows.seeds_needed
             ],

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 
+from analysis.formats import interval, levels, number, share, span, tasks
 from analysis.rows import common_runs
 from analysis.rule import HELPS, HURTS, NO_HELP
 from analysis.scores import normalise, paper_aggregates, samples
@@ -77,14 +78,14 @@ def _printable(rows: pd.DataFrame) -> pd.DataFrame:
             "interval": [interval(row.low, row.high) for row in rows.itertuples()],
             "level": [levels(row.level_zero, row.level_margin) for row in rows.itertuples()],
             "probability of improvement": [
-                _share(value) for value in rows.probability_of_improvement
+                share(value) for value in rows.probability_of_improvement
             ],
             "verdict": rows.verdict,
             "substantial": rows.substantial,
             "paper": rows.paper.map(PAPER),
             "agrees": rows.agrees,
             "runs": [f"{row.runs_with} + {row.runs_without}" for row in rows.itertuples()],
-            "seeds": [_range(row.seeds_fewest, row.seeds_most) for row in rows.itertuples()],
+            "seeds": [span(row.seeds_fewest, row.seeds_most) for row in rows.itertuples()],
             "tasks": [tasks(row.moving, row.tasks) for row in rows.itertuples()],
             "parameters": [_parameters(row) for row in rows.itertuples()],
             "seeds to decide": [
@@ -93,29 +94,6 @@ def _printable(rows: pd.DataFrame) -> pd.DataFrame:
             "note": rows.note,
         }
     ).reset_index(drop=True)
-
-
-def number(value: float) -> str:
-    """A signed effect in normalised score."""
-    return "" if pd.isna(value) else f"{value:+.3f}"
-
-
-def interval(low: float, high: float) -> str:
-    """An interval of an effect, as in `[-0.012, +0.034]`."""
-    return "" if pd.isna(low) else f"[{low:+.3f}, {high:+.3f}]"
-
-
-def levels(zero: float, margin: float) -> str:
-    """The levels of an interval's two ends, or the one of both."""
-    if pd.isna(zero):
-        return ""
-    both = f"{zero:.1%}", f"{margin:.1%}"
-    return both[0] if both[0] == both[1] else " / ".join(both)
-
-
-def tasks(moving: int, compared: int) -> str:
-    """Over how many tasks an effect is, and of how many where some cannot move."""
-    return str(compared) if moving == compared else f"{moving} of {compared}"
 
 
 def insensitive(study: Study) -> list[str]:
@@ -151,14 +129,6 @@ def controls(study: Study) -> dict[str, pd.DataFrame]:
     detailed = by_task.drop(columns=["low", "high"]).assign(effect=by_task.effect.map(number))
     detailed.insert(5, "interval", ends)
     return {CONTROLS: summary, BY_TASK: detailed}
-
-
-def _share(value: float) -> str:
-    return "" if pd.isna(value) else f"{value:.2f}"
-
-
-def _range(low: int, high: int) -> str:
-    return str(low) if low == high else f"{low}-{high}"
 
 
 def _parameters(row) -> str:

@@ -18,14 +18,16 @@ TABLE_1 = {
     "C51": (1.09, 7.70, 0.15, 0.15),
     "DQN": (0.65, 2.84, 0.12, 0.12),
 }
-K1 = """alien 3967 amidar 2577 assault 23625 asterix 72311 asteroids 41526 atlantis 978778 bank_heist 1126
-battle_zone 40325 beam_rider 18646 berzerk 810 bowling 49 boxing 92 breakout 312 centipede 11883 chopper_command 2861
-crazy_climber 161839 demon_attack 82263 double_dunk 17 enduro 1656 fishing_derby 65 freeway 33 frostbite 11384
-gopher 92282 gravitar 3789 hero 21868 ice_hockey 26 james_bond 40445 kangaroo 14064 krull 50061 kung_fu_master 62741
-montezuma_revenge 81 ms_pacman 5652 name_this_game 14649 phoenix 49375 pitfall 0 pong 20 private_eye 2198 qbert 94688
-riverraid 16351 road_runner 203576 robotank 78 seaquest 7480 skiing -9299 solaris 922 space_invaders 2474
-star_gunner 7800 tennis 14 time_pilot 37945 tutankham 264 up_n_down 653662 venture 2 video_pinball 41860
-wizard_of_wor 12851 yars_revenge 156748 zaxxon 50699"""
+K1 = """alien 3967 amidar 2577 assault 23625 asterix 72311 asteroids 41526 atlantis 978778
+bank_heist 1126 battle_zone 40325 beam_rider 18646 berzerk 810 bowling 49 boxing 92 breakout 312
+centipede 11883 chopper_command 2861 crazy_climber 161839 demon_attack 82263 double_dunk 17
+enduro 1656 fishing_derby 65 freeway 33 frostbite 11384 gopher 92282 gravitar 3789 hero 21868
+ice_hockey 26 james_bond 40445 kangaroo 14064 krull 50061 kung_fu_master 62741
+montezuma_revenge 81 ms_pacman 5652 name_this_game 14649 phoenix 49375 pitfall 0 pong 20
+private_eye 2198 qbert 94688 riverraid 16351 road_runner 203576 robotank 78 seaquest 7480
+skiing -9299 solaris 922 space_invaders 2474 star_gunner 7800 tennis 14 time_pilot 37945
+tutankham 264 up_n_down 653662 venture 2 video_pinball 41860 wizard_of_wor 12851
+yars_revenge 156748 zaxxon 50699"""
 
 
 @pytest.fixture(scope="module")

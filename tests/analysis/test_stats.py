@@ -26,7 +26,8 @@ SECOND = np.array(
         [0.617, 1.1, 0.946, 0.743, 0.951, 0.648],
     ]
 )
-RLIABLE = {  # point estimates of FIRST and SECOND, and the 95% interval of FIRST from 20,000 resamples
+# Point estimates of FIRST and SECOND, and the 95% interval of FIRST from 20,000 resamples.
+RLIABLE = {
     "mean": (0.6411, 0.7345, (0.51803, 0.77453)),
     "median": (0.5908, 0.7237, (0.45890, 0.70480)),
     "iqm": (0.592, 0.7228125, (0.47181, 0.70481)),
