@@ -79,11 +79,11 @@ def test_the_page_names_its_command_and_the_rows_that_miss(monkeypatch):
         command = "python -m analysis calibrate --studies 7"
         return calibration_page.page(pd.DataFrame(rows), SCENARIOS, 7, command)
 
-    both = page(row(3, 0.929), row(5, 0.95), row(10, 0.983, **{SAME_ARM: 0.06}))
+    both = page(row(3, 0.929), row(5, 0.95), row(10, 0.983, **{SAME_ARM: 0.3}))
     assert "7 per row, written by\n\n```sh\npython -m analysis calibrate --studies 7\n```\n" in both
     assert "- x, 3 seeds: Welch t (used) covers in 92.9%, too narrow\n" in both
     assert "- x, 10 seeds: Welch t (used) covers in 98.3%, wider than need be\n" in both
-    assert "- x, 10 seeds: A/A differs in 6.0%\n" in both
+    assert "- x, 10 seeds: A/A differs in 30.0%\n" in both
     assert "- x, 5 seeds" not in both and "within 93% to 98%" in page(row(3, 0.93))
     assert "90% / 90% / 90% of the studies with 3 / 5 / 10 seeds" in " ".join(both.split())
 
