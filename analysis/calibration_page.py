@@ -23,7 +23,6 @@ from analysis.calibration import (
 from analysis.formats import markdown
 from analysis.simulate import CLAIMS, Scenario
 
-BELOW = "at most 5%, up to the simulation error"
 HOLDS = (0.93, 0.98)  # shares of covering 95% intervals that the page does not remark on
 
 PAGE = """# Do the intervals and the verdicts hold?
@@ -120,9 +119,8 @@ def _remark(results: pd.DataFrame, error: float) -> str:
         for kind in (FALSE_HELPS, WRONG_SIGN, FALSE_NO_HELP, SAME_ARM):
             if row[kind] > ALLOWED + error:
                 remarks.append(f"- {where}: {kind} in {row[kind]:.1%}")
+    rule = f"Coverage of the Welch t within {bounds}, every other share at most 5% up to the error"
     if not remarks:
-        return f"Every coverage of the Welch t lies within {bounds}, every other share {BELOW}."
-    head = (
-        f"Not every coverage of the Welch t lies within {bounds} and every other share {BELOW}:\n"
-    )
+        return f"{rule}: in every row."
+    head = f"{rule}, except for:\n"
     return "\n".join([head, *remarks])

@@ -65,7 +65,8 @@ def forest(study: Study) -> Figure:
         [drawn[label] for label in order], order, loc="outside upper left", ncols=4, frameon=False
     )
     hollow = "; hollow: the other kind of actions" if beside else ""
-    return counted(figure, f"{study.size}; intervals adjusted for the number of claims{hollow}")
+    caption = f"{study.size}; intervals adjusted for the number of claims{hollow}"
+    return counted(figure, "\n".join([caption, *tables.insensitive(study)]))
 
 
 def _claim_label(row) -> str:

@@ -84,7 +84,7 @@ def test_the_page_names_its_command_and_the_rows_that_miss(monkeypatch):
     assert "- x, 3 seeds: Welch t (used) covers in 92.9%, too narrow\n" in both
     assert "- x, 10 seeds: Welch t (used) covers in 98.3%, wider than need be\n" in both
     assert "- x, 10 seeds: A/A differs in 30.0%\n" in both
-    assert "- x, 5 seeds" not in both and "within 93% to 98%" in page(row(3, 0.93))
+    assert "- x, 5 seeds" not in both and "up to the error: in every row." in page(row(3, 0.93))
     assert "90% / 90% / 90% of the studies with 3 / 5 / 10 seeds" in " ".join(both.split())
 
 
