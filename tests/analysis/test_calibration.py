@@ -21,7 +21,7 @@ def test_verdict_intervals_cover_and_percentile_bootstraps_do_not(seeds):
 @pytest.mark.parametrize("name", SCENARIOS)
 @pytest.mark.parametrize("seeds", [3, 10])
 def test_false_verdicts_are_rare(name, seeds):
-    studies = 150
+    studies = 100
     shares = calibration.false_verdicts(SCENARIOS[name], seeds, studies)
     assert set(shares) == {FALSE_HELPS, WRONG_SIGN, FALSE_NO_HELP, SAME_ARM}
     assert max(shares.values()) <= 0.05 + 3 * np.sqrt(0.95 * 0.05 / studies)

@@ -128,6 +128,22 @@ def test_a_study_of_one_run_can_be_drawn(tmp_path):
         draw(ours).draw_without_rendering()
 
 
+def test_the_forest_says_where_the_suite_shows_no_effect(ours, tmp_path):
+    assert not any("positive control" in text for text in texts(plots.forest(ours)))
+    for arm in ("baseline", "latent=gaussian"):
+        for seed in range(2):
+            write_run(tmp_path, arm, seed=seed, finals=0.5 + seed / 10)
+    shown = texts(plots.forest(studies.one(tmp_path)))
+    assert any("the positive control does not hurt by the margin" in text for text in shown)
+
+
+def test_curves_that_end_early_are_counted(tmp_path):
+    write_run(tmp_path, seed=0)
+    write_run(tmp_path, seed=1, status="diverged", points=2)
+    shown = texts(plots.learning_curves(studies.one(tmp_path)))
+    assert any(text.startswith("2 runs") and "1 diverged, drawn until" in text for text in shown)
+
+
 def test_figures_are_saved_as_picture_and_vector(ours, tmp_path):
     canvas.save(plots.forest(ours), tmp_path / "forest")
     assert (tmp_path / "forest.png").read_bytes().startswith(b"\x89PNG")

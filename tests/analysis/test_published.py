@@ -35,6 +35,11 @@ def store(published_folder):
     return score_files.load(str(published_folder))
 
 
+@pytest.fixture(scope="module")
+def scheduling(store):
+    return published.scheduling(store)
+
+
 def test_table_1_reproduces_in_24_of_24_cells(store):
     ours = published.table_1(store)
     printed = {
@@ -72,9 +77,8 @@ def test_early_ended_runs_are_counted_and_matter(store):
     )  # printed: 312
 
 
-def test_scheduling_gives_no_substantial_help(store):
-    rows = published.scheduling(store)
-    claims = rows[rows.claim == "scheduling"]
+def test_scheduling_gives_no_substantial_help(scheduling):
+    claims = scheduling[scheduling.claim == "scheduling"]
     assert claims.verdict.tolist() == ["no substantial help"] * 4 + [
         "undecided",  # 3 runs per game without schedules, and fewer where some ended early
         "no substantial help",
@@ -88,9 +92,8 @@ def test_scheduling_gives_no_substantial_help(store):
     assert claim.note.startswith(f"over 45 of 55 tasks; {floor}; at the ceiling for both arms: a")
 
 
-def test_the_published_runs_can_show_an_effect(store):
-    rows = published.scheduling(store)
-    controls = rows[rows.claim == "first_20m_frames"]
+def test_the_published_runs_can_show_an_effect(scheduling):
+    controls = scheduling[scheduling.claim == "first_20m_frames"]
     assert len(controls) == 6 and set(controls.verdict) == {"hurts"}
     assert (controls.effect < -0.09).all()
 
