@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from analysis.fields import (
     SCHEMA,
     SCORE_COLUMNS,
     Status,
+    is_identifier,
     is_suite,
     shown,
 )
@@ -23,6 +25,7 @@ from analysis.frames import POINT_COLUMNS, RUN_COLUMNS, Problem, Store, typed
 
 NAMES = ("suite", "task", "arm", "status")
 WORDS = {"actions": ACTIONS, "status": tuple(Status)}
+MEASURES = ("steps", "env_frames", "gradient_steps", "wall_seconds")
 MEASURED = ("step", "env_frames", "return")  # the columns of scores.csv that are numbers
 Chunk = tuple[str, bytes]  # the header and the complete lines of a scores.csv
 UNPARSED = (pd.errors.ParserError, UnicodeDecodeError, ValueError)
@@ -36,7 +39,14 @@ def load(root: Path) -> Store:
         source = os.path.relpath(folder, root)
         try:
             record = _read_run(folder, source, names)
-        except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (
+            OSError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            RecursionError,
+            OverflowError,
+        ) as error:
             problems.append(Problem(source, f"left out: {shown(error, 200)}"))
             continue
         records.append(record)
@@ -67,16 +77,16 @@ def _read_run(folder: str, source: str, names: list[str]) -> dict:
     return {
         "source": source,
         **{key: raw[key] for key in ("suite", "task", "arm", "seed", "actions", "status")},
-        "digest": raw.get("digest") or "",
-        "baseline": raw.get("baseline") or "",
+        "digest": _digest(raw, "digest"),
+        "baseline": _digest(raw, "baseline"),
         "normalisation": _normalisation(suite.get("normalisation")),
-        "planned_steps": run.get("steps"),
-        "prefill": recipe.get("prefill") or 0,
-        **{key: raw.get(key) for key in ("steps", "env_frames", "gradient_steps", "wall_seconds")},
-        "error": raw.get("error") or "",
-        "random": task.get("random"),
-        "reference": task.get("reference"),
-        "parameters": (raw.get("parameters") or {}).get("total"),
+        "planned_steps": _number(run.get("steps")),
+        "prefill": _number(recipe.get("prefill") or 0),
+        **{key: _number(raw.get(key)) for key in MEASURES},
+        "error": str(raw.get("error") or ""),
+        "random": _number(task.get("random")),
+        "reference": _number(task.get("reference")),
+        "parameters": _number((raw.get("parameters") or {}).get("total")),
         "saturated": saturated,
         "saturation": saturation,
     }
@@ -98,12 +108,27 @@ def _check_identity(raw) -> None:
             f"suite in run.json is {json.dumps(raw['suite'])}; "
             "a suite's name has letters, digits, spaces, and _ . + -"
         )
-    if isinstance(raw["seed"], bool) or not isinstance(raw["seed"], int):
+    seed = raw["seed"]
+    if isinstance(seed, bool) or not isinstance(seed, int) or abs(seed) >= 2**63:
         raise ValueError(f"seed in run.json is a whole number; got {shown(raw['seed'])}")
     for key, allowed in WORDS.items():
         if raw.get(key) not in allowed:
             given = shown(json.dumps(raw.get(key)))
             raise ValueError(f"{key} in run.json is {given}; allowed: {', '.join(allowed)}")
+
+
+def _digest(raw: dict, key: str) -> str:
+    digest = raw.get(key) or ""
+    if digest and not is_identifier(digest):
+        raise ValueError(f"{key} in run.json is {shown(digest)}; it has letters and digits")
+    return digest
+
+
+def _number(value: object) -> float:
+    """The number, NaN for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return math.nan
+    return float(value)
 
 
 def _normalisation(value: object) -> str:
@@ -121,7 +146,8 @@ def _normalisation(value: object) -> str:
 def _saturation(shares: dict) -> tuple[str, float]:
     """The part of the agent that was saturated in most updates, and the share of them."""
     known = {key: value for key, value in shares.items() if value is not None}
-    if wrong := [key for key, value in known.items() if not isinstance(value, int | float)]:
+    known = {key: _number(value) for key, value in known.items()}
+    if wrong := [key for key, value in known.items() if math.isnan(value)]:
         raise ValueError(f"saturation in run.json gives no number for {shown(wrong[0])}")
     saturated = max(known, key=known.get, default="")
     return saturated, known.get(saturated, 0.0)

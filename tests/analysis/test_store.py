@@ -129,6 +129,10 @@ def test_finished_runs_set_the_length(tmp_path):
         ("status", "dun", 'left out: status in run.json is "dun"; allowed: not started, under way'),
         ("seed", "0", "left out: seed in run.json is a whole number; got 0"),
         ("seed", True, "left out: seed in run.json is a whole number; got True"),
+        ("seed", 10**30, "left out: seed in run.json is a whole number; got 1000"),
+        ("digest", ["x"], "left out: digest in run.json is ['x']; it has letters and digits"),
+        ("baseline", True, "left out: baseline in run.json is True; it has letters and digits"),
+        ("steps", 10**400, "left out: int too large to convert to float"),
         ("schema", 99, "left out: run.json has schema 99, this analysis reads schema 1"),
         (
             "config",
