@@ -79,10 +79,10 @@ def claimed(suite, actions):
 
 def test_claims_give_each_arm_once_and_only_where_it_makes_sense():
     discrete = claimed("mini", "discrete")
-    assert discrete[0] == "" and len(discrete) == len(set(discrete)) == 14
+    assert discrete[0] == "" and len(discrete) == len(set(discrete)) == 15
     assert {"latent=gaussian", "kl=standard", "schedule=all", "size=tiny"} <= set(discrete)
     assert "size=13m" in claimed("atari", "discrete")
-    assert claimed("mini", "continuous") == ["", "actor_grad=reinforce"]
+    assert claimed("mini", "continuous") == ["", "actor_grad=reinforce", "recipe.model_lr=0"]
 
 
 def test_a_claim_that_does_not_exist_is_named():
