@@ -134,7 +134,8 @@ def toggles(cfg: DictConfig) -> Toggles:
 
 def numbers(cfg: DictConfig, group: str):
     """The checked dataclass of a group that is no toggle; UserError for a wrong value or key."""
-    return NUMBERS[group].of(resolved(cfg).get(group))
+    node = cfg.get(group)
+    return NUMBERS[group].of(resolved(node) if isinstance(node, DictConfig) else node)
 
 
 def check(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str] = ()) -> None:
@@ -180,9 +181,9 @@ def check_machine(cfg: DictConfig) -> None:
 
 def _check_arguments(cfg: DictConfig) -> None:
     """Raise UserError for arguments that an option, the environment or the tracker cannot take."""
-    values = resolved(cfg)
-    groups = {group: values[group] for group in (*OPTIONS, "tracker")}
-    for group, given in {**groups, "task.env": values["task"]["env"]}.items():
+    nodes = {group: cfg[group] for group in (*OPTIONS, "tracker")} | {"task.env": cfg.task.env}
+    for group, node in nodes.items():
+        given = resolved(node)
         function = _target(group, given)
         arguments.check_names(group, function, given)
         if group not in OPTIONS:  # which check their numbers' ranges too
