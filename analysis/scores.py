@@ -57,8 +57,8 @@ def final_scores(
     """
     if window not in WINDOWS:
         raise InputError(f"window '{window}' is not known; allowed: {', '.join(WINDOWS)}")
-    diverged = store.runs.status == Status.DIVERGED
-    used = store.runs[store.runs.status.isin(statuses) | diverged]
+    used = store.runs[store.runs.status.isin([*statuses, Status.DIVERGED])]
+    diverged = used.status == Status.DIVERGED
     points = store.points[(store.points.kind == "eval") & store.points.run.isin(used.run)]
     if until is not None:
         points = points[points.env_frames <= until]
