@@ -10,7 +10,6 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from agent.errors import UserError
@@ -29,11 +28,7 @@ parallel.register_resolver()
 
 @hydra.main(version_base="1.3", config_path="conf", config_name="config")
 def main(cfg: DictConfig):
-    """One run; in a multirun, the parent of its child process."""
-    if HydraConfig.get().mode == RunMode.MULTIRUN:
-        from sweeps import job
-
-        return job.start(cfg)
+    """One run."""
     try:
         code = train(cfg, Stop())
     except UserError as error:

@@ -28,6 +28,7 @@ from agent.training.loop import Training
 from agent.training.settings import Settings
 from agent.world_model import WorldModel
 
+LOWER = {"float32": None, "bf16": torch.bfloat16}  # of run.precision
 TRANSFORMS = {"tanh": torch.tanh, "identity": lambda reward: reward}
 NUMBERS = {"size": Size, "recipe": Recipe, "run": Settings, "task": Task, "suite": Suite}
 OPTIONS = ("latent", "gru", *(field.name for field in fields(Toggles)))
@@ -64,7 +65,8 @@ def build(
         reward_transform=_reward_transform(recipe.reward_transform, recipe.reward_factor),
     )
     actor = policy(actions, *head, recipe.action_min_std)
-    return Dreamer(model, actor, Scalar(*head), toggles(cfg), recipe).prepare(device)
+    lower = LOWER[numbers(cfg, "run").precision]
+    return Dreamer(model, actor, Scalar(*head), toggles(cfg), recipe, lower).prepare(device)
 
 
 def training(
@@ -150,7 +152,7 @@ def check(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str] 
     for key in cfg:
         if key not in GROUPS:
             raise UserError(unknown(key, list(GROUPS)))
-    size, recipe, settings, _, _ = (numbers(cfg, group) for group in NUMBERS)
+    size, recipe, settings, task, _ = (numbers(cfg, group) for group in NUMBERS)
     check_choice("size.image", size.image, (observation.IMAGE_SIZE,))
     device.choose(settings.device)
     try:
@@ -161,6 +163,7 @@ def check(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str] 
         cause = error.__cause__ or error if isinstance(error, InstantiationException) else error
         raise UserError(str(cause).splitlines()[0]) from error
     refusals.check_combination(chosen, recipe, choices)
+    task.check_discount(recipe.discount_scale)
     refusals.check_read(OmegaConf.to_yaml(cfg, resolve=False), overrides)
 
 

@@ -1,9 +1,11 @@
 """Tasks of the DeepMind Control Suite."""
 
 import warnings
+from collections.abc import Sequence
 
 import gymnasium
 
+from agent.envs.spread import unit_spread
 from agent.envs.wrappers import one_line, prepare_rendering, rendering_error, standardise
 from agent.errors import UserError
 
@@ -18,10 +20,11 @@ def make(
     action_repeat: int,
     pixels: bool = False,
     camera: int = 0,
+    scale: Sequence[float] | None = None,
     render: bool = False,
 ) -> gymnasium.Env:
-    """Build a task with float32 state vectors (D,), or images (size, size, 3) from `camera` with
-    `pixels`; `render` lets it draw pictures that are not observed.
+    """Build a task with float32 state vectors (D,), divided by `scale`, or images (size, size, 3)
+    from `camera` with `pixels`; `render` lets it draw pictures that are not observed.
 
     UserError for an unknown task, a missing package, or pictures that cannot be drawn here.
     """
@@ -44,7 +47,8 @@ def make(
         render_mode="rgb_array" if draws else None,
         render_kwargs={"height": side, "width": side, "camera_id": camera},
     )
-    return standardise(env, size, action_repeat, pixels, flatten=not pixels)
+    env = standardise(env, size, action_repeat, pixels, flatten=not pixels)
+    return unit_spread(env, scale, f"{domain} {task} {action_repeat}")
 
 
 def load_packages(pixels: bool):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from agent.storage.replay import Replay
 
@@ -15,10 +16,10 @@ WATCHED_STEPS = 5  # observations that the model sees before it predicts
 CANDIDATES = 8  # sequences of which one is shown
 
 
-def sample(replay: Replay, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def sample(replay: Replay, rng: np.random.Generator) -> dict[str, Tensor]:
     """Replayed rows (SEQUENCES, STEPS, ...) with few or no ends of an episode to foresee."""
     rows = replay.sample(CANDIDATES * SEQUENCES, STEPS, rng)
-    whole = rows["is_first"][:, WATCHED_STEPS:].sum(1).argsort(kind="stable")[:SEQUENCES]
+    whole = rows["is_first"][:, WATCHED_STEPS:].sum(1).argsort(stable=True)[:SEQUENCES]
     return {name: values[whole] for name, values in rows.items()}
 
 
