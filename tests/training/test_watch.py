@@ -132,9 +132,9 @@ def test_an_environment_without_a_picture_is_named(monkeypatch):
 def test_a_run_that_cannot_be_watched_is_refused_before_it_starts(configure, monkeypatch):
     cfg, watched_cfg = configure(), configure("run.watch=true")
     monkeypatch.setattr(build, "instantiate", lambda *_, **__: Blind())
-    build.check_environment(cfg)
+    build.check_machine(cfg)
     with pytest.raises(UserError, match="draws no picture"):
-        build.check_environment(watched_cfg)
+        build.check_machine(watched_cfg)
 
 
 @pytest.mark.parametrize(
