@@ -21,6 +21,8 @@ from agent.training.settings import Settings
 from agent.training.stop import Stop
 from sweeps import parallel
 
+ASKED_BY_WANDB = "WANDB_SWEEP_ID"  # environment variable of what a W&B agent starts
+
 parallel.register_resolver()
 
 
@@ -43,26 +45,40 @@ def train(cfg: DictConfig, stop: Callable[[], bool]) -> int:
     settings = Settings.of(OmegaConf.to_container(cfg.run, resolve=True))
     identity = identify(cfg, HydraConfig.get().runtime.choices)
     folder = RunFolder(Path(settings.root) / identity.folder)
-    if (code := _finished(folder, settings.retry_failed)) is not None:
+    if (code := _finished(cfg, folder, settings.retry_failed)) is not None:
         return code
     _check(cfg)
     with folder.claim() as lost:
-        if (code := _finished(folder, settings.retry_failed)) is not None:  # another was quicker
+        code = _finished(cfg, folder, settings.retry_failed)
+        if code is not None:  # another process was quicker
             return code
         return _claimed(cfg, identity, folder.path, stop, lost)
 
 
-def _finished(folder: RunFolder, retry_failed: bool) -> int | None:
+def _finished(cfg: DictConfig, folder: RunFolder, retry_failed: bool) -> int | None:
     fields = read_run(folder.path) or {}
-    if fields.get("status") == Status.DONE:
+    status = fields.get("status")
+    again = status in (Status.FAILED, Status.DIVERGED) and retry_failed
+    if status not in (Status.DONE, Status.FAILED, Status.DIVERGED) or again:
+        return None
+    if ASKED_BY_WANDB in os.environ:
+        _show_again(cfg, folder.path)
+    if status == Status.DONE:
         print(f"done already: {folder.path}")
         return Exit.DONE
-    status = fields.get("status")
-    if status in (Status.FAILED, Status.DIVERGED) and not retry_failed:
-        raise UserError(
-            f"{folder.path} {status}: {fields.get('error')}; run.retry_failed=true tries again"
-        )
-    return None
+    raise UserError(
+        f"{folder.path} {status}: {fields.get('error')}; run.retry_failed=true tries again"
+    )
+
+
+def _show_again(cfg: DictConfig, path: Path) -> None:
+    """Tell the W&B sweep that asks for a run that has ended how it ended."""
+    from agent import build
+
+    record = Record(path)
+    build.tracker(cfg, record)
+    record.show()
+    record.close()
 
 
 def _check(cfg: DictConfig) -> None:
@@ -71,7 +87,7 @@ def _check(cfg: DictConfig) -> None:
 
     hydra_config = HydraConfig.get()
     build.check(cfg, hydra_config.runtime.choices, hydra_config.overrides.task)
-    build.environment(cfg).close()
+    build.check_environment(cfg)
 
 
 def _claimed(

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
+from typing import Any
 
 import gymnasium
 import torch
@@ -20,13 +21,14 @@ from agent.errors import UserError
 from agent.heads import Discount, Scalar, policy
 from agent.recipe import Recipe, Size
 from agent.rssm import RSSM
-from agent.storage.record import Record
+from agent.storage.record import Record, Tracker
 from agent.storage.track import add_tracker
-from agent.training import device
+from agent.training import device, watched
 from agent.training.loop import Training
 from agent.training.settings import Settings
 from agent.world_model import WorldModel
 
+LOWER = {"float32": None, "bf16": torch.bfloat16}  # of run.precision
 TRANSFORMS = {"tanh": torch.tanh, "identity": lambda reward: reward}
 NUMBERS = {"size": Size, "recipe": Recipe, "run": Settings, "task": Task, "suite": Suite}
 OPTIONS = ("latent", "gru", *(field.name for field in fields(Toggles)))
@@ -63,7 +65,8 @@ def build(
         reward_transform=_reward_transform(recipe.reward_transform, recipe.reward_factor),
     )
     actor = policy(actions, *head, recipe.action_min_std)
-    return Dreamer(model, actor, Scalar(*head), toggles(cfg), recipe).prepare(device)
+    lower = LOWER[numbers(cfg, "run").precision]
+    return Dreamer(model, actor, Scalar(*head), toggles(cfg), recipe, lower).prepare(device)
 
 
 def training(
@@ -88,11 +91,19 @@ def training(
     )
 
 
-def environment(cfg: DictConfig) -> gymnasium.Env:
-    """The environment of a task; UserError of one line where it cannot be built."""
+def recorded(config: Mapping[str, Any]) -> DictConfig:
+    """The configuration of a run, from its run.json."""
+    return OmegaConf.create(dict(config))
+
+
+def environment(cfg: DictConfig, **drawn: bool) -> gymnasium.Env:
+    """The environment of a task, `render=True` for one of vectors that draws pictures besides.
+
+    UserError of one line where it cannot be built.
+    """
     numbers(cfg, "suite").check_task(numbers(cfg, "task"))
     try:
-        return instantiate(cfg.task.env, size=cfg.size.image)
+        return instantiate(cfg.task.env, size=cfg.size.image, **drawn)
     except InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, UserError):
@@ -102,9 +113,24 @@ def environment(cfg: DictConfig) -> gymnasium.Env:
         raise
 
 
+def check_environment(cfg: DictConfig) -> None:
+    """UserError for an environment that cannot be built, or not watched where that is asked."""
+    make = partial(environment, cfg)
+    env = watched.environment(make) if numbers(cfg, "run").watch else make()
+    env.close()
+
+
 def tracker(cfg: DictConfig, record: Record) -> None:
     """Add the tracker that is chosen, if any, to the record of a run."""
-    add_tracker(cfg.tracker, record)
+    if start := tracker_maker(cfg):
+        add_tracker(start, cfg.tracker.name, record)
+
+
+def tracker_maker(cfg: DictConfig) -> Callable[..., Tracker] | None:
+    """What makes the chosen tracker of `record=`; None where none is chosen."""
+    if "_target_" not in cfg.tracker:
+        return None
+    return instantiate(cfg.tracker, _partial_=True)
 
 
 def toggles(cfg: DictConfig) -> Toggles:
@@ -126,7 +152,7 @@ def check(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str] 
     for key in cfg:
         if key not in GROUPS:
             raise UserError(unknown(key, list(GROUPS)))
-    size, recipe, settings, _, _ = (numbers(cfg, group) for group in NUMBERS)
+    size, recipe, settings, task, _ = (numbers(cfg, group) for group in NUMBERS)
     check_choice("size.image", size.image, (observation.IMAGE_SIZE,))
     device.choose(settings.device)
     try:
@@ -137,6 +163,7 @@ def check(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str] 
         cause = error.__cause__ or error if isinstance(error, InstantiationException) else error
         raise UserError(str(cause).splitlines()[0]) from error
     refusals.check_combination(chosen, recipe, choices)
+    task.check_discount(recipe.discount_scale)
     refusals.check_read(OmegaConf.to_yaml(cfg, resolve=False), overrides)
 
 

@@ -6,7 +6,10 @@ from agent.dreamer import Toggles
 from agent.errors import UserError
 from agent.recipe import Recipe
 
-THROUGH_OPTIONS = ("recipe.entropy_scale", "recipe.free_nats", "size.free_nats")
+THROUGH_OPTIONS = tuple(
+    f"recipe.{key}"
+    for key in ("entropy_scale", "free_nats", "unbalanced_free_nats", "schedule_share")
+)
 
 
 def check_combination(chosen: Toggles, recipe: Recipe, choices: Mapping[str, str]) -> None:

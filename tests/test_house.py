@@ -20,6 +20,7 @@ ROOMS = {  # of agent/, from the ground floor up; a room imports none that stand
     "storage": [],
     "training": ["storage"],
     "build": ["storage", "training"],
+    "watch": ["storage", "training", "build"],
 }
 
 

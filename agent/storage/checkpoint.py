@@ -12,7 +12,7 @@ import torch
 
 from agent.errors import UserError
 
-SCHEMA = 2
+SCHEMA = 3
 CURRENT = "checkpoint.pt"
 PREVIOUS = "checkpoint.previous.pt"
 
