@@ -72,7 +72,7 @@ def test_the_fused_softmax_has_the_same_values_and_gradients(monkeypatch):
     found = {}
     for fused in (False, True):
         monkeypatch.setattr(straight_through, "fused", lambda logits, fused=fused: fused)
-        sample, log_probs = straight_through.one_hot(logits, noise), None
+        sample = straight_through.one_hot(logits, noise)
         log_probs = straight_through.log_softmax(logits)
         found[fused] = [sample, log_probs]
         found[fused] += gradients((sample * noise).sum(), logits)
@@ -134,9 +134,10 @@ def test_imagination_draws_at_once_what_it_would_draw_step_by_step(actions, monk
         return behavior.imagine(agent.model, agent.actor, start, terminal, 5)
 
     at_once, noise = rollout(), type(agent.actor).noise
-    step_by_step = lambda actor, shape, device: torch.stack(  # noqa: E731
-        [noise(actor, shape[1:], device) for _ in range(shape[0])]
-    )
+
+    def step_by_step(actor, shape, device):
+        return torch.stack([noise(actor, shape[1:], device) for _ in range(shape[0])])
+
     monkeypatch.setattr(type(agent.actor), "noise", step_by_step)
     same(at_once, rollout())
 

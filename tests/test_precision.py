@@ -29,7 +29,9 @@ def test_losses_are_close_and_the_optimiser_stays_in_float32(latent, cell, kind)
     assert lower["model_loss"] != full["model_loss"]
     for name in ("model_loss", "kl_loss", "critic_loss", "model_grad_norm"):
         torch.testing.assert_close(lower[name], full[name], rtol=0.05, atol=0.01)
-    state = [t for o in agent.optimisers.values() for s in o.adam.state.values() for t in s.values()]
+    state = [
+        t for o in agent.optimisers.values() for s in o.adam.state.values() for t in s.values()
+    ]
     kept = [*lower.values(), *agent.parameters(), *(p.grad for p in agent.actor.parameters())]
     assert {tensor.dtype for tensor in (*state, *kept)} == {torch.float32}
 
