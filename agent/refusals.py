@@ -1,15 +1,27 @@
-"""Combinations in which an option would change nothing, refused by name."""
+"""Combinations in which an option, or the training, would change nothing, refused by name."""
 
 from collections.abc import Mapping, Sequence
 
 from agent.dreamer import Toggles
 from agent.errors import UserError
 from agent.recipe import Recipe
+from agent.training.settings import Settings
 
 THROUGH_OPTIONS = tuple(
     f"recipe.{key}"
     for key in ("entropy_scale", "free_nats", "unbalanced_free_nats", "schedule_share")
 )
+
+
+def check_budget(settings: Settings, recipe: Recipe) -> None:
+    """Raise UserError for a run that would end before its first gradient step."""
+    first = max(recipe.prefill + settings.train_every, recipe.length)
+    if settings.steps < first:
+        raise UserError(
+            f"run.steps={settings.steps}: no gradient step would be made, the first comes after "
+            f"{first:g} steps (recipe.prefill={recipe.prefill}, recipe.length={recipe.length}, "
+            f"run.train_every={settings.train_every:g})"
+        )
 
 
 def check_combination(chosen: Toggles, recipe: Recipe, choices: Mapping[str, str]) -> None:

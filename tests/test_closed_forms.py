@@ -182,7 +182,8 @@ def test_truncated_normal_against_scipy():
     np.testing.assert_allclose(policy.entropy(), theirs.entropy(), rtol=1e-6, atol=1e-8)
     action = torch.linspace(-0.9, 0.9, 7, dtype=torch.float64)
     np.testing.assert_allclose(policy.log_prob(action[:, None]), theirs.logpdf(action), rtol=1e-6)
-    many = TruncatedNormal(mean[:1].expand(SAMPLES, 1), std[:1].expand(SAMPLES, 1)).sample()
+    noise = torch.rand(SAMPLES, 1, dtype=torch.float64)
+    many = TruncatedNormal(mean[:1].expand(SAMPLES, 1), std[:1].expand(SAMPLES, 1)).sample(noise)
     assert many.abs().max() < 1
     assert (
         scipy_stats.kstest(
@@ -197,7 +198,8 @@ def test_truncated_normal_samples_are_differentiable_in_mean_and_std():
     """The gradient of the mean of many samples is that of the distribution's mean."""
     torch.manual_seed(0)
     mean, std = torch.tensor([0.4], requires_grad=True), torch.tensor([0.6], requires_grad=True)
-    sampled = TruncatedNormal(mean.expand(SAMPLES, 1), std.expand(SAMPLES, 1)).sample().mean()
+    policy = TruncatedNormal(mean.expand(SAMPLES, 1), std.expand(SAMPLES, 1))
+    sampled = policy.sample(torch.rand(SAMPLES, 1)).mean()
     gradient = torch.autograd.grad(sampled, (mean, std))
     step = 1e-4
 

@@ -167,10 +167,10 @@ def test_every_number_of_a_toggle_is_alive(option, name, value):
 ELSEWHERE = {
     **{
         "recipe.capacity": "test_replay",
-        "recipe.prefill": "test_train",
-        "recipe.batch_size": "test_train",
+        "recipe.prefill": "test_loop",
+        "recipe.batch_size": "test_loop",
     },
-    **{"recipe.length": "test_train", "recipe.name": "a label", "size.name": "a label"},
+    **{"recipe.length": "test_loop", "recipe.name": "a label", "size.name": "a label"},
     "size.image": "the only value that the image encoder takes",
 }
 CHANGED = {

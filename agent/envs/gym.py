@@ -25,13 +25,15 @@ def make(
     flatten: bool = False,
     kwargs: Mapping | None = None,
     scale: Sequence[float] | None = None,
+    render: bool = False,
 ) -> gymnasium.Env:
     """Build the environment `id` with the spaces of `agent.spaces`; `kwargs` go to the environment
-    itself, `scale` divides the numbers of a vector.
+    itself, `scale` divides the numbers of a vector, `render` lets it draw pictures that are not
+    observed.
 
     UserError where the id is not known, a package is missing, or a space is not supported.
     """
-    env = create(id, pixels, kwargs or {})
+    env = create(id, pixels or render, kwargs or {})
     if id.startswith("MiniGrid-") and not (pixels or flatten):
         env = binary_planes(env)
     env = standardise(env, size, action_repeat, pixels, flatten, actions)

@@ -6,17 +6,18 @@ import math
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Protocol
-
-import numpy as np
 
 from agent.errors import UserError
 from agent.storage.status import Status
 
 SCHEMA = 1
+ANEW = "delete the run's folder to start it anew"
 AXES = ("step", "env_frames", "gradient_steps", "wall_seconds")
 IDENTITY = ("suite", "task", "arm", "seed", "digest")
+PICTURES = {"episode": "episodes", "prediction": "predictions"}  # folder of each kind of picture
 SCORE_FIELDS = ("step", "env_frames", "kind", "episode", "return", "length")
 
 
@@ -29,12 +30,11 @@ class Tracker(Protocol):
     def score(self, row: Mapping[str, Any]) -> None:
         """Take one line of scores.csv."""
 
-    def image(self, name: str, step: int, array: np.ndarray) -> None:
-        """Take a picture, uint8 (H, W, C)."""
+    def picture(self, name: str, step: int, file: Path) -> None:
+        """Take a picture, a png file, or a moving one, a gif file."""
 
-    def rewind(self, step: int, record: "Record") -> None:
-        """Forget what came after `step`: the run goes on from there, and `record` holds what is
-        left."""
+    def rewind(self, record: "Record") -> None:
+        """Show what `record` holds and no more: the run goes on from there."""
 
     def close(self, status: str) -> None:
         """Finish, with the run's status."""
@@ -99,46 +99,67 @@ class Record:
         self._scores.flush()
         self._tell("score", row)
 
-    def image(self, name: str, step: int, array: np.ndarray) -> None:
-        """Hand a picture, uint8 (H, W, C), to the trackers; the file of it belongs to the
-        caller."""
-        self._tell("image", name, step, array)
+    def picture_file(self, name: str, step: int, suffix: str) -> Path:
+        """Where the picture `name`, one of PICTURES, of a step is to be written."""
+        folder = self.path / PICTURES[name]
+        folder.mkdir(exist_ok=True)
+        return folder / f"{step:010d}{suffix}"
+
+    def picture(self, name: str, step: int, file: Path) -> None:
+        """Add a picture, which the caller has written to `picture_file`."""
+        self._tell("picture", name, step, file)
 
     def truncate(self, step: int) -> None:
-        """Cut metrics.jsonl and scores.csv back to the records of steps up to `step`, torn last
-        lines too.
+        """Cut the records, pictures included, back to those of steps up to `step`, torn last lines
+        too.
 
         A checkpoint at `step` is written after the records of that step; `truncate(-1)` starts
-        over.
+        over. Raises UserError where a record before the checkpoint cannot be read.
         """
-        metrics = [json.dumps(row) + "\n" for row in self.metrics() if row["step"] <= step]
-        scores = [
-            ",".join(row.values()) + "\n" for row in self._score_rows() if int(row["step"]) <= step
-        ]
+        metrics, scores = [], []
+        if step >= 0:
+            metrics = [json.dumps(row) + "\n" for row in _up_to(step, self.metrics())]
+            scores = [",".join(row.values()) + "\n" for row in _up_to(step, self._score_rows())]
         self._metrics = _rewrite(self._metrics, metrics)
         self._scores = _rewrite(self._scores, [",".join(SCORE_FIELDS) + "\n", *scores])
-        self._tell("rewind", step, self)
+        for _, late, file in self.pictures():
+            if late > step:
+                file.unlink()
+        self.show()
+
+    def show(self) -> None:
+        """Show the trackers all records."""
+        self._tell("rewind", self)
 
     def add_tracker(self, tracker: Tracker) -> None:
         """Show every later record to `tracker` as well."""
         self._trackers.append(tracker)
 
     def metrics(self) -> Iterator[dict[str, Any]]:
-        """Lines of metrics.jsonl, up to the first torn one."""
-        for line in _whole_lines(self.path / "metrics.jsonl"):
+        """Lines of metrics.jsonl without a torn last one; UserError for one that is no record."""
+        path = self.path / "metrics.jsonl"
+        for number, line in enumerate(_whole_lines(path), 1):
             try:
                 row = json.loads(line)
             except json.JSONDecodeError:
-                return
-            if not isinstance(row, dict) or "step" not in row:
-                return
+                row = None
+            if not isinstance(row, dict) or type(row.get("step")) is not int:
+                raise UserError(f"{path}: line {number} is no record: restore it, or {ANEW}")
             yield row
 
     def scores(self) -> Iterator[dict[str, Any]]:
-        """Lines of scores.csv with numbers as numbers, up to the first torn one."""
+        """Lines of scores.csv with numbers as numbers, without a torn last one; UserError for one
+        that is no record."""
         for row in self._score_rows():
             numbers = {name: int(row[name]) for name in ("step", "env_frames", "episode", "length")}
             yield {**row, **numbers, "return": float(row["return"])}
+
+    def pictures(self) -> Iterator[tuple[str, int, Path]]:
+        """Name, step and file of each picture."""
+        for name, folder in PICTURES.items():
+            for file in sorted((self.path / folder).glob("*.*")):
+                if file.stem.isdecimal():
+                    yield name, int(file.stem), file
 
     def close(self) -> None:
         """Close the files and finish the trackers with the status that run.json names."""
@@ -153,12 +174,15 @@ class Record:
             self._scores.flush()
 
     def _score_rows(self) -> Iterator[dict[str, str]]:
-        lines = _whole_lines(self.path / "scores.csv")
-        next(lines, None)
-        for line in lines:
+        path = self.path / "scores.csv"
+        for number, line in enumerate(_whole_lines(path), 1):
             cells = line.split(",")
+            if number == 1 and tuple(cells) != SCORE_FIELDS:
+                raise UserError(f"{path}: its columns are not {','.join(SCORE_FIELDS)}: {ANEW}")
+            if number == 1:
+                continue
             if len(cells) != len(SCORE_FIELDS) or not cells[0].isdecimal():
-                return
+                raise UserError(f"{path}: line {number} is no record: restore it, or {ANEW}")
             yield dict(zip(SCORE_FIELDS, cells, strict=True))
 
     def _tell(self, what: str, *args: Any) -> None:
@@ -176,7 +200,7 @@ class Record:
 def read_run(path: str | Path) -> dict[str, Any] | None:
     """The fields of `path`/run.json, None where it is absent.
 
-    Raises UserError naming the file when it is no JSON object.
+    Raises UserError naming the file when it is no JSON object or another version's.
     """
     file = Path(path) / "run.json"
     try:
@@ -189,7 +213,16 @@ def read_run(path: str | Path) -> dict[str, Any] | None:
         raise UserError(
             f"{file} holds {type(fields).__name__}, not an object; delete or restore it"
         )
+    if (schema := fields.get("schema", SCHEMA)) != SCHEMA:
+        raise UserError(f"{file} has schema {schema}, this version has {SCHEMA}")
+    if fields.get("status", Status.TODO) not in list(Status):
+        raise UserError(f"{file} has status {fields.get('status')}; allowed: {', '.join(Status)}")
     return fields
+
+
+def _up_to(step: int, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows up to a step; what comes after them is not read."""
+    return takewhile(lambda row: int(row["step"]) <= step, rows)
 
 
 def _finite(value: Any) -> Any:

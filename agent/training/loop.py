@@ -21,6 +21,7 @@ from agent.storage import checkpoint, disk
 from agent.storage.record import Record
 from agent.storage.replay import Replay
 from agent.training import device, predictions, seeding
+from agent.training.camera import Camera
 from agent.training.clock import Clock
 from agent.training.collect import Collector, Score
 from agent.training.evaluate import evaluate
@@ -63,6 +64,7 @@ class Training:
         }
         self.env = make_env()
         self.eval_envs: list[gymnasium.Env] = []
+        self.camera = Camera(make_env, settings.seed, record)
         observations, actions = self.env.observation_space, self.env.action_space
         self.agent = make_agent(observations, actions, self.device)
         self.meter = Meter(self.agent.saturation_keys)
@@ -109,9 +111,8 @@ class Training:
 
     def close(self) -> None:
         """Close environments and files."""
-        self.replay.close()
-        for env in (self.env, *self.eval_envs):
-            env.close()
+        for opened in (self.replay, self.camera, self.env, *self.eval_envs):
+            opened.close()
 
     def _collect(self) -> bool:
         """One agent step; returns whether it ended an episode."""
@@ -157,6 +158,8 @@ class Training:
         if cut and not self.cut:
             print(f"run.eval_max_steps={most} cut {cut} evaluation episodes", file=sys.stderr)
         self.cut += cut
+        if self.settings.watch:
+            self.camera.film(self.agent, self.clock.step)
 
     def _predict(self) -> None:
         if observation_kind(self.env.observation_space) == "vector":
@@ -166,9 +169,9 @@ class Training:
         batch = device.tensors(predictions.sample(self.replay, rng), self.device)
         latents = seeding.torch_generator(seed, Stream.PREDICTION, step, self.device)
         truth, model = self.agent.predict(batch, predictions.WATCHED_STEPS, latents)
-        picture = predictions.strip(truth, model)
-        predictions.save(self.folder / "predictions", step, picture)
-        self.record.image("prediction", step, picture)
+        file = self.record.picture_file("prediction", step, ".png")
+        predictions.save(file, predictions.strip(truth, model))
+        self.record.picture("prediction", step, file)
 
     def _checkpoint(self) -> None:
         self.interruption.check_claim()

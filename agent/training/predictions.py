@@ -48,7 +48,6 @@ def colours(frames: np.ndarray) -> np.ndarray:
     return frames.max(axis=-1, keepdims=True) * hues[frames.argmax(axis=-1)]
 
 
-def save(folder: Path, step: int, picture: np.ndarray) -> None:
-    """Write `picture` (h, w, 3) uint8 as `folder/<step>.png`."""
-    folder.mkdir(exist_ok=True)
-    Image.fromarray(picture).save(folder / f"{step:010d}.png")
+def save(file: Path, picture: np.ndarray) -> None:
+    """Write `picture` (h, w, 3) uint8 as a png file."""
+    Image.fromarray(picture).save(file)

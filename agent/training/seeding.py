@@ -18,7 +18,8 @@ class Stream(IntEnum):
     EVAL_EPISODE = 3
     EVAL_LATENTS = 4
     PREDICTION = 5
-    PREFILL = 6
+    WATCH = 6
+    PREFILL = 7
 
 
 def derive(seed: int, stream: Stream, *index: int) -> int:
