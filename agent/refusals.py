@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from agent.dreamer import Toggles
 from agent.errors import UserError
 from agent.recipe import Recipe
-from agent.training.settings import Settings
+from agent.settings import Settings
 
 THROUGH_OPTIONS = tuple(
     f"recipe.{key}"

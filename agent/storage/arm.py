@@ -17,8 +17,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from agent.envs.task import Suite, Task
 from agent.errors import UserError
+from agent.settings import Settings
 from agent.storage.compose import composed, leaves, options_of, resolved
-from agent.training.settings import Settings
 
 BASELINE = "baseline"
 GIVEN = ("suite", "task", "tracker", "sweep")  # groups that make no arm
@@ -26,6 +26,7 @@ NORMALISATION = ("task.random", "task.reference")  # of scores; training does no
 PROMISES = ("task.terminates",)  # that are checked before a run and change nothing in it
 NO_ARM = ("suite", "run", "tracker", *NORMALISATION, *PROMISES)
 ALGORITHM = ("run.train_every", "run.precision")  # of the method, though among those of the run
+LATER = {"run.precision": "float32"}  # what came later, with the value that it had all along
 NO_RESULT = (
     "suite.tasks",
     "suite.normalisation",
@@ -114,7 +115,9 @@ def digest(cfg: DictConfig) -> str:
     """Eight hexadecimal digits over every resolved value that can change a result, the seed
     aside."""
     values = {
-        k: _number(v) for k, v in leaves(cfg, resolve=True).items() if not _below(k, NO_RESULT)
+        k: _number(v)
+        for k, v in leaves(cfg, resolve=True).items()
+        if not _below(k, NO_RESULT) and (k, v) not in LATER.items()
     }
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 

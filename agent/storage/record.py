@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from agent.errors import UserError
+from agent.storage.lines import rewrite, whole_lines
 from agent.storage.status import Status
 
 SCHEMA = 1
@@ -120,8 +121,8 @@ class Record:
         if step >= 0:
             metrics = [json.dumps(row) + "\n" for row in _up_to(step, self.metrics())]
             scores = [",".join(row.values()) + "\n" for row in _up_to(step, self._score_rows())]
-        self._metrics = _rewrite(self._metrics, metrics)
-        self._scores = _rewrite(self._scores, [",".join(SCORE_FIELDS) + "\n", *scores])
+        self._metrics = rewrite(self._metrics, metrics)
+        self._scores = rewrite(self._scores, [",".join(SCORE_FIELDS) + "\n", *scores])
         for _, late, file in self.pictures():
             if late > step:
                 file.unlink()
@@ -138,7 +139,7 @@ class Record:
     def metrics(self) -> Iterator[dict[str, Any]]:
         """Lines of metrics.jsonl without a torn last one; UserError for one that is no record."""
         path = self.path / "metrics.jsonl"
-        for number, line in enumerate(_whole_lines(path), 1):
+        for number, line in enumerate(whole_lines(path), 1):
             try:
                 row = json.loads(line)
             except json.JSONDecodeError:
@@ -175,7 +176,7 @@ class Record:
 
     def _score_rows(self) -> Iterator[dict[str, str]]:
         path = self.path / "scores.csv"
-        for number, line in enumerate(_whole_lines(path), 1):
+        for number, line in enumerate(whole_lines(path), 1):
             cells = line.split(",")
             if number == 1 and tuple(cells) != SCORE_FIELDS:
                 raise UserError(f"{path}: its columns are not {','.join(SCORE_FIELDS)}: {ANEW}")
@@ -228,23 +229,6 @@ def _up_to(step: int, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]
 def _finite(value: Any) -> Any:
     value = value if isinstance(value, int | str) else float(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _whole_lines(path: Path) -> Iterator[str]:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        for line in file:
-            if line.endswith("\n"):
-                yield line[:-1]
-
-
-def _rewrite(file, lines: list[str]):
-    """Replace an open file's contents atomically and return it open for appending."""
-    path = Path(file.name)
-    file.close()
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text("".join(lines), encoding="utf-8")
-    os.replace(temporary, path)
-    return open(path, "a", encoding="utf-8")
 
 
 def _first_line(error: Exception) -> str:

@@ -13,7 +13,7 @@ from benchmarks.sweep_kills import TINY  # noqa: E402
 
 CPUS = 4
 SHORT = (*TINY, "run.steps=5000", "run.eval_every=1000", "run.checkpoint_every=500")
-LONG = (*TINY, "run.steps=10_000", "run.eval_every=2500", "run.checkpoint_every=500")
+LONG = (*TINY, "run.steps=16_000", "run.eval_every=4000", "run.checkpoint_every=500")
 TWO = ("run.seed=0,1",)
 STAND_IN = Path(__file__).with_name("stand_in.py")
 

@@ -7,6 +7,7 @@ python benchmarks/slurm/trial.py requeue node_drained
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -55,6 +56,7 @@ def main() -> int:
     given = parser.parse_args()
     if unknown := sorted(set(given.scenarios) - set(SCENARIOS)):
         parser.error(f"unknown: {', '.join(unknown)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     failed = False
     with tempfile.TemporaryDirectory(prefix="slurm-trial-") as name:
         folder = Path(name)

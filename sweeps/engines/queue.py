@@ -9,10 +9,12 @@ from dataclasses import dataclass
 
 from agent.errors import UserError
 
-NEVER_ENDED = ("PENDING", "RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "STAGE_OUT")
-NEVER_ENDED += ("STOPPED", "SIGNALING", "RESIZING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD")
-NEVER_ENDED += ("SPECIAL_EXIT", "RESV_DEL_HOLD")
-PATIENT = ("None", "Priority", "Resources", "JobArrayTaskLimit", "BeginTime", "Cleaning")
+ALIVE = (  # states of a job that waits, runs, or is about to run again
+    *("PENDING", "RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "STAGE_OUT", "STOPPED"),
+    *("SIGNALING", "RESIZING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT"),
+    "RESV_DEL_HOLD",
+)
+USUAL = ("None", "Priority", "Resources", "JobArrayTaskLimit", "BeginTime", "Cleaning")  # to wait
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,8 @@ class Queued:
 
     @property
     def lives(self) -> bool:
-        """Whether the job waits, runs, or is about to run again."""
-        return self.state in NEVER_ENDED
+        """Whether the job has not ended for good."""
+        return self.state in ALIVE
 
     def __str__(self) -> str:
         return f"{self.state} ({self.reason})" if self.state == "PENDING" else self.state
@@ -62,7 +64,7 @@ def cancel(jobs: Iterable[str]) -> None:
 def waits(jobs: Mapping[str, Queued]) -> str:
     """Why pending jobs may have to wait for ever, in Slurm's words; empty for the usual reasons."""
     count = Counter(job.reason for job in jobs.values() if job.state == "PENDING")
-    unusual = {reason: number for reason, number in count.items() if reason not in PATIENT}
+    unusual = {reason: number for reason, number in count.items() if reason not in USUAL}
     return ", ".join(f"{reason} ({number} jobs)" for reason, number in sorted(unusual.items()))
 
 

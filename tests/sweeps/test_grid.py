@@ -64,10 +64,12 @@ def test_the_command_line_replaces_what_a_sweep_says():
 
 def test_every_toggle_has_a_sweep_of_all_its_options():
     """A new group fails here until it has a sweep; a new option joins its sweep by being there."""
+    some = {"preset": "glob(*,exclude=dreamer_v2_control)"}  # which trains on few tasks
     for group in toggles(composed(())[1]):
         sweeper = OmegaConf.load(CONF / "sweep" / f"{group}.yaml").hydra.sweeper
         if "claims" not in sweeper:
-            assert sweeper.params == {group: "glob(*)", "task": "glob(*)", "run.seed": "range(5)"}
+            options = some.get(group, "glob(*)")
+            assert sweeper.params == {group: options, "task": "glob(*)", "run.seed": "range(5)"}
 
 
 def claimed(suite, actions):
