@@ -188,8 +188,10 @@ def read_run(path: str | Path) -> dict[str, Any] | None:
     file = Path(path) / "run.json"
     try:
         fields = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror})") from None
     except ValueError as error:
         raise UserError(f"{file} is no valid JSON ({error}); delete or restore it") from None
     if not isinstance(fields, dict):
