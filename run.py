@@ -11,7 +11,6 @@ from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from agent.errors import UserError
@@ -28,16 +27,14 @@ from sweeps.config import CONF, project_config
 
 FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)  # disks
 
+ASKED_BY_WANDB = "WANDB_SWEEP_ID"  # environment variable of what a W&B agent starts
+
 parallel.register_resolver()
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def main(cfg: DictConfig):
-    """One run; in a multirun, the parent of its child process."""
-    if HydraConfig.get().mode == RunMode.MULTIRUN:
-        from sweeps import job
-
-        return job.start(cfg)
+    """One run."""
     try:
         code = train(cfg, Stop())
     except UserError as error:
@@ -54,26 +51,40 @@ def train(cfg: DictConfig, stop: Callable[[], bool]) -> int:
     identity = identify(cfg, HydraConfig.get().runtime.choices)
     settings = Settings.of(resolved(cfg)["run"])
     folder = RunFolder(Path(settings.root) / identity.folder)
-    if (code := _finished(folder, settings.retry_failed)) is not None:
+    if (code := _finished(cfg, folder, settings.retry_failed)) is not None:
         return code
     _check(cfg)
     with folder.claim() as lost:
-        if (code := _finished(folder, settings.retry_failed)) is not None:  # another was quicker
+        code = _finished(cfg, folder, settings.retry_failed)
+        if code is not None:  # another process was quicker
             return code
         return _claimed(cfg, identity, folder.path, stop, lost)
 
 
-def _finished(folder: RunFolder, retry_failed: bool) -> int | None:
+def _finished(cfg: DictConfig, folder: RunFolder, retry_failed: bool) -> int | None:
     fields = read_run(folder.path) or {}
-    if fields.get("status") == Status.DONE:
+    status = fields.get("status")
+    again = status in (Status.FAILED, Status.DIVERGED) and retry_failed
+    if status not in (Status.DONE, Status.FAILED, Status.DIVERGED) or again:
+        return None
+    if ASKED_BY_WANDB in os.environ:
+        _show_again(cfg, folder.path)
+    if status == Status.DONE:
         print(f"done already: {folder.path}")
         return Exit.DONE
-    status = fields.get("status")
-    if status in (Status.FAILED, Status.DIVERGED) and not retry_failed:
-        raise UserError(
-            f"{folder.path} {status}: {fields.get('error')}; run.retry_failed=true tries again"
-        )
-    return None
+    raise UserError(
+        f"{folder.path} {status}: {fields.get('error')}; run.retry_failed=true tries again"
+    )
+
+
+def _show_again(cfg: DictConfig, path: Path) -> None:
+    """Tell the W&B sweep that asks for a run that has ended how it ended."""
+    from agent import build
+
+    record = Record(path)
+    build.tracker(cfg, record)
+    record.show()
+    record.close()
 
 
 def _check(cfg: DictConfig) -> None:

@@ -29,18 +29,14 @@ from agent.world_model import WorldModel
 
 
 class Rollout(NamedTuple):
-    """Imagined feat (H + 1, N, F), action (H + 1, N, A), reward and discount (H + 1, N)."""
+    """Imagined feat (H + 1, N, F), action (H + 1, N, A), reward and discount (H + 1, N), and the
+    discounted probability (H + 1, N) that the episode goes on to a state, detached."""
 
     feat: Tensor
     action: Tensor
     reward: Tensor
     discount: Tensor
-
-    @property
-    def weight(self) -> Tensor:
-        """The discounted probability (H + 1, N) that the episode goes on to a state, detached."""
-        earlier = torch.cat([torch.ones_like(self.discount[:1]), self.discount[:-1]])
-        return earlier.cumprod(0).detach()
+    weight: Tensor
 
 
 def imagine(
@@ -51,14 +47,18 @@ def imagine(
     No gradient flows from a policy to its state.
     """
     state, feats = start, [start.feat]
-    actions = [feats[0].new_zeros(len(feats[0]), actor.actions)]
-    for noise in model.rssm.noise(horizon, len(feats[0])):
-        actions.append(actor(feats[-1].detach()).sample())
-        state = model.rssm.imagine(state, actions[-1], noise)
+    batch, device = len(start.deter), start.deter.device
+    latents = model.rssm.noise(horizon, batch)
+    choices = actor.noise((horizon, batch), device).unbind()
+    actions = [torch.zeros(batch, actor.actions, device=device)]
+    for latent, choice in zip(latents, choices, strict=True):
+        actions.append(actor(feats[-1].detach()).sample(choice))
+        state = model.rssm.imagine(state, actions[-1], latent)
         feats.append(state.feat)
     feat = torch.stack(feats)
     reward, discount = model.heads["reward"](feat), model.discount(feat, is_terminal)
-    return Rollout(feat, torch.stack(actions), reward, discount)
+    earlier = torch.cat([torch.ones_like(discount[:1]), discount[:-1]]).detach()
+    return Rollout(feat, torch.stack(actions), reward, discount, earlier.cumprod(0))
 
 
 def target(

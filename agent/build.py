@@ -22,13 +22,14 @@ from agent.heads import Discount, Scalar, policy
 from agent.recipe import Recipe, Size
 from agent.rssm import RSSM
 from agent.storage.compose import resolved
-from agent.storage.record import Record
+from agent.storage.record import Record, Tracker
 from agent.storage.track import add_tracker
-from agent.training import device
+from agent.training import device, watched
 from agent.training.loop import Training
 from agent.training.settings import Settings
 from agent.world_model import WorldModel
 
+LOWER = {"float32": None, "bf16": torch.bfloat16}  # of run.precision
 TRANSFORMS = {"tanh": torch.tanh, "identity": lambda reward: reward}
 NUMBERS = {"size": Size, "recipe": Recipe, "run": Settings, "task": Task, "suite": Suite}
 OPTIONS = ("latent", "gru", *(field.name for field in fields(Toggles)))
@@ -65,7 +66,8 @@ def build(
         reward_transform=_reward_transform(recipe.reward_transform, recipe.reward_factor),
     )
     actor = policy(actions, *head, recipe.action_min_std)
-    return Dreamer(model, actor, Scalar(*head), toggles(cfg), recipe).prepare(device)
+    lower = LOWER[numbers(cfg, "run").precision]
+    return Dreamer(model, actor, Scalar(*head), toggles(cfg), recipe, lower).prepare(device)
 
 
 def training(
@@ -90,11 +92,19 @@ def training(
     )
 
 
-def environment(cfg: DictConfig) -> gymnasium.Env:
-    """The environment of a task; UserError of one line where it cannot be built."""
+def recorded(config: Mapping[str, Any]) -> DictConfig:
+    """The configuration of a run, from its run.json."""
+    return OmegaConf.create(dict(config))
+
+
+def environment(cfg: DictConfig, **drawn: bool) -> gymnasium.Env:
+    """The environment of a task, `render=True` for one of vectors that draws pictures besides.
+
+    UserError of one line where it cannot be built.
+    """
     numbers(cfg, "suite").check_task(numbers(cfg, "task"))
     try:
-        return instantiate(cfg.task.env, size=cfg.size.image)
+        return instantiate(cfg.task.env, size=cfg.size.image, **drawn)
     except InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, UserError):
@@ -106,7 +116,15 @@ def environment(cfg: DictConfig) -> gymnasium.Env:
 
 def tracker(cfg: DictConfig, record: Record) -> None:
     """Add the tracker that is chosen, if any, to the record of a run."""
-    add_tracker(cfg.tracker, record)
+    if start := tracker_maker(cfg):
+        add_tracker(start, cfg.tracker.name, record)
+
+
+def tracker_maker(cfg: DictConfig) -> Callable[..., Tracker] | None:
+    """What makes the chosen tracker of `record=`; None where none is chosen."""
+    if "_target_" not in cfg.tracker:
+        return None
+    return instantiate(cfg.tracker, _partial_=True)
 
 
 def toggles(cfg: DictConfig) -> Toggles:
@@ -146,15 +164,18 @@ def check(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str] 
         raise UserError(str(cause).splitlines()[0]) from error
     refusals.check_budget(settings, recipe)
     refusals.check_combination(chosen, recipe, choices)
+    task.check_discount(recipe.discount_scale)
     refusals.check_read(OmegaConf.to_yaml(cfg, resolve=False), overrides)
 
 
 def check_machine(cfg: DictConfig) -> None:
-    """Raise UserError for a device, threads or an environment that this machine does not have."""
-    settings = numbers(cfg, "run")
+    """Raise UserError for what this machine does not have: the device, threads, the environment,
+    and pictures of it where it is to be watched."""
+    settings, make = numbers(cfg, "run"), partial(environment, cfg)
     device.choose(settings.device)
     device.check_threads(settings.threads)
-    environment(cfg).close()
+    env = watched.environment(make) if settings.watch else make()
+    env.close()
 
 
 def _check_arguments(cfg: DictConfig) -> None:

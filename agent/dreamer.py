@@ -1,6 +1,7 @@
 """The agent: acts on observations, learns from replayed batches (section 2, equations 2 to 6)."""
 
 import copy
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,7 +47,10 @@ class Dreamer(nn.Module):
         critic: Scalar,
         toggles: Toggles,
         recipe: Recipe,
+        lower: torch.dtype | None = None,
     ):
+        """Matrix products and convolutions are computed in `lower`, if given, the rest in
+        float32."""
         super().__init__()
         self.model = model
         self.actor = actor
@@ -55,6 +59,7 @@ class Dreamer(nn.Module):
         self.slow_critic = copy.deepcopy(critic).requires_grad_(False)
         self.toggles = toggles
         self.recipe = recipe
+        self.lower = lower
         self.updates = 0
 
     def prepare(self, device: torch.device) -> "Dreamer":
@@ -82,6 +87,10 @@ class Dreamer(nn.Module):
         }
         return {"total": sum(counts.values())} | counts
 
+    def products(self) -> AbstractContextManager:
+        """Where matrix products and convolutions are computed in `lower`."""
+        return nullcontext() if self.lower is None else torch.autocast(self.device.type, self.lower)
+
     def initial(self, batch: int) -> dict[str, Tensor]:
         """The acting state of `batch` environments before their first observation."""
         state = self.model.rssm.initial(batch)._asdict()
@@ -106,16 +115,17 @@ class Dreamer(nn.Module):
         action = state.pop("action").unsqueeze(1)
         obs = self.model.encoder.prepare(torch.as_tensor(obs, device=self.device).unsqueeze(1))
         first = torch.as_tensor(is_first, device=self.device).unsqueeze(1)
-        post = self.model.rssm.observe(
-            self.model.encoder(obs), action, first, State(**state), generator
-        )
-        post = post.apply(lambda x: x[:, 0])
-        policy = self.actor(post.feat)
-        action = (
-            policy.mode()
-            if evaluate
-            else self.toggles.explore.collect(policy.sample(), self.actor, progress)
-        )
+        with self.products():
+            post = self.model.rssm.observe(
+                self.model.encoder(obs), action, first, State(**state), generator
+            )
+            post = post.apply(lambda x: x[:, 0])
+            policy = self.actor(post.feat)
+        if evaluate:
+            action = policy.mode()
+        else:
+            sample = policy.sample(self.actor.noise((len(obs),), self.device))
+            action = self.toggles.explore.collect(sample, self.actor, progress)
         return action.cpu().numpy(), post._asdict() | {"action": action}
 
     def update(self, batch: dict[str, Tensor], progress: float) -> dict[str, Tensor]:
@@ -135,9 +145,10 @@ class Dreamer(nn.Module):
     ) -> tuple[State, dict[str, Tensor]]:
         """One step of the model's optimiser; returns the posterior states (B, T, ...), detached."""
         kl = self.toggles.kl
-        loss, post, metrics = self.model.loss(
-            batch, kl, kl.scale * factors.kl_scale, self.toggles.gradients
-        )
+        with self.products():
+            loss, post, metrics = self.model.loss(
+                batch, kl, kl.scale * factors.kl_scale, self.toggles.gradients
+            )
         norm = self.optimisers["model"].step(loss, factors.model_lr)
         return post, metrics | {"model_grad_norm": norm}
 
@@ -162,7 +173,7 @@ class Dreamer(nn.Module):
         entropy_scale = toggles.explore.entropy_scale * factors.actor_entropy
         dynamics_weight = toggles.actor_grad.dynamics_weight * factors.actor_mix
         start = post.apply(lambda x: x.flatten(0, 1))
-        with torch.set_grad_enabled(toggles.actor_grad.through_model):
+        with self.products(), torch.set_grad_enabled(toggles.actor_grad.through_model):
             rollout = behavior.imagine(
                 self.model, self.actor, start, is_terminal.flatten(), recipe.horizon
             )
@@ -174,10 +185,17 @@ class Dreamer(nn.Module):
                 toggles.entropy,
                 entropy_scale,
             )
-        actor_loss, entropy = behavior.actor_loss(
-            rollout, self.actor, target, value, toggles.actor_grad, dynamics_weight, entropy_scale
-        )
-        critic_loss = behavior.critic_loss(rollout, self.critic, target)
+        with self.products():  # anew: weights that were lowered without a graph have none
+            actor_loss, entropy = behavior.actor_loss(
+                rollout,
+                self.actor,
+                target,
+                value,
+                toggles.actor_grad,
+                dynamics_weight,
+                entropy_scale,
+            )
+            critic_loss = behavior.critic_loss(rollout, self.critic, target)
         metrics = {
             "actor_loss": actor_loss,
             "actor_entropy": entropy,

@@ -3,6 +3,7 @@
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -25,7 +26,7 @@ class Scalar(nn.Module):
 
     def forward(self, feat: Tensor) -> Tensor:
         """Mean (...)."""
-        return self.net(feat).squeeze(-1)
+        return self.net(feat).squeeze(-1).float()
 
     def log_prob(self, feat: Tensor, value: Tensor) -> Tensor:
         """Log-likelihood (...) of value (...)."""
@@ -42,20 +43,24 @@ class Discount(nn.Module):
 
     def forward(self, feat: Tensor) -> Tensor:
         """Discount (...) in [0, 1]."""
-        return self.net(feat).squeeze(-1).sigmoid()
+        return self._logit(feat).sigmoid()
 
     def log_prob(self, feat: Tensor, value: Tensor) -> Tensor:
         """Log-likelihood (...) of labels (...) = gamma (1 - terminal)."""
         return -functional.binary_cross_entropy_with_logits(
-            self.net(feat).squeeze(-1), value, reduction="none"
+            self._logit(feat), value, reduction="none"
         )
+
+    def _logit(self, feat: Tensor) -> Tensor:
+        return self.net(feat).squeeze(-1).float()
 
 
 class ActionDistribution(Protocol):
     """A policy at features (..., F)."""
 
-    def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """Actions (..., A), differentiable in the distribution's parameters."""
+    def sample(self, noise: Tensor) -> Tensor:
+        """Actions (..., A), differentiable in the distribution's parameters; `Policy.noise` draws
+        the noise (..., A)."""
 
     def mode(self) -> Tensor:
         """The most likely actions (..., A)."""
@@ -74,9 +79,13 @@ class OneHot:
 
     logits: Tensor
 
-    def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """One-hot actions (..., A)."""
-        noise = straight_through.gumbel_noise(self.logits.shape, self.logits.device, generator)
+    @cached_property
+    def log_probs(self) -> Tensor:
+        """Log-probabilities (..., A) of all actions."""
+        return straight_through.log_softmax(self.logits)
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """One-hot actions (..., A) from Gumbel noise (..., A)."""
         return straight_through.one_hot(self.logits, noise)
 
     def mode(self) -> Tensor:
@@ -86,12 +95,11 @@ class OneHot:
     def log_prob(self, action: Tensor) -> Tensor:
         """Log-probability (...) of one-hot actions (..., A), in which no gradient flows to the
         action."""
-        return (straight_through.log_softmax(self.logits) * action.detach()).sum(-1)
+        return (self.log_probs * action.detach()).sum(-1)
 
     def entropy(self) -> Tensor:
         """Entropy (...) in nats."""
-        log_probs = straight_through.log_softmax(self.logits)
-        return -(log_probs.exp() * log_probs).sum(-1)
+        return -(self.log_probs.exp() * self.log_probs).sum(-1)
 
 
 @dataclass(frozen=True)
@@ -102,11 +110,11 @@ class TruncatedNormal:
     mean: Tensor
     std: Tensor
 
-    def sample(self, generator: torch.Generator | None = None) -> Tensor:
-        """Reparameterised actions (..., A), by the inverse of the distribution function."""
+    def sample(self, noise: Tensor) -> Tensor:
+        """Reparameterised actions (..., A) from uniform noise (..., A), by the inverse of the
+        distribution function."""
         low, high = self._cdf(-1.0), self._cdf(1.0)
-        uniform = torch.empty_like(self.mean).uniform_(generator=generator)
-        share = (low + uniform * (high - low)).clamp(1e-6, 1 - 1e-6)
+        share = (low + noise * (high - low)).clamp(1e-6, 1 - 1e-6)
         return self._inside(self.mean + self.std * math.sqrt(2) * torch.erfinv(2 * share - 1))
 
     def mode(self) -> Tensor:
@@ -116,18 +124,18 @@ class TruncatedNormal:
     def log_prob(self, action: Tensor) -> Tensor:
         """Log-density (...) of actions (..., A), in which no gradient flows to the action."""
         score = (action.detach() - self.mean) / self.std
-        return (-0.5 * score.square() - HALF_LOG_2_PI - self.std.log() - self._mass().log()).sum(-1)
+        return (-0.5 * score.square() - HALF_LOG_2_PI - self.std.log() - self._mass.log()).sum(-1)
 
     def entropy(self) -> Tensor:
         """Differential entropy (...) in nats."""
         low, high = (-1 - self.mean) / self.std, (1 - self.mean) / self.std
-        mass = self._mass()
-        tails = (low * self._density(low) - high * self._density(high)) / (2 * mass)
-        return (UNIT_ENTROPY + (self.std * mass).log() + tails).sum(-1)
+        tails = (low * self._density(low) - high * self._density(high)) / (2 * self._mass)
+        return (UNIT_ENTROPY + (self.std * self._mass).log() + tails).sum(-1)
 
     def _cdf(self, value: float) -> Tensor:
         return 0.5 * (1 + torch.erf((value - self.mean) / (self.std * math.sqrt(2))))
 
+    @cached_property
     def _mass(self) -> Tensor:
         return self._cdf(1.0) - self._cdf(-1.0)
 
@@ -151,6 +159,10 @@ class Policy(nn.Module):
         """The policy at features (..., F)."""
 
     @abstractmethod
+    def noise(self, shape: tuple[int, ...], device: torch.device) -> Tensor:
+        """The random numbers (*shape, A) of actions (*shape, A)."""
+
+    @abstractmethod
     def perturb(self, action: Tensor, epsilon: float, std: float) -> Tensor:
         """Actions (B, A) with noise: uniform with probability `epsilon`, or Gaussian of `std`."""
 
@@ -165,11 +177,15 @@ class DiscretePolicy(Policy):
 
     def forward(self, feat: Tensor) -> OneHot:
         """The policy at features (..., F)."""
-        return OneHot(self.net(feat))
+        return OneHot(self.net(feat).float())
+
+    def noise(self, shape: tuple[int, ...], device: torch.device) -> Tensor:
+        """Gumbel noise (*shape, A)."""
+        return straight_through.gumbel_noise((*shape, self.actions), device)
 
     def perturb(self, action: Tensor, epsilon: float, std: float) -> Tensor:
         """Replace each action (B, A) by a uniformly random one with probability `epsilon`."""
-        uniform = OneHot(torch.zeros_like(action)).sample()
+        uniform = straight_through.one_hot_mode(self.noise(action.shape[:-1], action.device))
         return torch.where(torch.rand_like(action[..., :1]) < epsilon, uniform, action)
 
 
@@ -187,9 +203,12 @@ class ContinuousPolicy(Policy):
     def forward(self, feat: Tensor) -> TruncatedNormal:
         """The policy at features (..., F)."""
         x = self.net(feat)
-        return TruncatedNormal(
-            torch.tanh(self.mean(x)), 2 * torch.sigmoid(self.std(x) / 2) + self.min_std
-        )
+        mean, std = self.mean(x).float(), self.std(x).float()
+        return TruncatedNormal(torch.tanh(mean), 2 * torch.sigmoid(std / 2) + self.min_std)
+
+    def noise(self, shape: tuple[int, ...], device: torch.device) -> Tensor:
+        """Uniform noise (*shape, A)."""
+        return torch.rand(*shape, self.actions, device=device)
 
     def perturb(self, action: Tensor, epsilon: float, std: float) -> Tensor:
         """Add Gaussian noise of standard deviation `std` to actions (B, A) and keep them within

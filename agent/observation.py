@@ -90,8 +90,9 @@ class ImageDecoder(Decoder):
     def forward(self, feat: Tensor) -> Tensor:
         """Features (B, T, F) to pixel means (B, T, H, W, C) in the prepared range."""
         x = self._first(self.dense(feat.flatten(0, 1)))
-        for conv in self.convs[1:]:
-            x = conv(functional.elu(x, inplace=True))
+        for conv in self.convs[1:-1]:
+            x = functional.elu(conv(x), inplace=True)
+        x = self.convs[-1](x).float()
         return x.permute(0, 2, 3, 1).unflatten(0, feat.shape[:2])
 
     def log_prob(self, feat: Tensor, obs: Tensor) -> Tensor:
@@ -108,12 +109,13 @@ class ImageDecoder(Decoder):
 
     def _first(self, x: Tensor) -> Tensor:
         """The first transposed convolution, from 1x1 to 5x5 pixels, as the matrix product that it
-        is."""
+        is, and its activation."""
         conv = self.convs[0]
         weight = conv.weight.permute(2, 3, 1, 0).reshape(-1, conv.in_channels)
         pixels = functional.linear(
             x, weight, conv.bias.repeat(weight.shape[0] // conv.out_channels)
         )
+        pixels = functional.elu(pixels, inplace=True)
         return pixels.view(-1, *conv.kernel_size, conv.out_channels).permute(0, 3, 1, 2)
 
 
@@ -148,7 +150,7 @@ class GridDecoder(Decoder):
 
     def forward(self, feat: Tensor) -> Tensor:
         """Features (B, T, F) to logits (B, T, H, W, C)."""
-        return self.net(feat).unflatten(-1, self.shape)
+        return self.net(feat).unflatten(-1, self.shape).float()
 
     def log_prob(self, feat: Tensor, obs: Tensor) -> Tensor:
         """Log-likelihood (B, T) of prepared grids, summed over cells and planes."""
@@ -190,7 +192,7 @@ class VectorDecoder(Decoder):
 
     def forward(self, feat: Tensor) -> Tensor:
         """Features (B, T, F) to means (B, T, C)."""
-        return self.net(feat)
+        return self.net(feat).float()
 
     def log_prob(self, feat: Tensor, obs: Tensor) -> Tensor:
         """Log-likelihood (B, T) of prepared vectors, summed over their numbers."""

@@ -1,6 +1,8 @@
 """The numbers of a model's size and of its training (appendix C, table D.1)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from agent.checked import Checked, choice, number, positive, text, whole
 from agent.errors import UserError
@@ -8,7 +10,7 @@ from agent.errors import UserError
 
 @dataclass(frozen=True)
 class Size(Checked, group="size"):
-    """Numbers of every component; `latents`, `classes` and `free_nats` are read by options."""
+    """Numbers of every component; `latents` and `classes` are read by options."""
 
     name: str = text()
     image: int = whole(1)  # pixels, height and width
@@ -19,7 +21,15 @@ class Size(Checked, group="size"):
     depth: int = whole(1)
     units: int = whole(1)
     layers: int = whole(1)
-    free_nats: float = number(0)
+
+
+@dataclass(frozen=True)
+class Ratio(Checked, group="recipe.ratio"):
+    """What a preset's learning rates are of the recipe's."""
+
+    model_lr: float = positive()
+    actor_lr: float = positive()
+    critic_lr: float = positive()
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,7 @@ class Recipe(Checked, group="recipe"):
     clip: float = positive()
     kl_scale: float = number(0)
     free_nats: float = number(0)
+    unbalanced_free_nats: float = number(0)
     observation_scale: float = number(0)
     reward_scale: float = number(0)
     discount_scale: float = number(0)
@@ -50,6 +61,18 @@ class Recipe(Checked, group="recipe"):
     entropy_scale: float = number(0)
     action_min_std: float = positive()
     slow_every: int = whole(1)
+    schedule_share: float = positive()
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Built from the values of its group: each learning rate times its `ratio`."""
+        ratio = values.get("ratio")
+        if not isinstance(ratio, Mapping):
+            raise UserError(f"recipe.ratio={ratio} must hold model_lr, actor_lr and critic_lr")
+        factors = vars(Ratio.of(ratio))
+        recipe = super().of({key: value for key, value in values.items() if key != "ratio"})
+        rates = {name: getattr(recipe, name) * factor for name, factor in factors.items()}
+        return replace(recipe, **rates)
 
     def __post_init__(self):
         super().__post_init__()

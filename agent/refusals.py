@@ -7,7 +7,10 @@ from agent.errors import UserError
 from agent.recipe import Recipe
 from agent.training.settings import Settings
 
-THROUGH_OPTIONS = ("recipe.entropy_scale", "recipe.free_nats", "size.free_nats")
+THROUGH_OPTIONS = tuple(
+    f"recipe.{key}"
+    for key in ("entropy_scale", "free_nats", "unbalanced_free_nats", "schedule_share")
+)
 
 
 def check_budget(settings: Settings, recipe: Recipe) -> None:

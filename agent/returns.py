@@ -20,9 +20,8 @@ def lambda_return(
     following = torch.cat([value[1:], bootstrap.unsqueeze(0)])
     inputs = reward + discount * following * (1 - lambda_)
     returns, last = [], bootstrap
-    for now, weight in zip(
-        inputs.flip(0).unbind(), (discount * lambda_).flip(0).unbind(), strict=True
-    ):
-        last = now + weight * last
+    weights = (discount * lambda_).unbind()
+    for now, weight in zip(reversed(inputs.unbind()), reversed(weights), strict=True):
+        last = torch.addcmul(now, weight, last)
         returns.append(last)
     return torch.stack(returns[::-1])

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from agent.nets import Repeated
 from agent.toggles.gru import MakeCell
 from agent.toggles.latent import Latent
 
@@ -87,29 +88,30 @@ class RSSM(nn.Module):
         """
         latent = self.latent
         state = self.initial(embed.shape[0]) if state is None else state
-        keep = 1 - is_first.to(embed.dtype).unsqueeze(-1)
+        keep = 1 - is_first.to(action.dtype).unsqueeze(-1)
         from_stoch, from_action = self.input.weight.split([latent.stoch_size, action.shape[-1]], 1)
         from_deter, from_embed = self.post_hidden.weight.split([self.deter, embed.shape[-1]], 1)
-        inputs = (
-            functional.linear(action * keep, from_action, self.input.bias).transpose(0, 1).unbind()
-        )
-        looks = functional.linear(embed, from_embed, self.post_hidden.bias).transpose(0, 1).unbind()
-        noise = self.noise(embed.shape[1], embed.shape[0], generator)
-        from_stoch, from_deter = from_stoch.t(), from_deter.t()
+        acted = functional.linear(action * keep, from_action, self.input.bias)
+        looked = functional.linear(embed, from_embed, self.post_hidden.bias)
+        batch, steps = is_first.shape
+        hidden = Repeated(from_stoch, acted.transpose(0, 1))
+        cell = self.cell.unroll(steps, batch)
+        look = Repeated(from_deter, looked.transpose(0, 1))
+        stats_of = Repeated(self.post_stats.weight, self.post_stats.bias.expand(steps, batch, -1))
         deter, stoch, states = state.deter, state.stoch, []
-        for now, look, kept, random in zip(
-            inputs, looks, keep.transpose(0, 1).unbind(), noise, strict=True
+        for kept, noise in zip(
+            keep.transpose(0, 1).unbind(), self.noise(steps, batch, generator), strict=True
         ):
-            x = functional.elu(torch.addmm(now, stoch * kept, from_stoch))
-            deter = self.cell(x, deter * kept)
-            stats = self.post_stats(functional.elu(torch.addmm(look, deter, from_deter)))
-            stoch = latent.sample(stats, random)
+            deter = cell(functional.elu(hidden(stoch * kept)), deter * kept)
+            stats = stats_of(functional.elu(look(deter)))
+            stoch = latent.sample(stats, noise)
             states.append((deter, stoch, stats))
         return State(*(torch.stack(tensors, 1) for tensors in zip(*states, strict=True)))
 
     def prior(self, deter: Tensor) -> Tensor:
         """Stats (..., P) of the stochastic state given deter (..., D) alone."""
-        return self.prior_stats(functional.elu(self.prior_hidden(deter), inplace=True))
+        hidden = functional.elu(self.prior_hidden(deter.flatten(0, -2)), inplace=True)
+        return self.prior_stats(hidden).unflatten(0, deter.shape[:-1])
 
     def noise(
         self, steps: int, batch: int, generator: torch.Generator | None = None

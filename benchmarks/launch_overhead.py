@@ -27,9 +27,8 @@ def main() -> int:
         started = time.monotonic()
         subprocess.run(sweep, check=True, stdout=subprocess.DEVNULL)
         again = time.monotonic() - started
-    print(
-        f"{(elapsed - training) / RUNS:.2f} s per run beside training, {used / RUNS:.2f} s of processor time"
-    )
+    beside, processor = (elapsed - training) / RUNS, used / RUNS
+    print(f"{beside:.2f} s per run beside training, {processor:.2f} s of processor time")
     print(f"{again:.2f} s for the same command when all {RUNS} runs are done")
     return 0
 

@@ -1,5 +1,5 @@
-"""Measure the uniform random policy's scores, the `random` of a task's YAML: `python -m
-benchmarks.random_scores`."""
+"""Measure uniform random play, for a task's YAML: `random`, its mean score, and `env.scale`, the
+spread of each number of a vector: `python -m benchmarks.random_scores`."""
 
 import argparse
 from pathlib import Path
@@ -7,11 +7,15 @@ from pathlib import Path
 import gymnasium
 import numpy as np
 from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
 
 from agent.build import environment
+from agent.envs.spread import random_play, spread
+from agent.spaces import observation_kind
 
 CONF = Path(__file__).parents[1] / "conf"
 SUITES = ("mini", "minatar", "minigrid", "control")
+OBSERVATIONS = 10_000  # that measure a scale
 
 
 def random_returns(env: gymnasium.Env, episodes: int) -> np.ndarray:
@@ -26,6 +30,17 @@ def random_returns(env: gymnasium.Env, episodes: int) -> np.ndarray:
             returns[episode] += reward
             done = terminated or truncated
     return returns
+
+
+def vector_scale(cfg: DictConfig, observations: int = OBSERVATIONS) -> list[float] | None:
+    """The scale of a task's vectors to three digits, as its YAML has it; None for images and
+    grids."""
+    space = environment(cfg).observation_space
+    if observation_kind(space) != "vector":
+        return None
+    raw = OmegaConf.merge(cfg, {"task": {"env": {"scale": [1.0] * space.shape[0]}}})
+    scale = spread(random_play(environment(raw), observations))
+    return [float(f"{number:.3g}") for number in scale]
 
 
 def main() -> None:
@@ -47,6 +62,8 @@ def main() -> None:
             f"{cfg.task.name}: {returns.mean():.4g} +- {error:.2g} (of {len(returns)} episodes)",
             flush=True,
         )
+        if scale := vector_scale(cfg):
+            print(f"  scale: {scale}", flush=True)
 
 
 def all_tasks() -> list[list[str]]:

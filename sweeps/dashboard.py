@@ -1,8 +1,8 @@
 """The W&B workspace as code: learning curves by arm, final scores, losses, KL and entropies, and
 what helped.
 
-python -m sweeps.dashboard --project dreamer-ablation --runs runs     # save it to W&B
-python -m sweeps.dashboard --json workspace.json                      # write it to a file, without any server
+python -m sweeps.dashboard --project dreamer-ablation --runs runs  # save it to W&B
+python -m sweeps.dashboard --json workspace.json                   # to a file, without any server
 """
 
 import argparse
@@ -15,7 +15,7 @@ from agent.errors import UserError
 from analysis import InputError, claims
 
 FRAMES, UPDATES = "env_frames", "gradient_steps"
-CURVES = ("eval/score", "eval/return", "train/return")
+SCORE, RETURNS = "eval/score", ("eval/return", "train/return")
 MODEL_LOSSES = (
     "model_loss",
     "kl_loss",
@@ -25,14 +25,9 @@ MODEL_LOSSES = (
     "model_grad_norm",
 )
 INFORMATION = ("kl", "prior_entropy", "post_entropy", "actor_entropy", "kl_clamped")
-BEHAVIOUR = (
-    "actor_loss",
-    "critic_loss",
-    "imagined_reward",
-    "target",
-    "slow_value",
-    "actor_grad_norm",
-)
+BEHAVIOUR = ("actor_loss", "critic_loss", "actor_grad_norm", "critic_grad_norm")
+VALUES = ("imagined_reward", "target", "slow_value")
+PICTURES = ("pictures/episode", "pictures/prediction")
 COLUMNS = ("change", "with", "without", "effect", "interval", "verdict", "paper", "agrees", "runs")
 NO_RUNS = "Verdicts appear here with `python -m sweeps.dashboard --runs FOLDER`."
 
@@ -50,14 +45,14 @@ def workspace(entity: str, project: str, verdicts: str = NO_RUNS):
             f"the dashboard misses the module {error.name}: pip install wandb-workspaces"
         ) from error
 
+    arms = {"groupby": wr.Config("arm"), "groupby_aggfunc": "mean", "groupby_rangefunc": "stderr"}
+
     def by_arm(metric: str, x: str) -> wr.LinePlot:
-        return wr.LinePlot(title=metric, x=x, y=[metric], **grouped("arm"))
+        return wr.LinePlot(title=f"{metric} by arm", x=x, y=[metric], **arms)
 
-    def bars(metric: str, group: str) -> wr.BarPlot:
-        return wr.BarPlot(title=f"{metric} by {group}", metrics=[metric], **grouped(group))
-
-    def grouped(key: str) -> dict:
-        return {"groupby": wr.Config(key), "groupby_aggfunc": "mean", "groupby_rangefunc": "stderr"}
+    def by_task(metric: str, x: str) -> wr.LinePlot:
+        """Of what has the task's own scale: as the runs are grouped, by task and arm."""
+        return wr.LinePlot(title=f"{metric} by task and arm", x=x, y=[metric])
 
     def section(name: str, panels: list, is_open: bool = False) -> ws.Section:
         return ws.Section(name=name, panels=panels, is_open=is_open)
@@ -69,19 +64,34 @@ def workspace(entity: str, project: str, verdicts: str = NO_RUNS):
         sections=[
             section(
                 "What helps",
-                [wr.MarkdownPanel(markdown=verdicts), bars("eval/score", "arm")],
+                [
+                    wr.MarkdownPanel(markdown=verdicts),
+                    wr.BarPlot(title=f"{SCORE} by arm", metrics=[SCORE], **arms),
+                ],
                 is_open=True,
             ),
-            section("Learning curves", [by_arm(curve, FRAMES) for curve in CURVES], is_open=True),
             section(
-                "Final scores", [bars("eval/return", "task_name"), bars("eval/score", "task_name")]
+                "Learning curves",
+                [by_arm(SCORE, FRAMES), *(by_task(name, FRAMES) for name in (SCORE, *RETURNS))],
+                is_open=True,
+            ),
+            section(
+                "Final scores",
+                [
+                    wr.BarPlot(title=f"{name} by task and arm", metrics=[name])
+                    for name in (SCORE, RETURNS[0])
+                ],
             ),
             section("World model", [by_arm(f"metrics/{name}", UPDATES) for name in MODEL_LOSSES]),
             section(
                 "KL and entropies", [by_arm(f"metrics/{name}", UPDATES) for name in INFORMATION]
             ),
-            section("Behaviour", [by_arm(f"metrics/{name}", UPDATES) for name in BEHAVIOUR]),
-            section("Predictions", [wr.MediaBrowser(media_keys=["pictures/prediction"])]),
+            section(
+                "Behaviour",
+                [by_arm(f"metrics/{name}", UPDATES) for name in BEHAVIOUR]
+                + [by_task(f"metrics/{name}", UPDATES) for name in VALUES],
+            ),
+            section("Pictures", [wr.MediaBrowser(media_keys=list(PICTURES))]),
         ],
         runset_settings=ws.RunsetSettings(groupby=[ws.Config("task_name"), ws.Config("arm")]),
     )

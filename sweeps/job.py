@@ -5,28 +5,24 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
-
 from agent.errors import UserError
-from agent.storage.arm import identify
-from agent.storage.record import read_run
+from agent.storage.runfolder import RunFolder
 from agent.storage.status import Exit, Status
-from agent.training.stop import PARENT
+from agent.training.stop import PARENT, SIGNALS
 from sweeps import parallel
-from sweeps.state import Planned, look
+from sweeps.state import ENDED, look
 
 PROGRAM = Path(__file__).parents[1] / "run.py"
-STOP_FILE = "SWEEP_STOP"  # environment variable: no more runs once this file exists
-LOCAL = "SWEEP_LOCAL"  # environment variable: the sweep shares this machine's GPUs out itself
 HYDRAS_HINT = "HYDRA_FULL_ERROR"  # ends what Hydra says of an error
 UNFINISHED = "the process ended with exit status 0 before the run was done"
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 60.0  # for a child to write its checkpoint
+STOPPED = (Exit.INTERRUPTED, *(-number for number in SIGNALS))  # exit statuses
 
 
 @dataclass(frozen=True)
@@ -34,78 +30,122 @@ class Outcome:
     """What came of one job."""
 
     name: str
-    folder: str
+    folder: Path
     status: Status
-    error: str | None
+    error: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.status}{f': {self.error}' if self.error else ''}"
 
 
-def found(run: Planned) -> Outcome:
-    """What a job left whose launcher did not come back."""
-    state, error, _ = look(run.folder)
-    return Outcome(str(run.identity), str(run.folder), state, error)
+@dataclass(frozen=True)
+class Job:
+    """A run for an engine to start, on this machine or another, by calling the job there.
 
+    The job stops its run once `stop_file` is there. `gpus` are those that it may share out among
+    the jobs of this machine, `gpu_places` runs on each; none where a scheduler does that.
+    """
 
-def start(cfg: DictConfig) -> Outcome:
-    """Run the composed job as a child process and wait for it; never raises for what happens in the
-    child."""
-    identity = identify(cfg, HydraConfig.get().runtime.choices)
-    folder = Path(cfg.run.root) / identity.folder
-    number, started = HydraConfig.get().job.num, time.monotonic()
-    if _stop_asked():
-        return Outcome(str(identity), str(folder), Status.TODO, None)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        code, said = _child(cfg, folder / "log.txt")
-        status, error = _result(code, said, folder)
-    except (OSError, UserError) as problem:
-        status, error = Status.FAILED, str(problem)
-    seconds = time.monotonic() - started
-    print(
-        f"#{number} {identity}: {status} after {seconds:.0f} s{f': {error}' if error else ''}",
-        flush=True,
-    )
-    if status == Status.FAILED and cfg.run.fail_fast and STOP_FILE in os.environ:
-        Path(os.environ[STOP_FILE]).touch()
-    return Outcome(str(identity), str(folder), status, error)
+    name: str
+    folder: Path
+    overrides: tuple[str, ...]
+    stop_file: Path
+    fail_fast: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)  # added to the child's
+    gpus: tuple[str, ...] = ()
+    gpu_places: int = 1
 
-
-def _child(cfg: DictConfig, log: Path) -> tuple[int, str]:
-    """Exit status of the run's process, negative for a signal, and what it said last."""
-    with ExitStack() as stack:
-        devices = parallel.shared_gpus(cfg.run.device) if LOCAL in os.environ else []
-        pin = stack.enter_context(parallel.pinned(devices, cfg.run.jobs_per_gpu))
-        output = stack.enter_context(open(log, "ab"))
-        start = output.tell()
-        child = subprocess.Popen(
-            [sys.executable, str(PROGRAM), *HydraConfig.get().overrides.task],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env={**os.environ, **pin, PARENT: str(os.getpid())},
-        )
+    def __call__(self) -> Outcome:
+        """Run the child process and wait for it; never raises for what happens in the child."""
+        if self.stop_file.exists():
+            return self.outcome(Status.TODO)
+        if held := self.held():
+            return held
         try:
-            code = _wait(child)
-        finally:
-            _end(child)
-    with open(log, "rb") as file:
-        file.seek(start)
-        lines = file.read().decode(errors="replace").split("\n")
-    return code, next(
-        (line for line in reversed(lines) if line.strip() and HYDRAS_HINT not in line), ""
-    )
+            self.folder.mkdir(parents=True, exist_ok=True)
+            code, said = self._child()
+            if code in STOPPED and os.environ.get("SUBMITIT_EXECUTOR") == "slurm":
+                self._wait_for_slurm()
+            outcome = self.outcome(*result(code, said, self.folder))
+        except (OSError, UserError) as problem:
+            outcome = self.outcome(Status.FAILED, str(problem))
+        if self.fail_fast and outcome.status in ENDED:
+            self.stop_file.touch()
+        return outcome
+
+    def checkpoint(self):
+        """For submitit, which asks before it puts a job back: the same job again."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+    def outcome(self, status: Status, error: str | None = None) -> Outcome:
+        """An outcome of this job."""
+        return Outcome(self.name, self.folder, status, error)
+
+    def held(self) -> Outcome | None:
+        """The outcome of a job whose run another process trains; None where none does."""
+        holder = RunFolder(self.folder).holder()
+        return self.outcome(Status.UNDER_WAY, holder) if holder else None
+
+    def found(self) -> Outcome:
+        """What the run's files say, for a job that did not come back."""
+        state, error, _ = look(self.folder)
+        return self.outcome(state, error)
+
+    def _child(self) -> tuple[int, str]:
+        """Exit status of the run's process, negative for a signal, and what it said last."""
+        log = self.folder / "log.txt"
+        with ExitStack() as stack:
+            pin = stack.enter_context(parallel.pinned(self.gpus, self.gpu_places))
+            output = stack.enter_context(open(log, "ab"))
+            start = output.tell()
+            given = {**parallel.slurm_environment(), **self.environment, **pin}
+            child = subprocess.Popen(
+                [sys.executable, str(PROGRAM), *self.overrides],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **given, PARENT: str(os.getpid())},
+            )
+            try:
+                code = self._wait(child)
+            finally:
+                _end(child)
+        return code, _last_line(log, start)
+
+    def _wait(self, child: subprocess.Popen) -> int:
+        while True:
+            with suppress(subprocess.TimeoutExpired):
+                return child.wait(POLL_SECONDS)
+            if self.stop_file.exists():
+                return _end(child)
+
+    def _wait_for_slurm(self) -> None:
+        """Sleep: a stop that the sweep did not ask for is Slurm's, which puts a job back only if
+        it ended the job itself."""
+        print(f"{self.name}: stopped; waiting until Slurm ends this job", flush=True)
+        while not self.stop_file.exists():
+            time.sleep(POLL_SECONDS)
 
 
-def _wait(child: subprocess.Popen) -> int:
-    parent = os.getppid()
-    if (
-        signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    ):  # a worker: Ctrl-C comes by way of the sweep
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    while True:
-        with suppress(subprocess.TimeoutExpired):
-            return child.wait(POLL_SECONDS)
-        if _stop_asked() or os.getppid() != parent:  # the sweep was stopped, or killed
-            return _end(child)
+def result(code: int, said: str, folder: Path) -> tuple[Status, str | None]:
+    """Status and error of a run whose process ended with an exit status, having `said` this
+    last."""
+    if code == Exit.DONE:
+        state, error, _ = look(folder)
+        return (state, None) if state == Status.DONE else (Status.FAILED, error or UNFINISHED)
+    if code == Exit.BUSY:
+        return Status.UNDER_WAY, said
+    if code == Exit.INTERRUPTED:
+        return Status.INTERRUPTED, None
+    if code < 0:
+        return Status.INTERRUPTED, f"killed by {signal.Signals(-code).name}"
+    told = said.removeprefix("error: ") or f"exit status {code}"
+    if code == Exit.BAD_INPUT:
+        return Status.FAILED, told
+    state, error, _ = look(folder)
+    return (state if state in ENDED else Status.FAILED), error or told
 
 
 def _end(child: subprocess.Popen) -> int:
@@ -119,19 +159,9 @@ def _end(child: subprocess.Popen) -> int:
     return child.wait()
 
 
-def _result(code: int, said: str, folder: Path) -> tuple[Status, str | None]:
-    if code == Exit.DONE:
-        state, error, _ = look(folder)
-        return (state, None) if state == Status.DONE else (Status.FAILED, error or UNFINISHED)
-    if code == Exit.BUSY:
-        return Status.UNDER_WAY, said
-    if code == Exit.INTERRUPTED:
-        return Status.INTERRUPTED, None
-    if code < 0:
-        return Status.INTERRUPTED, f"killed by {signal.Signals(-code).name}"
-    error = (read_run(folder) or {}).get("error") if code == Exit.FAILED else None
-    return Status.FAILED, error or said.removeprefix("error: ") or f"exit status {code}"
-
-
-def _stop_asked() -> bool:
-    return STOP_FILE in os.environ and Path(os.environ[STOP_FILE]).exists()
+def _last_line(log: Path, start: int) -> str:
+    with open(log, "rb") as file:
+        file.seek(start)
+        lines = file.read().decode(errors="replace").split("\n")
+    told = (line for line in reversed(lines) if line.strip() and HYDRAS_HINT not in line)
+    return next(told, "")

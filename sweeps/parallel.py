@@ -5,7 +5,7 @@ import runpy
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -13,21 +13,11 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
 
-from agent.errors import UserError
-
-
-def check(threads: int | None, jobs_per_gpu: int) -> None:
-    """UserError for numbers of threads and of runs on a GPU that no machine can have."""
-    for name, value in (("run.threads", threads), ("run.jobs_per_gpu", jobs_per_gpu)):
-        if value is not None and (
-            isinstance(value, bool) or not isinstance(value, int) or value < 1
-        ):
-            raise UserError(f"{name}={value}: must be a whole number of at least 1")
-
 
 def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use: those it is bound to, or fewer where Slurm gave it fewer."""
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(bound or 1, _number("SLURM_CPUS_PER_TASK") or bound or 1)
 
 
 def gpus() -> list[str]:
@@ -57,10 +47,17 @@ def shared_gpus(device: str) -> list[str]:
 
 def at_a_time(device: str, threads: int | None, jobs_per_gpu: int) -> int:
     """Runs at a time on this machine: `jobs_per_gpu` on each GPU, or as many as the cores feed with
-    `threads` each."""
+    the threads that each is to have."""
     if device.startswith("cuda:"):
         return jobs_per_gpu
-    return len(shared_gpus(device)) * jobs_per_gpu or max(1, cores() // (threads or 1))
+    return len(shared_gpus(device)) * jobs_per_gpu or max(
+        1, cores() // (threads_wanted(threads) or 1)
+    )
+
+
+def threads_wanted(threads: int | None) -> int | None:
+    """Threads of each run that the user asked for by `run.threads` or OMP_NUM_THREADS."""
+    return threads or _number("OMP_NUM_THREADS")
 
 
 def threads_each(parallel: int) -> int:
@@ -73,9 +70,16 @@ def thread_environment(threads: int) -> dict[str, str]:
     return {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
 
 
+def slurm_environment() -> dict[str, str]:
+    """The environment of a process with as many threads as Slurm gave cores to this job; empty
+    elsewhere and where the user says how many."""
+    given = _number("SLURM_CPUS_PER_TASK")
+    return thread_environment(given) if given and threads_wanted(None) is None else {}
+
+
 @contextmanager
 def pinned(
-    devices: list[str], jobs_per_gpu: int, places: Path | None = None
+    devices: Sequence[str], jobs_per_gpu: int, places: Path | None = None
 ) -> Iterator[dict[str, str]]:
     """Hold one of `jobs_per_gpu` places on one of the GPUs; yields the environment that pins a
     child process to it.
@@ -100,7 +104,7 @@ def register_resolver() -> None:
     OmegaConf.register_new_resolver("at_a_time", at_a_time, replace=True)
 
 
-def _take_place(devices: list[str], jobs_per_gpu: int, places: Path) -> tuple[str, FileLock]:
+def _take_place(devices: Sequence[str], jobs_per_gpu: int, places: Path) -> tuple[str, FileLock]:
     while True:
         for place in range(jobs_per_gpu):  # the first place of every GPU before the second of any
             for device in devices:
@@ -111,6 +115,12 @@ def _take_place(devices: list[str], jobs_per_gpu: int, places: Path) -> tuple[st
                     continue
                 return device, lock
         time.sleep(1.0)
+
+
+def _number(variable: str) -> int | None:
+    """A whole number of at least 1 in an environment variable, of a list the first; else None."""
+    first = os.environ.get(variable, "").partition(",")[0].strip()
+    return int(first) if first.isdecimal() and int(first) else None
 
 
 def _torch_has_cuda() -> bool:

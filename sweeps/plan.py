@@ -3,6 +3,7 @@ disk, the command.
 
 python -m sweeps.plan suite=atari           # every arm of the paper's claims
 python -m sweeps.plan +sweep=latent suite=mini --probe
+python -m sweeps.plan suite=atari --commands > jobs.txt     # one command a line, for any scheduler
 """
 
 import argparse
@@ -12,16 +13,15 @@ from collections import Counter
 from collections.abc import Sequence
 
 from hydra import compose
-from omegaconf import DictConfig
 from rich.filesize import decimal
 from rich.table import Table
 
 from agent.errors import UserError
 from agent.storage.compose import composed
 from agent.storage.status import Status
-from sweeps import check, cost, grid, parallel, screen
+from sweeps import check, cost, engines, grid, parallel, screen
 from sweeps.config import project_config
-from sweeps.state import Planned, planned
+from sweeps.state import GOES_ON, Planned, planned
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -37,23 +37,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
         action="store_true",
         help="measure a few gradient steps where no run has finished",
     )
+    parser.add_argument(
+        "--commands", action="store_true", help="print the commands of the runs that are to do"
+    )
     given = parser.parse_args(arguments)
     try:
         with project_config():
             overrides = _with_sweep(given.overrides)
             check.check_numbers(composed(tuple(grid.fixed(overrides)))[0])
-            sweeper = _sweeper(overrides)
+            config = compose("config", grid.fixed(overrides), return_hydra_config=True)
+            engine, sweeper = engines.chosen(config), config.hydra.sweeper
             runs = planned(grid.jobs(overrides, sweeper.params, sweeper.claims, sweeper.rows))
-            check.check(runs, here=True)
-            show(runs, overrides, given.probe)
+            check.check(runs, here=engine.is_here)
+            if given.commands:
+                sys.stdout.writelines(f"{command}\n" for command in commands(runs))
+            else:
+                show(runs, overrides, given.probe, engine.places())
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def show(runs: Sequence[Planned], overrides: Sequence[str], probe: bool) -> None:
-    """Print the plan."""
+def commands(runs: Sequence[Planned]) -> list[str]:
+    """A shell command for each run that goes on; alike in any order, on any machine, twice."""
+    return [f"python run.py {shlex.join(run.overrides)}" for run in runs if run.state in GOES_ON]
+
+
+def show(runs: Sequence[Planned], overrides: Sequence[str], probe: bool, places: int) -> None:
+    """Print the plan for an engine that takes so many runs at a time."""
     console = screen.console()
     console.print(_table(runs))
     for run in runs:
@@ -66,9 +78,6 @@ def show(runs: Sequence[Planned], overrides: Sequence[str], probe: bool) -> None
     todo = [run for run in runs if run.state != Status.DONE]
     if not todo:
         return
-    settings = runs[0].cfg.run
-    parallel.check(settings.threads, settings.jobs_per_gpu)
-    places = parallel.at_a_time(settings.device, settings.threads, settings.jobs_per_gpu)
     console.print(_hours(runs, places, probe))
     under_way = min(places, len(todo))
     disk = max(cost.replay_bytes(run) for run in {run.identity.task: run for run in todo}.values())
@@ -103,7 +112,8 @@ def _hours(runs: Sequence[Planned], places: int, probe: bool) -> str:
     total = cost.hours(runs, rates)
     if total is None:
         return "expected hours: no run has finished yet; --probe measures a few gradient steps"
-    return f"expected hours: {total / places:.1f} with {places} runs at a time ({total:.1f} in all), from {source}"
+    at_a_time = f"{total / places:.1f} with {places} runs at a time"
+    return f"expected hours: {at_a_time} ({total:.1f} in all), from {source}"
 
 
 def _with_sweep(overrides: list[str]) -> list[str]:
@@ -112,10 +122,6 @@ def _with_sweep(overrides: list[str]) -> list[str]:
         or grid.fixed(overrides) != overrides
     )
     return overrides if swept else ["+sweep=claims", *overrides]
-
-
-def _sweeper(overrides: list[str]) -> DictConfig:
-    return compose("config", grid.fixed(overrides), return_hydra_config=True).hydra.sweeper
 
 
 if __name__ == "__main__":

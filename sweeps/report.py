@@ -19,7 +19,7 @@ def report(outcomes: Sequence[Outcome], already: int, seconds: float) -> bool:
         columns = [Column(name, overflow="fold") for name in ("run", "status", "error", "folder")]
         table = Table(*columns, title="not done", title_justify="left", box=None)
         for outcome in bad:
-            table.add_row(outcome.name, outcome.status, outcome.error or "", outcome.folder)
+            table.add_row(outcome.name, outcome.status, outcome.error or "", str(outcome.folder))
         console.print(table)
     counts = Counter(outcome.status for outcome in outcomes)
     parts = [f"{number} {status}" for status, number in sorted(counts.items())]

@@ -18,6 +18,11 @@ from agent.storage.runfolder import RunFolder
 from agent.storage.status import Status
 from sweeps.grid import SEED
 
+GOES_ON = (Status.TODO, Status.UNDER_WAY, Status.INTERRUPTED)
+ENDED = tuple(
+    status for status in Status if status not in (*GOES_ON, Status.DONE)
+)  # unless retried
+
 
 @dataclass(frozen=True)
 class Planned:
@@ -53,15 +58,12 @@ def look(folder: Path) -> tuple[Status, str | None, dict | None]:
         fields = read_run(folder)
     except UserError as error:
         return Status.UNREADABLE, str(error), None
-    if fields is None:
-        return (Status.UNDER_WAY if RunFolder(folder).holder() else Status.TODO), None, None
-    if fields.get("status") in (Status.DONE, Status.FAILED):
-        return Status(fields["status"]), fields.get("error"), fields
-    return (
-        (Status.UNDER_WAY if RunFolder(folder).holder() else Status.INTERRUPTED),
-        fields.get("error"),
-        fields,
-    )
+    status, error = (fields or {}).get("status"), (fields or {}).get("error")
+    if status in (Status.DONE, *ENDED):
+        return Status(status), error, fields
+    if RunFolder(folder).holder():
+        return Status.UNDER_WAY, error, fields
+    return (Status.TODO if fields is None else Status.INTERRUPTED), error, fields
 
 
 def unseeded(overrides: Sequence[str]) -> tuple[str, ...]:

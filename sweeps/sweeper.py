@@ -6,18 +6,16 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
-from hydra.core.plugins import Plugins
-from hydra.core.utils import JobReturn
-from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from agent.errors import UserError
 from agent.storage.runfolder import RunFolder
 from agent.storage.status import Status
-from sweeps import check, grid, job, parallel, report, state, wandb_grids
+from sweeps import check, engines, grid, report, state, wandb_grids
+from sweeps.job import Job, Outcome
 
 WAIT_SECONDS = 2.0  # between looks at runs that another sweep trains
 
@@ -33,24 +31,26 @@ class Sweep:
 
     def __init__(
         self,
-        context: HydraContext,
-        task: TaskFunction,
         config: DictConfig,
         params: dict[str, str],
         claims: str | None,
         rows: list[str] | None,
         grid: str | None,
     ):
-        self.context, self.task, self.config = context, task, config
-        self.params, self.claims, self.rows, self.grid = params, claims, rows, grid
+        self.config = config
+        self.params = params
+        self.claims = claims
+        self.rows = rows
+        self.grid = grid
         self.stop_file = Path(config.run.root).resolve() / f".sweep-{uuid.uuid4().hex}.stop"
         self.stopped = False
 
     def sweep(self, arguments: list[str]) -> list:
-        """Run every job of the command; exits with status 1 unless all are done at the end."""
+        """Run every job of the command; exits with status 1 unless all are done at the end, or
+        submitted where that is all that was asked for."""
         try:
             with self._stopped_by_signals():
-                all_done = self._sweep(arguments)
+                succeeded = self._sweep(arguments)
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             sys.exit(2)
@@ -59,30 +59,28 @@ class Sweep:
         if self.stopped:
             print("stopped: the same command goes on from the last checkpoints", file=sys.stderr)
             sys.exit(130)
-        if not all_done:
+        if not succeeded:
             sys.exit(1)
         return []
 
     def _sweep(self, arguments: list[str]) -> bool:
-        parallel.check(self.config.run.threads, self.config.run.jobs_per_gpu)
         started = time.monotonic()
         runs = state.planned(self._jobs(arguments))
         if not runs:
             raise UserError("no claim is about the tasks of this suite: nothing to run")
-        check.check(runs, here=self._runs_here())
-        todo = [run for run in runs if run.state != Status.DONE]
-        print(
-            f"{len(runs)} runs, {len(runs) - len(todo)} of them done; {len(todo)} to launch",
-            flush=True,
-        )
-        outcomes = self._launch(todo)
-        while not self.stopped and (
+        todo = [run for run in runs if run.state != Status.DONE and not _is_over(run)]
+        done = sum(run.state == Status.DONE for run in runs)
+        engine = self._checked(todo)
+        print(f"{len(runs)} runs, {done} of them done; {len(todo)} to launch", flush=True)
+        outcomes = {run.folder: _left_alone(run) for run in runs if _is_over(run)}
+        outcomes |= self._launch(engine, todo)
+        while not (self.stopped or engine.submit_only) and (
             busy := [run for run in todo if outcomes[run.folder].status == Status.UNDER_WAY]
         ):
-            outcomes |= self._launch(self._wait_for_one(busy))
-        return report.report(
-            list(outcomes.values()), len(runs) - len(todo), time.monotonic() - started
-        )
+            outcomes |= self._launch(engine, self._wait_for_one(busy))
+        all_done = report.report(list(outcomes.values()), done, time.monotonic() - started)
+        ended = any(outcome.status in state.ENDED for outcome in outcomes.values())
+        return all_done or (engine.submit_only and not ended)
 
     @contextmanager
     def _stopped_by_signals(self) -> Iterator[None]:
@@ -113,42 +111,34 @@ class Sweep:
             raise UserError(f"{swept[0]}: {self.grid} says what is swept; give one value here")
         return [[*job, *arguments] for job in wandb_grids.expand(self.grid)]
 
-    def _launch(self, runs: Sequence[state.Planned]) -> dict[Path, job.Outcome]:
-        """Outcomes by folder."""
+    def _checked(self, todo: Sequence[state.Planned]) -> engines.Engine:
+        """What runs the runs; UserError, before anything starts, where it cannot."""
+        engine = engines.chosen(self.config)
+        check.check(todo, here=engine.is_here)
+        if todo:
+            engine.check()
+        return engine
+
+    def _launch(self, engine: engines.Engine, runs: Sequence[state.Planned]) -> dict[Path, Outcome]:
+        """Outcomes by folder, each told as it comes."""
+        outcomes: dict[Path, Outcome] = {}
         if not runs:
-            return {}
-        environment = {job.STOP_FILE: str(self.stop_file), **self._local_environment(len(runs))}
-        passed = [
-            f"+hydra.job.env_set.{name}={_quoted(value)}" for name, value in environment.items()
-        ]
-        launcher = Plugins.instance().instantiate_launcher(self.context, self.task, self.config)
-        try:
-            returns = launcher.launch(
-                [[*run.overrides, *passed] for run in runs], initial_job_idx=0
-            )
-            return {
-                run.folder: _outcome(run, returned)
-                for run, returned in zip(runs, returns, strict=True)
-            }
-        except (
-            Exception
-        ) as error:  # of the launcher: a worker that was killed, a node that was lost
-            print(f"error: {type(error).__name__}: {error}".splitlines()[0], file=sys.stderr)
-            return {run.folder: job.found(run) for run in runs}
+            return outcomes
+        jobs = {run.folder.absolute(): run.folder for run in runs}
+        with closing(engine.run([self._job(run) for run in runs])) as ending:
+            for outcome in ending:
+                outcomes[jobs[outcome.folder]] = outcome
+                print(f"[{len(outcomes)}/{len(runs)}] {outcome}", flush=True)
+        return outcomes
 
-    def _local_environment(self, jobs: int) -> dict[str, str]:
-        """Of jobs on this machine, whose cores and GPUs the sweep shares out; a cluster's scheduler
-        does it itself."""
-        if not self._runs_here():
-            return {}
-        limit = self.config.hydra.launcher.get("n_jobs", 1)
-        limit = parallel.cores() if limit < 0 else limit
-        threads = self.config.run.threads or parallel.threads_each(min(limit, jobs))
-        return {job.LOCAL: "1", **parallel.thread_environment(threads)}
-
-    def _runs_here(self) -> bool:
-        target = self.config.hydra.launcher._target_
-        return target.endswith(("BasicLauncher", "JoblibLauncher"))
+    def _job(self, run: state.Planned) -> Job:
+        return Job(
+            str(run.identity),
+            run.folder.absolute(),
+            run.overrides,
+            self.stop_file,
+            run.cfg.run.fail_fast,
+        )
 
     def _wait_for_one(self, runs: Sequence[state.Planned]) -> list[state.Planned]:
         """Those of the runs that no other process trains any more: at least one, unless the sweep
@@ -161,14 +151,11 @@ class Sweep:
         return []
 
 
-def _outcome(run: state.Planned, returned: JobReturn) -> job.Outcome:
-    try:
-        return returned.return_value
-    except Exception as error:
-        return job.Outcome(
-            str(run.identity), str(run.folder), Status.FAILED, f"{type(error).__name__}: {error}"
-        )
+def _is_over(run: state.Planned) -> bool:
+    """Whether a run ended badly and is not to be tried again."""
+    return run.state in state.ENDED and not (run.fields and run.cfg.run.retry_failed)
 
 
-def _quoted(value: str) -> str:
-    return "'" + value.replace("'", "\\'") + "'"
+def _left_alone(run: state.Planned) -> Outcome:
+    again = "; run.retry_failed=true tries again" if run.fields else ""
+    return Outcome(str(run.identity), run.folder, run.state, f"{run.error}{again}")

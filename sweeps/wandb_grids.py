@@ -1,6 +1,6 @@
 """The sweeps of conf/sweep/ as W&B sweeps, and W&B grids as jobs.
 
-python -m sweeps.wandb_grids                   # write sweeps/wandb/*.yaml, which `wandb sweep` takes
+python -m sweeps.wandb_grids              # write sweeps/wandb/*.yaml, which `wandb sweep` takes
 python -m sweeps.wandb_grids suite=atari --out my_sweeps
 """
 
@@ -15,13 +15,18 @@ import yaml
 from hydra import compose
 
 from agent.errors import UserError
-from agent.storage.arm import BASELINE, composed, parts
+from agent.storage.arm import BASELINE, parts
+from agent.storage.compose import composed
 from sweeps import arms, grid
 from sweeps.config import CONF, project_config
 
 FOLDER = Path(__file__).parent / "wandb"
 ARM = "arm"  # a parameter that stands for the overrides of an arm's name
-OPTIONS_PROGRAM, ARMS_PROGRAM = ["${program}"], ["-m", "sweeps.wandb_job"]
+METRIC = {"name": "eval/score", "goal": "maximize"}
+COMMAND = [
+    *("${env}", "${interpreter}", "-m", "sweeps.wandb_job"),
+    *("tracker=wandb", "${args_no_hyphens}"),
+]
 
 
 def grids(suite: str) -> dict[str, dict[str, Any]]:
@@ -37,16 +42,14 @@ def grids(suite: str) -> dict[str, dict[str, Any]]:
             **{key: values for key, values in grid.axes(sweeper.params).items() if key != "task"},
         }
         if not sweeper.claims:
-            found[name] = _sweep(suite, name, axes, OPTIONS_PROGRAM)
+            found[name] = _sweep(suite, name, axes)
             continue
         for kind in sorted(set(actions.values())):
             named = arms.of_claims(sweeper.claims, sweeper.rows, suite, kind)
             if named:
                 own = {"task": [task for task in tasks if actions[task] == kind]}
                 own[ARM] = [",".join(overrides) or BASELINE for overrides in named]
-                found[f"{name}_{kind}"] = _sweep(
-                    suite, f"{name}_{kind}", {**axes, **own}, ARMS_PROGRAM
-                )
+                found[f"{name}_{kind}"] = _sweep(suite, f"{name}_{kind}", {**axes, **own})
     return found
 
 
@@ -82,13 +85,14 @@ def overrides(key: str, value: Any) -> list[str]:
     return [f"{key}={yaml.safe_dump(value, default_flow_style=True).split(chr(10))[0]}"]
 
 
-def _sweep(suite: str, name: str, axes: dict[str, list], program: list[str]) -> dict[str, Any]:
+def _sweep(suite: str, name: str, axes: dict[str, list]) -> dict[str, Any]:
     return {
         "name": f"{name} ({suite})",
         "project": "dreamer-ablation",
         "program": "run.py",
         "method": "grid",
-        "command": ["${env}", "${interpreter}", *program, "tracker=wandb", "${args_no_hyphens}"],
+        "metric": METRIC,
+        "command": COMMAND,
         "parameters": {"suite": {"value": suite}}
         | {key: {"values": values} for key, values in axes.items()},
     }

@@ -110,6 +110,20 @@ def test_free_nats_stop_the_gradient_below_them_and_count_it():
     assert by_mean.loss == value.mean() + 1 and by_mean.clamped == 1
 
 
+@pytest.mark.parametrize("clamp", ["mean", "step"])
+def test_the_plain_kl_keeps_free_nats_too(clamp):
+    latent = LATENTS["gaussian"]
+    post, prior = torch.randn(2, 5, 4, latent.stats_size)
+    value = latent.kl(post, prior)
+    free = float(value.mean())
+    found = Standard(scale=1.0, free=free, clamp=clamp)(latent, post, prior)
+    balanced = Balanced(scale=1.0, alpha=0.8, free=free, clamp=clamp)(latent, post, prior)
+    torch.testing.assert_close(found.loss, balanced.loss)
+    if clamp == "step":
+        torch.testing.assert_close(found.loss, value.clamp(min=free))
+    assert found.clamped == balanced.clamped
+
+
 @pytest.mark.parametrize("clamp, share", [("step", 0.5), ("mean", 0.0)])
 def test_balanced_kl_counts_what_it_clamps(clamp, share):
     latent, prior = LATENTS["gaussian"], torch.zeros(2, 1, 6)
@@ -149,10 +163,10 @@ def test_lambda_return_against_the_sum_over_n_step_returns():
     np.testing.assert_allclose(ours.numpy(), expected, rtol=1e-12)
 
 
-def test_long_term_entropy_counts_from_the_second_state_on():
+def test_long_term_entropy_counts_in_every_state():
     reward, entropy = torch.zeros(3, 2), torch.tensor([[5.0, 5.0], [1.0, 2.0], [3.0, 4.0]])
     bonus = LongTerm().reward(reward, lambda: entropy, 0.1)
-    torch.testing.assert_close(bonus, torch.tensor([[0.0, 0.0], [0.1, 0.2], [0.3, 0.4]]))
+    torch.testing.assert_close(bonus, torch.tensor([[0.5, 0.5], [0.1, 0.2], [0.3, 0.4]]))
     assert Policy().reward(reward, lambda: entropy, 0.1) is reward
 
 
@@ -168,7 +182,8 @@ def test_truncated_normal_against_scipy():
     np.testing.assert_allclose(policy.entropy(), theirs.entropy(), rtol=1e-6, atol=1e-8)
     action = torch.linspace(-0.9, 0.9, 7, dtype=torch.float64)
     np.testing.assert_allclose(policy.log_prob(action[:, None]), theirs.logpdf(action), rtol=1e-6)
-    many = TruncatedNormal(mean[:1].expand(SAMPLES, 1), std[:1].expand(SAMPLES, 1)).sample()
+    noise = torch.rand(SAMPLES, 1, dtype=torch.float64)
+    many = TruncatedNormal(mean[:1].expand(SAMPLES, 1), std[:1].expand(SAMPLES, 1)).sample(noise)
     assert many.abs().max() < 1
     assert (
         scipy_stats.kstest(
@@ -183,7 +198,8 @@ def test_truncated_normal_samples_are_differentiable_in_mean_and_std():
     """The gradient of the mean of many samples is that of the distribution's mean."""
     torch.manual_seed(0)
     mean, std = torch.tensor([0.4], requires_grad=True), torch.tensor([0.6], requires_grad=True)
-    sampled = TruncatedNormal(mean.expand(SAMPLES, 1), std.expand(SAMPLES, 1)).sample().mean()
+    policy = TruncatedNormal(mean.expand(SAMPLES, 1), std.expand(SAMPLES, 1))
+    sampled = policy.sample(torch.rand(SAMPLES, 1)).mean()
     gradient = torch.autograd.grad(sampled, (mean, std))
     step = 1e-4
 

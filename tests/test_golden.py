@@ -71,7 +71,7 @@ def official(request, monkeypatch):
     """An agent with the official weights, the file's arrays, and its batch."""
     monkeypatch.setattr(straight_through, "one_hot", one_hot_of_mode)
     monkeypatch.setattr(Gaussian, "noise", zeros)
-    monkeypatch.setattr(TruncatedNormal, "sample", lambda policy, generator=None: policy.mode())
+    monkeypatch.setattr(TruncatedNormal, "sample", lambda policy, noise: policy.mode())
     torch.set_float32_matmul_precision("highest")
     arrays = golden.load(request.param)
     cfg = tiny.compose(*FILES[request.param], numbers=golden.ATARI)

@@ -12,7 +12,7 @@ from tests import tiny
 
 OPTIONS = sorted(path.stem for path in (tiny.CONF / "latent").glob("*.yaml"))
 ONE_VARIABLE = ["size.latents=1", "size.classes=3"]
-SAMPLES, BINS = 400_000, 120
+SAMPLES, BINS = 400_000, 400
 DISCRETE = 64  # distinct samples at most, if they are no numbers of a continuum
 
 
@@ -21,19 +21,19 @@ def build(option):
 
 
 def sampled(latent, *several):
-    """Histograms over common bins of samples from each stats (P,), and the width of a bin."""
+    """Shares (bins,) of samples from each stats (P,) in common bins, and the bins' widths."""
     draws = [
         latent.sample(stats.expand(SAMPLES, -1), latent.noise((SAMPLES,), stats.device)).numpy()
         for stats in several
     ]
     values, index = np.unique(np.concatenate(draws), axis=0, return_inverse=True)
     if len(values) <= DISCRETE:
-        index, width, bins = index.reshape(len(draws), SAMPLES), 1.0, len(values)
+        index, widths = index.reshape(len(draws), SAMPLES), np.ones(len(values))
     else:
         assert values.shape[1] == 1, "one variable has one number"
-        edges = np.linspace(values.min(), values.max(), BINS + 1)
-        index, width, bins = np.digitize(draws, edges[1:-1])[..., 0], edges[1] - edges[0], BINS
-    return [np.bincount(row, minlength=bins) / SAMPLES for row in index], width
+        edges = np.quantile(np.concatenate(draws), np.linspace(0, 1, BINS + 1))
+        index, widths = np.digitize(draws, edges[1:-1])[..., 0], np.diff(edges)
+    return [np.bincount(row, minlength=len(widths)) / SAMPLES for row in index], widths
 
 
 def check(latent):
@@ -41,9 +41,9 @@ def check(latent):
     torch.manual_seed(0)
     for _ in range(3):
         left, right = 0.7 * torch.randn(2, latent.stats_size)
-        (p, q), width = sampled(latent, left, right)
+        (p, q), widths = sampled(latent, left, right)
         seen = p > 0
-        entropy = -np.sum(p[seen] * np.log(p[seen] / width))
+        entropy = -np.sum(p[seen] * np.log(p[seen] / widths[seen]))
         both = seen & (q > 0)
         divergence = np.sum(p[both] * np.log(p[both] / q[both]))
         assert latent.entropy(left) == pytest.approx(entropy, abs=0.02), "entropy"

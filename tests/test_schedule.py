@@ -5,13 +5,14 @@ from hydra.utils import instantiate
 
 from tests import tiny
 
+SHARE = tiny.compose().recipe.schedule_share
 EXPECTED = {  # option: {factor: (start, end, share)}
     "constant": {},
     "model_lr": {"model_lr": (1.0, 0.1, 1.0)},
     "actor_critic_lr": {"actor_critic_lr": (1.0, 0.1, 1.0)},
     "kl_scale": {"kl_scale": (0.1, 1.0, 1.0)},
-    "actor_entropy": {"actor_entropy": (3.0, 0.3, 0.05)},
-    "actor_mix": {"actor_mix": (1.0, 0.0, 0.05)},
+    "actor_entropy": {"actor_entropy": (3.0, 0.3, SHARE)},
+    "actor_mix": {"actor_mix": (1.0, 0.0, SHARE)},
 }
 EXPECTED["all"] = {
     name: value for option in list(EXPECTED.values()) for name, value in option.items()

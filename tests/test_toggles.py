@@ -37,6 +37,7 @@ WITH_PARAMETERS = ["latent", "gru", "size", "preset"]
 NEEDS = {
     "actor_mix": ["actor_grad=mixed"],
     "all": ["actor_grad=mixed"],
+    "dreamer_v2_control": ["task=pendulum"],
 }  # what schedules select besides
 LOUD = [
     "recipe.kl_scale=1",
@@ -90,9 +91,11 @@ def test_every_option_is_alive(group, option):
     """Against the baseline with whatever else the option selects, so that this cannot pass for
     it."""
     sized = group != "size"
+    needs = NEEDS.get(option, [])
+    task = [choice for choice in needs if choice.startswith("task=")]
     base, ours = (
-        fingerprint(*NEEDS.get(option, []), sized=sized),
-        fingerprint(f"{group}={option}", sized=sized),
+        fingerprint(*needs, sized=sized),
+        fingerprint(f"{group}={option}", *task, sized=sized),
     )
     assert differ(base, ours)
 
@@ -160,13 +163,14 @@ def test_every_number_of_a_toggle_is_alive(option, name, value):
     )
 
 
-ELSEWHERE = {  # keys that act outside the gradient step, or name things: who tests that they are read
+# keys that act outside the gradient step, or name things: who tests that they are read
+ELSEWHERE = {
     **{
         "recipe.capacity": "test_replay",
-        "recipe.prefill": "test_train",
-        "recipe.batch_size": "test_train",
+        "recipe.prefill": "test_loop",
+        "recipe.batch_size": "test_loop",
     },
-    **{"recipe.length": "test_train", "recipe.name": "a label", "size.name": "a label"},
+    **{"recipe.length": "test_loop", "recipe.name": "a label", "size.name": "a label"},
     "size.image": "the only value that the image encoder takes",
 }
 CHANGED = {
@@ -174,15 +178,22 @@ CHANGED = {
     "recipe.weight_decay": 1e-2,
     "recipe.slow_every": 1,
     "recipe.free_nats": 50.0,
+    "recipe.unbalanced_free_nats": 50.0,
 }
-CHANGED |= {"recipe.reward_transform": "tanh", "size.free_nats": 50.0}
+CHANGED |= {"recipe.reward_transform": "tanh"}
 WHERE = {  # what else a number needs to be read
     "size.depth": ([], {"observations": tiny.IMAGE}),
-    "size.free_nats": (["kl=free_nats"], {}),
+    "recipe.unbalanced_free_nats": (["kl=free_nats"], {}),
+    "recipe.schedule_share": (["schedule=all"], {}),
     "recipe.action_min_std": ([], {"actions": tiny.CONTINUOUS}),
 }
 COMPOSED = tiny.compose(numbers=[*tiny.NUMBERS, *LOUD])
-OWNED = [f"{group}.{key}" for group in ("size", "recipe") for key in COMPOSED[group]]
+OWNED = [
+    f"{group}.{name}"
+    for group in ("size", "recipe")
+    for key, value in COMPOSED[group].items()
+    for name in ([f"ratio.{inner}" for inner in value] if key == "ratio" else [key])
+]
 
 
 @pytest.mark.parametrize("name", [name for name in OWNED if name not in ELSEWHERE])
@@ -263,7 +274,13 @@ def test_binary_has_the_parameters_of_categorical_and_its_own_bits():
         ),
         (["explore=action_noise", "recipe.entropy_scale=0.5"], ["recipe.entropy_scale=0.5"]),
         (["kl=free_nats", "recipe.free_nats=1"], ["recipe.free_nats=1"]),
-        (["size.free_nats=5"], ["size.free_nats=5"]),
+        (["recipe.unbalanced_free_nats=5"], ["recipe.unbalanced_free_nats=5"]),
+        (["recipe.schedule_share=0.5"], ["recipe.schedule_share=0.5"]),
+        (["recipe.ratio=5"], ["recipe.ratio=5", "model_lr"]),
+        (["recipe.ratio.actor_lr=0"], ["recipe.ratio.actor_lr=0", "greater than zero"]),
+        (["+recipe.ratio.model_rl=2"], ["recipe.ratio.model_rl", "did you mean"]),
+        (["recipe.discount_scale=0"], ["recipe.discount_scale=0", "task=cartpole"]),
+        (["preset=dreamer_v2_control"], ["recipe.discount_scale=0", "task.terminates=false"]),
         (["recipe.length=abc"], ["recipe.length=abc", "whole number of at least 2"]),
         (["recipe.horizon=2.5"], ["recipe.horizon=2.5"]),
         (["recipe.discount=1.5"], ["recipe.discount=1.5", "at most 1"]),

@@ -1,12 +1,13 @@
 """Any Gymnasium environment by its id."""
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import gymnasium
 from gymnasium import error
 
 from agent.envs.minigrid import binary_planes
+from agent.envs.spread import unit_spread
 from agent.envs.wrappers import one_line, prepare_rendering, rendering_error, standardise
 from agent.errors import UserError
 
@@ -23,16 +24,20 @@ def make(
     pixels: bool = False,
     flatten: bool = False,
     kwargs: Mapping | None = None,
+    scale: Sequence[float] | None = None,
+    render: bool = False,
 ) -> gymnasium.Env:
     """Build the environment `id` with the spaces of `agent.spaces`; `kwargs` go to the environment
-    itself.
+    itself, `scale` divides the numbers of a vector, `render` lets it draw pictures that are not
+    observed.
 
     UserError where the id is not known, a package is missing, or a space is not supported.
     """
-    env = create(id, pixels, kwargs or {})
+    env = create(id, pixels or render, kwargs or {})
     if id.startswith("MiniGrid-") and not (pixels or flatten):
         env = binary_planes(env)
-    return standardise(env, size, action_repeat, pixels, flatten, actions)
+    env = standardise(env, size, action_repeat, pixels, flatten, actions)
+    return unit_spread(env, scale, f"{id} {kwargs} {action_repeat} {flatten}")
 
 
 def create(id: str, pixels: bool, kwargs: Mapping) -> gymnasium.Env:
@@ -43,9 +48,8 @@ def create(id: str, pixels: bool, kwargs: Mapping) -> gymnasium.Env:
         if id.startswith(prefix):
             import_provider(id, module, package)
     try:
-        return gymnasium.make(
-            id, render_mode="rgb_array" if pixels else None, disable_env_checker=True, **kwargs
-        )
+        drawn = {"render_mode": "rgb_array"} if pixels else {}
+        return gymnasium.make(id, disable_env_checker=True, **drawn, **kwargs)
     except error.DependencyNotInstalled as cause:
         raise UserError(f"{id} misses a package: {one_line(cause)}") from cause
     except ModuleNotFoundError as cause:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent.checked import Checked, choice, names, number, table, text, whole
+from agent.checked import Checked, choice, flag, names, number, table, text, whole
 from agent.errors import UserError
 
 
@@ -16,10 +16,21 @@ class Task(Checked, group="task"):
     env: Mapping[str, Any] = table()
     actions: str = choice("discrete", "continuous")
     action_repeat: int = whole(1)
+    terminates: bool = flag()  # whether an episode may end but by its time limit
     random: float | None = number(optional=True)
     reference: float | None = number(optional=True)
     id: str | None = text(optional=True)  # of Gymnasium
     option: str | None = text(optional=True)  # the file in conf/task, where it is not the name
+
+    def check_discount(self, scale: float) -> None:
+        """Raise UserError for episodes that end where the scale of the discount loss is 0, so that
+        no head predicts the end."""
+        if self.terminates and not scale:
+            raise UserError(
+                f"recipe.discount_scale={scale} with task={self.option or self.name}: its episodes "
+                "terminate, and without a discount head nothing models that; a task that never "
+                "terminates says task.terminates=false"
+            )
 
 
 @dataclass(frozen=True)

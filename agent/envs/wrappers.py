@@ -71,8 +71,8 @@ def standardise(
 
 def standardise_observation(env: gymnasium.Env, size: int, flatten: bool = False) -> gymnasium.Env:
     """Images become uint8 (size, size, C) by area resize, grids uint8 (H, W, C), the rest float32
-    vectors (D,)."""
-    if flatten or isinstance(env.observation_space, Discrete | MultiBinary):
+    vectors (D,), discrete parts one-hot."""
+    if flatten or isinstance(env.observation_space, Discrete | MultiDiscrete | MultiBinary):
         env = FlattenObservation(env)
     space = env.observation_space
     if is_image(space):
@@ -89,13 +89,11 @@ def standardise_observation(env: gymnasium.Env, size: int, flatten: bool = False
             env, lambda obs: np.asarray(obs, np.float32), Box(*bounds, dtype=np.float32)
         )
     hint = (
-        "; task.env.flatten=true makes it a vector"
-        if isinstance(space, Box | Dict | Tuple | MultiDiscrete)
-        else ""
+        "; task.env.flatten=true makes it a vector" if isinstance(space, Box | Dict | Tuple) else ""
     )
     raise UserError(
         f"observation space {one_line(space)} is not supported; allowed: uint8 images HxW or "
-        f"HxWxC, HxWxC grids of 0 and 1, vectors, Discrete, MultiBinary{hint}"
+        f"HxWxC, HxWxC grids of 0 and 1, vectors, Discrete, MultiDiscrete, MultiBinary{hint}"
     )
 
 

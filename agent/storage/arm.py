@@ -23,8 +23,9 @@ from agent.training.settings import Settings
 BASELINE = "baseline"
 GIVEN = ("suite", "task", "tracker", "sweep")  # groups that make no arm
 NORMALISATION = ("task.random", "task.reference")  # of scores; training does not read them
-NO_ARM = ("suite", "run", "tracker", *NORMALISATION)
-ALGORITHM = ("run.train_every",)  # numbers of the method that live among those of the run
+PROMISES = ("task.terminates",)  # that are checked before a run and change nothing in it
+NO_ARM = ("suite", "run", "tracker", *NORMALISATION, *PROMISES)
+ALGORITHM = ("run.train_every", "run.precision")  # of the method, though among those of the run
 NO_RESULT = (
     "suite.tasks",
     "suite.normalisation",
@@ -32,11 +33,13 @@ NO_RESULT = (
     "hydra",
     "run.seed",
     *NORMALISATION,
+    *PROMISES,
 ) + tuple(
     f"run.{key}"
     for key in (
         *("root", "device", "threads", "jobs_per_gpu", "fail_fast", "retry_failed"),
-        *("log_every", "predict_every", "checkpoint_every", "keep_replay"),
+        "stop_seconds",
+        *("log_every", "predict_every", "watch", "checkpoint_every", "keep_replay"),
     )
 )
 

@@ -13,7 +13,7 @@ import torch
 
 from agent.errors import UserError
 
-SCHEMA = 2
+SCHEMA = 3
 CURRENT = "checkpoint.pt"
 PREVIOUS = "checkpoint.previous.pt"
 KEYS = {"schema", "identity", "state"}

@@ -10,8 +10,6 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
-
 from agent.errors import UserError
 from agent.storage.status import Status
 
@@ -19,6 +17,7 @@ SCHEMA = 1
 ANEW = "delete the run's folder to start it anew"
 AXES = ("step", "env_frames", "gradient_steps", "wall_seconds")
 IDENTITY = ("suite", "task", "arm", "seed", "digest")
+PICTURES = {"episode": "episodes", "prediction": "predictions"}  # folder of each kind of picture
 SCORE_FIELDS = ("step", "env_frames", "kind", "episode", "return", "length")
 
 
@@ -31,12 +30,11 @@ class Tracker(Protocol):
     def score(self, row: Mapping[str, Any]) -> None:
         """Take one line of scores.csv."""
 
-    def image(self, name: str, step: int, array: np.ndarray) -> None:
-        """Take a picture, uint8 (H, W, C)."""
+    def picture(self, name: str, step: int, file: Path) -> None:
+        """Take a picture, a png file, or a moving one, a gif file."""
 
-    def rewind(self, step: int, record: "Record") -> None:
-        """Forget what came after `step`: the run goes on from there, and `record` holds what is
-        left."""
+    def rewind(self, record: "Record") -> None:
+        """Show what `record` holds and no more: the run goes on from there."""
 
     def close(self, status: str) -> None:
         """Finish, with the run's status."""
@@ -101,14 +99,19 @@ class Record:
         self._scores.flush()
         self._tell("score", row)
 
-    def image(self, name: str, step: int, array: np.ndarray) -> None:
-        """Hand a picture, uint8 (H, W, C), to the trackers; the file of it belongs to the
-        caller."""
-        self._tell("image", name, step, array)
+    def picture_file(self, name: str, step: int, suffix: str) -> Path:
+        """Where the picture `name`, one of PICTURES, of a step is to be written."""
+        folder = self.path / PICTURES[name]
+        folder.mkdir(exist_ok=True)
+        return folder / f"{step:010d}{suffix}"
+
+    def picture(self, name: str, step: int, file: Path) -> None:
+        """Add a picture, which the caller has written to `picture_file`."""
+        self._tell("picture", name, step, file)
 
     def truncate(self, step: int) -> None:
-        """Cut metrics.jsonl and scores.csv back to the records of steps up to `step`, torn last
-        lines too.
+        """Cut the records, pictures included, back to those of steps up to `step`, torn last lines
+        too.
 
         A checkpoint at `step` is written after the records of that step; `truncate(-1)` starts
         over. Raises UserError where a record before the checkpoint cannot be read.
@@ -119,7 +122,14 @@ class Record:
             scores = [",".join(row.values()) + "\n" for row in _up_to(step, self._score_rows())]
         self._metrics = _rewrite(self._metrics, metrics)
         self._scores = _rewrite(self._scores, [",".join(SCORE_FIELDS) + "\n", *scores])
-        self._tell("rewind", step, self)
+        for _, late, file in self.pictures():
+            if late > step:
+                file.unlink()
+        self.show()
+
+    def show(self) -> None:
+        """Show the trackers all records."""
+        self._tell("rewind", self)
 
     def add_tracker(self, tracker: Tracker) -> None:
         """Show every later record to `tracker` as well."""
@@ -143,6 +153,13 @@ class Record:
         for row in self._score_rows():
             numbers = {name: int(row[name]) for name in ("step", "env_frames", "episode", "length")}
             yield {**row, **numbers, "return": float(row["return"])}
+
+    def pictures(self) -> Iterator[tuple[str, int, Path]]:
+        """Name, step and file of each picture."""
+        for name, folder in PICTURES.items():
+            for file in sorted((self.path / folder).glob("*.*")):
+                if file.stem.isdecimal():
+                    yield name, int(file.stem), file
 
     def close(self) -> None:
         """Close the files and finish the trackers with the status that run.json names."""

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from gymnasium.spaces import Box
+from torch import Tensor
 
 from agent.errors import UserError
 
@@ -67,9 +68,9 @@ class Replay:
         return self.end - len(self)
 
     def disk_bytes(self, steps: int, checkpoint_every: int) -> int:
-        """Most bytes of a run on disk at once, in agent steps, if episodes are shorter than a
-        checkpoint interval."""
-        rows = min(self.capacity + 2 * checkpoint_every + self.segment_rows, 2 * steps)
+        """Most bytes of a run on disk at once; checkpoints are at most two intervals of
+        `checkpoint_every` agent steps apart."""
+        rows = min(self.capacity + 4 * checkpoint_every + self.segment_rows, 2 * steps)
         return rows * self.row.itemsize
 
     def used_bytes(self) -> int:
@@ -89,38 +90,56 @@ class Replay:
             raise OSError(ENOSPC, f"a row of {self.row.itemsize} bytes was cut off", self.folder)
         self.end += 1
 
-    def sample(self, batch: int, length: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-        """Sequences (batch, length, ...): uniform over episodes, the one under way included, then
-        over their rows.
+    def sample(
+        self, batch: int, length: int, rng: np.random.Generator, pin: bool = False
+    ) -> dict[str, Tensor]:
+        """Sequences (batch, length, ...) of live rows, the episode under way included; `pin` puts
+        them into page-locked memory, from which a GPU copies while the host goes on.
 
-        A sequence that reaches an episode's end runs on from the first row of another sampled
-        episode, which is marked `is_first`. Within an episode every row is then equally likely to
-        be in a batch, and short episodes are usable.
+        A row is drawn uniformly from all. In an episode of at least `length` rows it stands for all
+        of these: an episode is drawn uniformly among them, then the start is the smaller of a
+        uniform row and the last start that fits, as in the official code. Otherwise it is the start
+        on the ring that joins the shorter episodes in their order, each marked `is_first` where a
+        sequence runs on into it. So rows of short episodes are equally frequent, and as frequent as
+        those of long ones on average. Of a long episode of n rows that was drawn, row t is in the
+        sequence with probability (min(t, n - L) - max(0, t - L + 1) + 1 + (L - 1) [t >= n - L]) / n
+        with L = `length`: less often at its start, and up to twice as often at its end.
         """
         rows = np.empty((batch, length), self.row)
+        begins, ends = self._episodes()
+        fits = ends - begins >= length
+        long, short = (np.stack([begins[kind], ends[kind]], 1) for kind in (fits, ~fits))
+        offsets = np.cumsum(np.append(0, short[:, 1] - short[:, 0]))  # of short ones on their ring
         for sequence in rows:
-            self._fill(sequence, rng)
-        return {name: np.ascontiguousarray(rows[name]) for name in self.row.names}
+            drawn = int(rng.integers(len(self)))
+            if drawn < offsets[-1]:
+                self._read_ring(drawn, sequence, short, offsets)
+            else:
+                begin, end = long[rng.integers(len(long))]
+                self._read(min(int(rng.integers(begin, end)), int(end) - length), sequence)
+        return {name: _column(rows[name], pin) for name in self.row.names}
 
-    def _fill(self, rows: np.ndarray, rng: np.random.Generator) -> None:
-        begin, end = self._episode(rng)
-        begin, filled = int(rng.integers(begin, end)), 0
-        while True:
-            part = rows[filled : filled + end - begin]
-            self._read(begin, part)
+    def _read_ring(
+        self, drawn: int, rows: np.ndarray, episodes: np.ndarray, offsets: np.ndarray
+    ) -> None:
+        """Fill `rows` from position `drawn` of the ring of `episodes` [begin, end), which starts
+        over after the last one."""
+        index = int(np.searchsorted(offsets, drawn, "right")) - 1
+        skipped, filled = drawn - int(offsets[index]), 0
+        while filled < len(rows):
+            begin, end = episodes[index]
+            part = rows[filled : filled + int(end - begin) - skipped]
+            self._read(int(begin) + skipped, part)
             if filled:
                 part["is_first"][0] = True
                 part["action"][0] = 0.0
             filled += len(part)
-            if filled == len(rows):
-                return
-            begin, end = self._episode(rng)
+            index, skipped = (index + 1) % len(episodes), 0
 
-    def _episode(self, rng: np.random.Generator) -> tuple[int, int]:
-        """Live rows [begin, end) of an episode drawn uniformly."""
-        index = int(rng.integers(self._oldest_episode(), len(self.starts)))
-        end = self.starts[index + 1] if index + 1 < len(self.starts) else self.end
-        return max(self.starts[index], self.oldest), end
+    def _episodes(self) -> tuple[np.ndarray, np.ndarray]:
+        """First live row and end of every episode that has a live row, oldest first."""
+        starts = np.array(self.starts[self._oldest_episode() :])
+        return np.maximum(starts, self.oldest), np.append(starts[1:], self.end)
 
     def _oldest_episode(self) -> int:
         """Index of the oldest episode that has a live row."""
@@ -210,6 +229,14 @@ class Replay:
     def _close(self, segment: int) -> None:
         if segment in self._files:
             os.close(self._files.pop(segment)[0])
+
+
+def _column(values: np.ndarray, pin: bool) -> Tensor:
+    """One field of structured rows, contiguous, in page-locked memory if asked."""
+    dtype = torch.from_numpy(np.empty(0, values.dtype)).dtype
+    column = torch.empty(values.shape, dtype=dtype, pin_memory=pin)
+    column.numpy()[...] = values
+    return column
 
 
 def _header(row: np.dtype, rows: int) -> bytes:

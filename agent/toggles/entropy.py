@@ -5,14 +5,17 @@ Found: including it in the temporal-difference loss of the value function does n
 substantially.
 
     policy:     the actor's loss asks for entropy, nothing else does
-    long_term:  reward_t + eta H[policy(state_t)] for t >= 1, in the lambda-return of both
+    long_term:  reward_t + eta H[policy(state_t)] for every t, in the lambda-return of both
+
+The first release's option for it also drops the bonus in the actor's loss. Ours keeps it: the paper
+speaks of the value's loss alone, so nothing else may differ from the baseline; and under Reinforce
+the return moves the policy towards entropy through sampled actions only, never directly.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 
@@ -38,17 +41,14 @@ class Policy:
 
 @dataclass(frozen=True)
 class LongTerm:
-    """reward_t + eta H[policy(state_t)] for t >= 1, in the lambda-return of both actor and
-    critic."""
+    """reward_t + eta H[policy(state_t)] in the lambda-return of both actor and critic."""
 
     in_reward = True
 
     def reward(self, reward: Tensor, entropy: Callable[[], Tensor], entropy_scale: float) -> Tensor:
-        """The imagined reward (H, N) plus eta times the policy's entropy, from the second state on.
+        """The imagined reward (H, N) plus eta times the policy's entropy in the same state.
 
-        The first state comes from replay: no imagined action led there. Under dynamics
-        backpropagation the bonus has its graph, to the actor and through the states to earlier
-        actions; under Reinforce it has none.
+        Under dynamics backpropagation the bonus has its graph, to the actor and through the states
+        to earlier actions; under Reinforce it has none.
         """
-        bonus = entropy_scale * entropy()
-        return reward + torch.cat([torch.zeros_like(bonus[:1]), bonus[1:]])
+        return reward + entropy_scale * entropy()

@@ -4,7 +4,9 @@ from typing import NamedTuple
 
 import gymnasium
 import numpy as np
+import torch
 from gymnasium.spaces import flatdim
+from torch import Tensor
 
 from agent.spaces import action_kind
 from agent.storage.replay import Replay
@@ -19,9 +21,23 @@ class Score(NamedTuple):
     length: int
 
 
+class EnvironmentFault(Exception):
+    """The environment gave a number that is not finite, or does not repeat itself."""
+
+
 def environment_action(env: gymnasium.Env, action: np.ndarray) -> int | np.ndarray:
     """The environment's form of an agent's action (A,): an index for one-hot actions."""
     return int(action.argmax()) if action_kind(env.action_space) == "discrete" else action
+
+
+def check_finite(observation: np.ndarray, reward: float, where: str) -> None:
+    """Raise EnvironmentFault for NaN or infinity in what the environment returned at `where`."""
+    whole = observation.dtype.kind != "f" or np.isfinite(observation).all()
+    if whole and np.isfinite(reward):
+        return
+    raise EnvironmentFault(
+        f"the environment's {'reward' if whole else 'observation'} is not finite at {where}"
+    )
 
 
 class Collector:
@@ -33,52 +49,95 @@ class Collector:
         env: gymnasium.Env,
         agent,
         replay: Replay,
+        prefill: int,
         rng: np.random.Generator,
         seed: int,
-        prefill: int,
     ):
         """The first `prefill` steps take uniform actions drawn from `rng`."""
-        self.env, self.agent, self.replay, self.rng, self.seed, self.prefill = (
-            env,
-            agent,
-            replay,
-            rng,
-            seed,
-            prefill,
-        )
+        self.env = env
+        self.agent = agent
+        self.replay = replay
+        self.rng = rng
+        self.seed = seed
+        self.prefill = prefill
         self.episode = -1
         self._new_episode()
 
     def step(self, step: int, progress: float) -> Score | None:
         """Take agent step number `step`, from 0, and store it in replay; returns a score if it
-        ended the episode."""
+        ended the episode.
+
+        EnvironmentFault for NaN or infinity from the environment.
+        """
         if self.observation is None:
             self._reset()
+            action = np.zeros(flatdim(self.env.action_space), np.float32)
+            self.replay.add(self.observation, action, 0.0, True, False)
         action = self._random_action() if step < self.prefill else self._policy_action(progress)
-        self.observation, reward, terminated, truncated, _ = self.env.step(
-            environment_action(self.env, action)
-        )
+        reward, terminated, truncated = self._act(action)
         self.replay.add(self.observation, action, reward, False, terminated)
-        self.ret += float(reward)
-        self.length += 1
         if not (terminated or truncated):
             return None
-        score = Score(self.ret, self.length)
+        score = Score(self.ret, len(self.actions))
         self._new_episode()
         return score
 
+    def state_dict(self) -> dict:
+        """The episode under way: its number, its actions (N, A), the last observation and the
+        acting state; None between episodes."""
+        under_way = self.observation is not None
+        return {
+            "episode": self.episode,
+            "actions": torch.from_numpy(np.array(self.actions)) if self.actions else None,
+            "observation": torch.from_numpy(np.array(self.observation)) if under_way else None,
+            "agent_state": self.agent_state,
+        }
+
+    def load_state_dict(self, state: dict, device: torch.device) -> None:
+        """Play the episode under way again, by its seed and its actions; EnvironmentFault where it
+        comes to another observation."""
+        self.episode = state["episode"]
+        self._new_episode()
+        if state["observation"] is None:
+            return
+        self.episode -= 1
+        self._reset()
+        over = False
+        for action in state["actions"].numpy():
+            _, *ends = self._act(action)
+            over = over or any(ends)
+        if over or not np.array_equal(self.observation, state["observation"].numpy()):
+            raise EnvironmentFault(
+                f"episode {self.episode} of the training, played again by its seed and its "
+                f"{len(self.actions)} actions, comes to another observation: the environment must "
+                "depend on these alone; delete checkpoint.pt to go on from the previous one"
+            )
+        if state["agent_state"] is not None:
+            move = lambda tensor: tensor.to(device)  # noqa: E731
+            self.agent_state = {name: move(value) for name, value in state["agent_state"].items()}
+
     def _reset(self) -> None:
         self.episode += 1
-        self.observation, _ = self.env.reset(
-            seed=seeding.derive(self.seed, Stream.TRAIN_EPISODE, self.episode)
+        seed = seeding.derive(self.seed, Stream.TRAIN_EPISODE, self.episode)
+        self.observation, _ = self.env.reset(seed=seed)
+        check_finite(self.observation, 0.0, f"the start of episode {self.episode} of the training")
+
+    def _act(self, action: np.ndarray) -> tuple[float, bool, bool]:
+        """Act in the environment; raw reward, terminated, truncated."""
+        self.observation, reward, terminated, truncated, _ = self.env.step(
+            environment_action(self.env, action)
         )
-        self.replay.add(
-            self.observation, np.zeros(flatdim(self.env.action_space), np.float32), 0.0, True, False
-        )
+        self.actions.append(action)
+        self.ret += float(reward)
+        where = f"step {len(self.actions)} of episode {self.episode} of the training"
+        check_finite(self.observation, reward, where)
+        return reward, terminated, truncated
 
     def _new_episode(self) -> None:
-        self.observation = self.agent_state = None
-        self.ret, self.length = 0.0, 0
+        self.observation: np.ndarray | None = None
+        self.agent_state: dict[str, Tensor] | None = None
+        self.actions: list[np.ndarray] = []
+        self.ret = 0.0
 
     def _random_action(self) -> np.ndarray:
         """Uniform action (A,) float32: one-hot, or in [-1, 1]."""

@@ -2,7 +2,6 @@
 
 import os
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -45,9 +44,6 @@ def configure(threads: int | None, precision: str) -> None:
     torch.distributions.Distribution.set_default_validate_args(False)
 
 
-def tensors(arrays: dict[str, np.ndarray], device: torch.device) -> dict[str, Tensor]:
-    """The arrays of a batch on a device; to a GPU they are copied while the host goes on."""
-    found = {name: torch.from_numpy(array) for name, array in arrays.items()}
-    if device.type != "cuda":
-        return found
-    return {name: t.pin_memory().to(device, non_blocking=True) for name, t in found.items()}
+def tensors(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """A batch on a device; from pinned memory it is copied to a GPU while the host goes on."""
+    return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}

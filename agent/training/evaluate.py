@@ -7,7 +7,7 @@ import gymnasium
 import numpy as np
 import torch
 
-from agent.training.collect import Score, environment_action
+from agent.training.collect import Score, check_finite, environment_action
 
 
 @torch.no_grad()
@@ -15,41 +15,58 @@ def evaluate(
     agent,
     envs: list[gymnasium.Env],
     seeds: list[int],
+    most_steps: int,
     generator: torch.Generator | None = None,
     check_stop: Callable[[], None] = lambda: None,
-) -> list[Score]:
-    """Play one episode in each environment, in step with one another, with the mode of the policy.
+) -> tuple[list[Score], int]:
+    """Play one episode in each environment, in step with one another, with the mode of the policy;
+    returns scores, and how many episodes were cut after `most_steps` steps.
 
     `seeds` fix the environments and `generator`, on the agent's device, the latents; `check_stop`
-    is called at every step and may raise to break off.
+    is called at every step and may raise to break off. EnvironmentFault for NaN or infinity.
     """
-    observations = np.stack(
-        [env.reset(seed=seed)[0] for env, seed in zip(envs, seeds, strict=True)]
-    )
+    observations = np.stack([_reset(env, seed) for env, seed in zip(envs, seeds, strict=True)])
     returns, lengths = np.zeros(len(envs)), np.zeros(len(envs), dtype=int)
     playing = np.arange(len(envs))
     state, is_first = agent.initial(len(envs)), np.ones(len(envs), dtype=bool)
-    while len(playing):
+    for step in range(1, most_steps + 1):
         check_stop()
         actions, state = agent.act(
             observations, state, is_first, evaluate=True, progress=1.0, generator=generator
         )
-        steps = [_step(envs[index], action) for index, action in zip(playing, actions, strict=True)]
+        steps = [
+            _step(envs[index], action, f"step {step} of episode {index} of an evaluation")
+            for index, action in zip(playing, actions, strict=True)
+        ]
         observations, rewards, over = (np.stack(column) for column in zip(*steps, strict=True))
         returns[playing] += rewards
         lengths[playing] += 1
-        going_on = np.flatnonzero(~over)
-        playing, observations, is_first = (
-            playing[going_on],
-            observations[going_on],
-            np.zeros(len(going_on), dtype=bool),
-        )
-        rows = torch.from_numpy(going_on)
-        state = {name: value[rows.to(value.device)] for name, value in state.items()}
-    return [Score(float(ret), int(length)) for ret, length in zip(returns, lengths, strict=True)]
+        is_first = np.zeros(len(playing), dtype=bool)
+        if over.any():
+            going_on = np.flatnonzero(~over)
+            playing, observations = playing[going_on], observations[going_on]
+            is_first, state = is_first[going_on], _select(state, going_on)
+        if not len(playing):
+            break
+    scores = [Score(float(ret), int(length)) for ret, length in zip(returns, lengths, strict=True)]
+    return scores, len(playing)
 
 
-def _step(env: gymnasium.Env, action: np.ndarray) -> tuple[np.ndarray, float, bool]:
+def _reset(env: gymnasium.Env, seed: int) -> np.ndarray:
+    """The first observation."""
+    observation, _ = env.reset(seed=seed)
+    check_finite(observation, 0.0, "the start of an evaluation")
+    return observation
+
+
+def _step(env: gymnasium.Env, action: np.ndarray, where: str) -> tuple[np.ndarray, float, bool]:
     """Observation, raw reward, and whether the episode is over."""
     observation, reward, terminated, truncated, _ = env.step(environment_action(env, action))
+    check_finite(observation, reward, where)
     return observation, float(reward), terminated or truncated
+
+
+def _select(state: dict[str, torch.Tensor], rows: np.ndarray) -> dict[str, torch.Tensor]:
+    """The rows of every tensor of an acting state; their numbers are copied to its device once."""
+    index = torch.from_numpy(rows).to(next(iter(state.values())).device)
+    return {name: value[index] for name, value in state.items()}

@@ -1,9 +1,9 @@
 """One run from its first step, or its last checkpoint, to its last step.
 
 The order inside a step is what makes a resumed run equal to an unbroken one: everything that
-belongs to a step is done and recorded before the checkpoint of that step, and checkpoints are
-written where an episode ends, because the next one depends on the run's seed and its own number
-alone.
+belongs to a step is done and recorded before the checkpoint of that step. Checkpoints are written
+where an episode ends, because the next one depends on the run's seed and its own number alone;
+inside a long episode they hold its actions, which are played again.
 """
 
 import sys
@@ -21,6 +21,7 @@ from agent.storage import checkpoint, disk
 from agent.storage.record import Record
 from agent.storage.replay import Replay
 from agent.training import device, predictions, seeding
+from agent.training.camera import Camera
 from agent.training.clock import Clock
 from agent.training.collect import Collector, Score
 from agent.training.evaluate import evaluate
@@ -30,7 +31,7 @@ from agent.training.progress import Display
 from agent.training.seeding import Stream
 from agent.training.settings import Settings
 
-LONG_EPISODE = 5  # checkpoint intervals, after which an episode without end is worth a warning
+LONGEST_WAIT = 2  # checkpoint intervals, after which a checkpoint waits for no episode's end
 
 
 class Training:
@@ -53,33 +54,37 @@ class Training:
         self.make_env = make_env
         self.record = record
         self.folder = Path(record.path)
-        self.interruption = Interruption(self.folder, stop, lost)
+        self.interruption = Interruption(self.folder, settings.stop_seconds, stop, lost)
         self.device = device.choose(settings.device)
         device.configure(settings.threads, settings.matmul_precision)
         seeding.seed_libraries(settings.seed)
-        self.rng = seeding.generator(settings.seed, Stream.REPLAY)
+        self.random = {
+            stream.name: seeding.generator(settings.seed, stream)
+            for stream in (Stream.PREFILL, Stream.REPLAY)
+        }
         self.env = make_env()
         self.eval_envs: list[gymnasium.Env] = []
+        self.camera = Camera(make_env, settings.seed, record)
         observations, actions = self.env.observation_space, self.env.action_space
         self.agent = make_agent(observations, actions, self.device)
         self.meter = Meter(self.agent.saturation_keys)
         self.replay = Replay(
             self.folder / "replay", observations, flatdim(actions), recipe.capacity
         )
-        self.collector = Collector(
-            self.env, self.agent, self.replay, self.rng, settings.seed, recipe.prefill
-        )
+        prefill = recipe.prefill, self.random["PREFILL"]
+        self.collector = Collector(self.env, self.agent, self.replay, *prefill, settings.seed)
         self.clock = Clock(settings.steps, recipe.prefill, action_repeat)
-        self.last_checkpoint = self.episode_start = 0
-        self.warned = False
+        self.last_checkpoint = 0
+        self.cut = 0  # evaluation episodes that did not end
         self.last_return: float | None = None
 
     def run(self) -> None:
         """Step, learn, log, evaluate, predict and write checkpoints, from the last checkpoint on.
 
-        Raises Diverged for NaN or infinity in a loss, Interrupted after `stop()` returned True (at
-        the next episode's end, with a checkpoint, or after 20 s, with the last checkpoint), and
-        ClaimLost after `lost()` did, writing nothing more.
+        Raises Diverged for NaN or infinity in a loss, EnvironmentFault for either from the
+        environment, Interrupted after `stop()` returned True (with a checkpoint, at the next
+        episode's end or after `run.stop_seconds`; inside an evaluation that takes longer, without),
+        and ClaimLost after `lost()` did, writing nothing more.
         """
         self._resume()
         self._update_record(parameters=self.agent.parameter_counts(), device=str(self.device))
@@ -96,7 +101,7 @@ class Training:
                     self._evaluate()
                 if clock.due(settings.predict_every):
                     self._predict()
-                if (ended and self._checkpoint_due()) or clock.over:
+                if self._checkpoint_due(ended) or clock.over:
                     self._checkpoint()
                 display.update(clock.step, clock.gradient_steps, self.last_return)
         self.interruption.check_claim()
@@ -106,19 +111,17 @@ class Training:
 
     def close(self) -> None:
         """Close environments and files."""
-        self.replay.close()
-        for env in (self.env, *self.eval_envs):
-            env.close()
+        for opened in (self.replay, self.camera, self.env, *self.eval_envs):
+            opened.close()
 
     def _collect(self) -> bool:
         """One agent step; returns whether it ended an episode."""
         score = self.collector.step(self.clock.step, self.clock.progress)
         self.clock.step += 1
         if score is None:
-            self._warn_of_long_episode()
             return False
         self._score("train", self.collector.episode, score)
-        self.last_return, self.episode_start = score.ret, self.clock.step
+        self.last_return = score.ret
         return True
 
     def _learn(self) -> None:
@@ -127,7 +130,9 @@ class Training:
         if len(self.replay) < recipe.length:
             return
         for _ in range(clock.owed(self.settings.train_every)):
-            rows = self.replay.sample(recipe.batch_size, recipe.length, self.rng)
+            rows = self.replay.sample(
+                recipe.batch_size, recipe.length, self.random["REPLAY"], self.device.type == "cuda"
+            )
             metrics = self.agent.update(device.tensors(rows, self.device), clock.progress)
             self.meter.add(metrics, clock.step)
             clock.gradient_steps += 1
@@ -146,9 +151,15 @@ class Training:
             seeding.derive(seed, Stream.EVAL_EPISODE, self.clock.step, k) for k in range(count)
         ]
         latents = seeding.torch_generator(seed, Stream.EVAL_LATENTS, self.clock.step, self.device)
-        scores = evaluate(self.agent, self.eval_envs, seeds, latents, self._check_stop)
+        most, check = self.settings.eval_max_steps, lambda: self._check_stop(evaluating=True)
+        scores, cut = evaluate(self.agent, self.eval_envs, seeds, most, latents, check)
         for episode, score in enumerate(scores):
             self._score("eval", episode, score)
+        if cut and not self.cut:
+            print(f"run.eval_max_steps={most} cut {cut} evaluation episodes", file=sys.stderr)
+        self.cut += cut
+        if self.settings.watch:
+            self.camera.film(self.agent, self.clock.step)
 
     def _predict(self) -> None:
         if observation_kind(self.env.observation_space) == "vector":
@@ -158,9 +169,9 @@ class Training:
         batch = device.tensors(predictions.sample(self.replay, rng), self.device)
         latents = seeding.torch_generator(seed, Stream.PREDICTION, step, self.device)
         truth, model = self.agent.predict(batch, predictions.WATCHED_STEPS, latents)
-        picture = predictions.strip(truth, model)
-        predictions.save(self.folder / "predictions", step, picture)
-        self.record.image("prediction", step, picture)
+        file = self.record.picture_file("prediction", step, ".png")
+        predictions.save(file, predictions.strip(truth, model))
+        self.record.picture("prediction", step, file)
 
     def _checkpoint(self) -> None:
         self.interruption.check_claim()
@@ -170,28 +181,18 @@ class Training:
         checkpoint.save(self.folder, self.record.identity, self._state_dict())
         self.replay.commit()
 
-    def _checkpoint_due(self) -> bool:
-        passed = self.clock.step - self.last_checkpoint
-        return self.interruption.asked or passed >= self.settings.checkpoint_every
+    def _checkpoint_due(self, ended: bool) -> bool:
+        passed, every = self.clock.step - self.last_checkpoint, self.settings.checkpoint_every
+        if ended:
+            return self.interruption.asked or passed >= every
+        return self.interruption.pressing or passed >= LONGEST_WAIT * every
 
-    def _check_stop(self) -> None:
+    def _check_stop(self, evaluating: bool = False) -> None:
         try:
-            self.interruption.check(self.clock.step, self.last_checkpoint)
+            self.interruption.check(self.clock.step, self.last_checkpoint, evaluating)
         except Interrupted:
             self._update_record()
             raise
-
-    def _warn_of_long_episode(self) -> None:
-        """Say once that a run without episode ends has no checkpoints."""
-        length = self.clock.step - self.episode_start
-        if self.warned or length < LONG_EPISODE * self.settings.checkpoint_every:
-            return
-        self.warned = True
-        print(
-            f"no episode has ended for {length} steps; checkpoints are written where one ends: "
-            f"until then, a kill loses everything since step {self.last_checkpoint}",
-            file=sys.stderr,
-        )
 
     def _check_disk(self) -> None:
         replay = self.replay.disk_bytes(self.settings.steps, self.settings.checkpoint_every)
@@ -211,24 +212,25 @@ class Training:
     def _state_dict(self) -> dict:
         return {
             "clock": self.clock.state_dict(),
-            "episode": self.collector.episode,
+            "collector": self.collector.state_dict(),
+            "cut": self.cut,
             "last_return": self.last_return,
             "agent": self.agent.state_dict(),
             "meter": self.meter.state_dict(),
             "replay": self.replay.state_dict(),
-            "random": seeding.state_dict(self.rng, self.device),
+            "random": seeding.state_dict(self.random, self.device),
         }
 
     def _load_state_dict(self, state: dict) -> None:
         self.clock.load_state_dict(state["clock"])
-        self.last_checkpoint = self.episode_start = self.clock.step
-        self.collector.episode = state["episode"]
+        self.last_checkpoint, self.cut = self.clock.step, state["cut"]
         self.last_return = state["last_return"]
         self.agent.load_state_dict(state["agent"])
         self.meter.load_state_dict(state["meter"], self.device)
         if not self.clock.over:
             self.replay.load_state_dict(state["replay"])
-        seeding.load_state_dict(self.rng, state["random"], self.device)
+            self.collector.load_state_dict(state["collector"], self.device)
+        seeding.load_state_dict(self.random, state["random"], self.device)
 
     def _score(self, kind: str, episode: int, score: Score) -> None:
         self.record.score(
@@ -241,6 +243,7 @@ class Training:
             env_frames=self.clock.frames,
             gradient_steps=self.clock.gradient_steps,
             wall_seconds=self.clock.seconds,
+            eval_episodes_cut=self.cut,
             saturation=self.meter.saturation(),
             **more,
         )

@@ -1,5 +1,5 @@
-"""Metrics between two log lines: sums that stay on the device, so that a GPU never waits for the
-host."""
+"""Metrics between two log lines: they stay on the device, so that a GPU never waits for the host,
+and are reduced when a line is due, so that an update pays for one copy alone."""
 
 from collections.abc import Sequence
 
@@ -19,57 +19,45 @@ class Meter:
         """Watch `saturation_keys`, metrics in [0, 1] that tell how far a toggle was saturated in an
         update."""
         self.names: list[str] = []
-        self.count = 0  # updates since the last line
-        self.sums: Tensor | None = None  # (metrics,) float32
-        self.bad_step: Tensor | None = (
-            None  # (metrics,) agent step of the first NaN or inf, -1: none
-        )
+        self.rows: list[Tensor] = []  # (metrics,) float32 of each update since the last line
+        self.steps: list[int] = []  # the agent step of each
         self.saturated = {
             name: 0.0 for name in saturation_keys
         }  # sums over the run up to the last line
         self.updates = 0  # updates up to the last line
 
+    @torch.no_grad()
     def add(self, metrics: dict[str, Tensor], step: int) -> None:
         """Add the metrics (0-d tensors) of one update, made at agent step `step`."""
-        values = torch.stack([value.detach().float() for value in metrics.values()])
-        if self.sums is None:
-            self.names, self.sums = list(metrics), torch.zeros_like(values)
-        if list(metrics) != self.names:
-            raise ValueError(
-                f"an update returned the metrics {list(metrics)}, earlier ones {self.names}"
-            )
-        if self.bad_step is None:
-            self.bad_step = torch.full_like(values, -1, dtype=torch.int64)
-        self.bad_step = torch.where((self.bad_step < 0) & ~values.isfinite(), step, self.bad_step)
-        self.sums += values
-        self.count += 1
+        names = list(metrics)
+        if self.names and names != self.names:
+            raise ValueError(f"an update returned the metrics {names}, earlier ones {self.names}")
+        self.names = names
+        self.rows.append(torch.stack(list(metrics.values())))
+        self.steps.append(step)
 
     def check(self) -> None:
-        """Raise Diverged that names the loss and the step if any metric was NaN or
-        infinite."""
-        if self.bad_step is None:
+        """Raise Diverged that names the loss and the step if any metric since the last line was
+        NaN or infinite."""
+        if not self.rows:
             return
-        bad = {
-            name: step
-            for name, step in zip(self.names, self.bad_step.tolist(), strict=True)
-            if step >= 0
-        }
-        if bad:
-            first = min(bad.values())
-            names = ", ".join(name for name, step in bad.items() if step == first)
-            raise Diverged(f"NaN or infinity in {names} at step {first}")
+        finite = torch.stack(self.rows).isfinite().tolist()
+        for step, row in zip(self.steps, finite, strict=True):
+            if not all(row):
+                names = ", ".join(n for n, good in zip(self.names, row, strict=True) if not good)
+                raise Diverged(f"NaN or infinity in {names} at step {step}")
 
     def flush(self) -> dict[str, float]:
         """Means since the last call, empty where there was no update."""
-        if not self.count:
+        if not self.rows:
             return {}
-        sums = dict(zip(self.names, self.sums.tolist(), strict=True))
+        count, sums = len(self.rows), torch.stack(self.rows).double().sum(0).tolist()
+        sums = dict(zip(self.names, sums, strict=True))
         for name in self.saturated:
             self.saturated[name] += sums[name]
-        self.updates += self.count
-        means = {name: total / self.count for name, total in sums.items()}
-        self.sums, self.count = torch.zeros_like(self.sums), 0
-        return means
+        self.updates += count
+        self.rows, self.steps = [], []
+        return {name: total / count for name, total in sums.items()}
 
     def saturation(self) -> dict[str, float]:
         """Mean over the run's updates, up to the last line, of each saturation key; empty before
@@ -81,17 +69,18 @@ class Meter:
         )
 
     def state_dict(self) -> dict:
-        """What a resumed run needs to go on with the same sums."""
+        """What a resumed run needs to go on with the same means."""
         return {
             "names": self.names,
-            "count": self.count,
-            "sums": self.sums,
+            "rows": torch.stack(self.rows) if self.rows else None,
+            "steps": self.steps,
             "saturated": self.saturated,
             "updates": self.updates,
         }
 
     def load_state_dict(self, state: dict, device: torch.device) -> None:
         """Restore what `state_dict` returned."""
-        self.names, self.count, self.updates = state["names"], state["count"], state["updates"]
+        self.names, self.steps, self.updates = state["names"], state["steps"], state["updates"]
         self.saturated = state["saturated"]
-        self.sums = None if state["sums"] is None else state["sums"].to(device)
+        rows = state["rows"]
+        self.rows = [] if rows is None else list(rows.to(device).unbind())

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from agent.storage.replay import Replay
 
@@ -15,10 +16,10 @@ WATCHED_STEPS = 5  # observations that the model sees before it predicts
 CANDIDATES = 8  # sequences of which one is shown
 
 
-def sample(replay: Replay, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def sample(replay: Replay, rng: np.random.Generator) -> dict[str, Tensor]:
     """Replayed rows (SEQUENCES, STEPS, ...) with few or no ends of an episode to foresee."""
     rows = replay.sample(CANDIDATES * SEQUENCES, STEPS, rng)
-    whole = rows["is_first"][:, WATCHED_STEPS:].sum(1).argsort(kind="stable")[:SEQUENCES]
+    whole = rows["is_first"][:, WATCHED_STEPS:].sum(1).argsort(stable=True)[:SEQUENCES]
     return {name: values[whole] for name, values in rows.items()}
 
 
@@ -47,7 +48,6 @@ def colours(frames: np.ndarray) -> np.ndarray:
     return frames.max(axis=-1, keepdims=True) * hues[frames.argmax(axis=-1)]
 
 
-def save(folder: Path, step: int, picture: np.ndarray) -> None:
-    """Write `picture` (h, w, 3) uint8 as `folder/<step>.png`."""
-    folder.mkdir(exist_ok=True)
-    Image.fromarray(picture).save(folder / f"{step:010d}.png")
+def save(file: Path, picture: np.ndarray) -> None:
+    """Write `picture` (h, w, 3) uint8 as a png file."""
+    Image.fromarray(picture).save(file)

@@ -2,6 +2,7 @@
 generators."""
 
 import random
+from collections.abc import Mapping
 from enum import IntEnum
 
 import numpy as np
@@ -17,6 +18,8 @@ class Stream(IntEnum):
     EVAL_EPISODE = 3
     EVAL_LATENTS = 4
     PREDICTION = 5
+    WATCH = 6
+    PREFILL = 7
 
 
 def derive(seed: int, stream: Stream, *index: int) -> int:
@@ -42,8 +45,8 @@ def seed_libraries(seed: int) -> None:
     torch.manual_seed(value)
 
 
-def state_dict(rng: np.random.Generator, device: torch.device) -> dict:
-    """States of the run's generator and of the global ones, in types that
+def state_dict(own: Mapping[str, np.random.Generator], device: torch.device) -> dict:
+    """States of the run's own generators and of the global ones, in types that
     `torch.load(weights_only=True)` reads.
 
     Of the GPUs only the run's own `device` is asked: asking another one would take memory there.
@@ -51,7 +54,7 @@ def state_dict(rng: np.random.Generator, device: torch.device) -> dict:
     numpy = np.random.get_state(legacy=False)
     numpy["state"]["key"] = torch.from_numpy(numpy["state"]["key"].astype(np.int64))
     return {
-        "run": rng.bit_generator.state,
+        "own": {name: generator.bit_generator.state for name, generator in own.items()},
         "python": random.getstate(),
         "numpy": numpy,
         "torch": torch.get_rng_state(),
@@ -59,10 +62,13 @@ def state_dict(rng: np.random.Generator, device: torch.device) -> dict:
     }
 
 
-def load_state_dict(rng: np.random.Generator, state: dict, device: torch.device) -> None:
+def load_state_dict(
+    own: Mapping[str, np.random.Generator], state: dict, device: torch.device
+) -> None:
     """Restore what `state_dict` returned; a GPU that goes on from a CPU's checkpoint keeps its
     seed's numbers."""
-    rng.bit_generator.state = state["run"]
+    for name, generator in own.items():
+        generator.bit_generator.state = state["own"][name]
     random.setstate(state["python"])
     numpy = state["numpy"]
     np.random.set_state(

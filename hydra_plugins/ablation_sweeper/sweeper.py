@@ -17,7 +17,7 @@ class AblationSweeper(Sweeper):
     ) -> None:
         from sweeps.sweeper import Sweep
 
-        self.body = Sweep(hydra_context, task_function, config, **self.options)
+        self.body = Sweep(config, **self.options)
 
     def sweep(self, arguments: list[str]) -> list:
         return self.body.sweep(arguments)

@@ -15,7 +15,10 @@ from agent.envs.wrappers import prepare_rendering
 from agent.errors import UserError
 
 ROOT = Path(__file__).parents[2]
-PICTURE = "from agent.envs import {module}; print({module}.make({arguments}, size=64, pixels=True).reset(seed=0)[0].{what})"
+PICTURE = (
+    "from agent.envs import {module}; "
+    "print({module}.make({arguments}, size=64, pixels=True).reset(seed=0)[0].{what})"
+)
 
 
 def rollout(env, seed, steps=5):

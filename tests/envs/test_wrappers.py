@@ -64,6 +64,7 @@ def test_binary_planes_are_grids(dtype):
         (Box(0, 9, (2,), np.int64), 2),
         (Discrete(5), 5),
         (MultiBinary(3), 3),
+        (MultiDiscrete([2, 3]), 5),
     ],
 )
 def test_the_rest_are_vectors(space, length):
@@ -77,7 +78,6 @@ def test_the_rest_are_vectors(space, length):
 COMPOSITE = [
     Dict(a=Discrete(2), b=Box(0, 1, (3,))),
     Tuple([Discrete(2)]),
-    MultiDiscrete([2, 3]),
     Box(0, 1, (2, 3)),
 ]
 
@@ -91,6 +91,13 @@ def test_composite_observations_are_refused_or_flattened(space):
     env = standardise(Fixed(space), size=64, flatten=True)
     assert observation_kind(env.observation_space) == "vector"
     assert env.reset()[0].shape == env.observation_space.shape
+
+
+def test_numbers_of_several_values_become_one_hot_vectors():
+    source = Fixed(MultiDiscrete([2, 3]))
+    obs, _ = standardise(source, size=64).reset()
+    first, second = source.shown
+    np.testing.assert_array_equal(obs, np.append(np.eye(2)[first], np.eye(3)[second]))
 
 
 def test_continuous_actions_are_rescaled():

@@ -102,8 +102,12 @@ def test_trackers_see_every_record_and_a_broken_one_is_dropped(tmp_path, capsys)
     record.add_tracker(Broken())
     record.add_tracker(watcher)
     fill(record, [2, 4])
-    record.image("prediction", 4, np.zeros((2, 2, 3), np.uint8))
+    files = [record.picture_file("prediction", step, ".png") for step in (2, 4)]
+    for file in files:
+        file.write_bytes(b"a picture")
+    record.picture("prediction", 4, files[1])
     record.truncate(2)
+    assert list(record.pictures()) == [("prediction", 2, files[0])]
     record.update(status="done")
     record.close()
     assert [what for what, *_ in watcher.seen] == [
@@ -111,7 +115,7 @@ def test_trackers_see_every_record_and_a_broken_one_is_dropped(tmp_path, capsys)
         "score",
         "log",
         "score",
-        "image",
+        "picture",
         "rewind",
         "close",
     ]

@@ -30,11 +30,15 @@ def rng(seed=0):
     return np.random.default_rng(seed)
 
 
+def sample(replay, *args):
+    return {name: values.numpy() for name, values in replay.sample(*args).items()}
+
+
 def test_sequences_are_aligned_and_run_on_at_marked_first_rows(tmp_path):
     replay = make(tmp_path)
     for number, length in enumerate((1, 3, 7, 40, 2)):
         add_episode(replay, number, length)
-    batch = replay.sample(200, 12, rng())
+    batch = sample(replay, 200, 12, rng())
     assert batch["obs"].shape == (200, 12, 2) and batch["obs"].dtype == np.int32
     assert batch["action"].shape == (200, 12, 2) and batch["reward"].shape == (200, 12)
     episode, t, first = batch["obs"][..., 0], batch["obs"][..., 1], batch["is_first"]
@@ -47,33 +51,67 @@ def test_sequences_are_aligned_and_run_on_at_marked_first_rows(tmp_path):
     followed = batch["is_terminal"][:, :-1]
     assert np.array_equal(first[:, 1:], followed)
     assert np.array_equal(np.diff(t)[~followed], np.ones((~followed).sum()))
-    assert set(episode[:, 0]) == set(range(5))
+    assert set(episode.flat) == set(range(5))
 
 
-def test_the_first_row_is_uniform_over_episodes_then_over_rows(tmp_path):
+def documented(lengths, length):
+    """Expected occurrences of every row in a sequence, by the law on the page: (rows,) for each
+    episode."""
+    rows, long = sum(lengths), [n for n in lengths if n >= length]
+    frequencies = []
+    for n in lengths:
+        if n < length:
+            frequencies.append(np.full(n, length / rows))
+            continue
+        t = np.arange(n)
+        starts = np.minimum(t, n - length) - np.maximum(0, t - length + 1) + 1
+        drawn = (starts + (length - 1) * (t >= n - length)) / n
+        frequencies.append(sum(long) / rows / len(long) * drawn)
+    return frequencies
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        (22, 150, 500),
+        (500, 150, 22),
+        (22, 22, 49, 50, 51, 99, 100),
+        (22, 7, 1, 30),  # all short
+        (60, 60, 60),  # all long
+        (3, 5, 3, 300),  # a long one under way
+        (30,),  # too few for one sequence
+    ],
+)
+def test_every_row_is_as_frequent_as_the_page_says(tmp_path, lengths):
     replay = make(tmp_path)
-    lengths = (1, 4, 30)
-    for number, length in enumerate(lengths):
-        add_episode(replay, number, length)
-    starts = replay.sample(6000, 1, rng())["obs"][:, 0]
-    counts = np.bincount(starts[:, 0], minlength=3)
-    assert chisquare(counts).pvalue > 1e-3
-    assert chisquare(np.bincount(starts[starts[:, 0] == 2][:, 1], minlength=30)).pvalue > 1e-3
+    for number, rows in enumerate(lengths):
+        add_episode(replay, number, rows, terminal=number < len(lengths) - 1)
+    draws, generator = 20_000, rng()
+    found = [np.zeros(n) for n in lengths]
+    for _ in range(20):
+        seen = sample(replay, draws // 20, 50, generator)["obs"].reshape(-1, 2)
+        for number, steps in enumerate(found):
+            steps += np.bincount(seen[seen[:, 0] == number, 1], minlength=len(steps))
+    for steps, expected in zip(found, documented(lengths, 50), strict=True):
+        noise = 5 * np.sqrt(expected / draws)  # more than a fifth at the rarest rows alone
+        assert (np.abs(steps / draws - expected) <= np.maximum(0.2 * expected, noise)).all()
 
 
-def test_every_row_of_a_long_episode_is_equally_likely_in_a_batch(tmp_path):
+def test_a_sequence_fits_where_its_episode_is_long_enough(tmp_path):
     replay = make(tmp_path)
     for number in range(3):
-        add_episode(replay, number, 60, terminal=False)
-    steps = replay.sample(6000, 10, rng())["obs"][..., 1].ravel()
-    counts = np.bincount(steps, minlength=60)
-    assert counts.min() > 0.9 * counts.mean() and counts.max() < 1.1 * counts.mean()
+        add_episode(replay, number, 20)
+    batch = sample(replay, 4000, 10, rng())
+    assert (np.diff(batch["obs"][..., 1], axis=1) == 1).all()
+    first = np.bincount(batch["obs"][:, 0, 1], minlength=11)
+    assert len(first) == 11 and chisquare(first[:10]).pvalue > 1e-3
+    assert first[10] == pytest.approx(2000, rel=0.1)  # half of all rows come after the last start
 
 
 def test_the_episode_under_way_is_usable_from_its_first_row(tmp_path):
     replay = make(tmp_path)
     add_episode(replay, 0, 1, terminal=False)
-    batch = replay.sample(2, 3, rng())
+    batch = sample(replay, 2, 3, rng())
     assert batch["is_first"].all() and not batch["action"].any()
 
 
@@ -82,14 +120,14 @@ def test_first_in_first_out_by_rows(tmp_path):
     for number in range(20):
         add_episode(replay, number, 10)
         assert len(replay) == min(50, 10 * (number + 1))
-    assert set(replay.sample(300, 5, rng())["obs"][..., 0].ravel()) == set(range(15, 20))
+    assert set(sample(replay, 300, 5, rng())["obs"][..., 0].ravel()) == set(range(15, 20))
 
 
 def test_an_episode_that_lost_its_head_is_marked_where_a_sequence_runs_on_into_it(tmp_path):
     replay = make(tmp_path, capacity=15)
     add_episode(replay, 1, 20)
     add_episode(replay, 2, 5)
-    batch = replay.sample(300, 12, rng())
+    batch = sample(replay, 300, 12, rng())
     headless = (batch["obs"] == (1, 10)).all(-1)
     assert headless[:, 1:].any() and headless[:, 0].any()
     assert batch["is_first"][:, 1:][headless[:, 1:]].all()
@@ -103,17 +141,17 @@ def test_cut_back_to_a_checkpoint_however_much_was_written_after_it(tmp_path, mo
     for number in range(30):
         add_episode(replay, number, 7)
     state = replay.state_dict()
-    expected = replay.sample(20, 9, rng())
+    expected = sample(replay, 20, 9, rng())
     replay.commit()
     add_episode(replay, 200, more, terminal=False)
     replay.close()
 
     resumed = make(tmp_path, capacity=100)
     resumed.load_state_dict(state)
-    for name, values in resumed.sample(20, 9, rng()).items():
+    for name, values in sample(resumed, 20, 9, rng()).items():
         assert np.array_equal(values, expected[name]), name
     add_episode(resumed, 201, 5)
-    assert not (resumed.sample(200, 9, rng())["obs"][..., 0] == 200).any()
+    assert not (sample(resumed, 200, 9, rng())["obs"][..., 0] == 200).any()
 
 
 def test_the_checkpoint_before_the_last_one_can_still_be_used_and_disk_use_is_bounded(tmp_path):
@@ -122,7 +160,7 @@ def test_the_checkpoint_before_the_last_one_can_still_be_used_and_disk_use_is_bo
     for number in range(100):
         add_episode(replay, number, 20)
         states.append(replay.state_dict())
-        expected.append(replay.sample(5, 6, rng()))
+        expected.append(sample(replay, 5, 6, rng()))
         replay.commit()
         rows_on_disk = len(list(tmp_path.glob("*.npy"))) * replay.segment_rows
         assert rows_on_disk <= 80 + 20 + 2 * replay.segment_rows
@@ -130,7 +168,7 @@ def test_the_checkpoint_before_the_last_one_can_still_be_used_and_disk_use_is_bo
         if number:
             previous = make(tmp_path, capacity=80)
             previous.load_state_dict(states[-2])
-            assert np.array_equal(previous.sample(5, 6, rng())["obs"], expected[-2]["obs"])
+            assert np.array_equal(sample(previous, 5, 6, rng())["obs"], expected[-2]["obs"])
             previous.close()
 
 
@@ -158,10 +196,10 @@ def test_memory_stays_flat(tmp_path):
     image, process = np.full((64, 64, 1), 7, np.uint8), psutil.Process()
     add = lambda count: [replay.add(image, np.zeros(2), 0.0, t == 0, False) for t in range(count)]  # noqa: E731
     add(100)
-    replay.sample(16, 50, rng())
+    sample(replay, 16, 50, rng())
     before = process.memory_info().rss
     add(20_000)
     for _ in range(5):
-        replay.sample(16, 50, rng())
+        sample(replay, 16, 50, rng())
     assert replay.used_bytes() > 80e6
     assert process.memory_info().rss - before < 30e6

@@ -4,12 +4,15 @@ import json
 import shlex
 
 import pytest
+from hydra import compose
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from agent.errors import UserError
-from agent.storage.arm import composed, toggles
+from agent.storage.arm import toggles
+from agent.storage.compose import composed
 from benchmarks.sweep_kills import TINY
-from sweeps import arms, cost, grid, plan, state
+from sweeps import arms, cost, engines, grid, parallel, plan, state
 from sweeps.config import CONF, project_config
 
 
@@ -21,8 +24,6 @@ def config(hydra_free):
 
 @pytest.fixture
 def hydra_free():
-    from hydra.core.global_hydra import GlobalHydra
-
     GlobalHydra.instance().clear()
 
 
@@ -78,10 +79,10 @@ def claimed(suite, actions):
 
 def test_claims_give_each_arm_once_and_only_where_it_makes_sense():
     discrete = claimed("mini", "discrete")
-    assert discrete[0] == "" and len(discrete) == len(set(discrete)) == 14
+    assert discrete[0] == "" and len(discrete) == len(set(discrete)) == 15
     assert {"latent=gaussian", "kl=standard", "schedule=all", "size=tiny"} <= set(discrete)
     assert "size=13m" in claimed("atari", "discrete")
-    assert claimed("mini", "continuous") == ["", "actor_grad=reinforce"]
+    assert claimed("mini", "continuous") == ["", "actor_grad=reinforce", "recipe.model_lr=0"]
 
 
 def test_a_claim_that_does_not_exist_is_named():
@@ -133,15 +134,11 @@ def test_the_plan_counts_what_is_done_cut_off_and_failed(tmp_path, capsys, monke
     folder = write(tmp_path, ["run.seed=4"]) or next(tmp_path.rglob("4-*"))
     (folder / "run.json").write_text("{")
     monkeypatch.setattr(plan.parallel, "cores", lambda: 2)
-    from hydra.core.global_hydra import GlobalHydra
-
     GlobalHydra.instance().clear()
     assert plan.main(["run.seed=range(6)", f"run.root={tmp_path}"]) == 0
     said = capsys.readouterr().out
-    assert (
-        "1 not started, 0 under way, 2 interrupted, 1 done, 1 failed, 0 diverged, "
-        "1 unreadable; 6 runs in all" in said
-    )
+    assert "1 not started, 0 under way, 2 interrupted, 1 done, 1 failed" in said
+    assert "1 unreadable; 6 runs in all" in said
     assert (
         "failed: mini/cartpole/baseline seed 1: the disk is full" in said
         and "run.json is no valid JSON" in said
@@ -156,6 +153,38 @@ def test_the_plan_counts_what_is_done_cut_off_and_failed(tmp_path, capsys, monke
         f"run.root={tmp_path}",
     ]
     assert "'run.seed=range(6)'" in start, "a shell takes it as it is printed"
+
+
+def test_commands_are_those_of_the_runs_that_go_on(tmp_path, capsys, hydra_free):
+    write(tmp_path, ["run.seed=0"], status="done")
+    write(tmp_path, ["run.seed=1"], status="failed")
+    write(tmp_path, ["run.seed=2"], status="interrupted")
+    GlobalHydra.instance().clear()
+    root = f"run.root={tmp_path}"
+    assert plan.main(["run.seed=range(4)", root, "kl.alpha=0.8", "--commands"]) == 0
+    lines = [shlex.split(line) for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        ["python", "run.py", root, "kl.alpha=0.8", f"run.seed={seed}"] for seed in (2, 3)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("launcher", "places"),
+    [("local", 2), ("basic", 1), ("slurm", 64), ("slurm_cpu", 64)],
+)
+def test_the_plan_has_the_places_of_the_engine(launcher, places, monkeypatch):
+    monkeypatch.setattr(parallel, "cores", lambda: 2)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    config = compose("config", [f"hydra/launcher={launcher}"], return_hydra_config=True)
+    assert engines.chosen(config).places() == places
+
+
+def test_a_launcher_that_is_no_engine_is_refused():
+    config = compose("config", [], return_hydra_config=True)
+    config.hydra.launcher._target_ = "hydra_plugins.other.Other"
+    config.hydra.runtime.choices["hydra/launcher"] = "other"
+    with pytest.raises(UserError, match="hydra/launcher=other: allowed here: local, basic, slurm"):
+        engines.chosen(config)
 
 
 def test_hours_are_those_of_finished_runs_scaled_to_what_is_left(tmp_path):
@@ -190,8 +219,6 @@ def test_a_probe_measures_seconds_per_step_and_leaves_nothing(tmp_path, monkeypa
     ],
 )
 def test_a_mistyped_name_is_named_with_what_there_is(given, said, capsys):
-    from hydra.core.global_hydra import GlobalHydra
-
     GlobalHydra.instance().clear()
     assert plan.main([given]) == 2
     error = capsys.readouterr().err

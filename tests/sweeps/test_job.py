@@ -1,20 +1,24 @@
-"""The parent of a run's process: preempted by a scheduler, and what exit statuses mean."""
+"""One run of a sweep: its child process, stopped by a scheduler or another sweep's, and what exit
+statuses mean."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
+from agent.storage.runfolder import RunFolder
 from agent.storage.status import Exit
 from sweeps import job
+from sweeps.job import Job
 
 CHILD = """
 import signal, sys, time
-from pathlib import Path
 asked = []
 signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
 print("running", flush=True)
@@ -26,39 +30,86 @@ sys.exit(130)
 PARENT = """
 import signal, sys
 from pathlib import Path
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf
 from sweeps import job
-class Fixed:
-    class overrides: task = []
-HydraConfig.get = staticmethod(lambda: Fixed)
 job.PROGRAM = Path(sys.argv[1])
-signal.signal(signal.SIGUSR2, lambda *_: sys.exit(7))  # as submitit does once it has put the job back
-cfg = OmegaConf.create({"run": {"device": "cpu", "jobs_per_gpu": 1}})
-job._child(cfg, Path(sys.argv[2]))
+signal.signal(signal.SIGUSR2, lambda *_: sys.exit(7))  # as submitit does in the end
+print(job.Job("a run", Path(sys.argv[2]), (), Path(sys.argv[2]) / "stop")().status)
 """
 
 
 @pytest.fixture
-def preempted(tmp_path):
+def started(tmp_path):
+    """Function of environment variables: a job's process whose run has started."""
     program, log = tmp_path / "child.py", tmp_path / "log.txt"
     program.write_text(CHILD)
-    parent = subprocess.Popen(
-        [sys.executable, "-c", PARENT, str(program), str(log)], cwd=Path(__file__).parents[2]
-    )
-    while not (log.exists() and "running" in log.read_text()):
-        assert parent.poll() is None
+    processes = []
+
+    def start(**environment):
+        process = subprocess.Popen(
+            [sys.executable, "-c", PARENT, str(program), str(tmp_path)],
+            cwd=Path(__file__).parents[2],
+            env={**os.environ, **environment},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        wait(lambda: log.exists() and "running" in log.read_text(), process)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def wait(condition, process):
+    while not condition():
+        assert process.poll() is None
         time.sleep(0.02)
-    yield parent, log
-    parent.kill()
-    parent.wait()
 
 
-def test_a_job_that_is_put_back_waits_for_the_checkpoint(preempted):
-    parent, log = preempted
-    parent.send_signal(signal.SIGUSR2)
-    assert parent.wait(30) == 7
-    assert "checkpoint written" in log.read_text()
+def stop_run(process):
+    """What Slurm does first: SIGTERM for every process of the job."""
+    for child in psutil.Process(process.pid).children():
+        child.terminate()
+
+
+def test_a_job_that_is_put_back_waits_for_the_checkpoint(started, tmp_path):
+    process = started()
+    process.send_signal(signal.SIGUSR2)
+    assert process.wait(30) == 7
+    assert "checkpoint written" in (tmp_path / "log.txt").read_text()
+
+
+def test_a_job_whose_run_slurm_stopped_returns_no_result(started, tmp_path):
+    """A result would end the job; Slurm puts it back only if it ends the job itself."""
+    process = started(SUBMITIT_EXECUTOR="slurm")
+    stop_run(process)
+    wait(lambda: "checkpoint written" in (tmp_path / "log.txt").read_text(), process)
+    with pytest.raises(subprocess.TimeoutExpired):
+        process.wait(1.0)
+    (tmp_path / "stop").touch()
+    assert process.communicate(timeout=30)[0].endswith("interrupted\n")
+
+
+def test_elsewhere_a_stopped_run_is_a_result(started):
+    process = started()
+    stop_run(process)
+    assert process.communicate(timeout=30)[0] == "interrupted\n"
+
+
+def test_a_run_that_another_process_holds_starts_no_child(tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "PROGRAM", Path("/nonexistent"))
+    with RunFolder(tmp_path / "run").claim():
+        outcome = Job("a run", tmp_path / "run", (), tmp_path / "stop")()
+    assert outcome.status == "under way" and f"pid {os.getpid()}" in outcome.error
+    assert not (tmp_path / "run" / "log.txt").exists()
+
+
+def test_a_stopped_sweep_starts_nothing(tmp_path):
+    (tmp_path / "stop").touch()
+    assert Job("a run", tmp_path / "run", (), tmp_path / "stop")().status == "not started"
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
@@ -70,12 +121,16 @@ def test_a_job_that_is_put_back_waits_for_the_checkpoint(preempted):
         (Exit.BAD_INPUT, "error: no such task", ("failed", "no such task")),
         (Exit.FAILED, "error: told", ("failed", "ValueError: recorded")),
         (-signal.SIGKILL, "", ("interrupted", "killed by SIGKILL")),
-        (99, "", ("failed", "exit status 99")),
     ],
 )
 def test_exit_statuses(tmp_path, code, said, outcome):
-    (tmp_path / "run.json").write_text(json.dumps({"error": "ValueError: recorded"}))
-    assert job._result(code, said, tmp_path) == outcome
+    fields = {"status": "failed", "error": "ValueError: recorded"}
+    (tmp_path / "run.json").write_text(json.dumps(fields))
+    assert job.result(code, said, tmp_path) == outcome
+
+
+def test_a_process_that_wrote_nothing_down_is_known_by_its_exit_status(tmp_path):
+    assert job.result(99, "", tmp_path) == ("failed", "exit status 99")
 
 
 @pytest.mark.parametrize(
@@ -84,4 +139,4 @@ def test_exit_statuses(tmp_path, code, said, outcome):
 )
 def test_a_job_is_done_only_if_its_run_says_so(tmp_path, status, outcome):
     (tmp_path / "run.json").write_text(json.dumps({"status": status}))
-    assert job._result(Exit.DONE, "", tmp_path) == outcome
+    assert job.result(Exit.DONE, "", tmp_path) == outcome

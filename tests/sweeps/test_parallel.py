@@ -1,19 +1,18 @@
 """Cores and GPUs are shared out: how many runs at a time, how many threads, which GPU."""
 
-import os
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import pytest
 
-from agent.errors import UserError
-from sweeps import parallel
+from sweeps import job, parallel
+from sweeps.engines.local import Local
+from sweeps.job import Job
 
 
 @pytest.fixture
 def machine(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "")
+
     def build(cores, gpus=()):
         monkeypatch.setattr(parallel, "cores", lambda: cores)
         monkeypatch.setattr(parallel, "gpus", lambda: list(gpus))
@@ -42,12 +41,6 @@ def test_runs_at_a_time(machine, gpus, device, threads, jobs_per_gpu, runs):
 def test_threads_are_cores_over_runs(machine):
     machine(8)
     assert [parallel.threads_each(runs) for runs in (1, 3, 8, 99)] == [8, 2, 1, 1]
-
-
-@pytest.mark.parametrize(("threads", "jobs"), [(0, 1), (-1, 1), (None, 0), (1.5, 1), (True, 1)])
-def test_numbers_that_no_machine_has(threads, jobs):
-    with pytest.raises(UserError, match="at least 1"):
-        parallel.check(threads, jobs)
 
 
 @pytest.mark.parametrize(
@@ -90,35 +83,50 @@ def test_a_run_waits_for_a_place(tmp_path):
     thread.join()
 
 
-SHOW = """
-import os, sys
-from omegaconf import OmegaConf
-from pathlib import Path
-from sweeps import job, parallel
-from hydra.core.hydra_config import HydraConfig
-parallel._torch_has_cuda = lambda: True
-job.PROGRAM = Path(sys.argv[1])
-class Fixed:
-    class overrides: task = []
-HydraConfig.get = staticmethod(lambda: Fixed)
-cfg = OmegaConf.create({"run": {"device": "cuda", "jobs_per_gpu": 1}})
-print(job._child(cfg, Path(sys.argv[2]))[1])
-"""
+SHOW = "import os; print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])"
 
 
-def test_a_job_is_pinned_by_its_environment(tmp_path):
-    program = tmp_path / "show.py"
-    program.write_text(
-        "import os; print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])"
-    )
-    given = {
-        "SWEEP_LOCAL": "1",
-        "OMP_NUM_THREADS": "3",
-        "CUDA_VISIBLE_DEVICES": "7",
-        "TMPDIR": str(tmp_path),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", SHOW, str(program), str(tmp_path / "log.txt")],
-        env={**os.environ, **given}, cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
-    assert done.stdout.strip() == "7 3", done.stderr
+def test_local_jobs_get_a_gpu_and_threads_by_their_environment(tmp_path, monkeypatch, machine):
+    machine(8, ["5", "7"])
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    monkeypatch.setattr(parallel.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(job, "PROGRAM", tmp_path / "show.py")
+    job.PROGRAM.write_text(SHOW)
+    jobs = [Job(name, tmp_path / name, (), tmp_path / "stop") for name in "ab"]
+    outcomes = list(Local(2, None, "cuda", 1).run(jobs))
+    assert sorted(outcome.name for outcome in outcomes) == ["a", "b"]
+    assert {outcome.status for outcome in outcomes} == {"done"}
+    said = [(tmp_path / name / "log.txt").read_text().strip() for name in "ab"]
+    assert all(line in ("5 4", "7 4") for line in said)
+
+
+def test_the_users_threads_are_honoured(machine, monkeypatch, tmp_path):
+    machine(8)
+    monkeypatch.setenv("OMP_NUM_THREADS", "2,1")
+    assert parallel.at_a_time("cpu", None, 1) == 4
+    assert parallel.at_a_time("cpu", 8, 1) == 1, "run.threads goes first"
+    monkeypatch.setattr(job, "PROGRAM", tmp_path / "show.py")
+    job.PROGRAM.write_text("import os; print(os.environ['OMP_NUM_THREADS'])")
+    list(Local(1, None, "cpu", 1).run([Job("a", tmp_path, (), tmp_path / "stop")]))
+    assert (tmp_path / "log.txt").read_text() == "2\n"
+
+
+@pytest.mark.parametrize(("given", "cores"), [("1", 1), ("100", None), ("x", None), (None, None)])
+def test_slurm_may_give_fewer_cores_than_the_machine_has(monkeypatch, given, cores):
+    monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
+    all_cores = parallel.cores()
+    if given:
+        monkeypatch.setenv("SLURM_CPUS_PER_TASK", given)
+    assert parallel.cores() == (cores or all_cores)
+
+
+@pytest.mark.parametrize(("wanted", "threads"), [(None, "3"), ("1", "1")])
+def test_a_slurm_job_has_as_many_threads_as_cores(tmp_path, monkeypatch, wanted, threads):
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    if wanted:
+        monkeypatch.setenv("OMP_NUM_THREADS", wanted)
+    monkeypatch.setattr(job, "PROGRAM", tmp_path / "show.py")
+    job.PROGRAM.write_text("import os; print(os.environ['OMP_NUM_THREADS'])")
+    assert Job("a", tmp_path, (), tmp_path / "stop")().status == "done"
+    assert (tmp_path / "log.txt").read_text() == f"{threads}\n"

@@ -1,142 +1,150 @@
-"""Trackers show what the records hold: W&B online, offline, killed, without a network;
-TensorBoard."""
+"""Trackers show what the records hold, each record once: W&B online, offline, killed, stopped,
+without a network."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from conftest import KEY
+
+from agent.storage.track import offline
+from agent.storage.track.history import Slot
+from tests.sweeps.standin import KEY
+from tests.sweeps.tracked import check_whole, history
 
 ROOT = Path(__file__).parents[2]
-RUN = """
-import os, sys, time
-import numpy as np
-from omegaconf import OmegaConf
-from agent.storage.record import Record
-from agent.storage.track import add_tracker
-path, options, resumed, last, end = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5]
-record = Record(path)
-task = {"action_repeat": 4, "random": 0.0, "reference": 100.0}
-record.update(
-    status="under way", arm="latent=gaussian", task="cartpole", suite="mini", seed=0, digest="0123abcd",
-    choices={"latent": "gaussian", "kl": "balanced"}, config={"run": {"eval_episodes": 2}, "task": task},
-)
-name, *settings = options.split()
-tracker = OmegaConf.merge(OmegaConf.load(f"conf/tracker/{name}.yaml"), OmegaConf.from_dotlist(settings))
-add_tracker(tracker, record)
-record.truncate(resumed)
-for step in range(resumed + 1, last + 1):
-    record.log(step, 4 * step, step // 2, 0.5, {"kl_loss": step / 10})
-    if step % 3 == 0:
-        for episode in range(2):
-            record.score(step, 4 * step, "eval", episode, float(step + episode), 20)
-record.image("prediction", last, np.zeros((8, 8, 3), np.uint8))
-if end == "kill":
-    os.kill(os.getpid(), 9)
-record.update(status=end)
-record.close()
-"""
+TRACKED = Path(__file__).with_name("tracked.py")
+DEAD = "http://127.0.0.1:9"
 
 
-def execute(folder, options, resumed, last, end, environment):
-    arguments = [str(folder), options, str(resumed), str(last), end]
-    return subprocess.run(
-        [sys.executable, "-c", RUN, *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+@pytest.fixture
+def track(wandb_server, tmp_path):
+    """A function that records steps in a process of their own, with a tracker's options."""
+
+    def run(options, resumed, last, end, sent=-1, **environment):
+        arguments = [str(tmp_path), options, str(resumed), str(last), end, str(sent)]
+        return subprocess.run(
+            [sys.executable, str(TRACKED), *arguments],
+            cwd=ROOT,
+            env={**wandb_server.environment, "PYTHONPATH": str(ROOT), **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    return run
 
 
-def history(run, key):
-    rows = [json.loads(row) if isinstance(row, str) else row for row in run["history"]]
-    return [(row["step"], row[key]) for row in rows if key in row]
+@pytest.fixture
+def sync(wandb_server, tmp_path):
+    """A function that sends what W&B wrote into the run's folder."""
+
+    def run():
+        command = ["wandb", "sync", str(tmp_path / "wandb")]
+        environment = wandb_server.environment
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+
+    return run
 
 
-def check_whole(run, last):
-    """Every record up to `last` is there once."""
-    assert run["group"] == "latent=gaussian" and run["jobType"] == "cartpole"
-    assert set(run["tags"]) == {"latent=gaussian", "kl=balanced"}
-    assert history(run, "metrics/kl_loss") == [(step, step / 10) for step in range(1, last + 1)]
-    evaluated = range(3, last + 1, 3)
-    assert history(run, "eval/return") == [(step, step + 0.5) for step in evaluated]
-    assert history(run, "eval/score") == [(step, (step + 0.5) / 100) for step in evaluated]
-    assert [step for step, _ in history(run, "pictures/prediction")] == [last]
+def test_a_run_killed_and_resumed_again_and_again_is_sent_once(wandb_server, track, tmp_path):
+    track("wandb", 0, 7, "kill", sent=7)
+    shown = wandb_server.run(tmp_path)
+    assert len(history(shown, "metrics/kl_loss")) == 7, "the kill was meant to come after"
+    track("wandb", 2, 5, "kill")
+    track("wandb", 4, 11, "kill", sent=9)
+    done = track("wandb", 6, 15, "done")
+    shown = wandb_server.run(tmp_path)
+    check_whole(shown, last=15)
+    assert shown["state"] == "finished" and not _holding(tmp_path, KEY)
+    assert shown["group"] == "latent=gaussian" and shown["jobType"] == "cartpole"
+    assert set(shown["tags"]) == {"latent=gaussian", "kl=balanced"}
+    url = json.loads((tmp_path / "run.json").read_text())["wandb_url"]
+    assert done.stdout.splitlines() == [f"W&B: {url}"] and url.endswith(shown["name"])
 
 
-def named(server, name):
-    return next(run for run in server.runs if run["name"] == name)
+def test_offline_synced_resumed_and_synced_is_sent_once(wandb_server, track, sync, tmp_path):
+    lonely = {"WANDB_BASE_URL": DEAD, "WANDB_API_KEY": ""}
+    assert track("wandb mode=offline", 0, 7, "kill", sent=7, **lonely).returncode == -9
+    sync()
+    assert track("wandb", 4, 9, "kill", WANDB_MODE="offline", **lonely).returncode == -9
+    assert track("wandb mode=offline", 6, 12, "interrupted", **lonely).returncode == 0
+    sync()
+    check_whole(wandb_server.run(tmp_path), last=12)
+    track("wandb", 8, 13, "interrupted")
+    check_whole(wandb_server.run(tmp_path), last=13)
+    again = track("wandb mode=offline", 13, 15, "interrupted", **lonely)
+    assert "is not known offline; later: python -m sweeps.publish" in again.stderr
+    sync()
+    track("wandb", 15, 15, "done")
+    check_whole(wandb_server.run(tmp_path), last=15)
 
 
-def wandb_id(folder):
-    return json.loads((folder / "run.json").read_text())["wandb_id"]
-
-
-def test_wandb_run_is_resumed_under_its_own_id(wandb_server, tmp_path):
-    options = "wandb timeout=30"
-    execute(tmp_path, options, 0, 7, "interrupted", wandb_server.environment)
-    first = named(wandb_server, wandb_id(tmp_path))
-    assert [step for step, _ in history(first, "metrics/kl_loss")] == list(range(1, 8))
-    execute(tmp_path, options, 4, 12, "done", wandb_server.environment)
-    again = named(wandb_server, wandb_id(tmp_path))
-    steps = [step for step, _ in history(again, "metrics/kl_loss")]
-    assert (
-        sorted(set(steps)) == list(range(1, 13)) and len(steps) <= 13
-    )  # the last one of before is sent twice
-    assert history(again, "eval/return") == [(3, 3.5), (6, 6.5), (9, 9.5), (12, 12.5)]
-    assert again["state"] == "finished" and not _holding(tmp_path, KEY)
-
-
-def test_wandb_offline_needs_no_account_and_syncs_to_the_same(wandb_server, tmp_path):
-    lonely = {
-        name: value for name, value in wandb_server.environment.items() if name != "WANDB_API_KEY"
-    }
-    lonely["WANDB_BASE_URL"] = "http://127.0.0.1:9"
-    killed = execute(tmp_path, "wandb mode=offline", 0, 7, "kill", lonely)
-    assert killed.returncode == -9
-    done = execute(tmp_path, "wandb mode=offline", 4, 12, "done", lonely)
-    assert done.returncode == 0, done.stderr
-    folders = [str(folder) for folder in (tmp_path / "wandb").glob("offline-run-*")]
-    subprocess.run(
-        ["wandb", "sync", *folders], env=wandb_server.environment, check=True, capture_output=True
-    )
-    check_whole(named(wandb_server, wandb_id(tmp_path)), last=12)
-
-
-def test_a_dead_network_stops_no_training(wandb_server, tmp_path):
-    environment = {**wandb_server.environment, "WANDB_BASE_URL": "http://127.0.0.1:9"}
-    done = execute(tmp_path, "wandb timeout=4", 0, 7, "done", environment)
+def test_a_dead_network_stops_no_training(wandb_server, track, sync, tmp_path):
+    done = track("wandb timeout=4", 0, 7, "done", WANDB_BASE_URL=DEAD)
     assert done.returncode == 0 and "goes on offline" in done.stderr, done.stderr
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 7
     assert not _holding(tmp_path, KEY)
-    (folder,) = (tmp_path / "wandb").glob("offline-run-*")
-    subprocess.run(
-        ["wandb", "sync", str(folder)],
-        env=wandb_server.environment,
-        check=True,
-        capture_output=True,
-    )
-    check_whole(named(wandb_server, wandb_id(tmp_path)), last=7)
+    sync()
+    check_whole(wandb_server.run(tmp_path), last=7)
 
 
-def test_an_unknown_mode_is_bad_input(wandb_server, tmp_path):
-    done = execute(tmp_path, "wandb mode=sometimes", 0, 1, "done", wandb_server.environment)
-    assert "UserError: tracker.mode=sometimes: allowed: online, offline" in done.stderr
+def test_what_a_log_synced_too_early_lacks_is_not_guessed(track, sync, tmp_path):
+    track("wandb mode=offline", 0, 3, "interrupted")
+    sync()
+    (log,) = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
+    os.utime(log)
+    again = track("wandb mode=offline", 3, 5, "interrupted")
+    assert "was synced before its end" in again.stderr
 
 
-def test_tensorboard_hides_what_a_resumed_run_does_again(tmp_path, wandb_server):
-    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    for resumed, last, end in ((0, 7, "kill"), (4, 9, "done")):
-        execute(tmp_path, "tensorboard", resumed, last, end, wandb_server.environment)
-    events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
-    events.Reload()
-    assert [event.step for event in events.Scalars("metrics/kl_loss")][-5:] == [20, 24, 28, 32, 36]
-    assert [event.value for event in events.Scalars("eval/return")][-1] == 9.5
-    assert [event.step for event in events.Images("pictures/prediction")] == [36]
+def test_the_last_index_of_a_torn_log_is_that_of_its_last_whole_record(track, tmp_path):
+    track("wandb mode=offline", 0, 900, "interrupted")
+    (log,) = (tmp_path / "wandb").glob("offline-run-*/*.wandb")
+    whole = log.read_bytes()
+    assert len(whole) > 10 * offline.BLOCK and offline.last_index(log) == 8 * 900 + Slot.PREDICTION
+    log.write_bytes(whole[: len(whole) // 2])
+    assert 8 * 300 < offline.last_index(log) < 8 * 600
+    log.write_bytes(whole[: offline.FILE_HEADER])
+    assert offline.last_index(log) == -1
+
+
+def test_an_interrupted_run_asks_to_be_handed_out_again(wandb_server, track, tmp_path):
+    track("wandb", 0, 3, "interrupted")
+    assert wandb_server.run(tmp_path)["preempting"]
+
+
+def test_an_early_stop_by_the_server_is_an_end(wandb_server, track, tmp_path):
+    track("wandb", 0, 2, "done")
+    wandb_server.stop(wandb_server.run(tmp_path))
+    track("wandb", 2, 3, "interrupted")
+    shown = wandb_server.run(tmp_path)
+    assert shown["state"] == "finished" and "preempting" not in shown
+
+
+def test_the_last_checkpoint_and_the_scores_are_kept_where_asked(wandb_server, track, tmp_path):
+    (tmp_path / "checkpoint.pt").write_bytes(b"weights")
+    track("wandb artifacts=true", 0, 3, "done")
+    kept = f"artifacts/run-{wandb_server.run(tmp_path)['name']}/files/"
+    names = {file.removeprefix(kept) for file in wandb_server.state["files"] if kept in file}
+    assert {"checkpoint.pt", "scores.csv"} <= names
+    assert wandb_server.run(tmp_path)["state"] == "finished"
+
+
+def test_an_unknown_mode_is_bad_input(track):
+    done = track("wandb mode=sometimes", 0, 1, "done")
+    said = "UserError: tracker.mode=sometimes: allowed: online, offline, disabled"
+    assert said in done.stderr
+
+
+def test_wandbs_own_environment_variables_are_honoured(wandb_server, track, tmp_path):
+    names = {"PROJECT": "mine", "RUN_GROUP": "night", "TAGS": "first,second", "NAME": "lucky"}
+    track("wandb", 0, 1, "done", **{f"WANDB_{key}": value for key, value in names.items()})
+    shown = wandb_server.run(tmp_path)
+    assert (shown["project"], shown["group"], shown["displayName"]) == ("mine", "night", "lucky")
+    assert set(shown["tags"]) == {"latent=gaussian", "kl=balanced", "first", "second"}
 
 
 def _holding(folder, secret):

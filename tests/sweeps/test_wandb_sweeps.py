@@ -132,7 +132,20 @@ def test_an_agent_that_is_killed_and_restarted_runs_the_whole_sweep(
     )
 
 
-def test_the_local_runner_needs_no_server(sweep_file, tmp_path):
+def test_an_agents_job_that_is_asked_to_stop_is_no_failure(tmp_path):
+    """An agent ends after a few of those."""
+    overrides = [*TINY, f"run.root={tmp_path}", "run.steps=1_000_000"]
+    command = [sys.executable, "-m", "sweeps.wandb_job", *overrides]
+    job = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: list(tmp_path.rglob("replay")))
+    job.terminate()
+    _, said = job.communicate(timeout=60)
+    assert job.returncode == 0 and "interrupted: stopped at step" in said, said
+
+
+def test_the_local_runner_needs_no_server_and_a_wandb_sweep_hears_of_its_runs(
+    sweep_file, tmp_path, wandb_server
+):
     environment = {
         "PATH": "/usr/bin:/bin",
         "WANDB_BASE_URL": "http://127.0.0.1:9",
@@ -151,7 +164,22 @@ def test_the_local_runner_needs_no_server(sweep_file, tmp_path):
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert finished(tmp_path) == ["categorical", "gaussian"]
-    assert all(folder.name.startswith("3-") for folder in (tmp_path / "runs").glob("*/*/*/*"))
+    folders = list((tmp_path / "runs").glob("*/*/*/*"))
+    assert all(folder.name.startswith("3-") for folder in folders)
+    check_a_wandb_sweep_hears_of(folders[0], wandb_server)
+
+
+def check_a_wandb_sweep_hears_of(folder, server):
+    """The run that an agent starts for it is no longer pending."""
+    fields = json.loads((folder / "run.json").read_text())
+    job = [sys.executable, "-m", "sweeps.wandb_job", *fields["overrides"], "tracker=wandb"]
+    asked = {"WANDB_SWEEP_ID": "later", "WANDB_RUN_ID": "asked"}
+    environment = {**server.environment, **asked}
+    done = subprocess.run(job, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "done already" in done.stdout, done.stderr
+    shown = server.run(folder)
+    assert (shown["name"], shown["sweep"], shown["state"]) == ("asked", "later", "finished")
+    assert len(shown["history"]) > 2 and shown["summary"]["status"] == "done"
 
 
 def test_the_workspace_shows_what_runs_log(wandb_server):
@@ -185,6 +213,19 @@ def test_the_workspace_shows_what_runs_log(wandb_server):
         "KL and entropies",
     } <= sections
     assert "| change | verdict |" in text and text.count('"arm.value"') > 5
+
+
+def test_no_panel_averages_raw_returns_over_tasks():
+    pytest.importorskip("wandb_workspaces")
+    built = json.loads(dashboard.as_json(dashboard.workspace("me", "mine")))
+    sections = built["spec"]["section"]["panelBankConfig"]["sections"]
+    panels = [panel["config"] for section in sections for panel in section["panels"]]
+    shown = [(panel.get("metrics") or [], panel.get("groupBy")) for panel in panels]
+    assert (["eval/score"], "arm.value") in shown
+    for metric in ("eval/return", "train/return", "metrics/target"):
+        assert {group for metrics, group in shown if metric in metrics} == {None}
+    grouping = built["spec"]["section"]["runSets"][0]["grouping"]
+    assert [key["name"] for key in grouping] == ["task_name.value", "arm.value"]
 
 
 def test_the_workspace_is_saved(wandb_server):

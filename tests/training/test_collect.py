@@ -9,7 +9,7 @@ from gymnasium.spaces import Box, Discrete
 
 from agent.build import build, environment
 from agent.storage.replay import Replay
-from agent.training.collect import Collector, Score
+from agent.training.collect import Collector, EnvironmentFault, Score
 from agent.training.evaluate import evaluate
 
 
@@ -57,7 +57,7 @@ class Script:
 
 def collect(folder, env, steps, prefill):
     replay, agent = Replay(folder, env.observation_space, 4, 10_000), Script()
-    collector = Collector(env, agent, replay, np.random.default_rng(0), seed=3, prefill=prefill)
+    collector = Collector(env, agent, replay, prefill, np.random.default_rng(0), seed=3)
     scores = [collector.step(step, 0.0) for step in range(steps)]
     return np.load(folder / "000000.npy")[: replay.end], agent, scores
 
@@ -99,8 +99,9 @@ def test_episodes_do_not_depend_on_how_the_run_got_there(tmp_path):
 
 def test_evaluation_keeps_environments_and_states_together_as_episodes_end():
     agent, lengths = Script(), (3, 7, 1, 5)
-    scores = evaluate(agent, [Telltale(length) for length in lengths], seeds=[1, 2, 3, 4])
-    assert scores == [Score(length * (length + 1) / 2, length) for length in lengths]
+    envs = [Telltale(length) for length in lengths]
+    scores, cut = evaluate(agent, envs, seeds=[1, 2, 3, 4], most_steps=7)
+    assert cut == 0 and scores == [Score(length * (length + 1) / 2, length) for length in lengths]
     for obs, _, greedy in agent.seen:
         assert greedy and set(obs[:, 2]) <= {(obs[0, 1] - 1) % 4 if obs[0, 1] else -1}
     assert [obs[:, 0].tolist() for obs, _, _ in agent.seen][:4] == [
@@ -109,6 +110,58 @@ def test_evaluation_keeps_environments_and_states_together_as_episodes_end():
         [1, 2, 4],
         [2, 4],
     ]
+
+
+def test_an_evaluation_without_end_is_cut_and_counted():
+    envs = [Telltale(length) for length in (3, 10**9, 10**9)]
+    scores, cut = evaluate(Script(), envs, seeds=[1, 2, 3], most_steps=5)
+    assert cut == 2 and scores == [Score(6.0, 3), Score(15.0, 5), Score(15.0, 5)]
+
+
+class Faulty(Telltale):
+    """Says NaN in its observation or its reward at one step."""
+
+    def __init__(self, where, at):
+        super().__init__(length=10)
+        self.where, self.at = where, at
+
+    def step(self, action):
+        observation, reward, *rest = super().step(action)
+        if self.now == self.at:
+            observation = observation * np.nan if self.where == "observation" else observation
+            reward = np.inf if self.where == "reward" else reward
+        return observation, reward, *rest
+
+
+@pytest.mark.parametrize("where", ["observation", "reward"])
+def test_what_is_not_finite_is_the_environments_fault_and_named(tmp_path, where):
+    said = f"the environment's {where} is not finite at step 4 of episode 0 of "
+    with pytest.raises(EnvironmentFault, match=said + "the training"):
+        collect(tmp_path, Faulty(where, at=4), steps=20, prefill=2)
+    with pytest.raises(EnvironmentFault, match=said + "an evaluation"):
+        evaluate(Script(), [Faulty(where, at=4)], seeds=[1], most_steps=20)
+
+
+@pytest.mark.parametrize("prefill", [0, 3, 100])
+def test_an_episode_under_way_is_played_again(tmp_path, prefill):
+    def collector(folder):
+        replay = Replay(tmp_path / folder, Telltale.observation_space, 4, 10_000)
+        env, rng = Telltale(length=9), np.random.default_rng(0)
+        return Collector(env, Script(), replay, prefill, rng, seed=3)
+
+    first = collector("first")
+    for step in range(14):
+        first.step(step, 0.0)
+    state = first.state_dict()
+    again = collector("again")
+    again.load_state_dict(state, torch.device("cpu"))
+    again.rng = first.rng
+    for step in range(14, 18):
+        scores = first.step(step, 0.0), again.step(step, 0.0)
+    assert scores[0] == scores[1] == Score(45.0, 9) and again.episode == 1
+    state["observation"] += 1
+    with pytest.raises(EnvironmentFault, match="episode 1 of the training, played again .* 5 act"):
+        again.load_state_dict(state, torch.device("cpu"))
 
 
 def test_is_first_clears_the_acting_state(configure):
@@ -136,7 +189,7 @@ def test_evaluation_is_repeatable_and_draws_nothing_from_the_training(configure)
     agent = build(cfg, players[0].observation_space, players[0].action_space, torch.device("cpu"))
     states = [torch.get_rng_state(), np.random.get_state()[1].copy()]
     scores = [
-        evaluate(agent, players, [5, 6, 7], torch.Generator().manual_seed(seed)) for seed in (1, 1)
+        evaluate(agent, players, [5, 6, 7], 500, torch.Generator().manual_seed(1)) for _ in range(2)
     ]
     assert scores[0] == scores[1]
     assert torch.equal(states[0], torch.get_rng_state()) and np.array_equal(

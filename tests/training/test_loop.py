@@ -2,12 +2,14 @@
 wrong."""
 
 import shutil
+from contextlib import closing
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from agent.build import training
 from agent.dreamer import Dreamer
 from agent.errors import UserError
 from agent.storage import checkpoint
@@ -165,18 +167,45 @@ def files(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_an_episode_that_goes_on_and_on_is_told_of_once(configure, record, capsys):
+def test_checkpoints_wait_two_intervals_for_the_end_of_an_episode(configure, record, monkeypatch):
     """Pendulum's episodes take 100 steps."""
+    written, save = [], checkpoint.save
+
+    def saving(folder, run, state):
+        written.append(state["clock"]["step"])
+        save(folder, run, state)
+
+    monkeypatch.setattr(checkpoint, "save", saving)
     never = ("run.eval_every=1000", "run.log_every=1000", "recipe.prefill=1000")
-    train(configure("task=pendulum", "run.steps=250", "run.checkpoint_every=19", *never), record)
-    (said,) = capsys.readouterr().err.splitlines()
-    assert said.startswith("no episode has ended for 95 steps") and said.endswith("since step 0")
+    train(configure("task=pendulum", "run.steps=250", "run.checkpoint_every=40", *never), record)
+    assert written == [80, 160, 200, 250]  # the end at step 100 comes too early
+    written.clear()
+    shutil.rmtree(record.path)
+    again = Record(record.path)
+    train(configure("task=pendulum", "run.steps=250", "run.checkpoint_every=60", *never), again)
+    assert written == [100, 200, 250]
 
 
-def test_episodes_shorter_than_that_are_not(configure, record, capsys):
-    never = ("run.eval_every=1000", "run.log_every=1000", "recipe.prefill=1000")
-    train(configure("task=pendulum", "run.steps=250", "run.checkpoint_every=21", *never), record)
-    assert capsys.readouterr().err == ""
+def test_an_evaluation_that_does_not_end_is_cut_and_told(configure, record, capsys):
+    train(configure("task=pendulum", "run.steps=100", "run.eval_max_steps=30"), record)
+    assert {row["length"] for row in rows(record, "eval")} == {30}
+    assert record.fields["eval_episodes_cut"] == 2
+    assert capsys.readouterr().err == "run.eval_max_steps=30 cut 2 evaluation episodes\n"
+
+
+def test_prefill_and_replay_draw_from_generators_of_their_own(configure, record):
+    """So a batch can be drawn ahead: how many there were does not move the random actions."""
+    cfg = configure("recipe.prefill=60")
+    with closing(training(cfg, record)) as run:
+        for _ in range(20):
+            run._collect()
+        run.random["REPLAY"].random(1000)
+        actions = [run.collector._random_action().tolist() for _ in range(40)]
+    other = Record(record.path.parent / "other")
+    with closing(training(cfg, other)) as run:
+        for _ in range(20):
+            run._collect()
+        assert actions == [run.collector._random_action().tolist() for _ in range(40)]
 
 
 def test_a_finished_run_only_finishes_again(configure, record, monkeypatch):
@@ -292,7 +321,8 @@ def test_the_random_numbers_of_the_runs_own_device_alone_are_kept(monkeypatch):
     monkeypatch.setattr(
         torch.cuda, "set_rng_state", lambda state, device: states.update({str(device): state})
     )
-    rng, gpu, cpu = np.random.default_rng(0), torch.device("cuda:1"), torch.device("cpu")
+    rng = {"REPLAY": np.random.default_rng(0)}
+    gpu, cpu = torch.device("cuda:1"), torch.device("cpu")
     on_gpu, on_cpu = seeding.state_dict(rng, gpu), seeding.state_dict(rng, cpu)
     states["cuda:1"] = None
     seeding.load_state_dict(rng, on_gpu, gpu)

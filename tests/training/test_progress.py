@@ -39,10 +39,8 @@ def test_a_picture_has_rows_of_truth_model_and_error(tmp_path):
     assert picture.shape == (2 * 3 * 64, 5 * 64, 3)
     assert [picture[64 * row, 0, 0] for row in range(6)] == [0, 255, 255, 0, 255, 255]
     assert predictions.strip(truth, truth)[128, 0, 0] == 128
-    predictions.save(tmp_path / "predictions", 1000, picture)
-    assert np.array_equal(
-        np.asarray(Image.open(tmp_path / "predictions" / "0000001000.png")), picture
-    )
+    predictions.save(tmp_path / "picture.png", picture)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "picture.png")), picture)
 
 
 def test_planes_of_a_grid_have_different_colours_and_small_grids_are_enlarged():

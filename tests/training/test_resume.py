@@ -12,7 +12,6 @@ import torch
 
 from agent.storage import checkpoint
 from agent.storage.record import Record
-from agent.training import interrupt
 from agent.training.interrupt import Interrupted
 from tests.tiny import train
 
@@ -125,13 +124,57 @@ def test_asked_to_stop_it_writes_a_checkpoint_at_the_next_episode_end(
     assert_equal(left(tmp_path), unbroken)
 
 
-def test_a_stop_that_waits_too_long_keeps_the_last_checkpoint(
-    configure, unbroken, tmp_path, monkeypatch
+LONG = ("task=pendulum", "recipe.prefill=30", "run.checkpoint_every=45")  # episodes of 100 steps
+
+
+@pytest.fixture(scope="module")
+def long_episodes(configure, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("long")
+    run(configure(*LONG), folder)
+    return left(folder)
+
+
+@pytest.mark.parametrize("moment", [7, 30, 31, 77, 170, 250])
+def test_a_stop_that_waits_for_no_end_writes_a_checkpoint_inside_the_episode(
+    configure, long_episodes, tmp_path, moment
 ):
-    monkeypatch.setattr(interrupt, "STOP_SECONDS", -1.0)
+    """In the prefill, where the policy takes over, and later."""
+    calls = iter(range(10_000))
+    cfg = configure(*LONG, "run.stop_seconds=0", "run.eval_every=1000")
+    with pytest.raises(Interrupted, match=f"stopped at step {moment + 1}"):
+        run(cfg, tmp_path, stop=lambda: next(calls) == moment)
+    run(configure(*LONG, "run.eval_every=1000"), tmp_path)
+    ours = left(tmp_path)
+    for what in ("agent", "replay", "collector", "random"):
+        assert ours["state"][what] == long_episodes["state"][what], what
+
+
+def test_killed_inside_long_episodes_a_run_goes_on_from_inside(configure, long_episodes, tmp_path):
+    """As if killed at once: the state on disk is all that the next process has."""
+    resumed = []
+    for moment in (95, 60, 90):  # calls, one a step and one a step of evaluation
+        calls = iter(range(10_000))
+
+        def die(calls=calls, moment=moment):
+            if next(calls) == moment:
+                raise KeyboardInterrupt
+            return False
+
+        with pytest.raises(KeyboardInterrupt):
+            run(configure(*LONG), tmp_path, stop=die)
+        state = checkpoint.load(tmp_path, {name: str(value) for name, value in FIELDS.items()})
+        resumed.append((state["clock"]["step"], state["collector"]["actions"] is not None))
+    assert (90, True) in resumed
+    run(configure(*LONG), tmp_path)
+    assert_equal(left(tmp_path), long_episodes)
+
+
+def test_an_evaluation_that_outlasts_a_stop_leaves_the_last_checkpoint(
+    configure, unbroken, tmp_path
+):
     calls = iter(range(10_000))
     with pytest.raises(Interrupted, match="stopped at step 1"):
-        run(configure(), tmp_path, stop=lambda: next(calls) == 171)
+        run(configure("run.stop_seconds=0"), tmp_path, stop=lambda: next(calls) == 101)
     run(configure(), tmp_path)
     assert_equal(left(tmp_path), unbroken)
 

@@ -1,29 +1,32 @@
 """Trackers: views of a run's records in TensorBoard or W&B."""
 
 import sys
-
-from hydra.utils import instantiate
-from omegaconf import DictConfig
+from collections.abc import Callable
 
 from agent.errors import UserError
-from agent.storage.record import Record
+from agent.storage.record import Record, Tracker
 
 
-def add_tracker(config: DictConfig, record: Record) -> None:
-    """Add the tracker that `config` names, if any, to the record of a run.
+def add_tracker(start: Callable[..., Tracker], name: str, record: Record) -> None:
+    """Add the tracker that `start(record=record)` makes to the record of a run.
 
     Raises UserError where its package is missing; one that cannot start otherwise is reported and
     left out.
     """
-    if "_target_" not in config:
-        return
     try:
-        record.add_tracker(instantiate(config, record=record))
+        record.add_tracker(start(record=record))
+    except UserError:
+        raise
     except Exception as error:  # a tracker is a view: the run goes on without it
-        cause = error.__cause__ or error
-        if isinstance(cause, UserError):
-            raise cause from None
-        print(
-            f"tracker={config.name} cannot start: {type(cause).__name__}: {cause}".splitlines()[0],
-            file=sys.stderr,
-        )
+        first = f"{type(error).__name__}: {error}".splitlines()[0]
+        print(f"tracker={name} cannot start: {first}", file=sys.stderr)
+
+
+def publish(start: Callable[..., Tracker], record: Record) -> None:
+    """Show the tracker that `start(record=record)` makes the records of a run that has ended.
+
+    Raises what the tracker raises.
+    """
+    tracker = start(record=record)
+    tracker.rewind(record)
+    tracker.close(record.fields["status"])

@@ -1,18 +1,23 @@
-"""Curves and pictures for TensorBoard, over environment frames."""
+"""Curves, pictures, configuration and final score for TensorBoard, over environment frames."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-import numpy as np
+from PIL import Image
 
 from agent.errors import UserError
-from agent.storage.record import AXES, Record
+from agent.storage.record import AXES, IDENTITY, Record
+from agent.storage.status import Status
 from agent.storage.track.evaluation import Evaluation
+from agent.storage.track.history import replay
+
+EVENT_FILES = "events.out.tfevents.*"
 
 
 class TensorBoard:
-    """Writes event files below the run's folder; what came after the checkpoint of a resumed run is
-    hidden."""
+    """Writes event files below the run's folder, which are written anew when a run goes on."""
 
     def __init__(self, record: Record, name: str):
         try:
@@ -21,37 +26,63 @@ class TensorBoard:
             raise UserError(
                 f"tracker={name} misses the module {error.name}: pip install tensorboard"
             ) from error
-        self._make, self._folder = SummaryWriter, record.path / "tensorboard"
+        self._make = SummaryWriter
+        self._folder = record.path / "tensorboard"
+        self._fields = record.fields
         self._repeat = record.fields["config"]["task"]["action_repeat"]
-        self._evaluation = Evaluation(record.fields["config"]["run"]["eval_episodes"])
+        self._evaluation = Evaluation(record.fields["config"])
+        self._final: dict[str, float] = {}
         self._writer = None
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Add every number of a line of metrics.jsonl."""
         for key, value in row.items():
             if key not in AXES and value is not None:
-                self._open().add_scalar(f"metrics/{key}", value, row["env_frames"])
+                self._writer.add_scalar(f"metrics/{key}", value, row["env_frames"])
 
     def score(self, row: Mapping[str, Any]) -> None:
-        """Add the return of a training episode, or the mean return of an evaluation."""
-        mean = row["return"] if row["kind"] == "train" else self._evaluation.add(row)
-        if mean is not None:
-            self._open().add_scalar(f"{row['kind']}/return", mean, row["env_frames"])
+        """Add the return of a training episode, or the mean return and score of an evaluation."""
+        if row["kind"] == "train":
+            self._writer.add_scalar("train/return", row["return"], row["env_frames"])
+        elif means := self._evaluation.add(row):
+            self._final = means
+            for name, value in means.items():
+                self._writer.add_scalar(name, value, row["env_frames"])
 
-    def image(self, name: str, step: int, array: np.ndarray) -> None:
-        """Add a picture, uint8 (H, W, C)."""
-        self._open().add_image(f"pictures/{name}", array, step * self._repeat, dataformats="HWC")
+    def picture(self, name: str, step: int, file: Path) -> None:
+        """Add a picture; TensorBoard's page moves those that move."""
+        from tensorboard.compat.proto.summary_pb2 import Summary
 
-    def rewind(self, step: int, record: Record) -> None:
-        """Hide what was written about later steps than `step`."""
-        self._open(purge_step=(step + 1) * self._repeat)
+        with Image.open(file) as picture:
+            width, height = picture.size
+        image = Summary.Image(
+            height=height, width=width, colorspace=3, encoded_image_string=file.read_bytes()
+        )
+        value = Summary.Value(tag=f"pictures/{name}", image=image)
+        self._writer.file_writer.add_summary(Summary(value=[value]), step * self._repeat)
+
+    def rewind(self, record: Record) -> None:
+        """Write everything anew: what a killed process had not written yet is in the run's
+        files."""
+        for file in self._folder.glob(EVENT_FILES):
+            file.unlink()
+        self._writer = self._make(str(self._folder), purge_step=0)  # an open page forgets the rest
+        configuration = json.dumps(self._fields["config"], indent=2)
+        self._writer.add_text("configuration", f"```json\n{configuration}\n```")
+        replay(record, self)
 
     def close(self, status: str) -> None:
-        """Write what is left."""
-        if self._writer is not None:
-            self._writer.close()
+        """Write what is left; for a run that is done, its options and final score as hparams."""
+        if status == Status.DONE and self._final:
+            self._add_hparams()
+        self._writer.close()
 
-    def _open(self, purge_step: int | None = None):
-        if self._writer is None:
-            self._writer = self._make(str(self._folder), purge_step=purge_step)
-        return self._writer
+    def _add_hparams(self) -> None:
+        from torch.utils.tensorboard.summary import hparams
+
+        named = {name: self._fields[name] for name in IDENTITY}
+        metrics = {f"final/{name}": value for name, value in self._final.items()}
+        for summary in hparams({**named, **self._fields["choices"]}, metrics):
+            self._writer.file_writer.add_summary(summary)
+        for name, value in metrics.items():
+            self._writer.add_scalar(name, value, self._fields["env_frames"])

@@ -3,27 +3,34 @@ id."""
 
 import os
 import shutil
+import signal
 import sys
 import uuid
 from collections.abc import Mapping
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, Literal
-
-import numpy as np
 
 from agent.errors import UserError
 from agent.storage.arm import path_safe
 from agent.storage.record import AXES, Record
 from agent.storage.status import Status
+from agent.storage.track import offline
 from agent.storage.track.evaluation import Evaluation
+from agent.storage.track.history import Slot, index, replay
 
 LONGEST_GROUP, LONGEST_TAG = 128, 64  # of W&B
 NAMES = ("arm", "seed", "digest")  # beside the configuration, for grouping and filters
-Mode = Literal["online", "offline"]
+HASH_DIGITS = 20  # of a picture's checksum in its file's name
+Mode = Literal["online", "offline", "disabled"]
+STOPPED = """query Stopped($entity: String, $project: String, $run: String!) {
+  project(name: $project, entityName: $entity) { run(name: $run) { stopped shouldStop } } }"""
 
 
 class Wandb:
-    """Sends the records of a run to W&B; records that W&B does not have yet are sent when a run is
-    resumed."""
+    """Sends the records of a run to W&B, each once: its index is W&B's step, and what W&B has up
+    to its last step is not sent again."""
 
     def __init__(
         self,
@@ -31,8 +38,12 @@ class Wandb:
         name: str,
         project: str,
         entity: str | None,
+        group: str | None,
+        run_name: str | None,
+        tags: str | None,
         mode: Mode,
         timeout: float,
+        artifacts: bool,
     ):
         try:
             import wandb
@@ -41,95 +52,102 @@ class Wandb:
                 f"tracker={name} misses the module {error.name}: pip install wandb"
             ) from error
         self._wandb = wandb
-        self._task = record.fields["config"]["task"]
-        self._evaluation = Evaluation(record.fields["config"]["run"]["eval_episodes"])
-        self._run = self._start(record, project, entity, mode, timeout)
-        self._sent = int(self._run.summary.get("step", -1)) if self._run.resumed else -1
+        self._record = record
+        self._repeat = record.fields["config"]["task"]["action_repeat"]
+        self._evaluation = Evaluation(record.fields["config"])
+        self._artifacts = artifacts
+        self._was_stopped = False
+        self._last = -1  # index of the last record that W&B has
+        self._folder = record.path / "wandb"
+        given = {"id": self._name_run(mode), "project": project, "entity": entity}
+        given |= {"dir": str(record.path), "resume": "allow"}
+        given |= _shown(record.fields, group, run_name, tags)
+        self._run = self._start(given, mode, timeout)
         self._define_axes()
 
     def log(self, row: Mapping[str, Any]) -> None:
         """Send a line of metrics.jsonl."""
-        self._send(row, {f"metrics/{key}": value for key, value in row.items() if key not in AXES})
+        metrics = {f"metrics/{key}": value for key, value in row.items() if key not in AXES}
+        self._send(Slot.METRICS, row, metrics)
 
     def score(self, row: Mapping[str, Any]) -> None:
-        """Send the return of a training episode, or the mean return of an evaluation."""
-        mean = row["return"] if row["kind"] == "train" else self._evaluation.add(row)
-        if mean is not None:
-            score = self._normalised(mean) if row["kind"] == "eval" else None
-            self._send(row, {f"{row['kind']}/return": mean, f"{row['kind']}/score": score})
+        """Send the return of a training episode, or the mean return and score of an evaluation."""
+        if row["kind"] == "train":
+            self._send(Slot.TRAIN, row, {"train/return": row["return"]})
+        elif means := self._evaluation.add(row):
+            self._send(Slot.EVAL, row, means)
 
-    def image(self, name: str, step: int, array: np.ndarray) -> None:
-        """Send a picture, uint8 (H, W, C)."""
-        self._send({"step": step}, {f"pictures/{name}": self._wandb.Image(array)})
+    def picture(self, name: str, step: int, file: Path) -> None:
+        """Send a picture."""
+        key, slot = f"pictures/{name}", Slot[name.upper()]
+        if (place := index(step, slot)) <= self._last:
+            return self._send_if_lost(key, place, file)
+        media = self._wandb.Video if file.suffix == ".gif" else self._wandb.Image
+        axes = {"step": step, "env_frames": step * self._repeat}
+        self._send(slot, axes, {key: media(str(file))})
 
-    def rewind(self, step: int, record: Record) -> None:
-        """Send the records up to `step` that W&B lacks; what it has beyond them is not sent a
-        second time."""
-        rows = [(row, self.log) for row in record.metrics()] + [
-            (row, self.score) for row in record.scores()
-        ]
-        for row, send in sorted(rows, key=lambda pair: pair[0]["step"]):
-            send(row)
+    def rewind(self, record: Record) -> None:
+        """Send the records that W&B lacks."""
+        replay(record, self)
 
     def close(self, status: str) -> None:
-        """Finish the W&B run; one that is not done counts as failed there until it is resumed."""
+        """Finish the W&B run. One that was interrupted is handed out again by a W&B sweep, unless
+        the server itself asked it to stop."""
         self._run.summary["status"] = status
+        ended = status == Status.DONE
+        if ended and self._artifacts:
+            self._log_artifact()
         if status == Status.INTERRUPTED:
-            self._run.mark_preempting()  # a W&B sweep hands it out again
-        self._run.finish(exit_code=0 if status == Status.DONE else 1)
+            ended = self._stopped_by_server()
+            if not ended:
+                self._run.mark_preempting()
+        self._run.finish(exit_code=0 if ended else 1)
 
-    def _normalised(self, ret: float) -> float | None:
-        """The return between the task's random and reference scores; None for a task without
-        them."""
-        random, reference = self._task.get("random"), self._task.get("reference")
-        return (
-            None if random is None or reference is None else (ret - random) / (reference - random)
+    def _name_run(self, mode: str) -> str:
+        """The run's id at W&B, which an agent of a W&B sweep chooses."""
+        known = self._record.fields.get("wandb_id")
+        chosen = os.environ.get("WANDB_RUN_ID") or known or uuid.uuid4().hex[:12]
+        if chosen != known and mode != "disabled":
+            self._record.update(wandb_id=chosen, wandb_url=None)
+        return chosen
+
+    def _start(self, given: dict[str, Any], mode: str, timeout: float):
+        settings = self._wandb.Settings(
+            console="off",
+            silent=True,
+            init_timeout=timeout,
+            finish_timeout=timeout,
+            finish_timeout_raises=False,
+            stop_fn=self._stop,
         )
-
-    def _start(self, record: Record, project: str, entity: str | None, mode: str, timeout: float):
-        if "wandb_id" not in record.fields:  # an agent of a W&B sweep gives the id
-            record.update(wandb_id=os.environ.get("WANDB_RUN_ID") or uuid.uuid4().hex[:12])
-        run = record.fields
-        for superseded in (record.path / "wandb").glob(
-            "offline-run-*"
-        ):  # the new one gets all records again
-            shutil.rmtree(superseded)
-        settings = {
-            "console": "off",
-            "silent": True,
-            "init_timeout": timeout,
-            "finish_timeout": timeout,
-        }
-        settings |= {"finish_timeout_raises": False}
-        given = {
-            "id": os.environ.get("WANDB_RUN_ID", run["wandb_id"]),
-            "dir": str(record.path),
-            "project": project,
-            "entity": entity,
-            "name": f"{run['task']} {run['arm']} {run['seed']}",
-            "group": path_safe(run["arm"], LONGEST_GROUP),
-            "job_type": run["task"],
-            "tags": [f"{key}={option}"[:LONGEST_TAG] for key, option in run["choices"].items()],
-            "config": {
-                **run["config"],
-                **{key: run[key] for key in NAMES},
-                "task_name": run["task"],
-            },
-            "resume": "allow",
-        }
+        if mode != "online":
+            return self._start_offline(given, mode, settings)
         try:
-            return self._wandb.init(**given, mode=mode, settings=self._wandb.Settings(**settings))
+            run = self._wandb.init(**given, mode=mode, settings=settings)
         except Exception as error:
-            if mode == "offline":
+            if self._record.fields["status"] != Status.UNDER_WAY:
                 raise
             first = f"{type(error).__name__}: {error}".splitlines()[0]
-            print(
-                f"tracker=wandb goes on offline, for `wandb sync` later: {first}", file=sys.stderr
-            )
+            print(f"tracker=wandb goes on offline: {first}", file=sys.stderr)
             self._wandb.teardown()  # the failed start keeps the id
-            return self._wandb.init(
-                **given, mode="offline", settings=self._wandb.Settings(**settings)
-            )
+            return self._start_offline(given, "offline", settings)
+        offline.drop_unsynced(self._folder, run.id)
+        self._last = run.starting_step - 1
+        self._record.update(wandb_url=run.url)
+        print(f"W&B: {run.url}", flush=True)
+        return run
+
+    def _start_offline(self, given: dict[str, Any], mode: str, settings):
+        """A run in files, for `wandb sync` later, of what W&B does not have yet."""
+        if mode == "offline":
+            offline.drop_unsynced(self._folder, given["id"])
+            self._last = offline.last_synced(self._folder, given["id"])
+            if self._record.fields.get("wandb_url"):
+                raise ConnectionError(
+                    "how much of this run W&B has is not known offline; later: "
+                    f"python -m sweeps.publish {self._record.path}"
+                )
+        return self._wandb.init(**given, mode=mode, settings=settings)
 
     def _define_axes(self) -> None:
         for axis in ("step", "env_frames", "gradient_steps"):
@@ -138,10 +156,72 @@ class Wandb:
         for curve in ("train/*", "eval/*", "pictures/*"):
             self._run.define_metric(curve, step_metric="env_frames")
 
-    def _send(self, row: Mapping[str, Any], values: dict[str, Any]) -> None:
-        if row["step"] < self._sent:
+    def _send(self, slot: Slot, row: Mapping[str, Any], values: dict[str, Any]) -> None:
+        place = index(row["step"], slot)
+        if place <= self._last:
             return
+        self._last = place
         axes = {axis: row[axis] for axis in AXES if axis in row}
-        self._run.log(
-            {**axes, **{key: value for key, value in values.items() if value is not None}}
-        )
+        known = {key: value for key, value in values.items() if value is not None}
+        self._run.log({**axes, **known}, step=place, commit=True)
+
+    def _send_if_lost(self, key: str, place: int, file: Path) -> None:
+        """Send the picture of a record that W&B has: it sends the two apart, and a kill may come
+        between."""
+        if self._run.offline or sha256(file.read_bytes()).hexdigest()[:HASH_DIGITS] in self._files:
+            return
+        for row in self._before.scan_history(min_step=place, max_step=place + 1):
+            copy = Path(self._run.dir) / row[key]["path"]
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(file, copy)
+            self._run.save(copy, base_path=self._run.dir, policy="now", glob=False)
+
+    @cached_property
+    def _before(self):
+        """The run as W&B showed it when it went on."""
+        return self._wandb.Api().run(self._run.path)
+
+    @cached_property
+    def _files(self) -> str:
+        """Names of the files that W&B had when the run went on."""
+        return " ".join(file.name for file in self._before.files())
+
+    def _log_artifact(self) -> None:
+        from agent.storage.checkpoint import CURRENT  # torch: only where a checkpoint was written
+
+        artifact = self._wandb.Artifact(f"run-{self._run.id}", type="run")
+        for name in (CURRENT, "scores.csv"):
+            artifact.add_file(str(self._record.path / name))
+        self._run.log_artifact(artifact)
+
+    def _stop(self) -> None:
+        """W&B asks a run to stop: it writes a checkpoint and ends."""
+        self._was_stopped = True
+        if self._record.fields["status"] == Status.UNDER_WAY:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def _stopped_by_server(self) -> bool:
+        """Whether W&B asked the run to stop, by itself or through its agent."""
+        if self._was_stopped or self._run.offline:
+            return self._was_stopped
+        run = {"entity": self._run.entity, "project": self._run.project, "run": self._run.id}
+        try:
+            answer = self._wandb.Api()._service_api.execute_graphql(STOPPED, variables=run)
+        except Exception:  # without an answer the run finishes all the same
+            return False
+        return any(answer["project"]["run"].values())
+
+
+def _shown(
+    fields: Mapping[str, Any], group: str | None, run_name: str | None, tags: str | None
+) -> dict[str, Any]:
+    """How W&B shows the run whose run.json has these `fields`."""
+    options = [f"{key}={option}"[:LONGEST_TAG] for key, option in fields["choices"].items()]
+    own = {key: fields[key] for key in NAMES}
+    return {
+        "name": run_name or f"{fields['task']} {fields['arm']} {fields['seed']}",
+        "group": group or path_safe(fields["arm"], LONGEST_GROUP),
+        "job_type": fields["task"],
+        "tags": options + [tag for tag in (tags or "").split(",") if tag],
+        "config": {**fields["config"], **own, "task_name": fields["task"]},
+    }

@@ -1,0 +1,48 @@
+"""The cores or GPUs of this machine."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from multiprocessing.pool import ThreadPool
+
+from sweeps import parallel
+from sweeps.job import Job, Outcome
+
+
+class Local:
+    """Jobs as child processes of this one, `n_jobs` at a time (-1: as many as there are cores).
+
+    Each gets `threads` threads (None: its share of the cores) and, where `device` is auto or cuda,
+    one of `jobs_per_gpu` places on a GPU.
+    """
+
+    is_here = True
+    submit_only = False
+
+    def __init__(self, n_jobs: int, threads: int | None, device: str, jobs_per_gpu: int):
+        self.n_jobs = n_jobs
+        self.threads = threads
+        self.device = device
+        self.jobs_per_gpu = jobs_per_gpu
+
+    def places(self) -> int:
+        """Jobs at a time."""
+        return self.n_jobs if self.n_jobs > 0 else parallel.cores()
+
+    def check(self) -> None:
+        """Nothing is missing here."""
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """Yield outcomes as jobs end.
+
+        The threads that wait for the child processes are daemons: Ctrl-C ends them at once, and the
+        runs, whose parent is gone, write their checkpoints and end too.
+        """
+        places = min(self.places(), len(jobs))
+        threads = parallel.threads_wanted(self.threads) or parallel.threads_each(places)
+        shared = {
+            "environment": parallel.thread_environment(threads),
+            "gpus": tuple(parallel.shared_gpus(self.device)),
+            "gpu_places": self.jobs_per_gpu,
+        }
+        with ThreadPool(places) as pool:
+            yield from pool.imap_unordered(Job.__call__, [replace(job, **shared) for job in jobs])

@@ -1,0 +1,86 @@
+"""Send finished runs to W&B or TensorBoard from their files; what is there already is not sent
+again.
+
+python -m sweeps.publish runs                               # to W&B
+python -m sweeps.publish runs/mini tracker.project=mine     # some of them, with a tracker's options
+python -m sweeps.publish runs tracker=tensorboard
+"""
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from hydra import compose
+
+from agent import build
+from agent.errors import UserError
+from agent.storage.record import Record, Tracker
+from agent.storage.runfolder import RunFolder
+from agent.storage.status import Status
+from agent.storage.track import publish
+from sweeps.config import project_config
+from sweeps.state import look
+
+FINISHED = (Status.DONE, Status.DIVERGED)
+
+
+def chosen(overrides: Sequence[str]) -> Callable[..., Tracker]:
+    """What makes the tracker that the overrides choose, by default that of W&B."""
+    if strange := [override for override in overrides if not override.startswith("tracker")]:
+        raise UserError(f"{strange[0]}: allowed: tracker=wandb, tracker=tensorboard, tracker.KEY=")
+    with project_config():
+        start = build.tracker_maker(compose("config", ["tracker=wandb", *overrides]))
+    if start is None:
+        raise UserError("tracker=none shows nothing; allowed: wandb, tensorboard")
+    return start
+
+
+def runs(folder: Path) -> Iterator[tuple[Path, Status]]:
+    """The folder of each run below `folder` and its status; UserError where there is none."""
+    files = sorted(folder.rglob("run.json"))
+    if not files:
+        raise UserError(f"{folder}: no runs there")
+    for file in files:
+        yield file.parent, look(file.parent)[0]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Send the runs; returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sweeps.publish",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("runs", type=Path, help="a folder of runs")
+    parser.add_argument("overrides", nargs="*", help="of the tracker, as for run.py")
+    given = parser.parse_args(arguments)
+    try:
+        start, found = chosen(given.overrides), list(runs(given.runs))
+    except UserError as error:
+        print("error:", *str(error).split(), file=sys.stderr)
+        return 2
+    finished = [folder for folder, status in found if status in FINISHED]
+    for folder in finished:
+        try:
+            _send(folder, start)
+        except Exception as error:
+            print(f"error: {folder}: {error}".splitlines()[0], file=sys.stderr)
+            return 1
+    left = Counter(status for _, status in found if status not in FINISHED)
+    others = "".join(f", {number} {status} left out" for status, number in sorted(left.items()))
+    print(f"{len(finished)} finished runs are there{others}")
+    return 0
+
+
+def _send(folder: Path, start: Callable[..., Tracker]) -> None:
+    print(folder, flush=True)
+    with RunFolder(folder).claim():
+        record = Record(folder)
+        publish(start, record)
+        record.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

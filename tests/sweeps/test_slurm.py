@@ -1,0 +1,237 @@
+"""The Slurm engine against stand-ins of Slurm's commands: what it submits, and how it collects."""
+
+import json
+import os
+import pickle
+import sys
+from pathlib import Path
+
+import pytest
+
+from agent.errors import UserError
+from agent.storage.runfolder import RunFolder
+from agent.storage.status import Status
+from sweeps.engines import queue, slurm, tickets
+from sweeps.job import Job
+
+pytest.importorskip("submitit", reason="the Slurm engine needs submitit")
+FAKE = Path(__file__).with_name("fake_slurm.py")
+
+
+class Cluster:
+    """The stand-in's jobs, which a test moves while the engine sleeps."""
+
+    def __init__(self, file: Path, folder: str):
+        self.file = file
+        self.folder = folder
+        self.turns = []  # functions, one for each time that the engine sleeps
+        self.set(max_array=1001, refuse="", arrays=[], jobs={})
+
+    def set(self, **fields):
+        self.file.write_text(json.dumps({**self.state, **fields}))
+
+    @property
+    def state(self):
+        return json.loads(self.file.read_text()) if self.file.exists() else {}
+
+    @property
+    def states(self):
+        return {number: state for number, (state, _) in self.state["jobs"].items()}
+
+    def move(self, number, state, reason="None"):
+        self.set(jobs={**self.state["jobs"], number: [state, reason]})
+
+    def end(self, number, value, kind="success"):
+        file = tickets.result_file(self.folder, number)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(pickle.dumps((kind, value)))
+
+    def sleep(self, _seconds):
+        assert self.turns, f"the engine waits for nothing: {self.state['jobs']}"
+        self.turns.pop(0)()
+
+
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name in ("sbatch", "squeue", "scancel", "scontrol", "srun"):
+        (commands / name).write_text(f"#!{sys.executable} -SE\n{FAKE.read_text()}")
+        (commands / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE_SLURM", str(tmp_path / "state.json"))
+    monkeypatch.setattr(tickets, "SETTLE_SECONDS", 0.0)
+    cluster = Cluster(tmp_path / "state.json", str(tmp_path / "submitit" / "%j"))
+    monkeypatch.setattr(slurm.time, "sleep", cluster.sleep)
+    return cluster
+
+
+@pytest.fixture
+def jobs(tmp_path):
+    return [Job(name, tmp_path / name, (), tmp_path / "stop") for name in "abcdefgh"]
+
+
+@pytest.fixture
+def engine(cluster):
+    def build(**options):
+        defaults = {
+            "folder": cluster.folder,
+            "submit_only": False,
+            "array_parallelism": 6,
+            "max_num_timeout": 3,
+            "max_lost": 1,
+        }
+        return slurm.Slurm(**{**defaults, **options})
+
+    return build
+
+
+def test_arrays_are_as_large_as_slurm_takes_and_share_the_places(cluster, jobs, engine, capsys):
+    cluster.set(max_array=3)
+    numbers = [ticket.number for ticket in engine()._submit(jobs)]
+    assert cluster.state["arrays"] == [[3, 2], [3, 2], [2, 2]]
+    assert sorted(numbers) == sorted(cluster.states)
+    first = {job.name: (job.folder / tickets.REGISTER).read_text() for job in jobs[:3]}
+    assert first == {"a": "1_0", "b": "2_0", "c": "3_0"}, "the first jobs go first"
+    assert "scancel 1 2 3" in capsys.readouterr().out
+
+
+def test_what_slurm_refuses_is_said_in_its_words(cluster, jobs, engine):
+    cluster.set(refuse="Requested node configuration is not available")
+    with pytest.raises(UserError, match="Requested node configuration .*slurm_cpu"):
+        list(engine().run(jobs))
+    assert not (jobs[0].folder / tickets.REGISTER).exists()
+
+
+def test_each_job_is_collected_by_itself_and_a_lost_one_starts_again(cluster, jobs, engine, capsys):
+    def first():
+        cluster.end("1_1", jobs[1].outcome(Status.DONE))
+        cluster.move("1_0", "FAILED")
+
+    def second():
+        assert cluster.states["2"] == "PENDING"
+        cluster.end("2", jobs[0].outcome(Status.DONE))
+
+    cluster.turns = [lambda: cluster.move("1_0", "RUNNING"), first, lambda: None, second]
+    outcomes = {outcome.name: outcome for outcome in engine().run(jobs[:2])}
+    assert {outcome.status for outcome in outcomes.values()} == {"done"} and len(outcomes) == 2
+    assert "Slurm job 1_0: FAILED; submitted again as 2" in capsys.readouterr().out
+
+
+def test_a_job_that_is_lost_again_and_again_is_given_up(cluster, jobs, engine):
+    cluster.turns = [lambda: cluster.move("1", "FAILED"), lambda: cluster.move("2", "NODE_FAIL")]
+    (outcome,) = engine().run(jobs[:1])
+    assert outcome.status == "not started" and outcome.error == "Slurm job 2: NODE_FAIL"
+
+
+def test_a_lost_job_that_slurm_refuses_now_hides_no_other(cluster, jobs, engine):
+    def lose():
+        cluster.move("1_0", "NODE_FAIL")
+        cluster.set(refuse="Partition is down")
+
+    cluster.turns = [lose, lambda: cluster.end("1_1", jobs[1].outcome(Status.DONE))]
+    outcomes = {outcome.name: outcome.status for outcome in engine().run(jobs[:2])}
+    assert outcomes == {"a": "not started", "b": "done"}
+
+
+def test_a_job_that_a_user_cancels_is_not_submitted_again(cluster, jobs, engine, monkeypatch):
+    monkeypatch.setattr(tickets, "SETTLE_SECONDS", 1e9)
+    cluster.turns = [lambda: cluster.move("1", "CANCELLED")]
+    (outcome,) = engine().run(jobs[:1])
+    assert outcome.status == "not started" and outcome.error == "Slurm job 1: CANCELLED"
+
+
+def test_a_run_that_is_done_is_done_whatever_became_of_its_job(cluster, jobs, engine):
+    def end():
+        (jobs[0].folder / "run.json").write_text('{"status": "done"}')
+        cluster.move("1", "NODE_FAIL")
+
+    cluster.turns = [end]
+    assert [outcome.status for outcome in engine().run(jobs[:1])] == ["done"]
+
+
+def test_what_submitit_says_of_a_job_is_told(cluster, jobs, engine):
+    trace = "Traceback\nUncompletedJobError: Job not requeued because: timed-out too many times."
+    cluster.turns = [lambda: cluster.end("1", trace, "error")]
+    cluster.turns += [lambda: cluster.move("1", "FAILED")]
+    (outcome,) = engine().run(jobs[:1])
+    assert outcome.status == "not started" and "timed-out too many times" in outcome.error
+
+
+def test_an_error_of_a_job_that_slurm_puts_back_is_no_end(cluster, jobs, engine):
+    trace = "Command '['scontrol', 'requeue', '1']' died with <Signals.SIGTERM: 15>."
+    cluster.turns = [lambda: cluster.end("1", trace, "error"), lambda: None]
+    cluster.turns += [lambda: cluster.end("1", jobs[0].outcome(Status.DONE))]
+    assert [outcome.status for outcome in engine().run(jobs[:1])] == ["done"]
+
+
+def test_the_same_command_finds_the_jobs_that_are_queued(cluster, jobs, engine):
+    engine()._submit(jobs[:2])
+    cluster.end("1_0", jobs[0].outcome(Status.DONE))
+    cluster.turns = [lambda: cluster.end("1_1", jobs[1].outcome(Status.DONE))]
+    cluster.turns += [lambda: cluster.end("2", jobs[2].outcome(Status.DONE))]
+    assert len(list(engine().run(jobs[:3]))) == 3
+    assert cluster.state["arrays"] == [[2, 2], [1, 1]]
+
+
+def test_a_run_that_a_process_elsewhere_holds_costs_no_job(cluster, jobs, engine):
+    with RunFolder(jobs[0].folder).claim():
+        (outcome,) = engine().run(jobs[:1])
+    assert outcome.status == "under way" and cluster.state["arrays"] == []
+
+
+def test_submitting_is_all_where_that_is_asked_for(cluster, jobs, engine):
+    told = [outcome.error for outcome in engine(submit_only=True).run(jobs[:2])]
+    assert told == ["Slurm job 1_0: PENDING (Priority)", "Slurm job 1_1: PENDING (Priority)"]
+
+
+def test_a_stopped_sweep_cancels_what_waits_and_waits_for_what_runs(cluster, jobs, engine):
+    def stop():
+        cluster.move("1_0", "RUNNING")
+        jobs[0].stop_file.touch()
+
+    def end():
+        assert cluster.states == {"1_0": "RUNNING", "1_1": "CANCELLED"}
+        cluster.end("1_0", jobs[0].outcome(Status.INTERRUPTED))
+
+    cluster.turns = [stop, end]
+    outcomes = {outcome.name: outcome.status for outcome in engine().run(jobs[:2])}
+    assert outcomes == {"a": "interrupted", "b": "not started"}
+
+
+def test_jobs_of_another_sweep_are_cancelled_on_a_stop(cluster, jobs, engine):
+    """They obey that sweep's stop file; SIGTERM lets them write their checkpoints too."""
+    engine()._submit(jobs[:1])
+    cluster.move("1", "RUNNING")
+    cluster.turns = [jobs[0].stop_file.touch]
+    (outcome,) = engine().run(jobs[:1])
+    assert cluster.states == {"1": "CANCELLED"} and "CANCELLED" in outcome.error
+
+
+def test_a_sweep_that_ends_at_once_leaves_nothing_queued(cluster, jobs, engine):
+    running = engine().run(jobs[:3])
+    cluster.turns = [lambda: cluster.end("1_0", jobs[0].outcome(Status.DONE))]
+    assert next(running).name == "a"
+    running.close()
+    assert {cluster.states["1_1"], cluster.states["1_2"]} == {"CANCELLED"}
+
+
+def test_why_jobs_may_wait_for_ever_is_told_once(cluster, jobs, engine, capsys):
+    def drain():
+        cluster.move("1", "PENDING", "ReqNodeNotAvail, UnavailableNodes:node7")
+
+    cluster.turns = [drain, lambda: None, lambda: cluster.end("1", jobs[0].outcome(Status.DONE))]
+    list(engine().run(jobs[:1]))
+    said = capsys.readouterr().out
+    assert said.count("waiting: ReqNodeNotAvail, UnavailableNodes:node7 (1 jobs)") == 1
+
+
+def test_a_mistyped_option_and_a_machine_without_slurm_are_refused(cluster, engine, monkeypatch):
+    engine().check()
+    with pytest.raises(UserError, match="hydra.launcher.*partion"):
+        engine(partion="gpu").check()
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(UserError, match="no Slurm on this machine: scontrol"):
+        engine().check()
+    with pytest.raises(UserError, match="squeue"):
+        queue.queue()
