@@ -48,8 +48,8 @@ def main(cfg: DictConfig):
 
 def train(cfg: DictConfig, stop: Callable[[], bool]) -> int:
     """Train the run that `cfg` describes unless it is done; returns the process's exit status."""
+    settings = Settings.of(resolved(cfg).get("run"))
     identity = identify(cfg, HydraConfig.get().runtime.choices)
-    settings = Settings.of(resolved(cfg)["run"])
     folder = RunFolder(Path(settings.root) / identity.folder)
     if (code := _finished(cfg, folder, settings.retry_failed)) is not None:
         return code

@@ -163,7 +163,7 @@ def check(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str] 
     except (InstantiationException, ImportError, TypeError, ValueError) as error:
         cause = error.__cause__ or error if isinstance(error, InstantiationException) else error
         raise UserError(str(cause).splitlines()[0]) from error
-    refusals.check_budget(settings, recipe)
+    refusals.check_budget(settings.steps, settings.train_every, recipe)
     refusals.check_combination(chosen, recipe, choices)
     task.check_discount(recipe.discount_scale)
     refusals.check_read(OmegaConf.to_yaml(cfg, resolve=False), overrides)

@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 from agent.dreamer import Toggles
 from agent.errors import UserError
 from agent.recipe import Recipe
+<<<<<<< HEAD
 from agent.settings import Settings
+=======
+>>>>>>> input
 
 THROUGH_OPTIONS = tuple(
     f"recipe.{key}"
@@ -13,14 +16,14 @@ THROUGH_OPTIONS = tuple(
 )
 
 
-def check_budget(settings: Settings, recipe: Recipe) -> None:
+def check_budget(steps: int, train_every: float, recipe: Recipe) -> None:
     """Raise UserError for a run that would end before its first gradient step."""
-    first = max(recipe.prefill + settings.train_every, recipe.length)
-    if settings.steps < first:
+    first = max(recipe.prefill + train_every, recipe.length)
+    if steps < first:
         raise UserError(
-            f"run.steps={settings.steps}: no gradient step would be made, the first comes after "
+            f"run.steps={steps}: no gradient step would be made, the first comes after "
             f"{first:g} steps (recipe.prefill={recipe.prefill}, recipe.length={recipe.length}, "
-            f"run.train_every={settings.train_every:g})"
+            f"run.train_every={train_every:g})"
         )
 
 

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from agent.training.settings import Settings
 from omegaconf import DictConfig
 from rich.progress import track
 
 from agent.checked import check_number
 from agent.errors import UserError
 from agent.storage.arm import Identity, identify
-from agent.storage.compose import composed
+from agent.storage.compose import composed, resolved
 from agent.storage.record import read_run
 from agent.storage.runfolder import RunFolder
 from agent.storage.status import Status
@@ -82,6 +83,7 @@ def _identify(overrides: tuple[str, ...]) -> tuple[DictConfig, Identity]:
 @cache
 def _unseeded(overrides: tuple[str, ...]) -> tuple[DictConfig, Identity]:
     cfg, choices = composed(overrides)
+    Settings.of(resolved(cfg).get("run"))
     return cfg, identify(cfg, choices)
 
 

@@ -353,7 +353,8 @@ for _ in range(500):
 """
 PARENT = """
 import os, subprocess, sys, time
-subprocess.Popen([sys.executable, "-c", sys.argv[1]], env={**os.environ, "RUN_PARENT": str(os.getpid())})
+environment = {**os.environ, "RUN_PARENT": str(os.getpid())}
+subprocess.Popen([sys.executable, "-c", sys.argv[1]], env=environment)
 time.sleep(60)
 """
 

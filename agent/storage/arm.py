@@ -17,7 +17,6 @@ from omegaconf import DictConfig, OmegaConf
 
 from agent.envs.task import Suite, Task
 from agent.errors import UserError
-from agent.settings import Settings
 from agent.storage.compose import composed, leaves, options_of, resolved
 
 BASELINE = "baseline"
@@ -70,12 +69,12 @@ def identify(cfg: DictConfig, choices: Mapping[str, str | None]) -> Identity:
     """Name a composed configuration, given the option chosen in each of its groups
     (hydra.runtime.choices).
 
-    Raises UserError for a group without an option and for wrong values of suite, task and run.
+    Raises UserError for a group without an option and for wrong values of suite and task.
     """
     _check_groups(choices)
     values = resolved(cfg)
-    suite, task, run = (kind.of(values.get(kind.group)) for kind in (Suite, Task, Settings))
-    return Identity(suite.name, task.name, arm_name(cfg, choices), run.seed, digest(cfg))
+    suite, task = (kind.of(values.get(kind.group)) for kind in (Suite, Task))
+    return Identity(suite.name, task.name, arm_name(cfg, choices), cfg.run.seed, digest(cfg))
 
 
 def arm_name(cfg: DictConfig, choices: Mapping[str, str | None]) -> str:

@@ -192,10 +192,8 @@ class Record:
                 getattr(tracker, what)(*args)
             except Exception as error:  # a tracker is a view: training goes on without it
                 self._trackers.remove(tracker)
-                print(
-                    f"{type(tracker).__name__} stopped at {what}: {_first_line(error)}",
-                    file=sys.stderr,
-                )
+                name = type(tracker).__name__
+                print(f"{name} stopped at {what}: {_first_line(error)}", file=sys.stderr)
 
 
 def read_run(path: str | Path) -> dict[str, Any] | None:
@@ -206,14 +204,14 @@ def read_run(path: str | Path) -> dict[str, Any] | None:
     file = Path(path) / "run.json"
     try:
         fields = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror})") from None
     except ValueError as error:
         raise UserError(f"{file} is no valid JSON ({error}); delete or restore it") from None
     if not isinstance(fields, dict):
-        raise UserError(
-            f"{file} holds {type(fields).__name__}, not an object; delete or restore it"
-        )
+        raise UserError(f"{file} holds no object: delete or restore it")
     if (schema := fields.get("schema", SCHEMA)) != SCHEMA:
         raise UserError(f"{file} has schema {schema}, this version has {SCHEMA}")
     if fields.get("status", Status.TODO) not in list(Status):
