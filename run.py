@@ -14,12 +14,12 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from agent.errors import UserError
-from agent.settings import Settings
 from agent.storage.arm import Identity, baseline_digest, identify, toggles
 from agent.storage.compose import composed, resolved
 from agent.storage.record import Record, read_run
 from agent.storage.runfolder import Busy, ClaimLost, RunFolder, check_root
 from agent.storage.status import Exit, Status
+from agent.training.settings import Settings
 from agent.training.stop import Stop
 from sweeps import grid, parallel
 from sweeps.check import check_numbers

@@ -5,10 +5,6 @@ from collections.abc import Mapping, Sequence
 from agent.dreamer import Toggles
 from agent.errors import UserError
 from agent.recipe import Recipe
-<<<<<<< HEAD
-from agent.settings import Settings
-=======
->>>>>>> input
 
 THROUGH_OPTIONS = tuple(
     f"recipe.{key}"

@@ -16,7 +16,6 @@ from gymnasium.spaces import Box, Space, flatdim
 
 from agent.dreamer import Dreamer
 from agent.recipe import Recipe
-from agent.settings import Settings
 from agent.spaces import observation_kind
 from agent.storage import checkpoint, disk
 from agent.storage.record import Record
@@ -30,6 +29,7 @@ from agent.training.interrupt import Interrupted, Interruption
 from agent.training.meter import Meter
 from agent.training.progress import Display
 from agent.training.seeding import Stream
+from agent.training.settings import Settings
 
 LONGEST_WAIT = 2  # checkpoint intervals, after which a checkpoint waits for no episode's end
 
