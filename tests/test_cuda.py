@@ -55,6 +55,18 @@ def updates(agent, meter, batch, numbers):
         meter.add(agent.update(batch, number / 100), number)
 
 
+def without_waiting(agent, meter, batch):
+    """Three updates in which PyTorch raises where the host would wait, after two that fill
+    Adam's state."""
+    updates(agent, meter, batch, range(2))
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        updates(agent, meter, batch, range(2, 5))
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    meter.check()
+
+
 def numbers(agent, meter):
     """Weights, Adam's moments, and the metrics of every update, on the CPU."""
     moments = [o.adam.state[p] for o in agent.optimisers.values() for p in o.parameters]
@@ -69,13 +81,7 @@ def numbers(agent, meter):
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_option_waits_for_the_host(group, option, kind):
     agent, meter, batch = build(CUDA, f"{group}={option}", actions=KINDS[kind])
-    updates(agent, meter, batch, range(2))
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        updates(agent, meter, batch, range(2, 5))
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    meter.check()
+    without_waiting(agent, meter, batch)
 
 
 @needs_cuda
@@ -84,13 +90,7 @@ def test_no_option_waits_for_the_host(group, option, kind):
 def test_no_kind_of_observation_waits_for_the_host(observations, precision):
     options = (f"run.precision={precision}", *MOVING)
     agent, meter, batch = build(CUDA, *options, observations=OBSERVATIONS[observations])
-    updates(agent, meter, batch, range(2))
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        updates(agent, meter, batch, range(2, 5))
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    meter.check()
+    without_waiting(agent, meter, batch)
 
 
 @pytest.mark.parametrize("device", BOTH)
