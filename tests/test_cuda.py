@@ -1,7 +1,10 @@
 """The gradient step on a CUDA device: it never waits for the host, agrees with the CPU, resumes,
 and finds NaN. What compares two devices is tried on the CPU against itself."""
 
+import importlib
 import io
+import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -52,6 +55,18 @@ def updates(agent, meter, batch, numbers):
         meter.add(agent.update(batch, number / 100), number)
 
 
+def without_waiting(agent, meter, batch):
+    """Three updates in which PyTorch raises where the host would wait, after two that fill
+    Adam's state."""
+    updates(agent, meter, batch, range(2))
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        updates(agent, meter, batch, range(2, 5))
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    meter.check()
+
+
 def numbers(agent, meter):
     """Weights, Adam's moments, and the metrics of every update, on the CPU."""
     moments = [o.adam.state[p] for o in agent.optimisers.values() for p in o.parameters]
@@ -66,13 +81,7 @@ def numbers(agent, meter):
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_option_waits_for_the_host(group, option, kind):
     agent, meter, batch = build(CUDA, f"{group}={option}", actions=KINDS[kind])
-    updates(agent, meter, batch, range(2))
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        updates(agent, meter, batch, range(2, 5))
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    meter.check()
+    without_waiting(agent, meter, batch)
 
 
 @needs_cuda
@@ -81,13 +90,7 @@ def test_no_option_waits_for_the_host(group, option, kind):
 def test_no_kind_of_observation_waits_for_the_host(observations, precision):
     options = (f"run.precision={precision}", *MOVING)
     agent, meter, batch = build(CUDA, *options, observations=OBSERVATIONS[observations])
-    updates(agent, meter, batch, range(2))
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        updates(agent, meter, batch, range(2, 5))
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    meter.check()
+    without_waiting(agent, meter, batch)
 
 
 @pytest.mark.parametrize("device", BOTH)
@@ -167,3 +170,27 @@ def test_bf16_stays_close_and_keeps_the_optimiser_in_float32(injected, device, k
         assert {tensor.dtype for tensor in found.values()} == {torch.float32}
         results.append(meter.flush()["model_loss"])
     assert results[0] != results[1] and results[1] == pytest.approx(results[0], rel=0.05)
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """The benchmark of a card, as a module."""
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[1] / "benchmarks")
+    return importlib.import_module("gpu")
+
+
+def test_the_benchmark_of_a_card_runs_with_tiny_numbers(gpu, monkeypatch, capsys):
+    monkeypatch.setattr(gpu, "MODELS", {"small": gpu.MODELS["small"]})
+    assert gpu.main(["--device", "cpu", "--only", "ceilings", "update", "act"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["what"] for row in rows] == [
+        *("matmul tf32", "matmul bf16", "copy", "eager operator"),
+        *(["update"] * len(gpu.MODES)),
+        *(["act"] * len(gpu.MODES)),
+    ]
+    assert all(row["milliseconds"] > 0 for row in rows if row["what"] in ("update", "act"))
+
+
+def test_a_card_that_is_not_there_is_refused_in_one_line(gpu, capsys):
+    assert gpu.main(["--device", "cuda:99"]) == 2
+    assert capsys.readouterr().err.startswith("error: --device cuda:99: not on this machine")
