@@ -12,12 +12,19 @@ PY := $(VENV)/bin/python
 BASE := $(VENV)/.installed
 FULL := $(VENV)/.installed-full
 
+# $(call needs,PYTHON,ADVICE): end with one line unless that is a Python that this project runs on
+needs = { $(1) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	echo "error: needs Python 3.11 or newer; $(1): $$($(1) --version 2>/dev/null || echo not found); $(2)" >&2; \
+	exit 2; }; }
+
 .PHONY: help install ablation test lint plan claims table figures report clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 $(BASE): pyproject.toml
+	@test -x $(PY) || $(call needs,$(PYTHON),give another one: make PYTHON=python3.11)
+	@test ! -x $(PY) || $(call needs,$(PY),start over: make clean)
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@

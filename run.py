@@ -1,32 +1,38 @@
 """Train one run, or with -m one child process per run: `python run.py -m
 latent=categorical,gaussian run.seed=0,1`."""
 
+import errno
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from agent.errors import UserError
 from agent.storage.arm import Identity, baseline_digest, identify, toggles
+from agent.storage.compose import composed, resolved
 from agent.storage.record import Record, read_run
-from agent.storage.runfolder import Busy, ClaimLost, RunFolder
+from agent.storage.runfolder import Busy, ClaimLost, RunFolder, check_root
 from agent.storage.status import Exit, Status
 from agent.training.settings import Settings
 from agent.training.stop import Stop
-from sweeps import parallel
+from sweeps import grid, parallel
+from sweeps.check import check_numbers
+from sweeps.config import CONF, project_config
+
+FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)  # disks
 
 ASKED_BY_WANDB = "WANDB_SWEEP_ID"  # environment variable of what a W&B agent starts
 
 parallel.register_resolver()
 
 
-@hydra.main(version_base="1.3", config_path="conf", config_name="config")
+@hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def main(cfg: DictConfig):
     """One run."""
     try:
@@ -42,7 +48,7 @@ def main(cfg: DictConfig):
 
 def train(cfg: DictConfig, stop: Callable[[], bool]) -> int:
     """Train the run that `cfg` describes unless it is done; returns the process's exit status."""
-    settings = Settings.of(OmegaConf.to_container(cfg.run, resolve=True))
+    settings = Settings.of(resolved(cfg).get("run"))
     identity = identify(cfg, HydraConfig.get().runtime.choices)
     folder = RunFolder(Path(settings.root) / identity.folder)
     if (code := _finished(cfg, folder, settings.retry_failed)) is not None:
@@ -87,7 +93,7 @@ def _check(cfg: DictConfig) -> None:
 
     hydra_config = HydraConfig.get()
     build.check(cfg, hydra_config.runtime.choices, hydra_config.overrides.task)
-    build.check_environment(cfg)
+    build.check_machine(cfg)
 
 
 def _claimed(
@@ -130,7 +136,7 @@ def _ended(record: Record, error: BaseException) -> int:
         record.update(status=Status.INTERRUPTED)
         print(f"interrupted: {str(error) or record.path}", file=sys.stderr)
         return Exit.INTERRUPTED
-    if isinstance(error, OSError):
+    if isinstance(error, OSError) and _is_the_folders(error, record.path):
         error = UserError(f"{error.filename or record.path}: {error.strerror or error}")
     if isinstance(error, UserError):
         with suppress(OSError):  # no room for the status either
@@ -141,6 +147,13 @@ def _ended(record: Record, error: BaseException) -> int:
     trace = record.path / "error.txt"
     trace.write_text("".join(traceback.format_exception(error)))
     return _complain(error, Exit.FAILED, f" (traceback in {trace})")
+
+
+def _is_the_folders(error: OSError, path: Path) -> bool:
+    """Whether an error is of the run's files or their disk, rather than the environment's."""
+    if error.filename is None or error.errno in FULL_OR_BROKEN:
+        return error.errno in FULL_OR_BROKEN
+    return Path(os.fsdecode(error.filename)).absolute().is_relative_to(path.absolute())
 
 
 def _fields(cfg: DictConfig, identity: Identity) -> dict[str, object]:
@@ -158,7 +171,7 @@ def _fields(cfg: DictConfig, identity: Identity) -> dict[str, object]:
         "baseline": baseline_digest(cfg, chosen),
         "actions": cfg.task.actions,
         "overrides": list(job.overrides.task),
-        "config": OmegaConf.to_container(cfg, resolve=True),
+        "config": resolved(cfg),
         "choices": toggles(chosen),
         **provenance(),
         "error": None,
@@ -177,5 +190,30 @@ def _first_line(error: BaseException) -> str:
     return text.splitlines()[0] if text else type(error).__name__
 
 
-if __name__ == "__main__":
+def check_command_line(arguments: Sequence[str]) -> None:
+    """UserError for overrides that do not compose: Hydra would list search paths.
+
+    With another flag than -m, such as --help, Hydra's own is all there is to do.
+    """
+    flags = {argument for argument in arguments if argument.startswith("-")}
+    if not flags <= {"-m", "--multirun"}:
+        return
+    overrides = [argument for argument in arguments if argument not in flags]
+    with project_config():
+        cfg, _ = composed(tuple(grid.fixed(overrides) if flags else overrides))
+    if flags:
+        check_numbers(cfg)
+        check_root(cfg.run.root)
+
+
+def start() -> None:
+    """What `python run.py ...` does."""
+    try:
+        check_command_line(sys.argv[1:])
+    except UserError as error:
+        sys.exit(_complain(error, Exit.BAD_INPUT))
     main()
+
+
+if __name__ == "__main__":
+    start()

@@ -9,11 +9,11 @@ import gymnasium
 import torch
 from gymnasium import spaces
 from hydra.errors import InstantiationException
-from hydra.utils import instantiate
+from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from agent import observation, refusals
-from agent.checked import check_choice, unknown
+from agent import arguments, observation, refusals
+from agent.checked import check_choice, shown, unknown
 from agent.dreamer import Dreamer, Toggles
 from agent.envs.task import Suite, Task
 from agent.envs.wrappers import one_line
@@ -21,6 +21,7 @@ from agent.errors import UserError
 from agent.heads import Discount, Scalar, policy
 from agent.recipe import Recipe, Size
 from agent.rssm import RSSM
+from agent.storage.compose import resolved
 from agent.storage.record import Record, Tracker
 from agent.storage.track import add_tracker
 from agent.training import device, watched
@@ -113,13 +114,6 @@ def environment(cfg: DictConfig, **drawn: bool) -> gymnasium.Env:
         raise
 
 
-def check_environment(cfg: DictConfig) -> None:
-    """UserError for an environment that cannot be built, or not watched where that is asked."""
-    make = partial(environment, cfg)
-    env = watched.environment(make) if numbers(cfg, "run").watch else make()
-    env.close()
-
-
 def tracker(cfg: DictConfig, record: Record) -> None:
     """Add the tracker that is chosen, if any, to the record of a run."""
     if start := tracker_maker(cfg):
@@ -140,31 +134,70 @@ def toggles(cfg: DictConfig) -> Toggles:
 
 def numbers(cfg: DictConfig, group: str):
     """The checked dataclass of a group that is no toggle; UserError for a wrong value or key."""
-    return NUMBERS[group].of(OmegaConf.to_container(cfg[group], resolve=True))
+    node = cfg.get(group)
+    return NUMBERS[group].of(resolved(node) if isinstance(node, DictConfig) else node)
 
 
 def check(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str] = ()) -> None:
-    """Raise UserError for values out of range, unread keys, and options that would change nothing.
+    """Raise UserError for values out of range, unread keys, options that would change nothing, and
+    a run without a gradient step; what only the machine of the run can tell is left to
+    `check_machine`.
 
     `choices` maps each config group to its chosen option, as Hydra reports them; `overrides` is
     the command line.
     """
     for key in cfg:
         if key not in GROUPS:
-            raise UserError(unknown(key, list(GROUPS)))
-    size, recipe, settings, task, _ = (numbers(cfg, group) for group in NUMBERS)
+            raise UserError(unknown(str(key), list(GROUPS)))
+    for group in (*OPTIONS, "tracker"):
+        if not isinstance(cfg.get(group), DictConfig):
+            raise UserError(f"{group}={shown(cfg.get(group))} must be a table of keys and values")
+    size, recipe, settings, task, suite = (numbers(cfg, group) for group in NUMBERS)
     check_choice("size.image", size.image, (observation.IMAGE_SIZE,))
-    device.choose(settings.device)
+    suite.check_task(task)
     try:
+        _check_arguments(cfg)
         instantiate(cfg.latent)
         instantiate(cfg.gru)(1, 1)
         chosen = toggles(cfg)
-    except (InstantiationException, TypeError, ValueError) as error:
+    except (InstantiationException, ImportError, TypeError, ValueError) as error:
         cause = error.__cause__ or error if isinstance(error, InstantiationException) else error
         raise UserError(str(cause).splitlines()[0]) from error
+    refusals.check_budget(settings.steps, settings.train_every, recipe)
     refusals.check_combination(chosen, recipe, choices)
     task.check_discount(recipe.discount_scale)
     refusals.check_read(OmegaConf.to_yaml(cfg, resolve=False), overrides)
+
+
+def check_machine(cfg: DictConfig) -> None:
+    """Raise UserError for what this machine does not have: the device, threads, the environment,
+    and pictures of it where it is to be watched."""
+    settings, make = numbers(cfg, "run"), partial(environment, cfg)
+    device.choose(settings.device)
+    device.check_threads(settings.threads)
+    env = watched.environment(make) if settings.watch else make()
+    env.close()
+
+
+def _check_arguments(cfg: DictConfig) -> None:
+    """Raise UserError for arguments that an option, the environment or the tracker cannot take."""
+    nodes = {group: cfg[group] for group in (*OPTIONS, "tracker")} | {"task.env": cfg.task.env}
+    for group, node in nodes.items():
+        given = resolved(node)
+        function = _target(group, given)
+        arguments.check_names(group, function, given)
+        if group not in OPTIONS:  # which check their numbers' ranges too
+            arguments.check_types(group, function, given)
+
+
+def _target(group: str, given: Mapping[str, Any]) -> Callable:
+    """The class or function that an option's `_target_` names; of no tracker, its name alone."""
+    if group == "tracker" and "_target_" not in given:
+        return lambda name: None
+    target = given.get("_target_")
+    if not isinstance(target, str):
+        raise UserError(f"{group}._target_={shown(target)} must be a class or a function")
+    return get_object(target)
 
 
 def _reward_transform(name: str, factor: float) -> Callable[[torch.Tensor], torch.Tensor]:

@@ -16,6 +16,7 @@ from typing import Any, Self
 from agent.errors import UserError
 
 CHECK = "check"  # the key of a field's metadata
+CLOSE = 0.8  # likeness of names of which one may be meant by the other: most share their group's
 
 
 class Checked:
@@ -35,6 +36,8 @@ class Checked:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """Built from the values of its group; UserError for an unknown or a missing key."""
+        if not isinstance(values, Mapping):
+            raise UserError(f"{cls.group}={shown(values)} must be a table of keys and values")
         fields = {f"{cls.group}.{field.name}": field for field in dataclasses.fields(cls)}
         for key in values:
             if f"{cls.group}.{key}" not in fields:
@@ -47,32 +50,46 @@ class Checked:
 
 def unknown(given: str, allowed: list[str]) -> str:
     """The message for a name that is none of those allowed, with the nearest one."""
-    near = difflib.get_close_matches(given, allowed, n=1)
+    near = difflib.get_close_matches(given, allowed, n=1, cutoff=CLOSE)
     hint = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(allowed)}"
     return f"{given} is not known; {hint}"
+
+
+def shown(value: object) -> str:
+    """A value as it is written on the command line."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return str(value)
+
+
+def is_number(value: object, whole: bool) -> bool:
+    """Whether `value` is a number, a whole one if asked; true and false are none."""
+    kinds = int if whole else int | float
+    return isinstance(value, kinds) and not isinstance(value, bool)
 
 
 def check_number(
     name: str, value: object, low: float, high: float = math.inf, whole: bool = False
 ) -> None:
     """Raise UserError unless `value` is a number, a whole one if asked, from `low` to `high`."""
-    if not _is_number(value, whole) or not (low <= value <= high and math.isfinite(value)):
+    if not is_number(value, whole) or not (low <= value <= high and math.isfinite(value)):
         kind = "whole number" if whole else "number"
         lower = "" if low == -math.inf else f" of at least {low:g}"
         upper = "" if high == math.inf else f" and at most {high:g}"
-        raise UserError(f"{name}={value} must be a {kind}{lower}{upper}")
+        raise UserError(f"{name}={shown(value)} must be a {kind}{lower}{upper}")
 
 
 def check_positive(name: str, value: object) -> None:
     """Raise UserError unless `value` is a number greater than zero."""
-    if not _is_number(value, whole=False) or not 0 < value < math.inf:
-        raise UserError(f"{name}={value} must be a number greater than zero")
+    if not is_number(value, whole=False) or not 0 < value < math.inf:
+        raise UserError(f"{name}={shown(value)} must be a number greater than zero")
 
 
 def check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
     """Raise UserError unless `value` is one of those allowed."""
     if value not in allowed:
-        raise UserError(f"{name}={value} is unknown; allowed: {', '.join(map(str, allowed))}")
+        words = ", ".join(map(str, allowed))
+        raise UserError(f"{name}={shown(value)} is unknown; allowed: {words}")
 
 
 def number(low: float = -math.inf, high: float = math.inf, optional: bool = False) -> Any:
@@ -100,7 +117,27 @@ def flag() -> Any:
 
     def check(name: str, value: object) -> None:
         if not isinstance(value, bool):
-            raise UserError(f"{name}={value} must be true or false")
+            raise UserError(f"{name}={shown(value)} must be true or false")
+
+    return _field(check)
+
+
+def names() -> Any:
+    """A field for a list of names."""
+
+    def check(name: str, value: object) -> None:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise UserError(f"{name}={shown(value)} must be a list of names")
+
+    return _field(check)
+
+
+def table() -> Any:
+    """A field for a table of keys and values."""
+
+    def check(name: str, value: object) -> None:
+        if not isinstance(value, dict):
+            raise UserError(f"{name}={shown(value)} must be a table of keys and values")
 
     return _field(check)
 
@@ -110,7 +147,7 @@ def text(optional: bool = False) -> Any:
 
     def check(name: str, value: object) -> None:
         if not isinstance(value, str) or not value:
-            raise UserError(f"{name}={value} must be a name")
+            raise UserError(f"{name}={shown(value)} must be a name")
 
     return _field(check, optional)
 
@@ -121,8 +158,3 @@ def _field(check: Callable[[str, object], None], optional: bool = False) -> Any:
         return dataclasses.field(metadata={CHECK: check})
     checked = lambda name, value: None if value is None else check(name, value)  # noqa: E731
     return dataclasses.field(default=None, metadata={CHECK: checked})
-
-
-def _is_number(value: object, whole: bool) -> bool:
-    kinds = int if whole else int | float
-    return isinstance(value, kinds) and not isinstance(value, bool)

@@ -49,8 +49,7 @@ class Dreamer(nn.Module):
         recipe: Recipe,
         lower: torch.dtype | None = None,
     ):
-        """Matrix products and convolutions are computed in `lower`, if given, the rest in
-        float32."""
+        """Matrix products and convolutions are computed in `lower`, if given, else in float32."""
         super().__init__()
         self.model = model
         self.actor = actor
@@ -214,11 +213,8 @@ class Dreamer(nn.Module):
         """Truth and open-loop prediction (B, T, H, W, C) in [0, 1] of images or grids, after
         `context` steps."""
         obs, actions = batch["obs"], batch["action"]
-        encoder, rssm, decoder = (
-            self.model.encoder,
-            self.model.rssm,
-            self.model.heads["observation"],
-        )
+        encoder, rssm = self.model.encoder, self.model.rssm
+        decoder = self.model.heads["observation"]
         embed = encoder(encoder.prepare(obs[:, :context]))
         post = rssm.observe(
             embed, actions[:, :context], batch["is_first"][:, :context], generator=generator

@@ -65,12 +65,16 @@ class Recipe(Checked, group="recipe"):
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
-        """Built from the values of its group: each learning rate times its `ratio`."""
+        """Built from the values of its group: each learning rate times its `ratio`.
+
+        A preset's is one of the recipe's `ratios`.
+        """
         ratio = values.get("ratio")
         if not isinstance(ratio, Mapping):
             raise UserError(f"recipe.ratio={ratio} must hold model_lr, actor_lr and critic_lr")
         factors = vars(Ratio.of(ratio))
-        recipe = super().of({key: value for key, value in values.items() if key != "ratio"})
+        own = {key: value for key, value in values.items() if key not in ("ratio", "ratios")}
+        recipe = super().of(own)
         rates = {name: getattr(recipe, name) * factor for name, factor in factors.items()}
         return replace(recipe, **rates)
 

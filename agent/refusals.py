@@ -1,4 +1,4 @@
-"""Combinations in which an option would change nothing, refused by name."""
+"""Combinations in which an option, or the training, would change nothing, refused by name."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,6 +10,17 @@ THROUGH_OPTIONS = tuple(
     f"recipe.{key}"
     for key in ("entropy_scale", "free_nats", "unbalanced_free_nats", "schedule_share")
 )
+
+
+def check_budget(steps: int, train_every: float, recipe: Recipe) -> None:
+    """Raise UserError for a run that would end before its first gradient step."""
+    first = max(recipe.prefill + train_every, recipe.length)
+    if steps < first:
+        raise UserError(
+            f"run.steps={steps}: no gradient step would be made, the first comes after "
+            f"{first:g} steps (recipe.prefill={recipe.prefill}, recipe.length={recipe.length}, "
+            f"run.train_every={train_every:g})"
+        )
 
 
 def check_combination(chosen: Toggles, recipe: Recipe, choices: Mapping[str, str]) -> None:

@@ -1,15 +1,27 @@
-"""The claims file: which arm is compared with which, where, and what the paper says of it."""
+"""The claims file: which arm is compared with which, where, and what the paper says of it; the
+margins, scores and controls that are registered with them."""
 
-from dataclasses import dataclass
+import hashlib
+import math
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
 from analysis import InputError
-from analysis.store import ACTIONS
+from analysis.fields import ACTIONS, is_identifier, is_suite, shown
+from analysis.scores import LAST, WINDOWS
 
 DEFAULT = Path(__file__).parents[1] / "sweeps" / "claims.yaml"
-PAPER = ("helps", "no_help", "none")
+PAPER = ("helps", "no_help", "worse", "none")
+REQUIRED, OPTIONAL = ("margin", "claims"), ("score", "controls")
+SIDES = ("with", "without")
+LONGEST, DEEPEST = 100_000, 20  # bytes and levels of a claims file
+STARTS = (
+    *(yaml.BlockMappingStartToken, yaml.BlockSequenceStartToken),
+    *(yaml.FlowMappingStartToken, yaml.FlowSequenceStartToken),
+)
+ENDS = (yaml.BlockEndToken, yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken)
 
 
 @dataclass(frozen=True)
@@ -17,7 +29,8 @@ class Claim:
     """One row: the option `with_` (an arm, or an arm by suite) against `without`, and what the
     paper says of it.
 
-    `paper` is `helps`, `no_help`, or `none` for a change that is not in the paper.
+    `paper` is `helps`, `no_help`, `worse` for a change without help that it reports as worse, or
+    `none` for a change that is not in the paper.
     """
 
     id: str
@@ -37,63 +50,144 @@ class Claim:
 
 @dataclass(frozen=True)
 class Claims:
-    """All rows, and by suite the margin: the smallest effect, in normalised score, that counts as
-    substantial."""
+    """What is registered: `margin` is by suite the smallest effect, in normalised score, that
+    counts as substantial, `score` by suite what a run's final score is.
+
+    Of the `controls`, which are no claims, those with two arms must hurt; those with one arm on
+    both sides compare its odd seeds with its even ones and must not differ. `digest` is of the
+    file.
+    """
 
     margin: dict[str, float]
-    rows: tuple[Claim, ...]
+    claims: tuple[Claim, ...]
+    controls: tuple[Claim, ...] = ()
+    score: dict[str, str] = field(default_factory=dict)
+    digest: str = ""
+
+    @property
+    def rows(self) -> tuple[Claim, ...]:
+        """Everything that needs runs: claims and controls."""
+        return (*self.claims, *self.controls)
+
+    def window(self, suite: str) -> str:
+        """The registered score of a suite: the last evaluation where the file says nothing."""
+        return self.score.get(suite, LAST)
+
+    def family(self, suite: str) -> int:
+        """The number of claims registered for a suite, whether they have data or not."""
+        return sum(claim.arms(suite) is not None for claim in self.claims)
 
 
 def load(path: str | Path = DEFAULT) -> Claims:
     """Reads and validates a claims file; raises `InputError` naming the row and what is allowed."""
+    data = _read(Path(path))
+    raw = _parse(data, path)
+    if not isinstance(raw, dict) or not {*REQUIRED} <= {*raw} <= {*REQUIRED, *OPTIONAL}:
+        raise InputError(
+            f"{path}: a claims file has the keys {' and '.join(REQUIRED)}, "
+            f"and may have {' and '.join(OPTIONAL)}"
+        )
+    margin, score = _margin(raw["margin"], path), _score(raw.get("score", {}), path)
+    claims = _rows(raw["claims"], f"{path}: claim", "claims", {"id", "paper", *SIDES, "where"})
+    controls = ()
+    if "controls" in raw:
+        keys = {"id", *SIDES, "where"}
+        controls = _rows(raw["controls"], f"{path}: control", "controls", keys)
+    names = [row.id for row in (*claims, *controls)]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"{path}: two rows have the id {', '.join(twice)}")
+    return Claims(margin, claims, controls, score, hashlib.sha256(data).hexdigest()[:8])
+
+
+def _read(path: Path) -> bytes:
     try:
-        raw = yaml.safe_load(Path(path).read_text())
+        with open(path, "rb") as file:
+            data = file.read(LONGEST + 1)
     except OSError as error:
         raise InputError(f"{path}: cannot read the claims ({error.strerror})") from error
-    except yaml.YAMLError as error:
-        raise InputError(f"{path}: not valid YAML ({' '.join(str(error).split())})") from error
-    if not isinstance(raw, dict) or set(raw) != {"margin", "claims"}:
-        raise InputError(f"{path}: a claims file has exactly two keys, margin and claims")
-    margin, rows = raw["margin"], raw["claims"]
-    if not isinstance(margin, dict) or not all(_is_positive(value) for value in margin.values()):
+    if len(data) > LONGEST:
+        raise InputError(f"{path}: a claims file has at most {LONGEST} bytes")
+    return data
+
+
+def _parse(data: bytes, path: str | Path):
+    """The file's contents; aliases, which can grow without bound, are refused."""
+    try:
+        text = data.decode()
+        _check_tokens(text, path)
+        return yaml.safe_load(text)
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start + 1})") from error
+    except (yaml.YAMLError, ValueError) as error:
+        raise InputError(f"{path}: not valid YAML ({shown(error, 200)})") from error
+
+
+def _check_tokens(text: str, path: str | Path) -> None:
+    """`InputError` for what makes a small file large: aliases, and depth."""
+    depth = 0
+    for token in yaml.scan(text):
+        if isinstance(token, yaml.AliasToken | yaml.AnchorToken):
+            raise InputError(f"{path}: anchors and aliases (& and *) are not allowed here")
+        depth += isinstance(token, STARTS) - isinstance(token, ENDS)
+        if depth > DEEPEST:
+            raise InputError(f"{path}: nested more than {DEEPEST} levels deep")
+
+
+def _margin(raw, path) -> dict[str, float]:
+    if not isinstance(raw, dict) or not all(
+        is_suite(suite) and _is_share(value) for suite, value in raw.items()
+    ):
         raise InputError(
-            f"{path}: margin gives a positive number for each suite, as in {{mini: 0.10}}; got {margin}"
+            f"{path}: margin gives a number between 0 and 1 for each suite, "
+            f"as in {{mini: 0.10}}; got {shown(raw)}"
         )
-    if not isinstance(rows, list) or not rows:
+    return raw
+
+
+def _is_share(value) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value) and 0 < value < 1
+
+
+def _score(raw, path) -> dict[str, str]:
+    if not isinstance(raw, dict) or not all(
+        is_suite(suite) and isinstance(name, str) and name in WINDOWS for suite, name in raw.items()
+    ):
         raise InputError(
-            f"{path}: claims is a list of rows with id, paper, with, without and where"
+            f"{path}: score gives one of {', '.join(WINDOWS)} for each suite, "
+            f"as in {{mini: {LAST}}}; got {shown(raw)}"
         )
-    claims = tuple(
-        _claim(row, f"{path}: claim {number}") for number, row in enumerate(rows, start=1)
+    return raw
+
+
+def _rows(raw, where: str, name: str, keys: set[str]) -> tuple[Claim, ...]:
+    listed = ", ".join(key for key in ("id", "paper", *SIDES, "where") if key in keys)
+    if not isinstance(raw, list) or not raw:
+        raise InputError(f"{where.rpartition(': ')[0]}: {name} is a list of rows with {listed}")
+    return tuple(
+        _row(row, f"{where} {number}", keys, listed) for number, row in enumerate(raw, start=1)
     )
-    names = [claim.id for claim in claims]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise InputError(f"{path}: two claims have the id {', '.join(twice)}")
-    return Claims(margin, claims)
 
 
-def _is_positive(value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
-
-
-def _claim(row, where: str) -> Claim:
-    keys = {"id", "paper", "with", "without", "where"}
+def _row(row, where: str, keys: set[str], listed: str) -> Claim:
     if not isinstance(row, dict) or set(row) != keys:
         given = ", ".join(map(str, row)) if isinstance(row, dict) else row
+        raise InputError(f"{where}: needs exactly the keys {listed}; got {shown(given)}")
+    if not is_identifier(row["id"]):
         raise InputError(
-            f"{where}: needs exactly the keys id, paper, with, without, where; got {given}"
+            f"{where}: id is a name of letters, digits, _ and -; got {shown(row['id'])}"
         )
-    if not isinstance(row["id"], str):
-        raise InputError(f"{where}: id is a name; got {row['id']}")
     where = f"{where} ({row['id']})"
-    if row["paper"] not in PAPER:
-        raise InputError(f"{where}: paper is '{row['paper']}'; allowed: {', '.join(PAPER)}")
-    if row["where"] not in ACTIONS:
-        raise InputError(f"{where}: where is '{row['where']}'; allowed: {', '.join(ACTIONS)}")
-    for side in ("with", "without"):
+    paper = row.get("paper", "none")
+    for key, value, allowed in (("paper", paper, PAPER), ("where", row["where"], ACTIONS)):
+        if not isinstance(value, str) or value not in allowed:
+            raise InputError(f"{where}: {key} is '{shown(value)}'; allowed: {', '.join(allowed)}")
+    for side in SIDES:
         names = row[side].values() if isinstance(row[side], dict) else [row[side]]
-        if not all(isinstance(name, str) and name for name in names):
-            raise InputError(f"{where}: {side} is an arm name, or one by suite; got {row[side]}")
-    if row["with"] == row["without"]:
-        raise InputError(f"{where}: with and without are both {row['with']}")
-    return Claim(row["id"], row["paper"], row["with"], row["without"], row["where"])
+        if not all(isinstance(name, str) and name and name.isprintable() for name in names):
+            raise InputError(
+                f"{where}: {side} is an arm name, or one by suite; got {shown(row[side])}"
+            )
+    if row["with"] == row["without"] and "paper" in keys:
+        raise InputError(f"{where}: with and without are both {shown(row['with'])}")
+    return Claim(row["id"], paper, row["with"], row["without"], row["where"])

@@ -1,101 +1,149 @@
-"""The effect of one change with an interval that holds with few seeds: a stratified Welch t."""
+"""The effect of one change with an interval that holds with few seeds: a stratified Welch t.
+
+Everything is computed on the last axis, over tasks, so that one call serves a study or thousands of
+simulated ones. Letters: `M` tasks, `...` whatever leads.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
 
-from analysis.stats import holm
 
-SEEDS_SEARCHED = 10_000
+@dataclass(frozen=True)
+class Cells:
+    """One arm by task: the number of runs, and the mean and variance of their scores, each
+    `(..., M)`."""
+
+    runs: np.ndarray
+    mean: np.ndarray
+    variance: np.ndarray
+
+    @classmethod
+    def of(cls, samples: Sequence[np.ndarray]) -> "Cells":
+        """The cells of M samples with the scores of a task's runs; the variance of one run is
+        NaN."""
+        return cls(
+            np.array([len(sample) for sample in samples]),
+            np.array([np.mean(sample) for sample in samples]),
+            np.array([np.var(s, ddof=1) if len(s) > 1 else np.nan for s in samples]),
+        )
+
+    def failed_once_more(self) -> "Cells":
+        """Each task as it would be with one more run that scores 0."""
+        runs = self.runs + 1
+        squares = self.variance * (self.runs - 1) + self.mean**2 * self.runs / runs
+        return Cells(runs, self.mean * self.runs / runs, squares / self.runs)
+
+    def with_runs(self, runs: int) -> "Cells":
+        """The same means and variances from another number of runs."""
+        return replace(self, runs=np.full_like(self.runs, runs))
 
 
 @dataclass(frozen=True)
 class Effect:
     """Mean over tasks of the difference of the arms' mean scores, with its standard error and
-    degrees of freedom."""
+    degrees of freedom (numbers, or arrays of one shape)."""
 
-    value: float
-    error: float
-    freedom: float
+    value: np.ndarray
+    error: np.ndarray
+    freedom: np.ndarray
 
-    def interval(self, level: float) -> tuple[float, float]:
-        """The two-sided interval at confidence `level`."""
-        half = stats.t.ppf((1 + level) / 2, self.freedom) * self.error
-        return self.value - half, self.value + half
+    def low(self, alpha: np.ndarray) -> np.ndarray:
+        """The lower end of the two-sided interval at level 1 - alpha."""
+        return self.value - self._half(alpha)
 
-    def p_zero(self) -> float:
+    def high(self, alpha: np.ndarray) -> np.ndarray:
+        """The upper end of the two-sided interval at level 1 - alpha."""
+        return self.value + self._half(alpha)
+
+    def _half(self, alpha: np.ndarray) -> np.ndarray:
+        return stats.t.isf(np.asarray(alpha) / 2, self.freedom) * self.error
+
+    def p_zero(self) -> np.ndarray:
         """The smallest alpha at which the interval excludes 0."""
-        return float(2 * stats.t.sf(abs(self.value) / self.error, self.freedom))
+        return 2 * stats.t.sf(np.abs(self.value) / self.error, self.freedom)
 
-    def p_margin(self, margin: float) -> float:
+    def p_below(self, margin: float) -> np.ndarray:
         """The smallest alpha at which the interval lies below `margin` (1 where the effect itself
         does not)."""
-        return float(min(1, 2 * stats.t.cdf((self.value - margin) / self.error, self.freedom)))
+        return np.minimum(1, 2 * stats.t.cdf((self.value - margin) / self.error, self.freedom))
+
+    def p_above(self, margin: float) -> np.ndarray:
+        """The smallest alpha at which the interval lies above `margin` (1 where the effect itself
+        does not)."""
+        return np.minimum(1, 2 * stats.t.sf((self.value - margin) / self.error, self.freedom))
 
 
-def welch(first: Sequence[np.ndarray], second: Sequence[np.ndarray]) -> Effect:
-    """Effect of `first` over `second`, each `M` samples with a task's runs of one arm.
+@dataclass(frozen=True)
+class Terms:
+    """What a task adds to an effect, each `(..., M)`: the difference of the arms' means, its
+    squared standard error, and the part of Welch and Satterthwaite's denominator."""
+
+    difference: np.ndarray
+    square: np.ndarray
+    quartic: np.ndarray
+
+    def total(self) -> Effect:
+        """The effect over all tasks."""
+        return self._effect(np.ones(self.difference.shape[-1]))
+
+    def over(self, tasks: np.ndarray) -> Effect:
+        """The effect over some of the tasks, `(..., M)` True for those."""
+        return self._effect(tasks)
+
+    def _effect(self, weights: np.ndarray) -> Effect:
+        def summed(terms: np.ndarray) -> np.ndarray:
+            return np.where(weights, terms, 0).sum(-1)
+
+        return _effect(
+            *map(summed, (self.difference, self.square, self.quartic)), np.sum(weights, -1)
+        )
+
+    def replacing(self, others: "Terms", tasks: np.ndarray) -> Effect:
+        """The effects over `tasks` in which one task after the other has the terms of `others`,
+        `(..., M)`."""
+        rest = self._without_each(tasks)
+        sums = [
+            a + b
+            for a, b in zip(rest, (others.difference, others.square, others.quartic), strict=True)
+        ]
+        return _effect(*sums, np.sum(tasks, -1, keepdims=True))
+
+    def leaving_out(self, tasks: np.ndarray) -> Effect:
+        """The effects over `tasks` without one after the other, `(..., M)`."""
+        return _effect(*self._without_each(tasks), np.sum(tasks, -1, keepdims=True) - 1)
+
+    def _without_each(self, tasks: np.ndarray) -> list[np.ndarray]:
+        others = 1 - np.eye(self.difference.shape[-1])  # a difference of sums would cancel
+        terms = (self.difference, self.square, self.quartic)
+        return [np.where(tasks, own, 0) @ others for own in terms]
+
+
+def _effect(
+    difference: np.ndarray, square: np.ndarray, quartic: np.ndarray, tasks: np.ndarray
+) -> Effect:
+    with np.errstate(divide="ignore", invalid="ignore"):
+        error = np.where((square > 0) & (tasks > 0), np.sqrt(square) / tasks, np.nan)
+        return Effect(difference / tasks, error, square**2 / quartic)
+
+
+def terms(first: Cells, second: Cells) -> Terms:
+    """The terms of the effect of `first` over `second`.
 
     Every (arm, task) cell has a variance of its own. That of the effect is the sum over the 2M
     cells of s^2 / n / M^2, its degrees of freedom are Welch and Satterthwaite's. The tasks are
-    taken as given: the interval speaks of new seeds on these tasks, not of new tasks. Error and
-    freedom are NaN where a cell has one run or no cell varies.
+    taken as given: the interval speaks of new seeds on these tasks, not of new tasks. NaN where a
+    cell has one run.
     """
-    cells = [*first, *second]
-    counts = np.array([len(cell) for cell in cells])
-    scores, starts = np.concatenate(cells), np.cumsum(counts) - counts
-    means = np.add.reduceat(scores, starts) / counts
-    value = float(means[: len(first)].mean() - means[len(first) :].mean())
-    if counts.min() < 2:
-        return Effect(value, np.nan, np.nan)
-    variances = np.add.reduceat((scores - np.repeat(means, counts)) ** 2, starts) / (counts - 1)
-    return Effect(value, *_error_and_freedom(variances, counts, len(first)))
+    squares = first.variance / first.runs, second.variance / second.runs
+    with np.errstate(divide="ignore", invalid="ignore"):
+        quartic = squares[0] ** 2 / (first.runs - 1) + squares[1] ** 2 / (second.runs - 1)
+    return Terms(first.mean - second.mean, squares[0] + squares[1], quartic)
 
 
-def _error_and_freedom(
-    variances: np.ndarray, counts: np.ndarray, tasks: int
-) -> tuple[float, float]:
-    parts = variances / counts / tasks**2
-    total = parts.sum()
-    if total == 0:
-        return np.nan, np.nan
-    return float(np.sqrt(total)), float(total**2 / np.sum(parts**2 / (counts - 1)))
-
-
-def levels(effects: Sequence[Effect], margin: float, alpha: float = 0.05) -> np.ndarray:
-    """The alpha of each claim's interval `(claims,)`: the smaller of Holm's for excluding 0 and
-    Holm's for lying below the margin.
-
-    Either alone would not do: claims rightly found to have no substantial effect would relax the
-    level for the others though their effect is 0 too.
-    """
-    zero = holm([effect.p_zero() for effect in effects], alpha)
-    below = holm([effect.p_margin(margin) for effect in effects], alpha)
-    return np.minimum(zero, below)
-
-
-def seeds_to_decide(
-    effect: Effect,
-    first: Sequence[np.ndarray],
-    second: Sequence[np.ndarray],
-    margin: float,
-    alpha: float,
-) -> int | None:
-    """Seeds per task and arm at which the interval at level 1 - alpha decides, if effect and spread
-    stay."""
-    variances = np.array([np.var(cell, ddof=1) for cell in [*first, *second]])
-
-    def decides(seeds: int) -> bool:
-        error, freedom = _error_and_freedom(variances, np.full(len(variances), seeds), len(first))
-        then = Effect(effect.value, error, freedom)
-        return min(then.p_zero(), then.p_margin(margin)) <= alpha
-
-    low, high = 2, SEEDS_SEARCHED
-    if not decides(high):
-        return None
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if decides(middle) else (middle + 1, high)
-    return low
+def welch(first: Cells, second: Cells) -> Effect:
+    """The effect of `first` over `second` over all tasks; error and freedom are NaN where a cell
+    has one run or no cell varies."""
+    return terms(first, second).total()

@@ -2,33 +2,23 @@
 colour-blind readers."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from analysis import stats, tables
+from analysis.canvas import counted, grid, legend, look, words
+from analysis.fields import Status
+from analysis.rule import HELPS, HURTS, NO_HELP
 from analysis.scores import samples
-from analysis.study import Study, size
-from analysis.verdicts import HELPS, HURTS, NO_HELP
+from analysis.study import Study
 
-# Okabe and Ito's palette; beyond its length the line style changes.
-COLOURS = ["#000000", "#E69F00", "#0072B2", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"]
-STYLES = ["-", "--", ":", "-."]
 VERDICTS = {HELPS: ("#0072B2", "o"), NO_HELP: ("#E69F00", "s"), HURTS: ("#D55E00", "v")}
 UNDECIDED, OPEN = ("#888888", "D"), "undecided or degenerate"
-PAPER = {"helps": "helps", "no_help": "no help", "none": "not in it"}
+PAPER = {"helps": "helps", "no_help": "no help", "worse": "no help, worse", "none": "not in it"}
 RESULTS = {"better": "#0072B2", "tied": "#BBBBBB", "worse": "#D55E00"}
-PANEL = (3.0, 2.4)
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Writes the figure as path.png and path.pdf."""
-    figure.savefig(path.with_suffix(".png"), dpi=150)
-    figure.savefig(path.with_suffix(".pdf"))
 
 
 def forest(study: Study) -> Figure:
@@ -66,7 +56,8 @@ def forest(study: Study) -> Figure:
     )
     right.tick_params(length=0)
     axes.set_xlabel(
-        f"effect on normalised score ({_words(study.scheme)}); grey: less than the margin of {margin:g}"
+        f"effect on normalised score ({words(study.scheme)}); "
+        f"grey: less than the margin of {margin:g}"
     )
     axes.set_title("Score with the change minus score without")
     order = [label for label in (*VERDICTS, OPEN) if label in drawn]
@@ -74,7 +65,8 @@ def forest(study: Study) -> Figure:
         [drawn[label] for label in order], order, loc="outside upper left", ncols=4, frameon=False
     )
     hollow = "; hollow: the other kind of actions" if beside else ""
-    return _counted(figure, f"{study.size}; intervals adjusted for the number of claims{hollow}")
+    caption = f"{study.size}; intervals adjusted for the number of claims{hollow}"
+    return counted(figure, "\n".join([caption, *tables.insensitive(study)]))
 
 
 def _claim_label(row) -> str:
@@ -89,7 +81,7 @@ def learning_curves(study: Study, arms: Sequence[str] | None = None, kind: str =
     tidy = study.store.tidy()
     tidy = tidy[(tidy.kind == kind) & tidy.arm.isin(arms) & tidy.run.isin(study.scores.run)]
     tasks = sorted(tidy.task.unique())
-    figure, panels = _grid(len(tasks), height=0.8 + 0.22 * len(arms))
+    figure, panels = grid(len(tasks), height=0.8 + 0.22 * len(arms))
     for axes, task in zip(panels, tasks, strict=True):
         for number, arm in enumerate(arms):
             own = tidy[(tidy.task == task) & (tidy.arm == arm)].pivot_table(
@@ -97,7 +89,7 @@ def learning_curves(study: Study, arms: Sequence[str] | None = None, kind: str =
             )
             if own.empty:
                 continue
-            colour, style = _look(number)
+            colour, style = look(number)
             axes.plot(own.index, own.mean(axis=1), style, color=colour, label=arm)
             if own.shape[1] > 1:
                 axes.fill_between(
@@ -111,11 +103,18 @@ def learning_curves(study: Study, arms: Sequence[str] | None = None, kind: str =
         axes.set_title(task)
         axes.set_xlabel("environment frames")
     panels[0].set_ylabel("evaluation return" if kind == "eval" else "training return")
-    _legend(figure, panels)
-    return _counted(
+    legend(figure, panels)
+    return counted(
         figure,
-        f"{tidy.run.nunique()} runs, suite {study.suite}; line: mean of seeds, band: lowest to highest",
+        f"{tidy.run.nunique()} runs, suite {study.suite}; "
+        f"line: mean of seeds, band: lowest to highest{_diverged(study, tidy)}",
     )
+
+
+def _diverged(study: Study, tidy: pd.DataFrame) -> str:
+    """A line that says where curves end early."""
+    count = tidy.run[tidy.status == Status.DIVERGED].nunique()
+    return f"; {count} diverged, drawn until then" if count else ""
 
 
 def curves(frame: pd.DataFrame, label: str, source: str) -> Figure:
@@ -123,12 +122,12 @@ def curves(frame: pd.DataFrame, label: str, source: str) -> Figure:
     figure = Figure(figsize=(8, 3.6), layout="constrained")
     axes = figure.add_subplot()
     for number, name in enumerate(frame):
-        colour, style = _look(number)
+        colour, style = look(number)
         axes.plot(frame.index, frame[name], style, color=colour, label=name)
     axes.set_xlabel("environment frames")
     axes.set_ylabel(label)
     axes.legend(frameon=False)
-    return _counted(figure, source)
+    return counted(figure, source)
 
 
 def aggregates(study: Study, seed: int = 0) -> Figure:
@@ -142,18 +141,18 @@ def aggregates(study: Study, seed: int = 0) -> Figure:
     for axes, name in zip(panels, stats.AGGREGATES, strict=True):
         for row in table[table.statistic == name].itertuples():
             y = names.index(row.arm)
-            colour, _ = _look(len(names) - 1 - y)
+            colour, _ = look(len(names) - 1 - y)
             axes.plot([row.low, row.high], [y, y], color=colour, linewidth=5, alpha=0.4)
             axes.plot(row.value, y, "|", color=colour, markersize=12, markeredgewidth=2)
-        axes.set_title(_words(name) + (" ↓" if name == "optimality_gap" else ""))
+        axes.set_title(words(name) + (" ↓" if name == "optimality_gap" else ""))
         axes.grid(axis="x", alpha=0.3)
     panels[0].set_yticks(range(len(names)), names)
     panels[0].set_ylim(-0.6, len(names) - 0.4)
-    panels[0].set_xlabel(f"normalised score ({_words(study.scheme)})")
+    panels[0].set_xlabel(f"normalised score ({words(study.scheme)})")
     runs = sum(len(cell) for cells in arms.values() for cell in cells)
-    return _counted(
+    return counted(
         figure,
-        f"{size(runs, len(shared))}, suite {study.suite}; 95% stratified bootstrap intervals{lacking}",
+        f"{study.caption(runs, len(shared))}; 95% stratified bootstrap intervals{lacking}",
     )
 
 
@@ -166,18 +165,18 @@ def profiles(study: Study, seed: int = 0) -> Figure:
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     axes = figure.add_subplot()
     for number, (arm, cells) in enumerate(arms.items()):
-        colour, style = _look(number)
+        colour, style = look(number)
         low, high = stats.profile_band(cells, thresholds, seed)
         axes.plot(
             thresholds, stats.performance_profile(cells, thresholds), style, color=colour, label=arm
         )
         axes.fill_between(thresholds, low, high, color=colour, alpha=0.12, linewidth=0)
-    axes.set_xlabel(f"normalised score τ ({_words(study.scheme)})")
+    axes.set_xlabel(f"normalised score τ ({words(study.scheme)})")
     axes.set_ylabel("share of runs with score > τ")
     axes.set_ylim(0, 1.02)
-    _legend(figure, [axes])
+    legend(figure, [axes])
     runs = sum(len(cell) for cells in arms.values() for cell in cells)
-    return _counted(figure, f"{size(runs, len(shared))}, suite {study.suite}{lacking}")
+    return counted(figure, f"{study.caption(runs, len(shared))}{lacking}")
 
 
 def games(study: Study, claim: str) -> Figure:
@@ -185,8 +184,9 @@ def games(study: Study, claim: str) -> Figure:
     table = tables.by_task(study, claim)
     row = study.verdicts[(study.verdicts.claim == claim) & study.verdicts.stated].iloc[0]
     title = f"{claim}: {row['with']} minus {row['without']}"
-    unit = "human record" if study.scheme == "clipped_record" else _words(study.scheme)
-    return bars(table, title, f"difference of normalised score ({unit})", f"suite {study.suite}")
+    unit = "human record" if study.scheme == "clipped_record" else words(study.scheme)
+    caption = study.caption(int(table.runs.sum()), len(table))
+    return bars(table, title, f"difference of normalised score ({unit})", caption)
 
 
 def bars(table: pd.DataFrame, title: str, label: str, source: str) -> Figure:
@@ -205,7 +205,7 @@ def bars(table: pd.DataFrame, title: str, label: str, source: str) -> Figure:
     handles = [Patch(color=colour) for colour in named.values()]
     figure.legend(handles, named, loc="outside right upper", frameon=False)
     axes.set_title(title, loc="left")
-    return _counted(figure, f"{size(int(table.runs.sum()), len(table))}, {source}")
+    return counted(figure, source)
 
 
 def _shared(study: Study) -> tuple[dict[str, list[np.ndarray]], list[str], str]:
@@ -225,35 +225,3 @@ def _shared(study: Study) -> tuple[dict[str, list[np.ndarray]], list[str], str]:
     arms = {arm: list(samples(frame, arm).values()) for arm in by_arm if arm not in lacking}
     note = f"\nleft out, as tasks are missing: {', '.join(lacking)}" if lacking else ""
     return arms, sorted(shared), note
-
-
-def _grid(count: int, height: float) -> tuple[Figure, list[Axes]]:
-    columns = min(count, 4 if count <= 12 else 8)
-    rows = -(-count // columns)
-    size = max(PANEL[0] * columns, 4.5), max(PANEL[1] * rows + 0.9, height)
-    figure = Figure(figsize=size, layout="constrained")
-    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for axes in panels[count:]:
-        axes.remove()
-    return figure, panels[:count]
-
-
-def _legend(figure: Figure, panels: Sequence[Axes]) -> None:
-    found = {}
-    for axes in panels:
-        handles, labels = axes.get_legend_handles_labels()
-        found |= dict(zip(labels, handles, strict=True))
-    figure.legend(found.values(), found.keys(), loc="outside right upper", frameon=False)
-
-
-def _counted(figure: Figure, text: str) -> Figure:
-    figure.supxlabel(text, x=0.995, ha="right", fontsize=7, color="#555555")
-    return figure
-
-
-def _look(number: int) -> tuple[str, str]:
-    return COLOURS[number % len(COLOURS)], STYLES[number // len(COLOURS) % len(STYLES)]
-
-
-def _words(name: str) -> str:
-    return "IQM" if name == "iqm" else name.replace("_", " ")

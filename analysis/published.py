@@ -1,151 +1,31 @@
-"""The official score files in the same frames as our own runs: table 1, table K.1, the scheduling
-claim."""
-
-import json
-from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
+"""The paper's tables 1 and K.1 and the scheduling claim, from the official score files."""
 
 import pandas as pd
 
-from analysis import InputError
 from analysis.claims import Claim, Claims
-from analysis.scores import atari_reference, final_scores, normalise, paper_aggregates, samples
-from analysis.store import POINT_COLUMNS, RUN_COLUMNS, Store
+from analysis.frames import Store
+from analysis.score_files import (
+    ARMS,
+    DREAMER,
+    FINAL_FRAMES,
+    NO_SCHEDULES,
+    PUBLISHED_BASELINES,
+    SCHEDULED,
+)
+from analysis.scores import (
+    LAST,
+    atari_reference,
+    final_scores,
+    normalise,
+    paper_aggregates,
+    samples,
+)
 from analysis.tables import better_worse_tied
 from analysis.verdicts import evaluate
 
-MAIN, SCHEDULES, BASELINES = (
-    "atari-dreamerv2.json",
-    "atari-dreamerv2-schedules.json",
-    "baselines.json",
-)
-# Agent names of table 1 and the columns of the official baselines file (Dopamine, sticky actions,
-# 200M frames).
-PUBLISHED_BASELINES = {
-    "IQN": "iqn_sticky_2e8",
-    "Rainbow": "rainbow_sticky_2e8",
-    "C51": "c51_sticky_2e8",
-    "DQN": "dqn_sticky_2e8",
-}
-DREAMER, SCHEDULED, NO_SCHEDULES = (
-    "DreamerV2",
-    "DreamerV2 (schedules)",
-    "DreamerV2 (no schedules, 3 more seeds)",
-)
-ARMS = {
-    (MAIN, "dreamerv2"): DREAMER,
-    (MAIN, "nosched"): NO_SCHEDULES,
-    (SCHEDULES, "dreamerv2"): SCHEDULED,
-}
-FINAL_FRAMES = 199e6  # the last bin that all complete runs have
 COMPLETE_FRAMES = 195e6
-GAMES = 55
-CURVE = ("task", "method", "seed", "xs", "ys")
-
-
-def load(source: str) -> Store:
-    """Reads the three score files from a folder, or below a URL; raises `InputError` if it
-    cannot."""
-    runs, points = [], []
-    for name in (MAIN, SCHEDULES):
-        for raw in _read_curves(source, name):
-            arm = ARMS.get((name, raw["method"]))
-            if arm is None:
-                raise InputError(
-                    f"{name}: method '{raw['method']}' is not known; allowed: dreamerv2, nosched"
-                )
-            runs.append(_run(name, raw, arm, number=len(runs)))
-            points.append(
-                pd.DataFrame(
-                    {"run": len(points), "env_frames": raw["xs"], "score": raw["ys"]}
-                ).assign(episodes=10)
-            )
-    known = atari_reference()
-    baselines = _read_baselines(source, [f"atari_{task}" for task in known.index])
-    for arm, column in PUBLISHED_BASELINES.items():
-        for task in known.index:
-            score = baselines[f"atari_{task}"][column]
-            raw = {
-                "task": f"atari_{task}",
-                "method": column,
-                "seed": "0",
-                "xs": [FINAL_FRAMES],
-                "ys": [score],
-            }
-            runs.append(_run(BASELINES, raw, arm, number=len(runs)))
-            points.append(
-                pd.DataFrame({"run": len(points), "env_frames": [FINAL_FRAMES], "score": [score]})
-            )
-    points = pd.concat(points, ignore_index=True)
-    points = points.assign(kind="eval", step=points.env_frames / 4, gradient_steps=float("nan"))
-    return Store(pd.DataFrame(runs, columns=["run", *RUN_COLUMNS]), points[["run", *POINT_COLUMNS]])
-
-
-def _read(source: str, name: str):
-    try:
-        if "://" in source:
-            with urlopen(f"{source.rstrip('/')}/{name}", timeout=60) as answer:
-                return json.load(answer)
-        return json.loads((Path(source) / name).read_text())
-    except (OSError, URLError, json.JSONDecodeError) as error:
-        raise InputError(
-            f"{source}: cannot read the official score file {name} ({error})"
-        ) from error
-
-
-def _read_curves(source: str, name: str) -> list[dict]:
-    """The runs of a score file, each with its curve as equally many numbers `xs` (frames) and `ys`
-    (scores)."""
-    runs = _read(source, name)
-    if not isinstance(runs, list) or not runs:
-        raise InputError(f"{source}: {name} is not a list of runs")
-    for number, run in enumerate(runs, start=1):
-        where = f"{source}: {name}: run {number}"
-        if missing := [key for key in CURVE if not isinstance(run, dict) or key not in run]:
-            raise InputError(f"{where} lacks the key {', '.join(missing)}")
-        for key in ("xs", "ys"):
-            if not isinstance(run[key], list) or not all(
-                isinstance(value, int | float) for value in run[key]
-            ):
-                raise InputError(f"{where}: {key} is not a list of numbers")
-        if not 0 < len(run["xs"]) == len(run["ys"]):
-            raise InputError(f"{where}: xs has {len(run['xs'])} numbers and ys {len(run['ys'])}")
-        if not isinstance(run["task"], str) or not str(run["seed"]).isdigit():
-            raise InputError(
-                f"{where}: task is '{run['task']}' and seed '{run['seed']}'; they are a name and a number"
-            )
-    return runs
-
-
-def _read_baselines(source: str, games: list[str]) -> dict[str, dict[str, float]]:
-    """The scores of the published baselines by game and column."""
-    scores = _read(source, BASELINES)
-    for game in games:
-        own = scores.get(game) if isinstance(scores, dict) else None
-        if not isinstance(own, dict):
-            raise InputError(f"{source}: {BASELINES} lacks the key {game}")
-        for column in PUBLISHED_BASELINES.values():
-            if not isinstance(own.get(column), int | float):
-                raise InputError(f"{source}: {BASELINES}: {game} has no number {column}")
-    return scores
-
-
-def _run(file: str, raw: dict, arm: str, number: int) -> dict:
-    return {
-        "run": number,
-        "source": f"{file}: {raw['task']} {raw['method']} seed {raw['seed']}",
-        "suite": "atari",
-        "task": raw["task"].removeprefix("atari_"),
-        "arm": arm,
-        "seed": int(raw["seed"]),
-        "actions": "discrete",
-        "status": "done",
-        "env_frames": raw["xs"][-1],
-        "error": "",
-        "saturated": "",
-        "saturation": 0.0,
-    }
+EARLY_FRAMES = 20e6
+WITHOUT, EARLY = "no schedules", "no schedules, first 20M frames"
 
 
 def early_ended(store: Store) -> pd.DataFrame:
@@ -166,10 +46,10 @@ def complete(store: Store) -> Store:
     return Store(runs, store.points[store.points.run.isin(runs.run)], store.problems)
 
 
-def finals(store: Store) -> pd.DataFrame:
-    """Final scores as in the paper: of each run the last bin of 1M frames (10 episodes), at most
-    199M."""
-    return final_scores(store, "last", until=FINAL_FRAMES)[0]
+def finals(store: Store, until: float = FINAL_FRAMES) -> pd.DataFrame:
+    """Final scores as in the paper: of each run the last bin of 1M frames (10 episodes), which is a
+    point of its curve, at most 199M."""
+    return final_scores(store, LAST, until=until)[0]
 
 
 def table_1(store: Store) -> pd.DataFrame:
@@ -195,22 +75,30 @@ def scheduling(store: Store, margin: float = 0.03) -> pd.DataFrame:
     without schedules.
 
     The first row is the claim; the others are its checks, so no adjustment for several claims is
-    made.
+    made. The positive control, which must hurt, are the same runs without schedules after 20M
+    frames; its row follows the claim's.
     """
     comparisons = {
         "8 seeds of the paper": [DREAMER],
         "3 more seeds": [NO_SCHEDULES],
         "all 11 seeds": [DREAMER, NO_SCHEDULES],
     }
+    claim = Claim("scheduling", "no_help", SCHEDULED, WITHOUT, "discrete")
+    control = Claim("first_20m_frames", "none", EARLY, WITHOUT, "discrete")
     rows = []
     for runs, part in (("all", store), ("complete only", complete(store))):
-        frame, _ = normalise(finals(part), "clipped_record")
+        final, early = (
+            normalise(finals(part, until), "clipped_record")[0]
+            for until in (FINAL_FRAMES, EARLY_FRAMES)
+        )
         for name, arms in comparisons.items():
-            own = frame[frame.arm.isin([SCHEDULED, *arms])]
-            own = own.assign(arm=own.arm.where(own.arm == SCHEDULED, "no schedules"))
-            claim = Claim("scheduling", "no_help", SCHEDULED, "no schedules", "discrete")
-            row = evaluate(own, Claims({"atari": margin}, (claim,)), "atari", match_seeds=False)
-            rows.append(row.assign(without=name, runs=runs))
+            own = final[final.arm.isin(arms)].assign(arm=WITHOUT)
+            # Other numbers than those of the same runs' final scores.
+            first = early[early.arm.isin(arms)].assign(arm=EARLY, run=-1 - early.run)
+            frame = pd.concat([final[final.arm == SCHEDULED], own, first], ignore_index=True)
+            judged = evaluate(frame, Claims({"atari": margin}, (claim,), (control,)), "atari")
+            judged = judged.dropna(axis=1, how="all")
+            rows.append(judged.assign(without=name, runs=runs))
     return pd.concat(rows, ignore_index=True)
 
 

@@ -1,6 +1,7 @@
 """One self-contained HTML page from the notebooks, executed on a user's runs."""
 
 import os
+from collections.abc import Sequence
 from html import escape
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +14,8 @@ NOTEBOOKS = sorted(path.stem for path in FOLDER.glob("*.py"))
 PAPER_NOTEBOOK = "04_the_paper"
 TIMEOUT = 600
 STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 1500px; margin: 0 auto; padding: 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; }
+body { max-width: 1500px; margin: 0 auto; padding: 1rem; }
 nav { position: sticky; top: 0; background: #fff; border-bottom: 1px solid #ccc; padding: .5rem 0; }
 nav a { margin-right: 1.5rem; color: #0072B2; text-decoration: none; }
 section { border-bottom: 1px solid #ccc; padding-bottom: 1rem; }
@@ -70,14 +72,17 @@ def page(notebooks: dict[str, Any], title: str) -> str:
         links.append(f'<a href="#{name}">{label}</a>')
         sections.append(f'<section id="{name}">{body}</section>')
     head = f'<meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style>'
-    return (
-        f'<!DOCTYPE html><html lang="en"><head>{head}</head><body><nav>{"".join(links)}</nav>{"".join(sections)}'
-        "</body></html>\n"
-    )
+    body = f"<nav>{''.join(links)}</nav>{''.join(sections)}"
+    return f'<!DOCTYPE html><html lang="en"><head>{head}</head><body>{body}</body></html>\n'
 
 
 def build(
-    runs: str | Path, claims_file: str | Path, suite: str, published: str | None, path: Path
+    runs: str | Path,
+    claims_file: str | Path,
+    suite: str,
+    published: str | None,
+    path: Path,
+    leave_out: Sequence[str] = (),
 ) -> None:
     """Executes the notebooks on one suite's runs and writes the page; the paper's notebook needs
     its score files."""
@@ -85,6 +90,7 @@ def build(
         "runs": str(Path(runs).resolve()),
         "claims_file": str(Path(claims_file).resolve()),
         "suite": suite,
+        "leave_out": list(leave_out),
     }
     names = [name for name in NOTEBOOKS if published or name != PAPER_NOTEBOOK]
     executed = {name: execute(name, {**values, "published_scores": published}) for name in names}

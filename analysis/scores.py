@@ -7,9 +7,13 @@ import numpy as np
 import pandas as pd
 
 from analysis import InputError
-from analysis.store import Problem, Store
+from analysis.fields import Status
+from analysis.frames import Problem, Store
 
-WINDOWS = ("last", "last_tenth", "area")
+LAST, LAST_BIN, LAST_TENTH, AREA = "last", "last_bin", "last_tenth", "area"
+WINDOWS = (LAST, LAST_BIN, LAST_TENTH, AREA)
+BIN = 1e6  # environment frames of a point of the official curves
+FEWEST = {AREA: 8}  # evaluations that a run must have for a window
 SCHEMES = ("gamer", "record", "clipped_record", "reference")
 IDENTITY = [
     "run",
@@ -22,6 +26,7 @@ IDENTITY = [
     "random",
     "reference",
     "parameters",
+    "status",
 ]
 
 
@@ -33,53 +38,64 @@ def atari_reference() -> pd.DataFrame:
         return pd.read_csv(file, comment="#", index_col="task")
 
 
-def default_scheme(suite: str) -> str:
-    """The normalisation of a suite's claims: clipped record for Atari (section 3.1), else the
-    task's own references."""
-    return "clipped_record" if suite.startswith("atari") else "reference"
-
-
 def final_scores(
     store: Store,
-    window: str = "last",
+    window: str = LAST,
     until: float | None = None,
-    statuses: tuple[str, ...] = ("done",),
+    statuses: tuple[str, ...] = (Status.DONE,),
+    fewest: int | None = None,
 ) -> tuple[pd.DataFrame, list[Problem]]:
     """One score per run, and the runs that gave none.
 
-    Windows: `last` is the last evaluation (the paper's "final score"), `last_tenth` the mean over
-    the evaluations in the last tenth of the run's frames, `area` the mean height of the whole
-    curve. `until` cuts curves at that many environment frames. Runs of other statuses are left out
-    and listed.
+    Windows: `last` is the last evaluation; `last_bin` the mean over the episodes of all evaluations
+    in the last bin of 1M environment frames that the run's evaluations reach, a point of the
+    official curves; `last_tenth` the mean over the evaluations in the last tenth of the run's
+    frames; `area` the mean height of the whole curve, which takes at least eight evaluations (or
+    `fewest`). `until` cuts curves at that many environment frames. A run that diverged has no score
+    (NaN) and stays in: `normalise` puts it at random play. Runs of other statuses than `statuses`
+    are left out and listed.
     """
     if window not in WINDOWS:
         raise InputError(f"window '{window}' is not known; allowed: {', '.join(WINDOWS)}")
-    used = store.runs[store.runs.status.isin(statuses)]
+    used = store.runs[store.runs.status.isin([*statuses, Status.DIVERGED])]
+    diverged = used.status == Status.DIVERGED
     points = store.points[(store.points.kind == "eval") & store.points.run.isin(used.run)]
     if until is not None:
         points = points[points.env_frames <= until]
     score = _windowed(points.sort_values(["run", "env_frames"], kind="stable"), window)
-    frame = used[[*IDENTITY, "saturated", "saturation"]].assign(score=used.run.map(score))
+    count = used.run.map(points.groupby("run").size()).fillna(0)
+    fewest = FEWEST.get(window, 1) if fewest is None else fewest
+    score = used.run.map(score).where(count >= fewest).mask(diverged)
+    frame = used[[*IDENTITY, "saturated", "saturation"]].assign(score=score)
     problems = []
-    for row in store.runs[~store.runs.status.isin(statuses)].itertuples():
+    for row in store.runs.drop(used.index).itertuples():
         reason = f", {row.error}" if row.error else ""
         problems.append(Problem(row.source, f"not scored: status {row.status}{reason}"))
-    problems += [
-        Problem(source, "not scored: no evaluation") for source in frame.source[frame.score.isna()]
-    ]
-    return frame[frame.score.notna()].reset_index(drop=True), problems
+    for row in frame[score.isna() & ~diverged].itertuples():
+        few = f"{window} takes {fewest} evaluations, it has {count[row.Index]:.0f}"
+        problems.append(
+            Problem(row.source, f"not scored: {few if count[row.Index] else 'no evaluation'}")
+        )
+    return frame[score.notna() | diverged].reset_index(drop=True), problems
 
 
 def _windowed(points: pd.DataFrame, window: str) -> pd.Series:
     groups = points.groupby("run")
-    if window == "last":
+    if window == LAST:
         return groups.score.last()
-    if window == "last_tenth":
-        late = points.env_frames >= 0.9 * groups.env_frames.transform("max")
-        return points[late].groupby("run").score.mean()
+    end = groups.env_frames.transform("max")
+    if window == LAST_BIN:
+        return _mean_over_episodes(points[np.ceil(points.env_frames / BIN) == np.ceil(end / BIN)])
+    if window == LAST_TENTH:
+        return points[points.env_frames >= 0.9 * end].groupby("run").score.mean()
     return pd.Series(
         {run: area(curve.env_frames, curve.score) for run, curve in groups}, dtype=float
     )
+
+
+def _mean_over_episodes(points: pd.DataFrame) -> pd.Series:
+    sums = points.assign(total=points.score * points.episodes).groupby("run")
+    return sums.total.sum() / sums.episodes.sum()
 
 
 def area(frames, scores) -> float:
@@ -97,17 +113,21 @@ def normalise(frame: pd.DataFrame, scheme: str) -> tuple[pd.DataFrame, list[Prob
 
     Schemes: `gamer` and `record` take the human references of the Atari table, `clipped_record`
     clips the latter at 1 from above (section 3.1), `reference` takes the two fixed scores that each
-    run carries from its task.
+    run carries from its task. A run without a score (it diverged) scores as random play does. The
+    column `progress` is the same with what counts as played well: the gamer's score on Atari, where
+    records are far beyond it, else the reference.
     """
     if scheme not in SCHEMES:
         raise InputError(f"normalisation '{scheme}' is not known; allowed: {', '.join(SCHEMES)}")
     if scheme == "reference":
         low, high = frame.random.astype(float), frame.reference.astype(float)
+        well = high
     else:
         table = atari_reference()
-        low = frame.task.map(table.random)
+        low, well = frame.task.map(table.random), frame.task.map(table.human_gamer)
         high = frame.task.map(table["human_gamer" if scheme == "gamer" else "human_record"])
-    value = (frame.score - low) / (high - low)
+    score = frame.score.astype(float).fillna(low)
+    value = (score - low) / (high - low)
     if scheme == "clipped_record":
         value = value.clip(upper=1)
     known = np.isfinite(value.astype(float))
@@ -117,7 +137,9 @@ def normalise(frame: pd.DataFrame, scheme: str) -> tuple[pd.DataFrame, list[Prob
         .drop_duplicates()
         .itertuples(index=False)
     ]
-    return frame.assign(normalised=value.astype(float))[known].reset_index(drop=True), problems
+    frame = frame.assign(score=score, normalised=value.astype(float))
+    frame["progress"] = (score - low) / (well - low)
+    return frame[known].reset_index(drop=True), problems
 
 
 def samples(frame: pd.DataFrame, arm: str, column: str = "normalised") -> dict[str, np.ndarray]:

@@ -1,296 +1,219 @@
-"""The paper's claims against our runs: effect, interval, verdict, and whether it agrees with the
-paper.
+"""The registered claims and controls against our runs: effect, interval, verdict, and whether it
+agrees with the paper."""
 
-The rule, in this order: interval below 0 *hurts*; below the margin *no substantial help*; above 0
-*helps*; else *undecided*. With fewer than five seeds an effect helps or hurts only if it does
-without any one of its tasks too. A claim of no help agrees with both of the first two. The
-intervals' levels are adjusted for the number of claims by Holm's method.
-"""
-
-from collections.abc import Sequence
-from dataclasses import dataclass
+import difflib
 
 import numpy as np
 import pandas as pd
 
-from analysis import InputError
+from analysis import InputError, rows
 from analysis.claims import Claim, Claims
-from analysis.effects import Effect, levels, seeds_to_decide, welch
-from analysis.scores import samples
-from analysis.stats import probability_of_improvement
-from analysis.store import ACTIONS
+from analysis.comparison import Comparison
+from analysis.fields import ACTIONS
+from analysis.rule import (
+    ALIKE,
+    ALPHA,
+    DIFFERS,
+    HELPS,
+    HURTS,
+    NO_HELP,
+    UNDECIDED,
+    Decision,
+    Evidence,
+    decide,
+)
 
-HELPS, HURTS, NO_HELP, UNDECIDED = "helps", "hurts", "no substantial help", "undecided"
-DEGENERATE, NO_DATA = "degenerate arm", "no data"
-AGREES = {"helps": {HELPS}, "no_help": {NO_HELP, HURTS}, "none": set()}
-SATURATED = 0.9
-NO_LEARNING = 0.05
-LEAVE_OUT_LEVEL = 0.95
-CARRIED_SEEDS = 5
+CLAIM, POSITIVE, SAME = "claim", "positive control", "A/A"
+WORSE = "worse than the paper"
+# What the paper says, and whether a verdict of ours agrees with it.
+AGREES = {
+    "helps": {HELPS: "yes", HURTS: "no", NO_HELP: "no"},
+    "no_help": {HELPS: "no", HURTS: WORSE, NO_HELP: "yes"},
+    "worse": {HELPS: "no", HURTS: "yes", NO_HELP: "yes"},
+    "none": {},
+}
+NEAR = 0.85  # likeness at which an arm's name is taken for another's misspelling
 
 
-def evaluate(
-    frame: pd.DataFrame, claims: Claims, suite: str, alpha: float = 0.05, match_seeds: bool = True
-) -> pd.DataFrame:
-    """One row per claim (and kind of actions that has runs) with its effect, interval, verdict and
-    agreement.
+def evaluate(frame: pd.DataFrame, claims: Claims, suite: str, alpha: float = ALPHA) -> pd.DataFrame:
+    """One row per registered claim and control (and kind of actions that has runs) with its effect,
+    interval and verdict; `role` tells claims from controls, `lacking` what the suite's controls
+    lack.
 
-    `frame` holds normalised final scores, one row per run. Only tasks that both arms have are used,
-    and of each task only the seeds that both have (unless `match_seeds` is off); the note lists the
-    rest. The claims about their own kind of actions are one family for Holm's adjustment at
-    `alpha`; rows of the other kind are printed beside (`stated` is False), are a family of their
-    own and never agree or disagree.
+    `frame` holds normalised final scores, one row per run. Only tasks that both arms have are used;
+    the note lists the rest. The claims about their own kind of actions are one family for Holm's
+    adjustment, of all that are registered for the suite; rows of the other kind are printed beside
+    (`stated` is False), are a family of their own and never agree or disagree. Controls are judged
+    each by itself at `alpha`.
     """
     frame = frame[frame.suite == suite]
     if suite not in claims.margin:
         raise InputError(
-            f"the claims give no margin for suite '{suite}'; they do for: {', '.join(claims.margin)}"
+            f"the claims give no margin for suite '{suite}'; "
+            f"they do for: {', '.join(claims.margin)}"
         )
     margin = claims.margin[suite]
-    rows, comparisons = [], []
-    for claim in claims.rows:
+    controls = [_control(frame, control, suite, margin, alpha) for control in claims.controls]
+    judged = _claims(frame, claims, suite, _sensitive(controls, margin), alpha)
+    result = pd.DataFrame([*judged, *controls])
+    return result.assign(suite=suite, margin=margin, family=claims.family(suite))
+
+
+def _control(frame: pd.DataFrame, control: Claim, suite: str, margin: float, alpha: float) -> dict:
+    """The row of a control, judged by itself."""
+    own = frame[frame.actions == control.where]
+    row, compared = rows.compared(own, control, suite, control.where, margin)
+    arms, note = control.arms(suite), row["note"]
+    row["role"] = SAME if arms is not None and arms[0] == arms[1] else POSITIVE
+    if compared is None or not compared.moving.any():
+        return row
+    decision = decide(Evidence.listed([compared]), 1, alpha=alpha)
+    row |= _decided(row, compared, decision, 0)
+    if row["role"] == SAME and np.isfinite(compared.effect.error):
+        verdict = DIFFERS if compared.p_zero <= alpha else ALIKE
+        high = float(compared.effect.high(alpha))
+        row |= {"verdict": verdict, "substantial": "", "seeds_needed": None, "high": high}
+        row |= {"note": note}
+    return row
+
+
+def _sensitive(controls: list[dict], margin: float) -> dict[str, str]:
+    """By kind of actions, what is missing for a suite that can show an effect of the margin; empty
+    if nothing is."""
+    reasons = {}
+    for actions in ACTIONS:
+        own = [row for row in controls if row["role"] == POSITIVE and row["actions"] == actions]
+        failed = [row["claim"] for row in own if row["verdict"] != HURTS or -row["effect"] < margin]
+        lacking = "no positive control is registered"
+        silent = f"the positive control does not hurt by the margin: {', '.join(failed)}"
+        reasons[actions] = lacking if not own else silent if failed else ""
+    return reasons
+
+
+def _claims(
+    frame: pd.DataFrame, claims: Claims, suite: str, missing: dict[str, str], alpha: float
+) -> list[dict]:
+    judged: list[tuple[dict, Comparison | None]] = []
+    for claim in claims.claims:
         for actions in sorted(ACTIONS, key=lambda kind: kind != claim.where):
-            row, comparison = _compare(
-                frame[frame.actions == actions], claim, suite, actions, match_seeds
-            )
+            own = frame[frame.actions == actions]
+            row, compared = rows.compared(own, claim, suite, actions, claims.margin[suite])
+            row |= {"role": CLAIM, "lacking": missing[actions]}
+            if compared is None:
+                row["note"] += _near(row, set(frame.arm))
+            else:
+                row |= rows.degenerate(own, row)
             if row["stated"] or row["runs_with"]:
-                rows.append(row)
-                comparisons.append(comparison)
+                judged.append((row, compared))
     for stated in (True, False):
         family = [
-            i
-            for i, row in enumerate(rows)
-            if row["stated"] is stated and row["verdict"] == UNDECIDED
+            (row, compared)
+            for row, compared in judged
+            if row["stated"] is stated and row["verdict"] == UNDECIDED and row["moving"]
         ]
-        family = [i for i in family if np.isfinite(comparisons[i].effect.error)]
-        alphas = levels([comparisons[i].effect for i in family], margin, alpha)
-        for i, own in zip(family, alphas, strict=True):
-            rows[i] |= _decide(rows[i], comparisons[i], margin, own)
-    for row in rows:
-        row["agrees"] = _agrees(row)
-    return pd.DataFrame(rows).assign(suite=suite, margin=margin)
+        if not family:
+            continue
+        sensitive = np.array([not missing[row["actions"]] for row, _ in family])
+        evidence = Evidence.listed([compared for _, compared in family])
+        decision = decide(evidence, claims.family(suite), sensitive, alpha)
+        for number, (row, compared) in enumerate(family):
+            row |= _decided(row, compared, decision, number)
+            if row["stated"] and not row["lacking"]:
+                row["agrees"] = AGREES[row["paper"]].get(row["verdict"], "")
+    return [row for row, _ in judged]
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Scores of both arms on the tasks that both have, M samples each, and the effect of the first
-    over the second.
+def _decided(row: dict, compared: Comparison, decision: Decision, number: int) -> dict:
+    """Verdict, levels, interval and what else a row says of its decision.
 
-    `tasks` has the names of the tasks, where they have any.
+    Each end of the interval is the one that the rule looks at: the lower at the level against 0,
+    the upper at the level against the margin and guarded against rare failures, or, where the
+    change hurts, the upper at the level against 0.
     """
-
-    with_: list[np.ndarray]
-    without: list[np.ndarray]
-    effect: Effect
-    tasks: Sequence[str] = ()
-
-    @property
-    def fewest(self) -> int:
-        """The number of runs of an arm on the task that has fewest."""
-        return min(map(len, (*self.with_, *self.without)))
-
-    @property
-    def carrier(self) -> int | None:
-        """The task without which the 95% interval does not lie on the effect's side of 0, or None.
-
-        The level is not adjusted for the number of claims: the whole effect's interval is, and the
-        same here would ask far more of an effect than that no single task makes it. One or two
-        tasks leave nothing to compare: the larger difference carries. Of several such tasks, the
-        one without which least remains.
-        """
-        tasks = range(len(self.with_))
-        if len(tasks) < 3:
-            return max(
-                tasks, key=lambda task: abs(self.with_[task].mean() - self.without[task].mean())
-            )
-        side = np.sign(self.effect.value)
-        remaining = [
-            min(side * np.array(self.leave_out(task).interval(LEAVE_OUT_LEVEL))) for task in tasks
-        ]
-        least = int(np.argmin(remaining))  # NaN, where the other tasks do not vary, counts as least
-        return None if remaining[least] > 0 else least
-
-    def leave_out(self, task: int) -> Effect:
-        """The effect on all tasks but one."""
-        return welch(*([*arm[:task], *arm[task + 1 :]] for arm in (self.with_, self.without)))
-
-
-def _compare(
-    frame: pd.DataFrame, claim: Claim, suite: str, actions: str, match_seeds: bool
-) -> tuple[dict, Comparison | None]:
-    """A claim's row before its interval, and the comparison behind it (None without data)."""
-    row = {
-        "claim": claim.id,
-        "paper": claim.paper,
-        "with": None,
-        "without": None,
-        "actions": actions,
-        "stated": actions == claim.where,
-        "verdict": NO_DATA,
-        **dict.fromkeys(["effect", "low", "high", "level", "probability_of_improvement"], np.nan),
-        **dict.fromkeys(["tasks", "runs_with", "runs_without", "seeds_fewest", "seeds_most"], 0),
-        **dict.fromkeys(["parameters_with", "parameters_without", "seeds_needed"]),
-        "note": "",
-    }
-    arms = claim.arms(suite)
-    if arms is None:
-        return {**row, "note": f"the claim names no arm for suite {suite}"}, None
-    row |= {"with": arms[0], "without": arms[1]}
-    used, notes = common_runs(frame, arms, match_seeds)
-    if used.empty:
-        absent = [arm for arm in arms if arm not in set(frame.arm)]
-        notes = (
-            [f"no runs of {' or '.join(absent)}"]
-            if absent
-            else ["the arms share no task and seed", *notes]
-        )
-        return {**row, "note": "; ".join(notes)}, None
-    with_, without = (list(samples(used, arm).values()) for arm in arms)
-    comparison = Comparison(with_, without, welch(with_, without), sorted(used.task.unique()))
-    counts = [len(sample) for sample in (*with_, *without)]
-    notes += [*_data_notes(comparison), *_saturation_notes(used, arms)]
-    row |= {
-        "effect": comparison.effect.value,
-        "probability_of_improvement": probability_of_improvement(with_, without),
-        "verdict": DEGENERATE if _degenerate(used) else UNDECIDED,
-        "tasks": len(with_),
-        "runs_with": sum(map(len, with_)),
-        "runs_without": sum(map(len, without)),
-        "seeds_fewest": min(counts),
-        "seeds_most": max(counts),
-        "parameters_with": _parameters(used, arms[0]),
-        "parameters_without": _parameters(used, arms[1]),
-        "note": "; ".join(notes),
-    }
-    return row, comparison
-
-
-def common_runs(
-    frame: pd.DataFrame, arms: tuple[str, str], match_seeds: bool = True
-) -> tuple[pd.DataFrame, list[str]]:
-    """The runs of two arms that a verdict compares: common tasks and seeds; and notes on what was
-    left out."""
-    notes, cells = [], {}
-    first, second = (frame[frame.arm == arm] for arm in arms)
-    for arm, own, other in ((arms[0], first, second), (arms[1], second, first)):
-        if not other.empty and (extra := sorted(set(own.task) - set(other.task))):
-            notes.append(f"only {arm} has {', '.join(extra)}")
-    for task in sorted(set(first.task) & set(second.task)):
-        parts = [first[first.task == task], second[second.task == task]]
-        seeds = set(parts[0].seed) & set(parts[1].seed)
-        if match_seeds:
-            left = sum(int((~part.seed.isin(seeds)).sum()) for part in parts)
-            parts = [part[part.seed.isin(seeds)] for part in parts]
-            if left:
-                notes.append(f"{task}: {left} runs of seeds that one arm lacks are left out")
-        if all(len(part) for part in parts):
-            cells[task] = parts
-    if any(min(map(len, parts)) > 1 for parts in cells.values()):
-        single = [task for task, parts in cells.items() if min(map(len, parts)) == 1]
-        cells = {task: parts for task, parts in cells.items() if task not in single}
-        if single:
-            notes.append(f"left out for having one seed: {', '.join(single)}")
-    kept = [part.run for parts in cells.values() for part in parts]
-    return frame[frame.run.isin(pd.concat(kept) if kept else [])], notes
-
-
-def _data_notes(comparison: Comparison) -> list[str]:
-    """What a reader of the verdict must know of the scores behind it."""
-    cells = [*comparison.with_, *comparison.without]
-    notes = []
-    if max(map(len, cells)) < 2:
-        notes.append("one seed only: no interval")
-    elif not np.isfinite(comparison.effect.error):
-        notes.append("no spread between seeds: no interval")
-    if max(map(np.max, cells)) < NO_LEARNING:
-        notes.append("no run of either arm learned")
-    return notes
-
-
-def _degenerate(used: pd.DataFrame) -> bool:
-    return bool((used.groupby("arm").saturation.mean() > SATURATED).any())
-
-
-def _saturation_notes(used: pd.DataFrame, arms: tuple[str, str]) -> list[str]:
-    notes = []
-    for arm in arms:
-        own = used[used.arm == arm]
-        high = own[own.saturation > SATURATED]
-        if not high.empty:
-            names = ", ".join(sorted(set(high.saturated)))
-            notes.append(
-                f"{names} in over {SATURATED:.0%} of updates in {len(high)} of {len(own)} runs of {arm}"
-            )
-    return notes
-
-
-def _parameters(used: pd.DataFrame, arm: str) -> str | None:
-    """The parameter count of an arm: one number, or `low-high` where tasks differ."""
-    counts = used.parameters[used.arm == arm].dropna()
-    if counts.empty:
-        return None
-    low, high = int(counts.min()), int(counts.max())
-    return str(low) if low == high else f"{low}-{high}"
-
-
-def _decide(row: dict, comparison: Comparison, margin: float, alpha: float) -> dict:
-    """Interval at level 1 - alpha, verdict, how many seeds would decide an undecided row, and the
-    task it hangs on."""
-    low, high, decision, carrier = decide(comparison, margin, alpha)
-    needed = None
-    if decision == UNDECIDED:
-        needed = seeds_to_decide(
-            comparison.effect, comparison.with_, comparison.without, margin, alpha
-        )
-        # From half the margin on, an interval that narrows leaves 0 before it falls below the
-        # margin.
-        few_tasks = len(comparison.with_) < 3 and comparison.effect.value > margin / 2
-        if needed is not None and (carrier is not None or few_tasks):
-            needed = max(needed, CARRIED_SEEDS)
-    note = row["note"]
-    if carrier is not None:
-        note = "; ".join(filter(None, [note, f"carried by one task, {comparison.tasks[carrier]}"]))
+    verdict = str(decision.verdict[number])
+    zero, margin = float(decision.level_zero[number]), float(decision.level_margin[number])
+    known = bool(np.isfinite(compared.effect.error))
+    high = compared.effect.high(zero) if verdict == HURTS else compared.guarded_high(margin)
+    below = bool(compared.p_below <= margin)
+    undecided = verdict == UNDECIDED and known
+    notes = [row["note"]]
+    if verdict in (HELPS, HURTS) or (undecided and compared.p_zero <= zero):
+        notes += _carried(compared)
+    if undecided and below and row.get("lacking"):
+        notes.append(f"no verdict, as {row['lacking']}")
+    if undecided and not below and compared.effect.p_below(compared.margin) <= margin:
+        task = compared.tasks[compared.threat()]
+        notes.append(f"one more run of {row['without']} that fails on {task} reaches the margin")
+    needed = compared.seeds_to_decide(zero, margin) if undecided and not below else None
     return {
-        "low": low,
-        "high": high,
-        "level": 1 - alpha,
-        "verdict": decision,
+        "verdict": verdict,
+        "substantial": _substantial(verdict, bool(decision.substantial[number])),
+        "low": float(compared.effect.low(zero)) if known else np.nan,
+        "high": float(high) if known else np.nan,
+        "level_zero": 1 - zero,
+        "level_margin": 1 - margin,
+        "p_zero": float(compared.p_zero),
+        "p_margin": float(compared.p_below),
         "seeds_needed": needed,
-        "note": note,
+        "note": "; ".join(filter(None, notes)),
     }
 
 
-def decide(
-    comparison: Comparison, margin: float, alpha: float
-) -> tuple[float, float, str, int | None]:
-    """Interval at level 1 - alpha, its verdict, and the task that carries an effect that helps or
-    hurts, if one does.
-
-    An effect that one task carries takes five seeds: with 3 runs per arm the arms separate
-    completely on one task by chance in 1 of 10 comparisons, which no interval can know.
-    """
-    low, high = comparison.effect.interval(1 - alpha)
-    decision = verdict(low, high, margin)
-    carrier = comparison.carrier if decision in (HELPS, HURTS) else None
-    if carrier is not None and comparison.fewest < CARRIED_SEEDS:
-        decision = UNDECIDED
-    return low, high, decision, carrier
+def _carried(compared: Comparison) -> list[str]:
+    if not compared.carried:
+        return []
+    return [f"carried by one task, {compared.tasks[compared.carrier()]}"]
 
 
-def verdict(low: float, high: float, margin: float) -> str:
-    """The verdict on an interval, in the order of the rule; the paper's "no help" asks only that no
-    substantial help be possible, so a small effect that is surely above 0 is still no substantial
-    help."""
-    if high < 0:
-        return HURTS
-    if high < margin:
-        return NO_HELP
-    if low > 0:
-        return HELPS
-    return UNDECIDED
+def _substantial(verdict: str, surely: bool) -> str:
+    """Of a change that helps, whether by at least the margin."""
+    return "" if verdict != HELPS else "yes" if surely else "not shown"
 
 
-def _agrees(row: dict) -> str:
-    if not row["stated"] or row["paper"] == "none" or row["verdict"] not in (HELPS, HURTS, NO_HELP):
-        return ""
-    return "yes" if row["verdict"] in AGREES[row["paper"]] else "no"
+def _near(row: dict, arms: set[str]) -> str:
+    """A hint where an arm without runs looks like the misspelling of one with runs."""
+    near = [
+        f"; did you mean {match} instead of {arm}?"
+        for arm in (row["with"], row["without"])
+        if arm is not None and arm not in arms
+        for match in difflib.get_close_matches(arm, arms, n=1, cutoff=NEAR)
+    ]
+    return "".join(near)
+
+
+def control_tasks(frame: pd.DataFrame, claims: Claims, suite: str) -> pd.DataFrame:
+    """The effect of each positive control task by task: both arms' mean normalised scores, the
+    difference, and its 95% interval."""
+    records = []
+    for control in claims.controls:
+        arms = control.arms(suite)
+        if arms is None or arms[0] == arms[1]:
+            continue
+        own = frame[(frame.suite == suite) & (frame.actions == control.where)]
+        used, _ = rows.common_runs(own, arms)
+        if used.empty:
+            continue
+        both = rows.comparison(used, arms, claims.margin[suite])
+        singly = np.eye(len(both.tasks), dtype=bool)
+        effect = both.terms.over(singly)
+        moves = np.select([both.floor, both.ceiling], ["floor", "ceiling"], "yes")
+        records += [
+            pd.DataFrame(
+                {
+                    "control": control.id,
+                    "task": both.tasks,
+                    "with": both.with_.mean,
+                    "without": both.without.mean,
+                    "effect": effect.value,
+                    "low": effect.low(ALPHA),
+                    "high": effect.high(ALPHA),
+                    "runs": [
+                        f"{first} + {second}"
+                        for first, second in zip(both.with_.runs, both.without.runs, strict=True)
+                    ],
+                    "moves": moves,
+                }
+            )
+        ]
+    columns = ["control", "task", "with", "without", "effect", "low", "high", "runs", "moves"]
+    return pd.concat(records, ignore_index=True) if records else pd.DataFrame(columns=columns)

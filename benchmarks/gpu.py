@@ -21,6 +21,7 @@ from gradient_step import compose, example
 from kernels import count
 from torch.profiler import ProfilerActivity, profile
 
+from agent.errors import UserError
 from agent.training import device
 
 MODELS = {
@@ -106,7 +107,10 @@ class Bench:
         device."""
         for runs in RUNS if self.gpu else RUNS[:2]:
             with tempfile.TemporaryDirectory() as root:
-                started = [subprocess.Popen(self._command(root, seed)) for seed in range(runs)]
+                started = [
+                    subprocess.Popen(self._command(root, seed), stdout=sys.stderr)
+                    for seed in range(runs)
+                ]
                 failed = [child.wait() for child in started]
                 if any(failed):
                     raise RuntimeError(f"runs ended with the statuses {failed}")
@@ -154,7 +158,7 @@ def _rate(metrics: Path) -> float:
     return updates / (last["wall_seconds"] - first["wall_seconds"])
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print the chosen parts' lines, each as soon as it is known."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -163,12 +167,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--only", nargs="+", choices=parts, default=parts)
     options = parser.parse_args(arguments)
-    bench = Bench(device.choose(options.device))
+    try:
+        bench = Bench(device.choose(options.device))
+    except UserError as error:
+        print(f"error: {str(error).replace('run.device=', '--device ')}", file=sys.stderr)
+        return 2
     name = torch.cuda.get_device_name(bench.device) if bench.gpu else "cpu"
     for part in options.only:
         for row in getattr(bench, part)():
             print(json.dumps({"device": name, "torch": torch.__version__} | row), flush=True)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

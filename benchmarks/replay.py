@@ -51,7 +51,8 @@ def measure(replay: Replay, args: argparse.Namespace) -> None:
     print(f"{args.rows} rows, {replay.used_bytes() / 1e9:.2f} GB on disk")
     print(f"store a step: {1e6 * stored / args.rows:.0f} us")
     print(
-        f"sample {args.batch} x {args.length}: {1e3 * np.median(times):.1f} ms median, {1e3 * max(times):.1f} ms most"
+        f"sample {args.batch} x {args.length}: {1e3 * np.median(times):.1f} ms median, "
+        f"{1e3 * max(times):.1f} ms most"
     )
     print(f"memory of the process grew by {growth / 1e6:.0f} MB")
 

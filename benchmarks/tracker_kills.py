@@ -1,7 +1,7 @@
 """Kill a run with tracker=wandb again and again, restart it, and compare what the server has with
 the run's own files.
 
-python benchmarks/tracker_kills.py --standin ../shared/tools/wandb_standin.py --kills 8
+python -m benchmarks.tracker_kills --standin ../shared/tools/wandb_standin.py --kills 8
 """
 
 import argparse

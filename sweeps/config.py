@@ -8,6 +8,7 @@ from hydra import initialize_config_dir
 from hydra.errors import HydraException
 
 from agent.errors import UserError
+from agent.storage.compose import explained
 from sweeps.parallel import register_resolver
 
 CONF = Path(__file__).parents[1] / "conf"
@@ -17,8 +18,8 @@ CONF = Path(__file__).parents[1] / "conf"
 def project_config() -> Iterator[None]:
     """Let `hydra.compose` find conf/; a name that is not there is a UserError with what is."""
     register_resolver()
-    try:
-        with initialize_config_dir(str(CONF), version_base="1.3"):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        try:
             yield
-    except HydraException as error:
-        raise UserError(str(error).partition("Config search path:")[0].strip()) from error
+        except HydraException as error:
+            raise UserError(explained(error)) from error

@@ -140,6 +140,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             given.json.write_text(as_json(workspace(given.entity or "", given.project, verdicts)))
         else:
             print(workspace(given.entity or _default_entity(), given.project, verdicts).save().url)
+    except OSError as error:
+        print(f"error: --json {given.json}: {error}", file=sys.stderr)
+        return 2
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -15,8 +15,9 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
+from agent.envs.task import Suite
 from agent.errors import UserError
-from agent.storage.arm import composed
+from agent.storage.compose import composed, explained, resolved
 from sweeps import arms
 
 SEED = "run.seed"
@@ -51,7 +52,7 @@ def jobs(
             claimed = [[]]
             if claims:
                 claimed = arms.of_claims(
-                    claims, rows, base.suite.name, _actions([*same, *chosen, *named])
+                    claims, rows, base.suite.name, _compose([*same, *chosen, *named]).task.actions
                 )
             for several in product(claimed, *axes):
                 found.append([*chosen, *named, *(part for parts in several for part in parts)])
@@ -81,7 +82,7 @@ def _parse(overrides: Sequence[str]) -> list[Override]:
     try:
         return parser.parse_overrides(list(overrides))
     except HydraException as error:
-        raise UserError(str(error).splitlines()[0]) from error
+        raise UserError(explained(error)) from error
 
 
 def _values(override: Override | None) -> list[list[str]]:
@@ -103,7 +104,7 @@ def _values(override: Override | None) -> list[list[str]]:
 
 
 def _tasks(task: Override | None, base: DictConfig) -> list[list[str]]:
-    tasks = list(base.suite.tasks or [])
+    tasks = Suite.of(resolved(base).get("suite")).tasks
     if not tasks:
         raise UserError(f"suite={base.suite.name} has no tasks")
     if task is None or "glob(" not in task.input_line:
@@ -117,12 +118,5 @@ def _tasks(task: Override | None, base: DictConfig) -> list[list[str]]:
     return within
 
 
-def _actions(overrides: list[str]) -> str:
-    return _compose(overrides).task.actions
-
-
 def _compose(overrides: list[str]) -> DictConfig:
-    try:
-        return composed(tuple(overrides))[0]
-    except HydraException as error:
-        raise UserError(" ".join(str(error).split())) from error
+    return composed(tuple(overrides))[0]

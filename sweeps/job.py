@@ -19,6 +19,7 @@ from sweeps.state import ENDED, look
 
 PROGRAM = Path(__file__).parents[1] / "run.py"
 HYDRAS_HINT = "HYDRA_FULL_ERROR"  # ends what Hydra says of an error
+UNFINISHED = "the process ended with exit status 0 before the run was done"
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 60.0  # for a child to write its checkpoint
 STOPPED = (Exit.INTERRUPTED, *(-number for number in SIGNALS))  # exit statuses
@@ -132,7 +133,8 @@ def result(code: int, said: str, folder: Path) -> tuple[Status, str | None]:
     """Status and error of a run whose process ended with an exit status, having `said` this
     last."""
     if code == Exit.DONE:
-        return Status.DONE, None
+        state, error, _ = look(folder)
+        return (state, None) if state == Status.DONE else (Status.FAILED, error or UNFINISHED)
     if code == Exit.BUSY:
         return Status.UNDER_WAY, said
     if code == Exit.INTERRUPTED:

@@ -13,17 +13,6 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
 
-from agent.errors import UserError
-
-
-def check(threads: int | None, jobs_per_gpu: int) -> None:
-    """UserError for numbers of threads and of runs on a GPU that no machine can have."""
-    for name, value in (("run.threads", threads), ("run.jobs_per_gpu", jobs_per_gpu)):
-        if value is not None and (
-            isinstance(value, bool) or not isinstance(value, int) or value < 1
-        ):
-            raise UserError(f"{name}={value}: must be a whole number of at least 1")
-
 
 def cores() -> int:
     """Cores that this process may use: those it is bound to, or fewer where Slurm gave it fewer."""

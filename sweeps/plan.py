@@ -17,8 +17,9 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from agent.errors import UserError
+from agent.storage.compose import composed
 from agent.storage.status import Status
-from sweeps import cost, engines, grid, parallel, screen
+from sweeps import check, cost, engines, grid, parallel, screen
 from sweeps.config import project_config
 from sweeps.state import GOES_ON, Planned, planned
 
@@ -43,14 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with project_config():
             overrides = _with_sweep(given.overrides)
+            check.check_numbers(composed(tuple(grid.fixed(overrides)))[0])
             config = compose("config", grid.fixed(overrides), return_hydra_config=True)
-            parallel.check(config.run.threads, config.run.jobs_per_gpu)
-            sweeper = config.hydra.sweeper
+            engine, sweeper = engines.chosen(config), config.hydra.sweeper
             runs = planned(grid.jobs(overrides, sweeper.params, sweeper.claims, sweeper.rows))
+            check.check(runs, here=engine.is_here)
             if given.commands:
                 sys.stdout.writelines(f"{command}\n" for command in commands(runs))
             else:
-                show(runs, overrides, given.probe, engines.chosen(config).places())
+                show(runs, overrides, given.probe, engine.places())
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from hydra.errors import HydraException
+from agent.training.settings import Settings
 from omegaconf import DictConfig
 from rich.progress import track
 
+from agent.checked import check_number
 from agent.errors import UserError
-from agent.storage.arm import Identity, composed, identify
+from agent.storage.arm import Identity, identify
+from agent.storage.compose import composed, resolved
 from agent.storage.record import read_run
 from agent.storage.runfolder import RunFolder
 from agent.storage.status import Status
@@ -65,18 +67,28 @@ def look(folder: Path) -> tuple[Status, str | None, dict | None]:
     return (Status.TODO if fields is None else Status.INTERRUPTED), error, fields
 
 
+def unseeded(overrides: Sequence[str]) -> tuple[str, ...]:
+    """The overrides without the seed."""
+    return tuple(override for override in overrides if not override.startswith(f"{SEED}="))
+
+
 def _identify(overrides: tuple[str, ...]) -> tuple[DictConfig, Identity]:
     """A run's configuration and identity; runs that differ in their seed alone are composed
     once."""
+    cfg, identity = _unseeded(unseeded(overrides))
     seeds = [override for override in overrides if override.startswith(f"{SEED}=")]
-    cfg, identity = _unseeded(tuple(override for override in overrides if override not in seeds))
-    return cfg, replace(identity, seed=int(seeds[-1].partition("=")[2])) if seeds else identity
+    return cfg, replace(identity, seed=_seed(seeds[-1])) if seeds else identity
 
 
 @cache
 def _unseeded(overrides: tuple[str, ...]) -> tuple[DictConfig, Identity]:
-    try:
-        cfg, choices = composed(overrides)
-        return cfg, identify(cfg, choices)
-    except HydraException as error:
-        raise UserError(f"{' '.join(overrides)}: {' '.join(str(error).split())}") from error
+    cfg, choices = composed(overrides)
+    Settings.of(resolved(cfg).get("run"))
+    return cfg, identify(cfg, choices)
+
+
+def _seed(override: str) -> int:
+    text = override.partition("=")[2]
+    seed = int(text) if text.isdecimal() else text
+    check_number(SEED, seed, 0, whole=True)
+    return seed

@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from agent.errors import UserError
 from agent.storage.runfolder import RunFolder
 from agent.storage.status import Status
-from sweeps import engines, grid, parallel, report, state, wandb_grids
+from sweeps import check, engines, grid, report, state, wandb_grids
 from sweeps.job import Job, Outcome
 
 WAIT_SECONDS = 2.0  # between looks at runs that another sweep trains
@@ -64,15 +64,14 @@ class Sweep:
         return []
 
     def _sweep(self, arguments: list[str]) -> bool:
-        parallel.check(self.config.run.threads, self.config.run.jobs_per_gpu)
         started = time.monotonic()
         runs = state.planned(self._jobs(arguments))
         if not runs:
             raise UserError("no claim is about the tasks of this suite: nothing to run")
         todo = [run for run in runs if run.state != Status.DONE and not _is_over(run)]
         done = sum(run.state == Status.DONE for run in runs)
-        print(f"{len(runs)} runs, {done} of them done; {len(todo)} to launch", flush=True)
         engine = self._checked(todo)
+        print(f"{len(runs)} runs, {done} of them done; {len(todo)} to launch", flush=True)
         outcomes = {run.folder: _left_alone(run) for run in runs if _is_over(run)}
         outcomes |= self._launch(engine, todo)
         while not (self.stopped or engine.submit_only) and (
@@ -115,6 +114,7 @@ class Sweep:
     def _checked(self, todo: Sequence[state.Planned]) -> engines.Engine:
         """What runs the runs; UserError, before anything starts, where it cannot."""
         engine = engines.chosen(self.config)
+        check.check(todo, here=engine.is_here)
         if todo:
             engine.check()
         return engine

@@ -15,7 +15,8 @@ import yaml
 from hydra import compose
 
 from agent.errors import UserError
-from agent.storage.arm import BASELINE, composed, parts
+from agent.storage.arm import BASELINE, parts
+from agent.storage.compose import composed
 from sweeps import arms, grid
 from sweeps.config import CONF, project_config
 
@@ -68,6 +69,8 @@ def expand(path: str | Path) -> list[list[str]]:
         raise UserError(f"{path} is no W&B sweep: {' '.join(str(error).split())}") from error
     if method != "grid":
         raise UserError(f"{path}: method {method} needs a W&B server; allowed here: grid")
+    if not isinstance(parameters, dict) or not parameters:
+        raise UserError(f"{path}: parameters are {parameters}; allowed: a table of values by name")
     axes = [
         [overrides(key, value) for value in _values(path, key, given)]
         for key, given in parameters.items()
@@ -98,8 +101,9 @@ def _sweep(suite: str, name: str, axes: dict[str, list]) -> dict[str, Any]:
 def _values(path: str | Path, key: str, given: Any) -> list[Any]:
     if isinstance(given, dict) and set(given) == {"value"}:
         return [given["value"]]
-    if isinstance(given, dict) and set(given) == {"values"} and isinstance(given["values"], list):
-        return given["values"]
+    several = given.get("values") if isinstance(given, dict) and set(given) == {"values"} else None
+    if isinstance(several, list) and several:
+        return several
     raise UserError(f"{path}: parameter {key} is {given}; a grid takes a value or a list of values")
 
 
@@ -116,6 +120,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             given.out.mkdir(parents=True, exist_ok=True)
             for name, sweep in grids(given.suite.removeprefix("suite=")).items():
                 (given.out / f"{name}.yaml").write_text(text(sweep))
+    except OSError as error:
+        print(f"error: --out {given.out}: {error}", file=sys.stderr)
+        return 2
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

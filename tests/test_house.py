@@ -13,7 +13,10 @@ CODE = [
     for path in sorted((ROOT / folder).rglob("*.py"))
 ]
 AGENT = [path for path in CODE if path.parts[0] == "agent"]
-READS_CONFIG = ("agent/build.py", "agent/storage/arm.py", "agent/envs/atari_tasks.py")
+READS_CONFIG = (
+    *("agent/build.py", "agent/storage/arm.py", "agent/storage/compose.py"),
+    "agent/envs/atari_tasks.py",
+)
 CONFIGURATION = ("hydra", "omegaconf")
 ROOMS = {  # of agent/, from the ground floor up; a room imports none that stands below it here
     "paper": [],

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agent.checked import Checked, choice, flag, number, text, whole
+from agent.checked import Checked, choice, flag, names, number, table, text, whole
 from agent.errors import UserError
 
 
@@ -13,7 +13,7 @@ class Task(Checked, group="task"):
     """An environment: `env` is its maker and arguments, the two scores are the analysis's."""
 
     name: str = text()
-    env: Mapping[str, Any]
+    env: Mapping[str, Any] = table()
     actions: str = choice("discrete", "continuous")
     action_repeat: int = whole(1)
     terminates: bool = flag()  # whether an episode may end but by its time limit
@@ -38,7 +38,7 @@ class Suite(Checked, group="suite"):
     """Tasks that belong together, and how the analysis normalises their scores."""
 
     name: str = text()
-    tasks: list[str]
+    tasks: list[str] = names()
     normalisation: str = choice("clipped_record", "reference")
 
     def check_task(self, task: Task) -> None:

@@ -10,12 +10,14 @@ import re
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hydra import compose
 from omegaconf import DictConfig, OmegaConf
+
+from agent.envs.task import Suite, Task
+from agent.errors import UserError
+from agent.storage.compose import composed, leaves, options_of, resolved
 
 BASELINE = "baseline"
 GIVEN = ("suite", "task", "tracker", "sweep")  # groups that make no arm
@@ -23,6 +25,7 @@ NORMALISATION = ("task.random", "task.reference")  # of scores; training does no
 PROMISES = ("task.terminates",)  # that are checked before a run and change nothing in it
 NO_ARM = ("suite", "run", "tracker", *NORMALISATION, *PROMISES)
 ALGORITHM = ("run.train_every", "run.precision")  # of the method, though among those of the run
+LATER = {"run.precision": "float32"}  # what came later, with the value that it had all along
 NO_RESULT = (
     "suite.tasks",
     "suite.normalisation",
@@ -64,21 +67,14 @@ class Identity:
 
 def identify(cfg: DictConfig, choices: Mapping[str, str | None]) -> Identity:
     """Name a composed configuration, given the option chosen in each of its groups
-    (hydra.runtime.choices)."""
-    return Identity(
-        cfg.suite.name, cfg.task.name, arm_name(cfg, choices), cfg.run.seed, digest(cfg)
-    )
+    (hydra.runtime.choices).
 
-
-@cache
-def composed(overrides: tuple[str, ...]) -> tuple[DictConfig, dict[str, str | None]]:
-    """The configuration of a command line and the option chosen in each group; composed once, not
-    to be changed."""
-    cfg = compose("config", list(overrides), return_hydra_config=True)
-    choices = dict(cfg.hydra.runtime.choices)
-    OmegaConf.set_struct(cfg, False)
-    del cfg["hydra"]
-    return cfg, choices
+    Raises UserError for a group without an option and for wrong values of suite and task.
+    """
+    _check_groups(choices)
+    values = resolved(cfg)
+    suite, task = (kind.of(values.get(kind.group)) for kind in (Suite, Task))
+    return Identity(suite.name, task.name, arm_name(cfg, choices), cfg.run.seed, digest(cfg))
 
 
 def arm_name(cfg: DictConfig, choices: Mapping[str, str | None]) -> str:
@@ -87,13 +83,11 @@ def arm_name(cfg: DictConfig, choices: Mapping[str, str | None]) -> str:
 
     A choice that another one implies, and a value equal to the default, leave no trace.
     """
-    given = tuple(f"{group}={choices[group]}" for group in ("suite", "task"))
+    given = _given(choices)
     base, base_choices = composed(given)
     arm = []
-    for (
-        group,
-        option,
-    ) in choices.items():  # presets and schedules come first: they choose options of other groups
+    # presets and schedules come first: they choose options of other groups
+    for group, option in choices.items():
         if group in GIVEN or group.startswith("hydra/"):
             continue
         if option != base_choices.get(group):
@@ -120,20 +114,17 @@ def digest(cfg: DictConfig) -> str:
     """Eight hexadecimal digits over every resolved value that can change a result, the seed
     aside."""
     values = {
-        k: _number(v) for k, v in leaves(cfg, resolve=True).items() if not _below(k, NO_RESULT)
+        k: _number(v)
+        for k, v in leaves(cfg, resolve=True).items()
+        if not _below(k, NO_RESULT) and (k, v) not in LATER.items()
     }
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def baseline_digest(cfg: DictConfig, choices: Mapping[str, str | None]) -> str:
     """The digest of the baseline of the same suite and task, without any override."""
-    base = deepcopy(composed(tuple(f"{group}={choices[group]}" for group in ("suite", "task")))[0])
+    base = deepcopy(composed(_given(choices))[0])
     return digest(_same_id(cfg, base))
-
-
-def leaves(cfg: DictConfig, resolve: bool) -> dict[str, Any]:
-    """Values by dotted key; a list is one value, an empty table is none."""
-    return dict(_leaves(OmegaConf.to_container(cfg, resolve=resolve), ""))
 
 
 def path_safe(name: str, longest: int = 120) -> str:
@@ -142,6 +133,21 @@ def path_safe(name: str, longest: int = 120) -> str:
     if len(safe) <= longest:
         return safe
     return f"{safe[: longest - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _given(choices: Mapping[str, str | None]) -> tuple[str, ...]:
+    """What the baseline of a suite and task is composed from."""
+    return tuple(f"{group}={choices[group]}" for group in ("suite", "task"))
+
+
+def _check_groups(choices: Mapping[str, str | None]) -> None:
+    """UserError, with the options there are, for a group of which none is chosen."""
+    base = {"suite": "", "task": ""}
+    if all(choices.get(group) for group in base):
+        base = composed(_given(choices))[1]
+    for group, option in base.items():
+        if option is not None and not choices.get(group):
+            raise UserError(f"no {group} is chosen; allowed: {', '.join(options_of(group))}")
 
 
 def _value_differences(cfg: DictConfig, base: DictConfig) -> list[str]:
@@ -176,14 +182,6 @@ def _compared(cfg: DictConfig, resolve: bool) -> dict[str, Any]:
     return {
         k: v for k, v in leaves(cfg, resolve).items() if k in ALGORITHM or not _below(k, NO_ARM)
     }
-
-
-def _leaves(value: Any, key: str):
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _leaves(inner, f"{key}.{name}" if key else str(name))
-    else:
-        yield key, value
 
 
 def _below(key: str, prefixes: tuple[str, ...]) -> bool:

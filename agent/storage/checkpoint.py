@@ -7,6 +7,7 @@ import os
 import sys
 import zipfile
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 
@@ -15,6 +16,7 @@ from agent.errors import UserError
 SCHEMA = 3
 CURRENT = "checkpoint.pt"
 PREVIOUS = "checkpoint.previous.pt"
+KEYS = {"schema", "identity", "state"}
 
 
 class CheckpointMismatch(UserError):
@@ -38,7 +40,8 @@ def save(folder: Path, identity: dict[str, str], state: dict) -> None:
 def load(folder: Path, identity: dict[str, str]) -> dict | None:
     """State of the newest undamaged checkpoint on the CPU, None where there is none yet.
 
-    A damaged one is dropped for the previous one, which is said on standard error.
+    A damaged one, or another program's, is dropped for the previous one, which is said on standard
+    error.
     CheckpointMismatch for a checkpoint of another schema or run; UserError when no undamaged one is
     left.
     """
@@ -47,15 +50,19 @@ def load(folder: Path, identity: dict[str, str]) -> dict | None:
     if not candidates:
         return None
     for path in candidates:
-        damage = damaged(path)
-        if damage is None:
-            state = _read(path, identity)
+        if path.is_dir():
+            raise UserError(f"{path} is a folder, where a checkpoint should be: move it away")
+        if problem := damaged(path):
+            print(f"{path} is damaged ({problem})", file=sys.stderr)
+        elif (content := _read(path)) is None:
+            print(f"{path} is no checkpoint of this program", file=sys.stderr)
+        else:
+            state = _checked(path, content, identity)
             if path == previous:
                 os.replace(previous, current)
                 step = state["clock"]["step"]
                 print(f"resuming from the previous checkpoint, of step {step}", file=sys.stderr)
             return state
-        print(f"{path} is damaged ({damage})", file=sys.stderr)
     raise UserError(f"no undamaged checkpoint in {folder}: delete the folder to start the run anew")
 
 
@@ -70,8 +77,16 @@ def damaged(path: Path) -> str | None:
     return record and f"wrong checksum of {record}"
 
 
-def _read(path: Path, identity: dict[str, str]) -> dict:
-    content = torch.load(path, map_location="cpu", weights_only=True)
+def _read(path: Path) -> dict | None:
+    """What `save` wrote; None for another program's file, of which no code is run."""
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (UnpicklingError, RuntimeError, AttributeError, KeyError, TypeError, ValueError):
+        return None
+    return content if isinstance(content, dict) and set(content) == KEYS else None
+
+
+def _checked(path: Path, content: dict, identity: dict[str, str]) -> dict:
     if content.get("schema") != SCHEMA:
         raise CheckpointMismatch(
             f"{path} has schema {content.get('schema')}, this version reads {SCHEMA}"

@@ -6,13 +6,16 @@ import math
 import os
 import sys
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, Protocol
 
 from agent.errors import UserError
+from agent.storage.lines import rewrite, whole_lines
 from agent.storage.status import Status
 
 SCHEMA = 1
+ANEW = "delete the run's folder to start it anew"
 AXES = ("step", "env_frames", "gradient_steps", "wall_seconds")
 IDENTITY = ("suite", "task", "arm", "seed", "digest")
 PICTURES = {"episode": "episodes", "prediction": "predictions"}  # folder of each kind of picture
@@ -112,14 +115,14 @@ class Record:
         too.
 
         A checkpoint at `step` is written after the records of that step; `truncate(-1)` starts
-        over.
+        over. Raises UserError where a record before the checkpoint cannot be read.
         """
-        metrics = [json.dumps(row) + "\n" for row in self.metrics() if row["step"] <= step]
-        scores = [
-            ",".join(row.values()) + "\n" for row in self._score_rows() if int(row["step"]) <= step
-        ]
-        self._metrics = _rewrite(self._metrics, metrics)
-        self._scores = _rewrite(self._scores, [",".join(SCORE_FIELDS) + "\n", *scores])
+        metrics, scores = [], []
+        if step >= 0:
+            metrics = [json.dumps(row) + "\n" for row in _up_to(step, self.metrics())]
+            scores = [",".join(row.values()) + "\n" for row in _up_to(step, self._score_rows())]
+        self._metrics = rewrite(self._metrics, metrics)
+        self._scores = rewrite(self._scores, [",".join(SCORE_FIELDS) + "\n", *scores])
         for _, late, file in self.pictures():
             if late > step:
                 file.unlink()
@@ -134,18 +137,20 @@ class Record:
         self._trackers.append(tracker)
 
     def metrics(self) -> Iterator[dict[str, Any]]:
-        """Lines of metrics.jsonl, up to the first torn one."""
-        for line in _whole_lines(self.path / "metrics.jsonl"):
+        """Lines of metrics.jsonl without a torn last one; UserError for one that is no record."""
+        path = self.path / "metrics.jsonl"
+        for number, line in enumerate(whole_lines(path), 1):
             try:
                 row = json.loads(line)
             except json.JSONDecodeError:
-                return
-            if not isinstance(row, dict) or "step" not in row:
-                return
+                row = None
+            if not isinstance(row, dict) or type(row.get("step")) is not int:
+                raise UserError(f"{path}: line {number} is no record: restore it, or {ANEW}")
             yield row
 
     def scores(self) -> Iterator[dict[str, Any]]:
-        """Lines of scores.csv with numbers as numbers, up to the first torn one."""
+        """Lines of scores.csv with numbers as numbers, without a torn last one; UserError for one
+        that is no record."""
         for row in self._score_rows():
             numbers = {name: int(row[name]) for name in ("step", "env_frames", "episode", "length")}
             yield {**row, **numbers, "return": float(row["return"])}
@@ -170,12 +175,15 @@ class Record:
             self._scores.flush()
 
     def _score_rows(self) -> Iterator[dict[str, str]]:
-        lines = _whole_lines(self.path / "scores.csv")
-        next(lines, None)
-        for line in lines:
+        path = self.path / "scores.csv"
+        for number, line in enumerate(whole_lines(path), 1):
             cells = line.split(",")
+            if number == 1 and tuple(cells) != SCORE_FIELDS:
+                raise UserError(f"{path}: its columns are not {','.join(SCORE_FIELDS)}: {ANEW}")
+            if number == 1:
+                continue
             if len(cells) != len(SCORE_FIELDS) or not cells[0].isdecimal():
-                return
+                raise UserError(f"{path}: line {number} is no record: restore it, or {ANEW}")
             yield dict(zip(SCORE_FIELDS, cells, strict=True))
 
     def _tell(self, what: str, *args: Any) -> None:
@@ -184,51 +192,41 @@ class Record:
                 getattr(tracker, what)(*args)
             except Exception as error:  # a tracker is a view: training goes on without it
                 self._trackers.remove(tracker)
-                print(
-                    f"{type(tracker).__name__} stopped at {what}: {_first_line(error)}",
-                    file=sys.stderr,
-                )
+                name = type(tracker).__name__
+                print(f"{name} stopped at {what}: {_first_line(error)}", file=sys.stderr)
 
 
 def read_run(path: str | Path) -> dict[str, Any] | None:
     """The fields of `path`/run.json, None where it is absent.
 
-    Raises UserError naming the file when it is no JSON object.
+    Raises UserError naming the file when it is no JSON object or another version's.
     """
     file = Path(path) / "run.json"
     try:
         fields = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror})") from None
     except ValueError as error:
         raise UserError(f"{file} is no valid JSON ({error}); delete or restore it") from None
     if not isinstance(fields, dict):
-        raise UserError(
-            f"{file} holds {type(fields).__name__}, not an object; delete or restore it"
-        )
+        raise UserError(f"{file} holds no object: delete or restore it")
+    if (schema := fields.get("schema", SCHEMA)) != SCHEMA:
+        raise UserError(f"{file} has schema {schema}, this version has {SCHEMA}")
+    if fields.get("status", Status.TODO) not in list(Status):
+        raise UserError(f"{file} has status {fields.get('status')}; allowed: {', '.join(Status)}")
     return fields
+
+
+def _up_to(step: int, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Rows up to a step; what comes after them is not read."""
+    return takewhile(lambda row: int(row["step"]) <= step, rows)
 
 
 def _finite(value: Any) -> Any:
     value = value if isinstance(value, int | str) else float(value)
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _whole_lines(path: Path) -> Iterator[str]:
-    with open(path, encoding="utf-8", errors="replace") as file:
-        for line in file:
-            if line.endswith("\n"):
-                yield line[:-1]
-
-
-def _rewrite(file, lines: list[str]):
-    """Replace an open file's contents atomically and return it open for appending."""
-    path = Path(file.name)
-    file.close()
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text("".join(lines), encoding="utf-8")
-    os.replace(temporary, path)
-    return open(path, "a", encoding="utf-8")
 
 
 def _first_line(error: Exception) -> str:

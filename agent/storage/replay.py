@@ -10,6 +10,8 @@ does not grow with the replay.
 import os
 import shutil
 from bisect import bisect_right
+from errno import ENOSPC
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -44,6 +46,8 @@ class Replay:
             ]
         )
         self.segment_rows = max(1, min(capacity // 8, SEGMENT_BYTES // self.row.itemsize))
+        self._header = _header(self.row, self.segment_rows)
+        self._segment_bytes = len(self._header) + self.segment_rows * self.row.itemsize
         self.end = 0  # rows ever written
         self.starts: list[
             int
@@ -83,9 +87,7 @@ class Replay:
         row = np.array((obs, action, reward, is_first, is_terminal), self.row)
         descriptor, offset = self._locate(self.end, create=True)
         if os.pwrite(descriptor, row.tobytes(), offset) != self.row.itemsize:
-            raise OSError(
-                f"{self.folder}: a row of {self.row.itemsize} bytes was cut off: is the disk full?"
-            )
+            raise OSError(ENOSPC, f"a row of {self.row.itemsize} bytes was cut off", self.folder)
         self.end += 1
 
     def sample(
@@ -148,7 +150,7 @@ class Replay:
             part = rows[: self.segment_rows - position % self.segment_rows]
             descriptor, offset = self._locate(position)
             if os.preadv(descriptor, [part.view(np.uint8)], offset) != part.nbytes:
-                raise OSError(f"{self._path(position // self.segment_rows)} is cut off")
+                raise UserError(f"{self._path(position // self.segment_rows)} is cut off")
             position, rows = position + len(part), rows[len(part) :]
 
     def _locate(self, position: int, create: bool = False) -> tuple[int, int]:
@@ -164,11 +166,9 @@ class Replay:
         its rows only."""
         if create and not path.exists():
             with path.open("wb") as file:
-                layout = {"descr": np.lib.format.dtype_to_descr(self.row), "fortran_order": False}
-                np.lib.format.write_array_header_1_0(file, layout | {"shape": (self.segment_rows,)})
-                file.truncate(file.tell() + self.segment_rows * self.row.itemsize)
-        descriptor = os.open(path, os.O_RDWR)
-        return descriptor, os.fstat(descriptor).st_size - self.segment_rows * self.row.itemsize
+                file.write(self._header)
+                file.truncate(self._segment_bytes)
+        return os.open(path, os.O_RDWR), len(self._header)
 
     def _path(self, segment: int) -> Path:
         return self.folder / f"{segment:06d}.npy"
@@ -194,7 +194,8 @@ class Replay:
         return {"end": self.end, "starts": starts, "rows": str(self.row)}
 
     def load_state_dict(self, state: dict) -> None:
-        """Cut the replay back to a checkpoint; UserError for other rows or a missing segment."""
+        """Cut the replay back to a checkpoint; UserError for other rows, and for a segment that is
+        missing or of another size."""
         if state["rows"] != str(self.row):
             raise UserError(
                 f"{self.folder} holds rows of {state['rows']}, this run needs {self.row}"
@@ -202,10 +203,11 @@ class Replay:
         self.end, self.starts = state["end"], state["starts"].tolist()
         self._kept_from = self.oldest
         for segment in range(self.oldest // self.segment_rows, -(-self.end // self.segment_rows)):
-            if not self._path(segment).exists():
-                raise UserError(
-                    f"{self._path(segment)} is missing: the run cannot resume without its replay"
-                )
+            path = self._path(segment)
+            if not path.exists():
+                raise UserError(f"{path} is missing: the run cannot resume without its replay")
+            if (found := path.stat().st_size) != self._segment_bytes:
+                raise UserError(f"{path} has {found} bytes, not {self._segment_bytes}: restore it")
 
     def clear(self) -> None:
         """Delete all rows, on disk too."""
@@ -235,3 +237,11 @@ def _column(values: np.ndarray, pin: bool) -> Tensor:
     column = torch.empty(values.shape, dtype=dtype, pin_memory=pin)
     column.numpy()[...] = values
     return column
+
+
+def _header(row: np.dtype, rows: int) -> bytes:
+    """What a `.npy` file of so many rows starts with."""
+    file = BytesIO()
+    layout = {"descr": np.lib.format.dtype_to_descr(row), "fortran_order": False, "shape": (rows,)}
+    np.lib.format.write_array_header_1_0(file, layout)
+    return file.getvalue()

@@ -38,6 +38,14 @@ class ClaimLost(Busy):
     more."""
 
 
+def check_root(root: str | Path) -> None:
+    """UserError unless folders can be made below `root`, which need not be there yet."""
+    there = next(path for path in (Path(root), *Path(root).absolute().parents) if path.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        why = "may not be written" if there.is_dir() else "is no folder"
+        raise UserError(f"run.root={root}: {there} {why}")
+
+
 class RunFolder:
     """The folder of one run."""
 
@@ -87,13 +95,10 @@ class RunFolder:
         return False
 
     def _foreign_holder(self) -> str | None:
-        if (
-            self._is_foreign()
-            and (age := self._heartbeat_age()) is not None
-            and age < STALE_SECONDS
-        ):
-            return self._describe()
-        return None
+        """A process on another host with a recent heartbeat; one that is dated in the future is no
+        owner's, who would have renewed it."""
+        age = self._heartbeat_age() if self._is_foreign() else None
+        return self._describe() if age is not None and abs(age) < STALE_SECONDS else None
 
     def _is_foreign(self) -> bool:
         """Whether the last owner is or was on another host."""

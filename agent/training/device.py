@@ -1,5 +1,7 @@
 """The device of a run, its threads and the precision of its matrix products and convolutions."""
 
+import os
+
 import torch
 from torch import Tensor
 
@@ -19,6 +21,13 @@ def choose(name: str) -> torch.device:
         return torch.device(name)
     usable = ["auto", "cpu"] + (["cuda"] if available else []) + available
     raise UserError(f"run.device={name}: not on this machine; allowed here: {', '.join(usable)}")
+
+
+def check_threads(threads: int | None) -> None:
+    """UserError for more threads than this machine has cores."""
+    cores = os.cpu_count() or 1
+    if threads is not None and threads > cores:
+        raise UserError(f"run.threads={threads}: allowed here: 1 to {cores}, the cores there are")
 
 
 def configure(threads: int | None, precision: str) -> None:

@@ -67,7 +67,7 @@ def play(
         observation, reward, terminated, truncated, _ = env.step(environment_action(env, action[0]))
         returns.append(returns[-1] + float(reward))
         over = terminated or truncated
-    tensors = {name: torch.cat([state[name] for state in states]) for name in state}
+    tensors = {name: torch.cat([state[name] for state in states]).float() for name in state}
     actions, post = tensors.pop("action"), State(**tensors)
     shown = np.stack(seen)
     imagined = None

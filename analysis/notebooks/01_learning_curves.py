@@ -24,9 +24,10 @@ runs = "../../runs"
 claims_file = "../../sweeps/claims.yaml"
 suite = None
 published_scores = None
+leave_out = []
 
 # %%
-ours = study.one(runs, claims_file, suite)
+ours = study.one(runs, claims_file, suite, leave_out)
 
 # %% [markdown]
 # ## The data
@@ -36,7 +37,7 @@ ours = study.one(runs, claims_file, suite)
 # %%
 ours.scores.pivot_table(
     index="arm", columns="task", values="score", aggfunc="size", fill_value=0
-).loc[ours.arms]
+).reindex(ours.arms)
 
 # %% [markdown]
 # Runs that are broken, unfinished or left out are listed here and nowhere else. An arm that loses
@@ -58,14 +59,20 @@ plots.learning_curves(ours)
 # %% [markdown]
 # ## Final scores
 #
-# Means over seeds of the last evaluation. Normalised scores are 0 for random play and 1 for the
-# fixed reference of the task (on Atari the human world record, clipped at 1).
+# Means over seeds of the score that the claims file registers for the suite. Normalised scores are
+# 0 for random play and 1 for the fixed reference of the task (on Atari the human world record,
+# clipped at 1). A run that diverged scores as random play does.
 
 # %%
-ours.scores.pivot_table(index="arm", columns="task", values="score").loc[ours.arms].round(1)
+print(ours.score)
 
 # %%
-ours.scores.pivot_table(index="arm", columns="task", values="normalised").loc[ours.arms].round(2)
+ours.scores.pivot_table(index="arm", columns="task", values="score").reindex(ours.arms).round(1)
+
+# %%
+ours.scores.pivot_table(index="arm", columns="task", values="normalised").reindex(ours.arms).round(
+    2
+)
 
 # %% [markdown]
 # ## Speed of learning
@@ -74,5 +81,6 @@ ours.scores.pivot_table(index="arm", columns="task", values="normalised").loc[ou
 # here.
 
 # %%
-heights, _ = scores.normalise(scores.final_scores(ours.store, "area")[0], ours.scheme)
-heights.pivot_table(index="arm", columns="task", values="normalised").loc[ours.arms].round(2)
+areas, _ = scores.final_scores(ours.store, scores.AREA, fewest=1)
+heights, _ = scores.normalise(areas, ours.scheme)
+heights.pivot_table(index="arm", columns="task", values="normalised").reindex(ours.arms).round(2)

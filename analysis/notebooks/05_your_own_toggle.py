@@ -9,11 +9,12 @@
 # A design choice of your own takes three steps.
 #
 # 1. An option: a YAML file in the folder of a group, such as `conf/latent/mine.yaml`, and the
-# object that it names in    the module of that group, `agent/toggles/latent.py`. Changing a number
-# needs no file: `kl.alpha=0.5` is an arm too. 2. Runs: `python run.py -m latent=categorical,mine
-# run.seed=0,1,2`. The baseline's runs are shared with every other    sweep; `latent=mine` becomes
-# the name of the arm. 3. A claim: one row in a file of your own, with the arm's name, and `paper:
-# none` because the paper does not speak    of it.
+#    object that it names in the module of that group, `agent/toggles/latent.py`. Changing a number
+#    needs no file: `kl.alpha=0.5` is an arm too.
+# 2. Runs: `python run.py -m latent=categorical,mine run.seed=0,1,2`. The baseline's runs are shared
+#    with every other sweep; `latent=mine` becomes the name of the arm.
+# 3. A claim: one row in a file of your own, with the arm's name, and `paper: none` because the
+#    paper does not speak of it. The positive control comes along.
 #
 # Then every table and figure takes it: `python -m analysis table --claims mine.yaml`.
 
@@ -23,6 +24,7 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
+from IPython.display import display
 
 from analysis import plots, study
 
@@ -33,30 +35,40 @@ runs = "../../runs"
 claims_file = "../../sweeps/claims.yaml"
 suite = None
 published_scores = None
+leave_out = []
 
 # %%
-ours = study.one(runs, claims_file, suite)
+ours = study.one(runs, claims_file, suite, leave_out)
 
 # %% [markdown]
-# The arms that have runs. Below, the last of them stands in for yours.
+# The arms that have runs. Below, the last of them that is neither the baseline nor the control
+# stands in for yours; where there is none yet, the first that the claims name.
 
 # %%
 print(*ours.arms, sep="\n")
 
 # %%
-mine = ours.arms[-1]
-actions = ours.scores.actions[ours.scores.arm == mine].iloc[0]
-margin = ours.verdicts.margin.iloc[0]
-row = f"{{id: my_toggle, paper: none, with: '{mine}', without: baseline, where: {actions}}}"
+named = [arm for arm in ours.verdicts["with"].dropna() if arm != "baseline"]
+tried = [arm for arm in ours.arms if arm not in ("baseline", *ours.controls["with"])]
+mine = (tried or named)[-1 if tried else 0]
+actions = next(iter(ours.scores.actions[ours.scores.arm == mine]), "discrete")
 own_file = Path(tempfile.mkdtemp()) / "mine.yaml"
-own_file.write_text(f"margin: {{{ours.suite}: {margin}}}\nclaims:\n- {row}\n")
+own_file.write_text(
+    f"""margin: {{{ours.suite}: {ours.verdicts.margin.iloc[0]}}}
+score: {{{ours.suite}: {ours.registered}}}
+controls:
+- {{id: control, with: recipe.model_lr=0, without: baseline, where: {actions}}}
+claims:
+- {{id: my_toggle, paper: none, with: '{mine}', without: baseline, where: {actions}}}
+"""
+)
 print(own_file.read_text())
 
 # %% [markdown]
 # The verdict on it. With one claim the interval is at 95%; adding claims widens all of them.
 
 # %%
-own = study.one(runs, own_file, ours.suite)
+own = study.one(runs, own_file, ours.suite, leave_out)
 own.verdicts.loc[
     own.verdicts.stated,
     ["claim", "with", "without", "effect", "low", "high", "tasks", "verdict", "note"],
@@ -69,4 +81,5 @@ own.verdicts.loc[
 plots.learning_curves(own, ["baseline", mine])
 
 # %%
-plots.games(own, "my_toggle")
+if own.verdicts.tasks.max():
+    display(plots.games(own, "my_toggle"))

@@ -16,6 +16,7 @@ NAMES = ("local", "basic", "slurm", "slurm_cpu", "ray_cluster")
 class Engine(Protocol):
     """Starts jobs and waits for them."""
 
+    is_here: bool  # whether jobs run on this machine
     submit_only: bool  # whether `run` yields what was submitted instead of waiting for it
 
     def places(self) -> int:

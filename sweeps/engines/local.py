@@ -15,6 +15,7 @@ class Local:
     one of `jobs_per_gpu` places on a GPU.
     """
 
+    is_here = True
     submit_only = False
 
     def __init__(self, n_jobs: int, threads: int | None, device: str, jobs_per_gpu: int):

@@ -22,6 +22,7 @@ class Ray:
     A task whose node is lost starts again elsewhere, at most `max_retries` times (-1: always).
     """
 
+    is_here = False
     submit_only = False
 
     def __init__(self, address: str | None, num_cpus: float, num_gpus: float, max_retries: int):

@@ -29,6 +29,8 @@ class Slurm:
     submitit's and those of sbatch; None leaves one out.
     """
 
+    is_here = False
+
     def __init__(
         self,
         folder: str,

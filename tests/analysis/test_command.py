@@ -1,24 +1,11 @@
 """`python -m analysis`: what it prints and writes, and its one-line errors."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
-from analysis import store
+from analysis import canvas, claims, exported, store
 from analysis.__main__ import main
-from tests.analysis.runs import write_run
-
-
-def test_analysis_imports_neither_torch_nor_hydra_nor_the_agent():
-    code = "import sys, analysis.__main__; print({'torch', 'hydra', 'agent', 'omegaconf'} & set(sys.modules))"
-    root = Path(__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=root, check=True
-    )
-    assert done.stdout.strip() == "set()"
+from tests.analysis.runs import SEEDS, STUDY, write_run
 
 
 def test_table_prints_verdicts_and_writes_the_lists(study, tmp_path, capsys):
@@ -35,13 +22,13 @@ def test_table_prints_verdicts_and_writes_the_lists(study, tmp_path, capsys):
     assert "<h2>Changes that helped</h2>" in (folder / "lists.html").read_text()
     assert "gradient mixing" in (folder / "table_2.md").read_text()
     assert pd.read_csv(folder / "games.csv").better.max() == 3
-    assert len(pd.read_csv(folder / "scores.csv")) == 80
-    assert pd.read_csv(folder / "claims.csv").verdict.value_counts()["helps"] == 1
+    assert len(pd.read_csv(folder / "scores.csv")) == len(STUDY) * 4 * SEEDS
+    assert pd.read_csv(folder / "claims.csv").verdict.value_counts()["helps"] == 2
 
 
 def test_an_exported_csv_gives_the_same_tables(study, tmp_path, capsys):
     assert main(["export", "--runs", str(study), "--out", str(tmp_path / "runs.csv.gz")]) == 0
-    assert "80 runs are in" in capsys.readouterr().out
+    assert f"{len(STUDY) * 4 * SEEDS} runs are in" in capsys.readouterr().out
     for name, runs in (("folder", study), ("csv", tmp_path / "runs.csv.gz")):
         main(["table", "--runs", str(runs), "--out", str(tmp_path / name)])
     for file in ("claims.csv", "lists.md", "table_2.csv", "games.csv"):
@@ -108,7 +95,7 @@ def test_plot_writes_every_figure_twice(study, tmp_path):
     arms = {"baseline", "latent=gaussian"}
     runs = store.load(study)
     few = runs.runs[runs.runs.arm.isin(arms)]
-    store.export(store.Store(few, runs.points), tmp_path / "few.csv")
+    exported.export(store.Store(few, runs.points), tmp_path / "few.csv")
     assert main(["plot", "--runs", str(tmp_path / "few.csv"), "--out", str(tmp_path)]) == 0
     names = {path.stem for path in (tmp_path / "mini").glob("*.png")}
     assert names == {path.stem for path in (tmp_path / "mini").glob("*.pdf")}
@@ -131,33 +118,66 @@ def test_calibrate_writes_a_page(tmp_path):
     assert "| collapsed seeds | 10 |" in page and "2 per row" in page
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["table", "--runs", "/nowhere"], "error: /nowhere: no such folder of runs or csv file"),
-        (
-            ["table", "--runs", "{study}", "--suite", "atari"],
-            "no runs of suite 'atari'; there are runs of: mini",
-        ),
-        (
-            ["table", "--runs", "{study}", "--claims", "/none.yaml"],
-            "/none.yaml: cannot read the claims",
-        ),
-        (["published", "--from", "/nowhere"], "/nowhere: cannot read the official score file"),
-        (["calibrate", "--studies", "0"], "--studies 0: at least 1 study is needed"),
-    ],
-)
-def test_mistakes_are_one_line(study, tmp_path, capsys, arguments, message):
-    arguments = [argument.format(study=study) for argument in arguments]
-    assert main([*arguments, "--out", str(tmp_path / "out")]) == 2
-    error = capsys.readouterr().err
-    assert message in error and error.count("\n") == 1
+def test_another_window_is_marked_wherever_its_numbers_are(study, tmp_path, capsys, monkeypatch):
+    captions = []
+    monkeypatch.setattr(canvas, "save", lambda figure, path: captions.append((path.stem, figure)))
+    options = ["--runs", str(study), "--out", str(tmp_path), "--window"]
+    mark = "not the registered score: last_tenth instead of last"
+    assert main(["table", *options, "last_tenth"]) == 0
+    assert mark in " ".join(capsys.readouterr().out.split())
+    folder = tmp_path / "mini"
+    for name in ("lists.md", "lists.html", "lists.tex", "table_2.md", "games.md"):
+        text = (folder / name).read_text()
+        assert mark in text.replace("\\_", "_"), name
+    claims = pd.read_csv(folder / "claims.csv")
+    assert set(claims.score) == {"last_tenth"} and not claims.registered.any()
+    assert main(["plot", *options, "last_tenth"]) == 0
+    for name, figure in captions:
+        if not name.endswith("curves"):  # which show all evaluations
+            assert mark in figure._supxlabel.get_text(), name
+    assert main(["table", *options, "last"]) == 0
+    assert "not the registered score" not in capsys.readouterr().out
+    assert "not the registered" not in (folder / "lists.md").read_text()
 
 
-def test_an_unwritable_folder_is_named(study, tmp_path, capsys):
-    (tmp_path / "file").write_text("")
-    assert main(["table", "--runs", str(study), "--out", str(tmp_path / "file")]) == 2
-    assert "error:" in capsys.readouterr().err
+def test_tables_name_the_claims_file(study, tmp_path):
+    assert main(["table", "--runs", str(study), "--out", str(tmp_path)]) == 0
+    digest = claims.load().digest
+    for name in ("lists.md", "lists.html", "lists.tex", "table_2.md", "games.md"):
+        assert f"claims file {digest}" in (tmp_path / "mini" / name).read_text(), name
+    assert set(pd.read_csv(tmp_path / "mini" / "claims.csv").registration) == {digest}
+
+
+def test_the_controls_are_printed_by_themselves(study, tmp_path, capsys):
+    assert main(["table", "--runs", str(study), "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    controls, _, rest = printed.partition("Effect on normalised score")
+    line = next(line for line in controls.splitlines() if "untrained_model " in line)
+    assert "hurts" in line and "A/A" in controls and "does not differ" in controls
+    assert "untrained_model" not in rest and "untrained_model" not in (
+        (tmp_path / "mini" / "lists.tex").read_text()
+    )
+    assert len(pd.read_csv(tmp_path / "mini" / "controls.csv")) == 4
+    assert len(pd.read_csv(tmp_path / "mini" / "control_tasks.csv")) == 4
+
+
+def test_arms_with_runs_are_named_where_claims_have_none(study, tmp_path, capsys):
+    own = tmp_path / "mine.yaml"
+    row = "{id: mine, paper: none, with: latent=gausian, without: baseline, where: discrete}"
+    own.write_text(f"margin: {{mini: 0.1}}\nclaims: [{row}]\n")
+    assert main(["table", "--runs", str(study), "--claims", str(own), "--out", str(tmp_path)]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "no data: mine arms with runs: baseline, gru=plain, kl=standard" in printed
+    assert "did you mean latent=gaussian instead of latent=gausian?" in printed
+
+
+def test_runs_can_be_left_out_by_their_digest(study, tmp_path, capsys):
+    write_run(tmp_path / "runs", seed=0, digest="aaaa")
+    write_run(tmp_path / "runs", seed=1, digest="bbbb")
+    command = ["export", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "runs.csv")]
+    assert main(command) == 2 and "--leave-out" in capsys.readouterr().err
+    assert main([*command, "--leave-out", "aaaa"]) == 0
+    assert pd.read_csv(tmp_path / "runs.csv").digest.unique().tolist() == ["bbbb"]
 
 
 def test_every_command_has_help(capsys):

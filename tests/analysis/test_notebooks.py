@@ -7,6 +7,7 @@ import pytest
 pytest.importorskip("nbconvert", reason="the report needs the extra: pip install '.[report]'")
 
 from analysis import InputError, claims, report  # noqa: E402
+from tests.analysis.runs import SEEDS  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +23,7 @@ def executed(study):
                 "claims_file": str(claims.DEFAULT),
                 "suite": "mini",
                 "published_scores": published,
+                "leave_out": [],
             }
             done[name] = report.execute(name, values)
         outputs = [output for cell in done[name].cells for output in cell.get("outputs", [])]
@@ -45,7 +47,7 @@ def cells(text, row):
 def test_learning_curves(executed):
     text, pictures, _ = executed("01_learning_curves")
     assert pictures == 1
-    assert cells(text, "baseline")[:4] == ["4"] * 4
+    assert cells(text, "baseline")[:4] == [str(SEEDS)] * 4
     assert "Every run is complete." in text
     assert "0.80" in text or "0.79" in text or "0.81" in text
 
@@ -53,10 +55,11 @@ def test_learning_curves(executed):
 def test_what_helps(executed):
     text, pictures, _ = executed("02_what_helps")
     assert pictures == 4  # forest, one claim's tasks, aggregates, profiles
-    assert "helps" in cells(text, "categorical_latents") and "12 + 12" in cells(
+    assert "helps" in cells(text, "categorical_latents") and f"{3 * SEEDS} + {3 * SEEDS}" in cells(
         text, "categorical_latents"
     )
     assert "binary_latents" not in text
+    assert "positive control" in cells(text, "0")
 
 
 def test_what_does_not(executed):
@@ -71,7 +74,7 @@ def test_the_paper(executed, published_folder):
     text, pictures, _ = executed("04_the_paper", str(published_folder))
     assert pictures == 2
     assert cells(text, "DreamerV2")[:4] == ["2.15", "11.33", "0.44", "0.28"]
-    assert text.count("no substantial help") == 6
+    assert text.count("no substantial help") == 5
     assert cells(text, "breakout")[-2] == "312"
 
 
@@ -99,6 +102,7 @@ def test_an_error_in_a_notebook_is_one_line(tmp_path):
         "claims_file": str(claims.DEFAULT),
         "suite": None,
         "published_scores": None,
+        "leave_out": [],
     }
     with pytest.raises(
         InputError, match="notebook 03_what_does_not: InputError: .*no readable run found"

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import plots
+from analysis import canvas, plots
 from analysis import study as studies
-from tests.analysis.runs import write_run
+from tests.analysis.runs import SEEDS, STUDY, write_run
 
 
 @pytest.fixture(scope="module")
@@ -31,11 +31,13 @@ def texts(figure):
 def test_the_forest_shows_every_claim_with_data(ours):
     figure = plots.forest(ours)
     shown = texts(figure)
-    assert "categorical_latents  (12+12 runs)" in shown
-    assert "categorical_latents, continuous  (4+4 runs)" in shown
-    assert "helps (paper: helps)" in shown and "hurts (paper: no help)" in shown
+    assert f"categorical_latents  ({3 * SEEDS}+{3 * SEEDS} runs)" in shown
+    assert f"categorical_latents, continuous  ({SEEDS}+{SEEDS} runs)" in shown
+    assert "helps (paper: helps)" in shown and "hurts (paper: no help, worse)" in shown
     assert not any("long_term_entropy" in text for text in shown)
-    assert any(text.startswith("80 runs, 4 tasks, suite mini") for text in shown)
+    assert any(
+        text.startswith(f"{len(STUDY) * 4 * SEEDS} runs, 4 tasks, suite mini") for text in shown
+    )
     row = ours.verdicts.iloc[0]
     ends = [tuple(line.get_xdata()) for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
     assert (row.low, row.high) in ends
@@ -51,7 +53,7 @@ def test_learning_curves_are_means_with_bands(ours):
     assert line.get_ydata()[-1] == pytest.approx(own.score.mean())
     band = panels["cartpole"].collections[0].get_paths()[0].vertices[:, 1]
     assert band.max() == pytest.approx(own.score.max())
-    assert any("32 runs" in text for text in texts(figure))
+    assert any(f"{8 * SEEDS} runs" in text for text in texts(figure))
     assert {"baseline", "kl=standard"} <= set(texts(figure))
 
 
@@ -63,11 +65,14 @@ def test_aggregates_and_profiles_use_the_common_tasks(ours):
         "IQM",
         "optimality gap ↓",
     ]
-    assert "60 runs, 3 tasks, suite mini; 95% stratified bootstrap intervals" in texts(figure)
+    assert (
+        f"{3 * len(STUDY) * SEEDS} runs, 3 tasks, suite mini; 95% stratified bootstrap intervals"
+        in texts(figure)
+    )
     profile = plots.profiles(ours)
     heights = profile.axes[0].lines[0].get_ydata()
     assert heights[0] == 1 and heights[-1] == 0 and (np.diff(heights) <= 0).all()
-    assert any("60 runs" in text for text in texts(profile))
+    assert any(f"{3 * len(STUDY) * SEEDS} runs" in text for text in texts(profile))
 
 
 def test_arms_without_a_common_task_do_not_mix(tmp_path):
@@ -102,7 +107,7 @@ def test_task_bars_are_sorted_and_coloured(ours):
     widths = [bar.get_width() for bar in figure.axes[0].patches]
     assert widths == sorted(widths) and len(widths) == 3
     assert {"better (3)", "tied (0)", "worse (0)"} <= set(texts(figure))
-    assert any("24 runs, 3 tasks" in text for text in texts(figure))
+    assert any(f"{6 * SEEDS} runs, 3 tasks" in text for text in texts(figure))
 
 
 def test_fifty_five_games_fit(ours):
@@ -123,7 +128,23 @@ def test_a_study_of_one_run_can_be_drawn(tmp_path):
         draw(ours).draw_without_rendering()
 
 
+def test_the_forest_says_where_the_suite_shows_no_effect(ours, tmp_path):
+    assert not any("positive control" in text for text in texts(plots.forest(ours)))
+    for arm in ("baseline", "latent=gaussian"):
+        for seed in range(2):
+            write_run(tmp_path, arm, seed=seed, finals=0.5 + seed / 10)
+    shown = texts(plots.forest(studies.one(tmp_path)))
+    assert any("the positive control does not hurt by the margin" in text for text in shown)
+
+
+def test_curves_that_end_early_are_counted(tmp_path):
+    write_run(tmp_path, seed=0)
+    write_run(tmp_path, seed=1, status="diverged", points=2)
+    shown = texts(plots.learning_curves(studies.one(tmp_path)))
+    assert any(text.startswith("2 runs") and "1 diverged, drawn until" in text for text in shown)
+
+
 def test_figures_are_saved_as_picture_and_vector(ours, tmp_path):
-    plots.save(plots.forest(ours), tmp_path / "forest")
+    canvas.save(plots.forest(ours), tmp_path / "forest")
     assert (tmp_path / "forest.png").read_bytes().startswith(b"\x89PNG")
     assert (tmp_path / "forest.pdf").read_bytes().startswith(b"%PDF")

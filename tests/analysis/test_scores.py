@@ -32,13 +32,48 @@ def curve(tmp_path):
     ],
 )
 def test_windows(curve, window, until, expected):
-    frame, problems = scores.final_scores(curve, window, until)
+    frame, problems = scores.final_scores(curve, window, until, fewest=1)
     assert frame.score.item() == pytest.approx(expected) and not problems
+
+
+def test_the_last_bin_is_the_mean_of_its_episodes(tmp_path):
+    folder = write_run(tmp_path)
+    rows = ["1000000,eval,0,1"]  # the last of the first million frames
+    rows += [f"{1_000_000 + frames},eval,0,{frames}" for frames in range(100_000, 900_001, 100_000)]
+    rows += ["2000000,eval,0,50", "2000000,eval,1,150"]
+    lines = [f"{number},{row},9" for number, row in enumerate(rows)]
+    (folder / "scores.csv").write_text("\n".join([HEADER, *lines]) + "\n")
+    runs = store.load(tmp_path)
+    (score,) = scores.final_scores(runs, "last_bin")[0].score
+    episodes = [*range(100_000, 900_001, 100_000), 50, 150]  # by episode, not by evaluation
+    assert score == pytest.approx(sum(episodes) / 11)
+    (score,) = scores.final_scores(runs, "last_bin", until=1e6)[0].score
+    assert score == 1
+
+
+def test_an_area_takes_eight_evaluations(tmp_path):
+    write_run(tmp_path, seed=0, points=7)
+    write_run(tmp_path, seed=1, points=8)
+    frame, problems = scores.final_scores(store.load(tmp_path), "area")
+    assert frame.seed.tolist() == [1]
+    assert [tuple(problem) for problem in problems] == [
+        ("mini/cartpole/baseline/0-abcd", "not scored: area takes 8 evaluations, it has 7")
+    ]
+
+
+def test_a_run_that_diverged_scores_as_random_play(tmp_path):
+    write_run(tmp_path, finals=0.9, status="diverged")
+    write_run(tmp_path, "b", finals=0.9, status="diverged", points=0)
+    for window in scores.WINDOWS:
+        frame, problems = scores.final_scores(store.load(tmp_path), window)
+        normalised, _ = scores.normalise(frame, "reference")
+        assert normalised.normalised.tolist() == [0, 0] and not problems
+        assert normalised.score.tolist() == [20, 20]
 
 
 def test_an_unknown_window_is_refused(curve):
     with pytest.raises(
-        InputError, match="window 'best' is not known; allowed: last, last_tenth, area"
+        InputError, match="window 'best' is not known; allowed: last, last_bin, last_tenth, area"
     ):
         scores.final_scores(curve, "best")
 
@@ -76,6 +111,7 @@ def test_normalisations():
         (2000 - 1.7) / 862.3
     )
     assert clipped.normalised.tolist() == pytest.approx([(14.6 + 20.7) / 41.7, 1, 1])
+    assert clipped.progress[0] == pytest.approx(1)  # of the way to the gamer
     below, _ = scores.normalise(frame.assign(score=-100.0), "clipped_record")
     assert (below.normalised < 0).all()
 
@@ -105,9 +141,3 @@ def test_a_task_without_references_is_listed():
     assert problems[0].source == "gym/b" and "no random and reference score" in problems[0].message
     with pytest.raises(InputError, match="normalisation 'human'"):
         scores.normalise(frame, "human")
-
-
-def test_default_schemes():
-    assert [scores.default_scheme(suite) for suite in ("atari", "atari5", "mini")] == [
-        "clipped_record"
-    ] * 2 + ["reference"]

@@ -26,7 +26,8 @@ SECOND = np.array(
         [0.617, 1.1, 0.946, 0.743, 0.951, 0.648],
     ]
 )
-RLIABLE = {  # point estimates of FIRST and SECOND, and the 95% interval of FIRST from 20,000 resamples
+# Point estimates of FIRST and SECOND, and the 95% interval of FIRST from 20,000 resamples.
+RLIABLE = {
     "mean": (0.6411, 0.7345, (0.51803, 0.77453)),
     "median": (0.5908, 0.7237, (0.45890, 0.70480)),
     "iqm": (0.592, 0.7228125, (0.47181, 0.70481)),
@@ -90,3 +91,9 @@ def test_holm_by_hand():
     )
     assert stats.holm([0.01, 0.02, 0.03], 0.05).tolist() == pytest.approx([0.05 / 3, 0.025, 0.05])
     assert stats.holm([]).tolist() == []
+
+
+def test_holm_counts_hypotheses_without_data():
+    assert stats.holm([0.001, 0.02], 0.05, family=4).tolist() == pytest.approx([0.0125, 0.05 / 3])
+    rows = stats.holm([[0.001, 0.02], [0.02, 0.001]], 0.05, family=4)
+    assert rows.tolist() == [rows[0].tolist(), rows[0].tolist()[::-1]]

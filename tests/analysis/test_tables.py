@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import published, tables
+from analysis import formats, published, score_files, tables
 from analysis import study as studies
-from tests.analysis.runs import write_run
+from tests.analysis.runs import SEEDS, write_run
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +28,17 @@ def test_the_two_lists(ours):
     assert "gru_layer_norm" in lists[tables.OPEN].change.tolist()
     assert sum(map(len, lists.values())) == len(ours.verdicts)
     row = lists[tables.HELPED].iloc[0]
-    assert re.fullmatch(r"\[\+0\.\d{3}, \+0\.\d{3}\]", row.interval) and row.level == "98.8%"
+    assert re.fullmatch(r"\[\+0\.\d{3}, \+0\.\d{3}\]", row.interval) and row.level == "99.6%"
     assert (row.runs, row.seeds, row.tasks, row.parameters) == (
-        "12 + 12",
-        "4",
-        3,
+        f"{3 * SEEDS} + {3 * SEEDS}",
+        str(SEEDS),
+        "3",
         "100,000 vs 90,000",
     )
+    assert row.substantial == "yes"
     assert row["probability of improvement"] == "1.00"
     open_row = lists[tables.OPEN].set_index("change").loc["gru_layer_norm"]
-    assert int(open_row["seeds to decide"]) > 4
+    assert int(open_row["seeds to decide"]) > SEEDS
 
 
 def test_table_2_shows_both(ours):
@@ -46,14 +47,18 @@ def test_table_2_shows_both(ours):
     assert table.loc["DreamerV2", "ours: mean"] == pytest.approx(0.8, abs=0.02)
     assert table.loc["No Discrete Latents", "ours: median"] == pytest.approx(0.3, abs=0.03)
     assert (
-        table.loc["DreamerV2", "our runs"] == 12
+        table.loc["DreamerV2", "our runs"] == 3 * SEEDS
     )  # three discrete tasks; the continuous one is left out
     assert np.isnan(table.loc["No Image Gradients", "ours: mean"])
     assert "mixing" in tables.TABLE_2_CAPTION and "schedules" in tables.TABLE_2_CAPTION
 
 
 def test_table_2_on_atari_has_the_papers_columns(tmp_path):
-    config = {"task": {"random": None, "reference": None}, "run": {"steps": 8000}}
+    config = {
+        "task": {"random": None, "reference": None},
+        "run": {"steps": 8000},
+        "suite": {"normalisation": "clipped_record"},
+    }
     for task, score in (("pong", 21), ("breakout", 864)):
         for seed in range(2):
             folder = write_run(tmp_path, "baseline", task, seed, suite="atari", config=config)
@@ -96,18 +101,37 @@ def test_games_are_counted_on_the_runs_of_the_verdict(tmp_path):
             write_run(tmp_path, "baseline", task, seed, finals=0.5 + 0.02 * seed)
         for seed in range(2):
             write_run(tmp_path, "latent=gaussian", task, seed, finals=0.4 + 0.02 * seed)
-    write_run(
-        tmp_path, "latent=gaussian", "acrobot", 9, finals=5.0
-    )  # a seed that the baseline lacks
     for arm, seed in (("baseline", 0), ("baseline", 1), ("latent=gaussian", 0)):
-        write_run(
-            tmp_path, arm, "breakout", seed, finals=3.0 + seed
-        )  # a single common seed beside tasks of two
+        # a single seed beside tasks of two
+        write_run(tmp_path, arm, "breakout", seed, finals=3.0 + seed)
     ours = studies.one(tmp_path)
     row, table = ours.verdicts.iloc[0], tables.by_task(ours, "categorical_latents")
     assert sorted(table.task) == ["acrobot", "cartpole", "space_invaders"] and row.tasks == 3
-    assert table.runs.sum() == row.runs_with + row.runs_without == 12
+    assert table.runs.sum() == row.runs_with + row.runs_without == 15
     assert table.difference.mean() == pytest.approx(row.effect)
+
+
+def test_controls_are_tables_of_their_own(ours):
+    summary, by_task = tables.controls(ours).values()
+    assert summary.control.tolist() == [
+        *("untrained_model", "untrained_model_continuous", "same_arm", "same_arm_continuous")
+    ]
+    assert summary.verdict[0] == "hurts" and summary.verdict[2] == "does not differ"
+    assert by_task.task.tolist() == ["acrobot", "cartpole", "space_invaders", "pendulum"]
+    assert by_task.effect[0].startswith("-0.") and by_task.interval[0].startswith("[-0.")
+    listed = pd.concat(tables.lists(ours.verdicts).values())
+    assert not set(summary.control) & set(listed.change)
+
+
+def test_a_study_whose_control_does_not_hurt_says_so(tmp_path):
+    for arm in ("baseline", "latent=gaussian"):
+        for seed in range(3):
+            write_run(tmp_path, arm, seed=seed, finals=0.5 + seed / 10)
+    ours = studies.one(tmp_path)
+    assert tables.insensitive(ours) == [
+        "discrete: the positive control does not hurt by the margin: untrained_model; "
+        "so nothing is no substantial help, and nothing agrees or disagrees"
+    ]
 
 
 def test_the_papers_counts_add_up_to_55():
@@ -115,7 +139,9 @@ def test_the_papers_counts_add_up_to_55():
 
 
 def test_scheduling_by_game(published_folder):
-    counts = published.scheduling_games(published.load(str(published_folder))).result.value_counts()
+    counts = published.scheduling_games(
+        score_files.load(str(published_folder))
+    ).result.value_counts()
     assert counts.to_dict() == {"tied": 22, "worse": 18, "better": 15}
 
 
@@ -124,13 +150,13 @@ FRAME = pd.DataFrame({"a_b": ["x|y", "5%"], "n": [1, 2], "v": [0.123, np.nan]})
 
 def test_markdown():
     assert (
-        tables.markdown(FRAME)
+        formats.markdown(FRAME)
         == "| a_b | n | v |\n| --- | ---: | ---: |\n| x/y | 1 | 0.12 |\n| 5% | 2 |  |\n"
     )
 
 
 def test_latex_escapes():
-    text = tables.latex(FRAME, "50% of a_b")
+    text = formats.latex(FRAME, "50% of a_b")
     assert (
         r"\caption{50\% of a\_b}" in text
         and r"a\_b & n & v \\" in text
@@ -139,5 +165,5 @@ def test_latex_escapes():
 
 
 def test_html_escapes():
-    text = tables.html(pd.DataFrame({"a": ["<b>"]}))
+    text = formats.html(pd.DataFrame({"a": ["<b>"]}))
     assert "&lt;b&gt;" in text and "<table" in text

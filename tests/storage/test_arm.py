@@ -58,6 +58,8 @@ def name(*overrides):
         (["recipe.horizon=10"], BASELINE),
         (["run.train_every=8"], "run.train_every=8"),
         (["run.train_every=4"], BASELINE),
+        (["run.precision=bf16"], "run.precision=bf16"),
+        (["run.precision=float32"], BASELINE),
         (["preset=dreamer_v1"], "preset=dreamer_v1"),
         (["task.env.action_repeat=2"], "task.env.action_repeat=2"),
         (["suite=gym", "task.id=LunarLander-v3"], BASELINE),

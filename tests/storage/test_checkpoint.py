@@ -1,6 +1,8 @@
 """Checkpoints: what was saved comes back, a damaged one gives way to the previous, another run's is
 refused."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -48,6 +50,39 @@ def test_a_damaged_one_gives_way_to_the_previous_and_it_is_said(tmp_path, capsys
     save(tmp_path, 5)
     current.write_bytes(damage(current.read_bytes()))
     assert checkpoint.load(tmp_path, IDENTITY)["clock"]["step"] == 1
+
+
+class Payload:
+    """Code that a pickle would run."""
+
+    def __reduce__(self):
+        return Path.touch, (Path("executed"),)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [Payload(), {"state": Payload()}, {"model": torch.zeros(3)}, [1], torch.nn.Linear(1, 1)],
+)
+def test_another_programs_file_is_not_executed_and_gives_way(
+    tmp_path, capsys, monkeypatch, content
+):
+    monkeypatch.chdir(tmp_path)
+    save(tmp_path, 1, 2)
+    torch.save(content, tmp_path / checkpoint.CURRENT)
+    assert checkpoint.load(tmp_path, IDENTITY)["clock"]["step"] == 1
+    said = capsys.readouterr().err
+    assert "checkpoint.pt is no checkpoint of this program\nresuming from the previous" in said
+    assert "weights_only" not in said and not Path("executed").exists()
+
+
+@pytest.mark.parametrize("name", [checkpoint.CURRENT, checkpoint.PREVIOUS])
+def test_a_folder_in_its_place_is_named(tmp_path, name):
+    save(tmp_path, 1, 2)
+    (tmp_path / checkpoint.CURRENT).unlink()
+    (tmp_path / name).unlink(missing_ok=True)
+    (tmp_path / name).mkdir()
+    with pytest.raises(UserError, match=f"{name} is a folder"):
+        checkpoint.load(tmp_path, IDENTITY)
 
 
 def test_no_undamaged_one_is_an_error(tmp_path):

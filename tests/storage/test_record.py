@@ -126,7 +126,45 @@ def test_trackers_see_every_record_and_a_broken_one_is_dropped(tmp_path, capsys)
     ]
 
 
-@pytest.mark.parametrize("text", ['{"schema": 1, "arm', "[]"])
+@pytest.mark.parametrize(
+    ("name", "line", "said"),
+    [
+        ("metrics.jsonl", "garbage", "metrics.jsonl: line 2 is no record"),
+        ("metrics.jsonl", '{"step": "abc"}', "metrics.jsonl: line 2 is no record"),
+        ("metrics.jsonl", '{"env_frames": 3}', "metrics.jsonl: line 2 is no record"),
+        ("scores.csv", "2,8,train", "scores.csv: line 2 is no record"),
+        ("scores.csv", "x,8,train,2,1.5,20", "scores.csv: line 2 is no record"),
+    ],
+)
+def test_a_damaged_record_before_the_checkpoint_is_named_and_nothing_is_dropped(
+    tmp_path, name, line, said
+):
+    record = Record(tmp_path)
+    fill(record, [2, 4])
+    lines = (tmp_path / name).read_text().splitlines()
+    (tmp_path / name).write_text("\n".join([lines[0], line, *lines[1:], ""]))
+    before = (tmp_path / name).read_text()
+    with pytest.raises(UserError, match=said):
+        record.truncate(4)
+    assert (tmp_path / name).read_text() == before
+    record.truncate(-1)  # a run that starts over needs none of them
+    assert list(record.metrics()) == list(record.scores()) == []
+
+
+def test_what_lies_behind_the_checkpoint_may_be_damaged(tmp_path):
+    record = Record(tmp_path)
+    fill(record, [2, 4, 6])
+    for name in ("metrics.jsonl", "scores.csv"):
+        with open(tmp_path / name, "a") as file:
+            file.write("garbage\n")
+    record.truncate(4)
+    assert [row["step"] for row in record.metrics()] == [2, 4]
+    assert [row["step"] for row in record.scores()] == [2, 4]
+
+
+@pytest.mark.parametrize(
+    "text", ['{"schema": 1, "arm', "[]", '{"schema": 99}', '{"schema": 1, "status": "dun"}']
+)
 def test_a_corrupt_run_json_is_named(tmp_path, text):
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(UserError, match=r"run\.json"):

@@ -13,7 +13,7 @@ import pytest
 
 from agent.errors import UserError
 from agent.storage import runfolder
-from agent.storage.runfolder import Busy, RunFolder
+from agent.storage.runfolder import Busy, RunFolder, check_root
 
 OWNER = """
 import sys, time
@@ -30,7 +30,7 @@ def owner(tmp_path):
         [sys.executable, "-c", OWNER, str(tmp_path)],
         stdout=subprocess.PIPE,
         text=True,
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
     )
     assert process.stdout.readline() == "mine\n"
     yield process
@@ -82,6 +82,19 @@ def test_a_stale_heartbeat_on_another_host_is_taken_over(tmp_path, monkeypatch):
     foreign(tmp_path, age=runfolder.STALE_SECONDS + 20)
     with RunFolder(tmp_path).claim():
         assert json.loads((tmp_path / "owner.json").read_text())["pid"] == os.getpid()
+
+
+def test_a_heartbeat_in_the_future_holds_nothing(tmp_path):
+    foreign(tmp_path, age=-86_400)
+    assert RunFolder(tmp_path).holder() is None
+
+
+def test_a_root_that_takes_no_folders_is_named(tmp_path):
+    (tmp_path / "file").touch()
+    check_root(tmp_path / "not" / "there" / "yet")
+    for root in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(UserError, match=f"run.root={root}: {tmp_path}/file is no folder"):
+            check_root(root)
 
 
 def test_an_owner_beats_and_notices_when_another_host_took_the_run(tmp_path, monkeypatch):

@@ -115,7 +115,7 @@ def test_a_stopped_sweep_starts_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("code", "said", "outcome"),
     [
-        (Exit.DONE, "", ("done", None)),
+        (Exit.DONE, "", ("failed", "ValueError: recorded")),
         (Exit.INTERRUPTED, "", ("interrupted", None)),
         (Exit.BUSY, "error: x is under way", ("under way", "error: x is under way")),
         (Exit.BAD_INPUT, "error: no such task", ("failed", "no such task")),
@@ -131,3 +131,12 @@ def test_exit_statuses(tmp_path, code, said, outcome):
 
 def test_a_process_that_wrote_nothing_down_is_known_by_its_exit_status(tmp_path):
     assert job.result(99, "", tmp_path) == ("failed", "exit status 99")
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [("done", ("done", None)), ("under way", ("failed", job.UNFINISHED))],
+)
+def test_a_job_is_done_only_if_its_run_says_so(tmp_path, status, outcome):
+    (tmp_path / "run.json").write_text(json.dumps({"status": status}))
+    assert job.result(Exit.DONE, "", tmp_path) == outcome

@@ -65,7 +65,7 @@ def test_a_run_is_watched_from_its_folder(runs, tmp_path, capsys):
 
 
 def test_vectors_are_watched_in_the_environments_own_picture(configure, tmp_path):
-    cfg = configure("run.steps=20", "run.eval_episodes=1")
+    cfg = configure("run.steps=80", "run.eval_episodes=1")
     record = trained(cfg, tmp_path)
     assert watch.main([str(record.path), "--out", str(tmp_path / "a.gif"), "--steps", "3"]) == 0
     assert frames(tmp_path / "a.gif") == (3, (400, 364))
@@ -76,11 +76,20 @@ def test_the_episode_is_the_one_that_an_evaluation_scores(configure):
     env = build.environment(cfg)
     agent = build.build(cfg, env.observation_space, env.action_space, torch.device("cpu"))
     latents = [torch.Generator().manual_seed(5) for _ in range(2)]
-    score = evaluate(agent, [env], [7], latents[0])[0]
+    (score,), _ = evaluate(agent, [env], [7], 2500, latents[0])
     episode = watched.play(agent, env, 7, latents[1], longest=2500)
     assert (len(episode.returns), episode.returns[-1]) == (score.length, score.ret)
     assert len(episode.seen) == len(episode.imagined) == len(episode.values) == score.length
     assert episode.ages[:6].tolist() == [0, 1, 2, 3, 0, 1]  # a horizon of 4
+
+
+def test_an_agent_of_lower_precision_is_watched(configure):
+    cfg = configure(*GRID)
+    env = build.environment(cfg)
+    agent = build.build(cfg, env.observation_space, env.action_space, torch.device("cpu"))
+    agent.lower = torch.bfloat16
+    episode = watched.play(agent, env, 7, torch.Generator().manual_seed(5), longest=6)
+    assert episode.imagined.dtype == np.uint8 and np.isfinite(episode.values).all()
 
 
 def test_between_its_looks_the_model_imagines_from_the_actions_taken():
@@ -132,9 +141,9 @@ def test_an_environment_without_a_picture_is_named(monkeypatch):
 def test_a_run_that_cannot_be_watched_is_refused_before_it_starts(configure, monkeypatch):
     cfg, watched_cfg = configure(), configure("run.watch=true")
     monkeypatch.setattr(build, "instantiate", lambda *_, **__: Blind())
-    build.check_environment(cfg)
+    build.check_machine(cfg)
     with pytest.raises(UserError, match="draws no picture"):
-        build.check_environment(watched_cfg)
+        build.check_machine(watched_cfg)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from agent.errors import UserError
 from agent.storage.arm import path_safe
@@ -23,7 +23,7 @@ from agent.storage.track.history import Slot, index, replay
 LONGEST_GROUP, LONGEST_TAG = 128, 64  # of W&B
 NAMES = ("arm", "seed", "digest")  # beside the configuration, for grouping and filters
 HASH_DIGITS = 20  # of a picture's checksum in its file's name
-MODES = ("online", "offline", "disabled")
+Mode = Literal["online", "offline", "disabled"]
 STOPPED = """query Stopped($entity: String, $project: String, $run: String!) {
   project(name: $project, entityName: $entity) { run(name: $run) { stopped shouldStop } } }"""
 
@@ -41,12 +41,10 @@ class Wandb:
         group: str | None,
         run_name: str | None,
         tags: str | None,
-        mode: str,
+        mode: Mode,
         timeout: float,
         artifacts: bool,
     ):
-        if mode not in MODES:
-            raise UserError(f"tracker.mode={mode}: allowed: {', '.join(MODES)}")
         try:
             import wandb
         except ModuleNotFoundError as error:

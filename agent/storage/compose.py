@@ -1,0 +1,107 @@
+"""From a command line to its configuration, and what is wrong with one, in one line."""
+
+import difflib
+import re
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from hydra import compose
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from agent.checked import CLOSE
+from agent.errors import UserError
+
+MANY = 15  # options, of which only the nearest is named
+NO_SUCH_KEY = re.compile(r"Could not (?:override|delete from config\.) '([^']*)'")
+
+
+@cache
+def composed(overrides: tuple[str, ...]) -> tuple[DictConfig, dict[str, str | None]]:
+    """The configuration of a command line and the option chosen in each group; composed once, not
+    to be changed.
+
+    Raises UserError for a command line that does not compose.
+    """
+    try:
+        cfg = compose("config", list(overrides), return_hydra_config=True)
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        raise UserError(explained(error, overrides)) from error
+    choices = dict(cfg.hydra.runtime.choices)
+    OmegaConf.set_struct(cfg, False)
+    del cfg["hydra"]
+    return cfg, choices
+
+
+def explained(error: Exception, overrides: Iterable[str] = ()) -> str:
+    """What Hydra's or OmegaConf's error about a command line means: what was given, what is
+    allowed."""
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, option = error.missing_cfg_file.rpartition("/")
+        return _no_such_option(group, option)
+    if isinstance(error, OverrideParseException):
+        return f"{error.override}: {_first_line(error)}; allowed: key=value, of Hydra's grammar"
+    if found := NO_SUCH_KEY.match(str(error)):
+        return _no_such_key(found[1])
+    if "Config group override must be" in str(error):
+        for override in overrides:
+            group, _, option = override.partition("=")
+            if (options := options_of(group)) and option not in options:
+                return _no_such_option(group, option)
+    if "Ambiguous value" in str(error):
+        return f"{_first_line(error)}: several values need -m; one list is written key=[a,b]"
+    return _first_line(error)
+
+
+def resolved(cfg: DictConfig) -> dict[str, Any]:
+    """The values of a configuration with its interpolations followed; UserError where one leads
+    nowhere."""
+    try:
+        return OmegaConf.to_container(cfg, resolve=True)
+    except OmegaConfBaseException as error:
+        raise UserError(explained(error)) from error
+
+
+def options_of(group: str) -> list[str]:
+    """The options of a group of the configuration; none where there is no such group."""
+    return GlobalHydra.instance().config_loader().get_group_options(group)
+
+
+def leaves(cfg: DictConfig, resolve: bool) -> dict[str, Any]:
+    """Values by dotted key; a list is one value, an empty table is none."""
+    return dict(_leaves(OmegaConf.to_container(cfg, resolve=resolve), ""))
+
+
+def _no_such_option(group: str, option: str) -> str:
+    options = options_of(group)
+    near = difflib.get_close_matches(option, options, n=1)
+    hints = [f"did you mean {near[0]}?"] if near else []
+    if len(options) <= MANY or not near:
+        hints.append(f"allowed: {', '.join(options)}")
+    return f"{group}={option} is not known; {' '.join(hints)}"
+
+
+def _no_such_key(key: str) -> str:
+    cfg, choices = composed(())
+    known = [*leaves(cfg, resolve=False), *choices]
+    if key in known:
+        return f"{key}: the chosen options have no such number"
+    near = difflib.get_close_matches(key, known, n=1, cutoff=CLOSE)
+    near += [other for other in known if other.rpartition(".")[2] == key.rpartition(".")[2]]
+    hint = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(choices)}, run"
+    return f"{key} is not known; {hint}"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _leaves(value: Any, key: str):
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _leaves(inner, f"{key}.{name}" if key else str(name))
+    else:
+        yield key, value

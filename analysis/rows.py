@@ -1,0 +1,172 @@
+"""From a claim and final scores to the row of a table and the comparison behind it."""
+
+import numpy as np
+import pandas as pd
+
+from analysis.claims import Claim
+from analysis.comparison import Comparison, at_floor
+from analysis.effects import Cells
+from analysis.fields import Status
+from analysis.rule import DEGENERATE, NO_DATA, UNDECIDED
+from analysis.scores import samples
+from analysis.stats import probability_of_improvement
+
+SATURATED = 0.9
+ODD, EVEN = "{} (odd seeds)", "{} (even seeds)"
+
+
+def compared(
+    frame: pd.DataFrame, claim: Claim, suite: str, actions: str, margin: float
+) -> tuple[dict, Comparison | None]:
+    """A claim's row before its verdict, and the comparison behind it (None without data).
+
+    `frame` holds the normalised scores of the tasks of one kind of actions. A claim with one arm on
+    both sides compares its odd seeds with its even ones.
+    """
+    row = {
+        "claim": claim.id,
+        "paper": claim.paper,
+        "with": None,
+        "without": None,
+        "actions": actions,
+        "stated": actions == claim.where,
+        "verdict": NO_DATA,
+        "agrees": "",
+        "substantial": "",
+        **dict.fromkeys(["effect", "low", "high", "level_zero", "level_margin"], np.nan),
+        **dict.fromkeys(["p_zero", "p_margin", "probability_of_improvement"], np.nan),
+        **dict.fromkeys(["tasks", "moving", "runs_with", "runs_without"], 0),
+        **dict.fromkeys(["seeds_fewest", "seeds_most"], 0),
+        **dict.fromkeys(["parameters_with", "parameters_without", "seeds_needed"]),
+        "note": "",
+    }
+    arms = claim.arms(suite)
+    if arms is None:
+        return {**row, "note": f"no arm is named for suite {suite}"}, None
+    if arms[0] == arms[1]:
+        frame, arms = halves(frame, arms[0])
+    row |= {"with": arms[0], "without": arms[1]}
+    used, notes = common_runs(frame, arms)
+    if used.empty:
+        absent = [arm for arm in arms if arm not in set(frame.arm)]
+        reason = f"no runs of {' or '.join(absent)}" if absent else "the arms share no task"
+        return {**row, "note": "; ".join([reason, *notes])}, None
+    both = comparison(used, arms, margin)
+    cells = samples(used, arms[0]), samples(used, arms[1])
+    moving = [task for task, moves in zip(both.tasks, both.moving, strict=True) if moves]
+    counts = [len(sample) for arm in cells for sample in arm.values()]
+    notes += [*_divergence_notes(used, arms), *_still_notes(both), *_spread_notes(both)]
+    row |= {
+        "verdict": UNDECIDED,
+        "effect": float(both.effect.value),
+        "tasks": len(both.tasks),
+        "moving": len(moving),
+        "runs_with": len(used[used.arm == arms[0]]),
+        "runs_without": len(used[used.arm == arms[1]]),
+        "seeds_fewest": min(counts),
+        "seeds_most": max(counts),
+        "parameters_with": _parameters(used, arms[0]),
+        "parameters_without": _parameters(used, arms[1]),
+        "note": "; ".join(notes),
+    }
+    if moving:
+        row["probability_of_improvement"] = probability_of_improvement(
+            *([arm[task] for task in moving] for arm in cells)
+        )
+    return row, both
+
+
+def comparison(used: pd.DataFrame, arms: tuple[str, str], margin: float) -> Comparison:
+    """Two arms on the tasks of `used`, both of which have all of them."""
+    scores, progress = (
+        [samples(used, arm, column) for arm in arms] for column in ("normalised", "progress")
+    )
+    floor = at_floor(*(np.array([np.mean(own) for own in arm.values()]) for arm in progress))
+    cells = (Cells.of(list(arm.values())) for arm in scores)
+    return Comparison(*cells, margin, floor, tuple(scores[0]))
+
+
+def degenerate(frame: pd.DataFrame, row: dict) -> dict:
+    """What changes in a row where a part of an arm was saturated in over 90% of its updates: it
+    does not test what its name says."""
+    arms = [row["with"], row["without"]]
+    used, _ = common_runs(frame, arms)
+    notes = [note for arm in arms for note in _saturation_note(used[used.arm == arm], arm)]
+    saturated = (used.groupby("arm").saturation.mean() > SATURATED).any()
+    changes = {"note": "; ".join(filter(None, [row["note"], *notes]))}
+    return changes | ({"verdict": DEGENERATE} if saturated else {})
+
+
+def halves(frame: pd.DataFrame, arm: str) -> tuple[pd.DataFrame, tuple[str, str]]:
+    """One arm as two: the runs of its odd and of its even seeds."""
+    names = ODD.format(arm), EVEN.format(arm)
+    own = frame[frame.arm == arm]
+    return own.assign(arm=np.where(own.seed % 2 == 1, *names)), names
+
+
+def common_runs(frame: pd.DataFrame, arms: tuple[str, str]) -> tuple[pd.DataFrame, list[str]]:
+    """The runs of two arms on the tasks that both have, and notes on what was left out; seeds need
+    not be the same."""
+    notes, cells = [], {}
+    first, second = (frame[frame.arm == arm] for arm in arms)
+    for arm, own, other in ((arms[0], first, second), (arms[1], second, first)):
+        if not other.empty and (extra := sorted(set(own.task) - set(other.task))):
+            notes.append(f"only {arm} has {', '.join(extra)}")
+    for task in sorted(set(first.task) & set(second.task)):
+        cells[task] = [first[first.task == task], second[second.task == task]]
+    if any(min(map(len, parts)) > 1 for parts in cells.values()):
+        single = [task for task, parts in cells.items() if min(map(len, parts)) == 1]
+        cells = {task: parts for task, parts in cells.items() if task not in single}
+        if single:
+            notes.append(f"left out for having one seed: {', '.join(single)}")
+    kept = [part.run for parts in cells.values() for part in parts]
+    return frame[frame.run.isin(pd.concat(kept) if kept else [])], notes
+
+
+def _divergence_notes(used: pd.DataFrame, arms: tuple[str, str]) -> list[str]:
+    notes = []
+    for arm in arms:
+        own = used.status[used.arm == arm]
+        if count := int((own == Status.DIVERGED).sum()):
+            verb = "diverged and scores" if count == 1 else "diverged and score"
+            notes.append(f"{count} of {len(own)} runs of {arm} {verb} 0")
+    return notes
+
+
+def _still_notes(both: Comparison) -> list[str]:
+    """Which tasks cannot move, and over how many the effect is."""
+    notes = [
+        f"at the {end} for both arms: {', '.join(np.array(both.tasks)[still])}"
+        for end, still in (("floor", both.floor), ("ceiling", both.ceiling))
+        if still.any()
+    ]
+    if not both.moving.any():
+        return ["no task can move", *notes]
+    return [f"over {both.moving.sum()} of {len(both.tasks)} tasks", *notes] if notes else []
+
+
+def _spread_notes(both: Comparison) -> list[str]:
+    if not both.moving.any() or np.isfinite(both.effect.error):
+        return []
+    if both.fewest < 2:
+        return ["one seed only: no interval"]
+    return ["no spread between seeds: no interval"]
+
+
+def _saturation_note(own: pd.DataFrame, arm: str) -> list[str]:
+    high = own[own.saturation > SATURATED]
+    if high.empty:
+        return []
+    names = ", ".join(sorted(set(high.saturated)))
+    return [
+        f"{names} in over {SATURATED:.0%} of updates in {len(high)} of {len(own)} runs of {arm}"
+    ]
+
+
+def _parameters(used: pd.DataFrame, arm: str) -> str | None:
+    """The parameter count of an arm: one number, or `low-high` where tasks differ."""
+    counts = used.parameters[used.arm == arm].dropna()
+    if counts.empty:
+        return None
+    low, high = int(counts.min()), int(counts.max())
+    return str(low) if low == high else f"{low}-{high}"

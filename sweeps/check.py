@@ -1,0 +1,47 @@
+"""Everything that can be told of a sweep's runs before the first one starts."""
+
+from collections.abc import Iterable
+
+from omegaconf import DictConfig
+
+from agent.envs.task import Suite, Task
+from agent.errors import UserError
+from agent.recipe import Recipe, Size
+from agent.storage.compose import composed, resolved
+from agent.storage.runfolder import check_root
+from agent.storage.status import Status
+from agent.training.settings import Settings
+from sweeps.state import Planned, unseeded
+
+
+def check_numbers(cfg: DictConfig) -> None:
+    """UserError for a wrong value or key of run, size, recipe, task or suite."""
+    values = resolved(cfg)
+    for kind in (Settings, Size, Recipe, Task, Suite):
+        kind.of(values.get(kind.group))
+
+
+def check(runs: Iterable[Planned], here: bool) -> None:
+    """UserError naming the first run that would be refused; `here`: they run on this machine,
+    whose device and environments are tried too.
+
+    Each configuration is looked at once, whatever its seeds, and each environment once.
+    """
+    from agent import build  # torch: only where something is to run
+
+    looked_at, tried = set(), set()
+    for run in runs:
+        overrides = unseeded(run.overrides)
+        if run.state == Status.DONE or overrides in looked_at:
+            continue
+        looked_at.add(overrides)
+        try:
+            build.check(run.cfg, composed(overrides)[1], overrides)
+            settings = run.cfg.run
+            machine = str((run.cfg.task.env, settings.device, settings.threads, settings.root))
+            if here and machine not in tried:
+                tried.add(machine)
+                check_root(settings.root)
+                build.check_machine(run.cfg)
+        except UserError as error:
+            raise UserError(f"{run.identity}: {error}") from error

@@ -1,0 +1,97 @@
+"""What the agent writes is what the analysis reads: the words, and every field of the table in
+docs/analysis.md, on the folder of a run that trained for a moment."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from agent.storage import record, status
+from analysis import fields, store
+from tests.test_run import SHORT
+
+ROOT = Path(__file__).parents[2]
+ROW = re.compile(r"^\| `(run\.json|scores\.csv)` \| `([\w.]+)` \|", re.MULTILINE)
+TABLE = ROW.findall((ROOT / "docs" / "analysis.md").read_text())
+# Another value that the analysis takes for a field, where it is not a number or a text.
+OTHER = {
+    "actions": "continuous",
+    "status": "failed",
+    "config.suite.normalisation": "clipped_record",
+    "saturation": {"kl_clamped": 0.5},
+    "error": "another",
+    "kind": "train",
+}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a finished run of the project's command."""
+    root = tmp_path_factory.mktemp("runs")
+    command = [sys.executable, "run.py", *SHORT, f"run.root={root}"]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    (file,) = root.rglob("run.json")
+    return file.parent
+
+
+def other(field, value):
+    if field in OTHER:
+        return OTHER[field]
+    return f"{value}x" if isinstance(value, str) else value + 1
+
+
+def loaded(folder):
+    """Everything that the analysis makes of a folder of runs."""
+    try:
+        runs = store.load(folder)
+    except Exception as error:
+        return repr(error)
+    return runs.runs.to_csv() + runs.points.to_csv() + str(runs.problems)
+
+
+def test_the_words_of_status_are_the_agents():
+    ours = {name: word.value for name, word in fields.Status.__members__.items()}
+    assert ours == {name: word.value for name, word in status.Status.__members__.items()}
+    assert fields.SCHEMA == record.SCHEMA
+    assert set(fields.SCORE_COLUMNS) <= set(record.SCORE_FIELDS)
+
+
+def test_a_real_run_is_read_without_a_problem(run):
+    loaded = store.load(run.parents[3])
+    assert not loaded.problems and loaded.runs.status.tolist() == ["done"]
+    (only,) = loaded.runs.to_dict("records")
+    assert (only["suite"], only["task"]) == run.relative_to(run.parents[3]).parts[:2]
+    assert run.name == f"{only['seed']}-{only['digest']}" and only["normalisation"] == "reference"
+    assert re.fullmatch("[0-9a-f]{8}", only["baseline"]) and only["baseline"] != only["digest"]
+    assert set(loaded.points.kind) == {"train", "eval"}
+
+
+def test_the_table_is_complete():
+    assert {field for file, field in TABLE if file == "scores.csv"} == set(fields.SCORE_COLUMNS)
+    assert len(TABLE) == len(set(TABLE)) > 20
+
+
+@pytest.mark.parametrize(("file", "field"), TABLE)
+def test_every_field_of_the_table_is_written_and_read(run, tmp_path, file, field):
+    before, copy = tmp_path / "before", tmp_path / "after"
+    for folder in (before, copy):
+        shutil.copytree(run, folder / "run", ignore=shutil.ignore_patterns("replay", "*.pt"))
+    if file == "scores.csv":
+        path = copy / "run" / file
+        scores = pd.read_csv(path)
+        scores[field] = OTHER.get(field, scores[field].iloc[-1])
+        scores.to_csv(path, index=False)
+    else:
+        path = copy / "run" / file
+        raw = inner = json.loads(path.read_text())
+        *outer, last = field.split(".")
+        for key in outer:
+            inner = inner[key]
+        inner[last] = other(field, inner[last])  # a KeyError: the agent does not write it
+        path.write_text(json.dumps(raw))
+    assert loaded(before) != loaded(copy)

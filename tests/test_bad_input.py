@@ -1,0 +1,376 @@
+"""What a user can get wrong, one row each: a command, its exit status, and what its one line names.
+
+Rows of a family of commands share a function that runs them in this process. A new family is a list
+of rows and such a function.
+"""
+
+import gzip
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.core.global_hydra import GlobalHydra
+
+import analysis.__main__
+import run
+from agent.storage.status import Exit
+from sweeps import plan, wandb_grids
+from tests import tiny
+from tests.analysis.runs import HEADER, write_run
+
+
+def is_one_line(error: str, named: str) -> bool:
+    """Whether an error is one short line that starts like one and names what it should."""
+    return (
+        bool(re.fullmatch(r"error: .{1,500}\n", error)) and named in error and "None" not in error
+    )
+
+
+RUN = [
+    # Hydra's names and grammar
+    ("latent=gausian", 2, "latent=gausian is not known; did you mean gaussian? allowed: binary, c"),
+    ("task=pongg", 2, "task=pongg is not known; did you mean pong?"),
+    ("latent=null", 2, "latent=null is not known; allowed: binary, categorical, gaussian"),
+    ("~latent", 2, "no latent is chosen; allowed: binary, categorical, gaussian"),
+    ("hydra/launcher=locl", 2, "hydra/launcher=locl is not known; did you mean local?"),
+    ("kl.alhpa=0.5", 2, "kl.alhpa is not known; did you mean kl.alpha?"),
+    ("kl=standard kl.alpha=0.5", 2, "kl.alpha: the chosen options have no such number"),
+    ("seed=3", 2, "seed is not known; did you mean run.seed?"),
+    ("~run.steps", 2, "run.steps is missing"),
+    ("nonsense", 2, "nonsense"),
+    ("run.seed=[1", 2, "run.seed=[1: no viable alternative"),
+    ("latent=gaussian,binary", 2, "several values need -m"),
+    ("run.root=${nope}", 2, "Interpolation key 'nope' not found"),
+    # keys that nobody reads
+    ("+foo=bar", 2, "foo is not known; allowed: latent, "),
+    ("+recipe.learning_rate=3", 2, "recipe.learning_rate is not known; allowed: recipe.name"),
+    ("++recipe.modl_lr=1", 2, "recipe.modl_lr is not known; did you mean recipe.model_lr?"),
+    ("+run.stepss=3", 2, "run.stepss is not known; did you mean run.steps?"),
+    ("+task.x=1", 2, "task.x is not known; allowed: task.name"),
+    ("+task.env.pixel=true", 2, "task.env.pixel is not known; did you mean task.env.pixels?"),
+    ("+suite.x=1", 2, "suite.x is not known; allowed: suite.name"),
+    ("+kl.x=1", 2, "kl.x is not known; allowed: kl.scale"),
+    ("+tracker.x=1", 2, "tracker.x is not known; allowed: tracker.name"),
+    ("tracker=wandb +tracker.projct=x", 2, "did you mean tracker.project?"),
+    # values
+    ("run.root=null", 2, "run.root=null must be a name"),
+    ("run.root=/proc/x", 2, "/proc/x"),
+    ("run.device=7", 2, "run.device=7 must be a name"),
+    ("run.device=cuda:77", 2, "run.device=cuda:77: not on this machine; allowed here: auto, cpu"),
+    ("run.threads=100000", 2, "run.threads=100000: allowed here: 1 to "),
+    ("run.retry_failed=perhaps", 2, "run.retry_failed=perhaps must be true or false"),
+    ("run.train_every=inf", 2, "run.train_every=inf must be a number greater than zero"),
+    ("run.steps=20", 2, "run.steps=20: no gradient step would be made, the first comes after"),
+    ("run.train_every=9000", 2, "run.steps=8000: no gradient step would be made"),
+    ("task.id=null", 2, "task.env.id=null must be text"),
+    ("task.random=abc", 2, "task.random=abc must be a number"),
+    ("task=pong", 2, "task=pong is not in suite=mini, whose tasks are cartpole"),
+    ("suite=atari task.env.grayscale=nope", 2, "task.env.grayscale=nope must be true or false"),
+    ("suite=minatar task.env.max_steps=2.5", 2, "task.env.max_steps=2.5 must be a whole number"),
+    ("suite=gym task.id=CartPol-v1", 2, "cannot make environment CartPol-v1"),
+    ("task.env=3", 2, "task.env=3 must be a table of keys and values"),
+    ("kl._target_=null", 2, "kl._target_=null must be a class or a function"),
+    ("kl._target_=agent.toggles.kl.Nope", 2, "agent.toggles.kl.Nope"),
+    ("suite.tasks=3", 2, "suite.tasks=3 must be a list of names"),
+    ("tracker=wandb tracker.mode=of", 2, "tracker.mode=of is unknown; allowed: online, offline"),
+    ("tracker=wandb tracker.timeout=soon", 2, "tracker.timeout=soon must be a number"),
+    # multiruns, before their first run
+    ("-m latent=categorical,gausian", 2, "latent=gausian is not known; did you mean gaussian?"),
+    ("-m latent=categorical,null", 2, "latent=null is not known; allowed: binary, categorical"),
+    ("-m kl.alpha=0.5,1.5", 2, "mini/cartpole/kl.alpha=1.5 seed 0: kl.alpha=1.5 must be a number"),
+    ("-m task=cartpole,pong", 2, "task=pong is not in suite=mini"),
+    ("-m run.steps=700,-5", 2, "run.steps=-5 must be a whole number of at least 1"),
+    ("-m run.seed=0,abc", 2, "run.seed=abc must be a whole number of at least 0"),
+    ("-m +foo=1,2", 2, "foo is not known"),
+    ("-m run.root=null", 2, "run.root=null must be a name"),
+    ("-m run.root=/dev/null run.seed=0,1", 2, "run.root=/dev/null: /dev/null is no folder"),
+    ("-m run.root={root},/dev/null", 2, "run.root=/dev/null: /dev/null is no folder"),
+    ("-m run.device=7", 2, "run.device=7 must be a name"),
+    ("-m run.device=cuda:77,cpu", 2, "run.device=cuda:77: not on this machine"),
+    ("-m run.threads=100000", 2, "run.threads=100000: allowed here: 1 to "),
+    ("-m suite.tasks=3", 2, "suite.tasks=3 must be a list of names"),
+    ("-m schedule=constant,all actor_grad=reinforce", 2, "schedule=all with actor_grad=reinforce"),
+    ("-m hydra.sweeper.grid={here}/list.yaml", 2, "parameters are [1, 2]; allowed: a table"),
+    ("-m hydra.sweeper.grid={here}/none.yaml", 2, "parameters are {{}}; allowed: a table"),
+    ("-m hydra.sweeper.grid={here}/empty.yaml", 2, "parameter latent is {{'values': []}}; a grid"),
+    ("-m hydra.sweeper.grid={here}/absent.yaml", 2, "absent.yaml is no W&B sweep"),
+]
+GRIDS = {"list": "[1, 2]", "none": "{}", "empty": "{latent: {values: []}}"}
+
+
+@pytest.fixture
+def command_line(monkeypatch, capsys):
+    """Function of arguments: exit status and standard error of `python run.py` in this process."""
+
+    def function(*arguments, stop=lambda: False):
+        GlobalHydra.instance().clear()
+        monkeypatch.setattr(run, "Stop", lambda: stop)
+        monkeypatch.setattr(sys, "argv", ["run.py", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            run.start()
+        return end.value.code, capsys.readouterr().err
+
+    return function
+
+
+@pytest.mark.parametrize(("command", "status", "named"), RUN, ids=[row[0] for row in RUN])
+def test_run(command_line, tmp_path, command, status, named):
+    for name, parameters in GRIDS.items():
+        (tmp_path / f"{name}.yaml").write_text(f"method: grid\nparameters: {parameters}\n")
+    there, root = set(tmp_path.iterdir()), tmp_path / "runs"
+    given = command.replace("{here}", str(tmp_path)).replace("{root}", str(root)).split()
+    if "run.root=" not in command:
+        given.append(f"run.root={root}")
+    code, error = command_line(*given)
+    assert code == status and is_one_line(error, named.format()), error
+    assert set(tmp_path.iterdir()) == there  # before any work
+
+
+PLAN = [
+    ("recipe.capacity=abc", 2, "recipe.capacity=abc must be a whole number"),
+    ("kl.alpha=0.5,1.5", 2, "kl.alpha=1.5 must be a number of at least 0 and at most 1"),
+    ("task=pong,cartpole", 2, "task=pong is not in suite=mini"),
+    ("run.steps=-5,700", 2, "run.steps=-5 must be a whole number"),
+    ("latent=gausian", 2, "latent=gausian is not known; did you mean gaussian?"),
+    ("latent=[a", 2, "latent=[a: no viable alternative"),
+]
+
+
+@pytest.mark.parametrize(("command", "status", "named"), PLAN, ids=[row[0] for row in PLAN])
+def test_plan(capsys, command, status, named):
+    GlobalHydra.instance().clear()
+    assert plan.main(command.split()) == status
+    out, error = capsys.readouterr()
+    assert is_one_line(error, named) and "start:" not in out
+
+
+def test_wandb_grids(capsys, tmp_path):
+    GlobalHydra.instance().clear()
+    (tmp_path / "file").touch()
+    assert wandb_grids.main(["--out", str(tmp_path / "file")]) == 2
+    assert is_one_line(capsys.readouterr().err, f"--out {tmp_path / 'file'}")
+
+
+def cut(path: Path):
+    path.write_bytes(path.read_bytes()[:-8])
+
+
+def replace(old: str, new: str):
+    def function(path: Path):
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new, 1))
+
+    return function
+
+
+def append(text: str):
+    return lambda path: path.open("a").write(text)
+
+
+def as_folder(path: Path):
+    path.unlink()
+    path.mkdir()
+
+
+def foreign(path: Path):
+    torch.save({"model": torch.zeros(3)}, path)
+
+
+RESUME = [
+    ("replay/000000.npy", cut, 2, "bytes, not "),
+    ("replay/000000.npy", Path.unlink, 2, "000000.npy is missing"),
+    ("run.json", replace('"schema": 1', '"schema": 99'), 2, "schema 99, this version has 1"),
+    ("run.json", replace('"interrupted"', '"paused"'), 2, "status paused; allowed: "),
+    ("run.json", lambda path: path.write_text("{"), 2, "run.json is no valid JSON"),
+    ("scores.csv", replace(",return", ""), 2, "its columns are not step,env_frames,kind,episode,"),
+    ("scores.csv", replace("\n", "\nx,y\n"), 2, "scores.csv: line 2 is no record"),
+    ("metrics.jsonl", replace("\n", "\ngarbage\n"), 2, "metrics.jsonl: line 2 is no record"),
+    ("metrics.jsonl", replace('"step": 30', '"step": "abc"'), 2, "line 1 is no record"),
+    ("checkpoint.pt", as_folder, 2, "checkpoint.pt is a folder, where a checkpoint should be"),
+    # no mistakes
+    ("metrics.jsonl", append('{"step": 9'), 0, ""),
+    ("scores.csv", append("1,2"), 0, ""),
+    ("checkpoint.pt", foreign, 0, "checkpoint.pt is no checkpoint of this program\nresuming from"),
+]
+SHORT = (*tiny.NUMBERS, "recipe.prefill=20", "run.steps=240", "run.train_every=40")
+SHORT += ("run.log_every=30", "run.checkpoint_every=40", "run.eval_every=1000", "run.device=cpu")
+SHORT += ("run.eval_episodes=1", "run.threads=1", "run.keep_replay=true")
+
+
+@pytest.fixture(scope="module")
+def interrupted(tmp_path_factory):
+    """The root of a run that was stopped after its second checkpoint."""
+    root = tmp_path_factory.mktemp("interrupted")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
+        GlobalHydra.instance().clear()
+        patch.setattr(run, "Stop", lambda: lambda: bool(list(root.rglob("*previous.pt"))))
+        patch.setattr(sys, "argv", ["run.py", *SHORT, f"run.root={root}"])
+        run.start()
+    assert end.value.code == Exit.INTERRUPTED
+    return root
+
+
+@pytest.mark.parametrize(
+    ("file", "damage", "status", "named"), RESUME, ids=[f"{row[0]} {row[3]}" for row in RESUME]
+)
+def test_resume(command_line, interrupted, tmp_path, file, damage, status, named):
+    root = tmp_path / "runs"
+    shutil.copytree(interrupted, root)
+    path = next(root.rglob("run.json")).parent
+    damage(path / file)
+    code, error = command_line(*SHORT, f"run.root={root}")
+    assert code == status and "Traceback" not in error
+    assert is_one_line(error, named) if status else named in error
+    if not status:
+        assert json.loads((path / "run.json").read_text())["status"] == "done"
+
+
+ROW = "{id: a, paper: helps, with: baseline, without: x=y, where: discrete}"
+BOMB = "\n".join(
+    ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    + [f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]" for i in range(1, 12)]
+)
+
+
+def claims(row=ROW, margin="0.1"):
+    return f"margin: {{mini: {margin}}}\nclaims: [{row}]\n"
+
+
+def csv(**changes):
+    """An exported run with other values in some columns."""
+    cells = {
+        **{"source": "a", "suite": "mini", "task": "t", "arm": "baseline", "seed": "0"},
+        **{"actions": "discrete", "status": "done", "error": "", "saturated": ""},
+        **dict.fromkeys(("planned_steps", "prefill", "steps", "run_env_frames"), "1"),
+        **dict.fromkeys(("run_gradient_steps", "wall_seconds", "random", "reference"), "1"),
+        **{"parameters": "1", "saturation": "0", "kind": "eval", "step": "1", "env_frames": "1"},
+        **{"gradient_steps": "1", "score": "1", "episodes": "1"},
+        **changes,
+    }
+    return f"{','.join(cells)}\n{','.join(cells.values())}\n"
+
+
+# Files that the commands below are given, by name; a name with a folder is a run's.
+FILES = {
+    "latin.yaml": b"margin: {mini: 0.1} # \xe9",
+    "list.yaml": claims(ROW.replace("helps", "[helps]")),
+    "paper.yaml": claims(ROW.replace("helps", "help")),
+    "markup.yaml": claims(ROW.replace("id: a", 'id: "[/red]"')),
+    "dollar.yaml": claims(ROW.replace("id: a", "id: $HOME")),
+    "outside.yaml": claims(ROW.replace("id: a", "id: ../a")),
+    "infinite.yaml": claims(margin=".inf"),
+    "bomb.yaml": BOMB,
+    "deep.yaml": "[" * 50_000,
+    "empty.yaml": "",
+    "empty.csv": "",
+    "suite.csv": csv(suite=""),
+    "outside.csv": csv(suite="../x"),
+    "task.csv": csv(task=""),
+    "seed.csv": csv(seed="x"),
+    "status.csv": csv(status="dun"),
+    "binary.csv": b"\xff\xfe\x00",
+    "cut.csv.gz": gzip.compress(csv().encode())[:-9],
+}
+CLAIMS = ("table", "--runs", "{runs}", "--out", "{out}", "--claims")
+TABLE = ("table", "--out", "{out}", "--runs")
+EXPORT = ("export", "--out", "{out}.csv", "--runs")
+PUBLISHED = ("published", "--out", "{out}", "--from")
+
+ANALYSIS = [
+    # claims files
+    ((*CLAIMS, "{here}/none.yaml"), 2, "none.yaml: cannot read the claims"),
+    ((*CLAIMS, "{here}"), 2, "cannot read the claims"),
+    ((*CLAIMS, "{here}/latin.yaml"), 2, "not UTF-8 text"),
+    ((*CLAIMS, "{here}/list.yaml"), 2, "claim 1 (a): paper is '['helps']'; allowed: helps, no_he"),
+    ((*CLAIMS, "{here}/paper.yaml"), 2, "claim 1 (a): paper is 'help'; allowed: helps, no_help"),
+    ((*CLAIMS, "{here}/markup.yaml"), 2, "id is a name of letters, digits, _ and -; got [/red]"),
+    ((*CLAIMS, "{here}/dollar.yaml"), 2, "id is a name of letters, digits, _ and -; got $HOME"),
+    ((*CLAIMS, "{here}/outside.yaml"), 2, "id is a name of letters, digits, _ and -; got ../a"),
+    ((*CLAIMS, "{here}/infinite.yaml"), 2, "margin gives a number between 0 and 1"),
+    ((*CLAIMS, "{here}/bomb.yaml"), 2, "anchors and aliases (& and *) are not allowed"),
+    ((*CLAIMS, "{here}/deep.yaml"), 2, "nested more than 20 levels deep"),
+    ((*CLAIMS, "{here}/empty.yaml"), 2, "a claims file has the keys margin and claims"),
+    # runs
+    ((*TABLE, "/nowhere"), 2, "/nowhere: no such folder of runs or csv file"),
+    ((*TABLE, "{runs}", "--suite", "atari"), 2, "no runs of suite 'atari'; there are runs of: min"),
+    ((*TABLE, "{broken}"), 2, "no readable run found; expected folders with a run.json and a scor"),
+    ((*TABLE, "{mixed}"), 2, "1 run with aaaa and 1 run with bbbb"),
+    ((*EXPORT, "{mixed}"), 2, "1 run with aaaa and 1 run with bbbb"),
+    ((*TABLE, "{runs}", "--leave-out", "cccc"), 2, "no run has the digest cccc; they have abcd, b"),
+    ((*TABLE, "{here}/empty.csv"), 2, "empty.csv: not a csv of runs"),
+    ((*TABLE, "{here}/suite.csv"), 2, "suite.csv: the column suite has a run without a name"),
+    ((*TABLE, "{here}/outside.csv"), 2, "suite '../x'; a suite's name has letters, digits"),
+    ((*TABLE, "{here}/task.csv"), 2, "the column task has a run without a name"),
+    ((*TABLE, "{here}/seed.csv"), 2, "seed 'x' is no whole number"),
+    ((*TABLE, "{here}/status.csv"), 2, "status is 'dun'; allowed: not started, under way"),
+    ((*TABLE, "{here}/binary.csv"), 2, "binary.csv: not a csv of runs"),
+    ((*TABLE, "{here}/cut.csv.gz"), 2, "cut.csv.gz: not a csv of runs"),
+    # what cannot be written
+    (("export", "--runs", "{runs}", "--out", "/nope/x.csv"), 2, "x.csv: there is no folder /nope"),
+    (("export", "--runs", "{runs}", "--out", "{here}"), 2, "is a folder; a file is wanted"),
+    (("table", "--runs", "{runs}", "--out", "{here}/empty.csv"), 2, "cannot make this folder"),
+    (("plot", "--runs", "{runs}", "--out", "/proc/x"), 2, "cannot make this folder"),
+    (("report", "--runs", "{runs}", "--out", "{here}/empty.csv"), 2, "cannot make this folder"),
+    (("calibrate", "--out", "/nope/x.md"), 2, "x.md: there is no folder /nope"),
+    (("calibrate", "--out", "{here}/x.md", "--studies", "0"), 2, "--studies 0: at least 1 study"),
+    # score files; the others are in tests/analysis/test_published.py
+    ((*PUBLISHED, "/nowhere"), 2, "/nowhere: cannot read the official score file atari-dreamerv2"),
+    ((*PUBLISHED, "foo://x"), 2, "foo://x: cannot read the official score file atari-dreamerv2"),
+    (("published", "--from", "{here}", "--out", "{here}/empty.csv"), 2, "cannot make this folder"),
+    # no mistakes
+    ((*TABLE, "{damaged}"), 0, "left out: run.json has schema 99, this analysis reads schema 1"),
+    ((*TABLE, "{damaged}"), 0, 'left out: suite in run.json is "../x"; a suite'),
+    ((*TABLE, "{damaged}"), 0, "scores left out: scores.csv lacks the column return"),
+    ((*TABLE, "{damaged}"), 0, "1 rows of scores.csv left out: no number, or neither train nor ev"),
+]
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory):
+    """Folders by the names that the rows use."""
+    here = tmp_path_factory.mktemp("input")
+    for name, content in FILES.items():
+        (here / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    write_run(here / "runs")
+    write_run(here / "mixed", seed=0, digest="aaaa")
+    write_run(here / "mixed", seed=1, digest="bbbb")
+    (write_run(here / "broken") / "run.json").write_text("{")
+    damaged = here / "damaged"
+    write_run(damaged, seed=0)
+    set_fields(write_run(damaged, seed=1), schema=99)
+    set_fields(write_run(damaged, seed=2), suite="../x")
+    (write_run(damaged, seed=3) / "scores.csv").write_text("step,env_frames,kind\n1,1,eval\n")
+    rows = f"{HEADER}\n1,1,eval,0,garbage,1\n8000,8000,eval,0,5,1\n"
+    (write_run(damaged, seed=4) / "scores.csv").write_text(rows)
+    folders = ("runs", "mixed", "broken", "damaged")
+    return {"here": here, "out": here / "out", **{name: here / name for name in folders}}
+
+
+def set_fields(folder: Path, **fields):
+    file = folder / "run.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | fields))
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "named"),
+    ANALYSIS,
+    ids=lambda value: " ".join(map(str, value))[-40:] if isinstance(value, tuple) else None,
+)
+def test_analysis(places, capsys, command, status, named):
+    before = {*places["here"].parent.rglob("*")}
+    code = analysis.__main__.main([part.format(**places) for part in command])
+    out, error = capsys.readouterr()
+    assert code == status
+    if status:
+        assert is_one_line(error, named), error
+        written = {*places["here"].parent.rglob("*")} - before
+        assert not written  # before any work
+    else:
+        assert named in " ".join((out + error).split())
+    assert not (places["here"] / "x").exists() and not (places["here"].parent / "x").exists()

@@ -1,0 +1,196 @@
+"""The gradient step on a CUDA device: it never waits for the host, agrees with the CPU, resumes,
+and finds NaN. What compares two devices is tried on the CPU against itself."""
+
+import importlib
+import io
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from agent import heads
+from agent.optim import Optimiser
+from agent.toggles import latent
+from agent.training.meter import Diverged, Meter
+from tests import tiny
+from tests.test_toggles import OPTIONS
+
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
+needs_cuda = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="needs a CUDA device, and PyTorch sees none"
+)
+BOTH = [pytest.param(CPU, id="cpu"), pytest.param(CUDA, id="cuda", marks=needs_cuda)]
+KINDS = {"discrete": tiny.DISCRETE, "continuous": tiny.CONTINUOUS}
+OBSERVATIONS = {"vector": tiny.VECTOR, "grid": tiny.GRID, "image": tiny.IMAGE}
+MOVING = ["schedule=all", "recipe.slow_every=3"]
+DRAWS = (  # all that draws random numbers in an update
+    *(latent.Categorical, latent.Gaussian, latent.Binary),
+    *(heads.DiscretePolicy, heads.ContinuousPolicy),
+)
+
+
+@pytest.fixture
+def injected(monkeypatch):
+    """Every random number of an update is drawn on the CPU, whatever the device."""
+    for kind in DRAWS:
+        draw = kind.noise
+        monkeypatch.setattr(
+            kind,
+            "noise",
+            lambda self, shape, device, *rest, draw=draw: draw(self, shape, CPU, *rest).to(device),
+        )
+
+
+def build(device, *overrides, observations=tiny.VECTOR, actions=tiny.DISCRETE):
+    """A tiny agent on a device, the meter of its run, and its batch."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    agent = tiny.agent(*overrides, observations=observations, actions=actions).prepare(device)
+    batch = tiny.batch(observations, actions)
+    return agent, Meter(agent.saturation_keys), {k: v.to(device) for k, v in batch.items()}
+
+
+def updates(agent, meter, batch, numbers):
+    for number in numbers:
+        meter.add(agent.update(batch, number / 100), number)
+
+
+def without_waiting(agent, meter, batch):
+    """Three updates in which PyTorch raises where the host would wait, after two that fill
+    Adam's state."""
+    updates(agent, meter, batch, range(2))
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        updates(agent, meter, batch, range(2, 5))
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    meter.check()
+
+
+def numbers(agent, meter):
+    """Weights, Adam's moments, and the metrics of every update, on the CPU."""
+    moments = [o.adam.state[p] for o in agent.optimisers.values() for p in o.parameters]
+    found = {name: parameter for name, parameter in agent.named_parameters()}
+    found |= {f"{i} {name}": t for i, m in enumerate(moments) for name, t in m.items()}
+    found |= {f"update {i}": row for i, row in enumerate(meter.rows)}
+    return {name: tensor.detach().cpu() for name, tensor in found.items()}
+
+
+@needs_cuda
+@pytest.mark.parametrize("group, option", OPTIONS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_option_waits_for_the_host(group, option, kind):
+    agent, meter, batch = build(CUDA, f"{group}={option}", actions=KINDS[kind])
+    without_waiting(agent, meter, batch)
+
+
+@needs_cuda
+@pytest.mark.parametrize("observations", OBSERVATIONS)
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_no_kind_of_observation_waits_for_the_host(observations, precision):
+    options = (f"run.precision={precision}", *MOVING)
+    agent, meter, batch = build(CUDA, *options, observations=OBSERVATIONS[observations])
+    without_waiting(agent, meter, batch)
+
+
+@pytest.mark.parametrize("device", BOTH)
+@pytest.mark.parametrize("observations", OBSERVATIONS)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("options", [(), MOVING, ("latent=gaussian", "gru=plain")], ids=str)
+def test_three_updates_agree_with_the_cpu_s(injected, device, observations, kind, options):
+    results = []
+    for where in (CPU, device):
+        space = OBSERVATIONS[observations]
+        agent, meter, batch = build(where, *options, observations=space, actions=KINDS[kind])
+        torch.manual_seed(1)
+        updates(agent, meter, batch, range(3))
+        results.append(numbers(agent, meter))
+    assert results[0].keys() == results[1].keys()
+    for name, theirs in results[0].items():
+        torch.testing.assert_close(results[1][name], theirs, rtol=1e-4, atol=1e-4, msg=name)
+
+
+@pytest.mark.parametrize("device", BOTH)
+def test_updates_before_and_after_a_checkpoint_equal_updates_in_one_go(device):
+    agent, meter, batch = build(device, *MOVING)
+    torch.manual_seed(1)
+    updates(agent, meter, batch, range(5))
+    file = io.BytesIO()
+    random = torch.cuda.get_rng_state() if device.type == "cuda" else torch.get_rng_state()
+    torch.save([agent.state_dict(), meter.state_dict(), random], file)
+    updates(agent, meter, batch, range(5, 10))
+    file.seek(0)
+    other, resumed, _ = build(device, *MOVING)
+    weights, metrics, random = torch.load(file, map_location="cpu", weights_only=True)
+    other.load_state_dict(weights)
+    resumed.load_state_dict(metrics, device)
+    (torch.cuda if device.type == "cuda" else torch).set_rng_state(random)
+    updates(other, resumed, batch, range(5, 10))
+    ours, theirs = numbers(other, resumed), numbers(agent, meter)
+    assert ours.keys() == theirs.keys() and resumed.flush() == meter.flush()
+    assert not [name for name in ours if not torch.equal(ours[name], theirs[name])]
+
+
+@pytest.mark.parametrize("device", BOTH)
+def test_the_first_update_with_nan_is_named(device):
+    agent, meter, batch = build(device)
+    updates(agent, meter, batch, range(3))
+    meter.check()
+    updates(agent, meter, batch | {"reward": batch["reward"] * float("nan")}, range(3, 5))
+    with pytest.raises(Diverged, match=r"reward_loss.* at step 3$"):
+        meter.check()
+
+
+@pytest.mark.parametrize("device", BOTH)
+@pytest.mark.parametrize("clip", [0.1, 100.0])
+def test_fused_adam_and_clipping_agree_with_the_cpu_s(device, clip):
+    start, steps = torch.linspace(-1, 1, 12).view(3, 4), torch.arange(1, 5.0)
+    weights, norms = [], []
+    for where in (CPU, device):
+        weight = torch.nn.Parameter(start.clone().to(where))
+        optimiser = Optimiser([weight], lr=0.1, eps=1e-5, weight_decay=1e-3, clip=clip)
+        assert optimiser.adam.param_groups[0]["fused"]
+        found = [optimiser.step((weight**2 * step).sum(), 0.5) for step in steps.to(where)]
+        assert {tensor.device.type for tensor in (*found, weight)} == {where.type}
+        weights.append(weight.detach().cpu())
+        norms.append(torch.stack(found).cpu())
+    torch.testing.assert_close(*weights, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(*norms, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("device", BOTH)
+@pytest.mark.parametrize("kind", KINDS)
+def test_bf16_stays_close_and_keeps_the_optimiser_in_float32(injected, device, kind):
+    results = []
+    for options in ([], ["run.precision=bf16"]):
+        agent, meter, batch = build(device, *options, actions=KINDS[kind])
+        torch.manual_seed(1)
+        updates(agent, meter, batch, range(3))
+        found = numbers(agent, meter)
+        assert {tensor.dtype for tensor in found.values()} == {torch.float32}
+        results.append(meter.flush()["model_loss"])
+    assert results[0] != results[1] and results[1] == pytest.approx(results[0], rel=0.05)
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """The benchmark of a card, as a module."""
+    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[1] / "benchmarks")
+    return importlib.import_module("gpu")
+
+
+def test_the_benchmark_of_a_card_runs_with_tiny_numbers(gpu, monkeypatch, capsys):
+    monkeypatch.setattr(gpu, "MODELS", {"small": gpu.MODELS["small"]})
+    assert gpu.main(["--device", "cpu", "--only", "ceilings", "update", "act"]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["what"] for row in rows] == [
+        *("matmul tf32", "matmul bf16", "copy", "eager operator"),
+        *(["update"] * len(gpu.MODES)),
+        *(["act"] * len(gpu.MODES)),
+    ]
+    assert all(row["milliseconds"] > 0 for row in rows if row["what"] in ("update", "act"))
+
+
+def test_a_card_that_is_not_there_is_refused_in_one_line(gpu, capsys):
+    assert gpu.main(["--device", "cuda:99"]) == 2
+    assert capsys.readouterr().err.startswith("error: --device cuda:99: not on this machine")
