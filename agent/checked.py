@@ -51,7 +51,9 @@ class Checked:
 def unknown(given: str, allowed: list[str]) -> str:
     """The message for a name that is none of those allowed, with the nearest one."""
     near = difflib.get_close_matches(given, allowed, n=1, cutoff=CLOSE)
-    hint = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(allowed)}"
+    group = given.rpartition(".")[0] + "."
+    short = ", ".join(name.removeprefix(group) for name in allowed)
+    hint = f"did you mean {near[0]}?" if near else f"allowed: {short}"
     return f"{given} is not known; {hint}"
 
 
