@@ -185,14 +185,9 @@ class Dreamer(nn.Module):
                 entropy_scale,
             )
         with self.products():  # anew: weights that were lowered without a graph have none
+            objective = (toggles.actor_grad, dynamics_weight, entropy_scale)
             actor_loss, entropy = behavior.actor_loss(
-                rollout,
-                self.actor,
-                target,
-                value,
-                toggles.actor_grad,
-                dynamics_weight,
-                entropy_scale,
+                rollout, self.actor, target, value, *objective
             )
             critic_loss = behavior.critic_loss(rollout, self.critic, target)
         metrics = {

@@ -16,7 +16,9 @@ from agent.build import build, check, training
 from agent.dreamer import Dreamer
 from agent.spaces import action_kind
 from agent.storage.record import Record
+from sweeps.parallel import register_resolver
 
+register_resolver()  # of the launchers, which a check of the whole configuration follows
 CONF = Path(__file__).resolve().parents[1] / "conf"
 IMAGE, GRID = Box(0, 255, (64, 64, 1), np.uint8), Box(0, 1, (7, 7, 3), np.uint8)
 VECTOR = Box(-np.inf, np.inf, (4,), np.float32)

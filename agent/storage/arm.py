@@ -25,7 +25,6 @@ NORMALISATION = ("task.random", "task.reference")  # of scores; training does no
 PROMISES = ("task.terminates",)  # that are checked before a run and change nothing in it
 NO_ARM = ("suite", "run", "tracker", *NORMALISATION, *PROMISES)
 ALGORITHM = ("run.train_every", "run.precision")  # of the method, though among those of the run
-LATER = {"run.precision": "float32"}  # what came later, with the value that it had all along
 NO_RESULT = (
     "suite.tasks",
     "suite.normalisation",
@@ -114,9 +113,7 @@ def digest(cfg: DictConfig) -> str:
     """Eight hexadecimal digits over every resolved value that can change a result, the seed
     aside."""
     values = {
-        k: _number(v)
-        for k, v in leaves(cfg, resolve=True).items()
-        if not _below(k, NO_RESULT) and (k, v) not in LATER.items()
+        k: _number(v) for k, v in leaves(cfg, resolve=True).items() if not _below(k, NO_RESULT)
     }
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 

@@ -65,7 +65,7 @@ def waits(jobs: Mapping[str, Queued]) -> str:
     """Why pending jobs may have to wait for ever, in Slurm's words; empty for the usual reasons."""
     count = Counter(job.reason for job in jobs.values() if job.state == "PENDING")
     unusual = {reason: number for reason, number in count.items() if reason not in USUAL}
-    return ", ".join(f"{reason} ({number} jobs)" for reason, number in sorted(unusual.items()))
+    return ", ".join(f"{reason} (jobs: {number})" for reason, number in sorted(unusual.items()))
 
 
 def last_line(text: str) -> str:

@@ -187,16 +187,16 @@ def test_folders_are_safe_and_short():
 @pytest.mark.parametrize(
     "overrides, folder",
     [
-        ([], "mini/cartpole/baseline/0-27136da8"),
-        (["task=acrobot"], "mini/acrobot/baseline/0-e6550c0b"),
-        (["task=pendulum"], "mini/pendulum/baseline/0-0b1943fb"),
-        (["task=minigrid_empty_5x5"], "mini/minigrid_empty_5x5/baseline/0-2263558d"),
-        (["task=minatar_space_invaders"], "mini/minatar_space_invaders/baseline/0-2df275ff"),
-        (["latent=gaussian"], "mini/cartpole/latent=gaussian/0-462c86ab"),
-        (["kl.alpha=0.5"], "mini/cartpole/kl.alpha=0.5/0-5d319104"),
-        (["preset=dreamer_v1"], "mini/cartpole/preset=dreamer_v1/0-61907d48"),
-        (["suite=atari", "task=pong", "size=13m"], "atari/pong/size=13m/0-4817d4d3"),
-        (["suite=gym", "task.id=LunarLander-v3"], "gym/LunarLander-v3/baseline/0-0085f0ed"),
+        ([], "mini/cartpole/baseline/0-c7c5c4bd"),
+        (["task=acrobot"], "mini/acrobot/baseline/0-16da99d7"),
+        (["task=pendulum"], "mini/pendulum/baseline/0-01cb5573"),
+        (["task=minigrid_empty_5x5"], "mini/minigrid_empty_5x5/baseline/0-ba827bc8"),
+        (["task=minatar_space_invaders"], "mini/minatar_space_invaders/baseline/0-3c3147ad"),
+        (["latent=gaussian"], "mini/cartpole/latent=gaussian/0-e508248b"),
+        (["kl.alpha=0.5"], "mini/cartpole/kl.alpha=0.5/0-54563492"),
+        (["preset=dreamer_v1"], "mini/cartpole/preset=dreamer_v1/0-52df05bb"),
+        (["suite=atari", "task=pong", "size=13m"], "atari/pong/size=13m/0-8b4d55a0"),
+        (["suite=gym", "task.id=LunarLander-v3"], "gym/LunarLander-v3/baseline/0-15d7dbb2"),
     ],
 )
 def test_finished_runs_are_found_again(overrides, folder):

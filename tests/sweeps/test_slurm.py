@@ -223,7 +223,7 @@ def test_why_jobs_may_wait_for_ever_is_told_once(cluster, jobs, engine, capsys):
     cluster.turns = [drain, lambda: None, lambda: cluster.end("1", jobs[0].outcome(Status.DONE))]
     list(engine().run(jobs[:1]))
     said = capsys.readouterr().out
-    assert said.count("waiting: ReqNodeNotAvail, UnavailableNodes:node7 (1 jobs)") == 1
+    assert said.count("waiting: ReqNodeNotAvail, UnavailableNodes:node7 (jobs: 1)") == 1
 
 
 def test_a_mistyped_option_and_a_machine_without_slurm_are_refused(cluster, engine, monkeypatch):

@@ -133,12 +133,6 @@ def test_the_last_checkpoint_and_the_scores_are_kept_where_asked(wandb_server, t
     assert wandb_server.run(tmp_path)["state"] == "finished"
 
 
-def test_an_unknown_mode_is_bad_input(track):
-    done = track("wandb mode=sometimes", 0, 1, "done")
-    said = "UserError: tracker.mode=sometimes: allowed: online, offline, disabled"
-    assert said in done.stderr
-
-
 def test_wandbs_own_environment_variables_are_honoured(wandb_server, track, tmp_path):
     names = {"PROJECT": "mine", "RUN_GROUP": "night", "TAGS": "first,second", "NAME": "lucky"}
     track("wandb", 0, 1, "done", **{f"WANDB_{key}": value for key, value in names.items()})

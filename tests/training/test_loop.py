@@ -61,13 +61,6 @@ def identity(record):
     return {name: str(record.fields[name]) for name in ("suite", "task", "arm", "seed", "digest")}
 
 
-def test_a_run_shorter_than_its_prefill_finishes_without_learning(configure, record):
-    train(configure("run.steps=50"), record)
-    assert record.fields["gradient_steps"] == 0 and record.fields["saturation"] == {}
-    assert [row["step"] for row in rows(record, "eval")] == [50, 50]
-    assert [row["step"] for row in record.metrics()] == [30, 50]
-
-
 def test_more_than_one_gradient_step_per_agent_step(configure, record):
     train(configure("run.steps=70", "run.train_every=0.5"), record)
     assert record.fields["gradient_steps"] == 20
@@ -101,8 +94,10 @@ def test_no_step_of_the_prefill_is_progress(configure, record, monkeypatch):
         "agent.training.loop.Collector.step", lambda _, step, progress: run.append(progress)
     )
     monkeypatch.setattr("agent.training.loop.Training._evaluate", lambda _: None)
-    train(configure("run.steps=60"), record)
-    assert run == [0.0] * 60
+    train(configure("run.steps=70"), record)
+    assert run[:61] == [0.0] * 61 and run[61:] == pytest.approx(
+        [step / 10 for step in range(1, 10)]
+    )
 
 
 def test_a_run_says_how_far_it_is_before_its_first_log_line(configure, record):
@@ -159,8 +154,9 @@ def test_a_claim_lost_while_a_step_is_made_keeps_the_checkpoint_of_the_new_owner
         "agent.training.loop.Training._evaluate", lambda run: evaluated.append(run.clock.step)
     )
     with pytest.raises(ClaimLost):
-        train(configure("run.steps=40"), record, lost=lambda: bool(evaluated))
-    assert evaluated == [40]
+        cfg = configure("run.steps=100", "run.checkpoint_every=1000")
+        train(cfg, record, lost=lambda: bool(evaluated))
+    assert evaluated == [100]
 
 
 def files(folder):
@@ -176,7 +172,7 @@ def test_checkpoints_wait_two_intervals_for_the_end_of_an_episode(configure, rec
         save(folder, run, state)
 
     monkeypatch.setattr(checkpoint, "save", saving)
-    never = ("run.eval_every=1000", "run.log_every=1000", "recipe.prefill=1000")
+    never = ("run.eval_every=1000", "run.log_every=1000", "run.train_every=100")
     train(configure("task=pendulum", "run.steps=250", "run.checkpoint_every=40", *never), record)
     assert written == [80, 160, 200, 250]  # the end at step 100 comes too early
     written.clear()
@@ -277,6 +273,7 @@ def test_a_disk_too_small_is_refused_before_the_start(configure, record, monkeyp
         ("run.predict_every=-5", "run.predict_every=-5 must be a whole number of at least 0"),
         ("run.eval_every=2.5", "run.eval_every=2.5 must be a whole number of at least 1"),
         ("run.steps=0", "run.steps=0 must be a whole number of at least 1"),
+        ("run.steps=60", "run.steps=60: no gradient step would be made"),
         ("run.train_every=x", "run.train_every=x must be a number greater than zero"),
         ("run.train_every=nan", "run.train_every=nan must be a number greater than zero"),
         ("recipe.capacity=7", "recipe.capacity=7: must hold a sequence of 8 steps"),
