@@ -49,8 +49,7 @@ class Sweep:
         """Run every job of the command; exits with status 1 unless all are done at the end, or
         submitted where that is all that was asked for."""
         try:
-            with self._stopped_by_signals():
-                succeeded = self._sweep(arguments)
+            succeeded = self._sweep(arguments)
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             sys.exit(2)
@@ -73,11 +72,12 @@ class Sweep:
         engine = self._checked(todo)
         print(f"{len(runs)} runs, {done} of them done; {len(todo)} to launch", flush=True)
         outcomes = {run.folder: _left_alone(run) for run in runs if _is_over(run)}
-        outcomes |= self._launch(engine, todo)
-        while not (self.stopped or engine.submit_only) and (
-            busy := [run for run in todo if outcomes[run.folder].status == Status.UNDER_WAY]
-        ):
-            outcomes |= self._launch(engine, self._wait_for_one(busy))
+        with self._stopped_by_signals():  # before, while jobs are composed, Ctrl-C ends at once
+            outcomes |= self._launch(engine, todo)
+            while not (self.stopped or engine.submit_only) and (
+                busy := [run for run in todo if outcomes[run.folder].status == Status.UNDER_WAY]
+            ):
+                outcomes |= self._launch(engine, self._wait_for_one(busy))
         all_done = report.report(list(outcomes.values()), done, time.monotonic() - started)
         ended = any(outcome.status in state.ENDED for outcome in outcomes.values())
         return all_done or (engine.submit_only and not ended)
