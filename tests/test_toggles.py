@@ -10,6 +10,7 @@ import torch
 from hydra.utils import get_class
 from omegaconf import OmegaConf
 
+from agent.build import numbers as recipe_of
 from agent.errors import UserError
 from agent.toggles.entropy import Policy
 from agent.toggles.gradients import Gradients
@@ -172,6 +173,7 @@ ELSEWHERE = {
     },
     **{"recipe.length": "test_loop", "recipe.name": "a label", "size.name": "a label"},
     "size.image": "the only value that the image encoder takes",
+    "recipe.ratios": "test_presets_keep_the_released_learning_rates",
 }
 CHANGED = {
     "recipe.clip": 1e-3,
@@ -215,7 +217,8 @@ def test_the_bits_of_binary_latents_are_alive():
 def test_all_files_of_a_group_own_the_same_numbers(group):
     """So nothing reads a number that some YAML does not own."""
     files = sorted((tiny.CONF / group).glob("*.yaml"))
-    keys = {path.stem: set(tiny.compose(f"{group}={path.stem}")[group]) for path in files}
+    long = "run.steps=100_000"  # the paper's prefill and more
+    keys = {path.stem: set(tiny.compose(f"{group}={path.stem}", long)[group]) for path in files}
     assert all(names == keys["22m" if group == "size" else "atari"] for names in keys.values())
 
 
@@ -322,3 +325,29 @@ def test_unknown_clamps_and_heads_are_refused():
         tiny.compose("kl.clamp=never")
     with pytest.raises(ValueError, match="allowed: observation, reward, discount"):
         Gradients(["picture"])
+
+
+RELEASED = {  # learning rates of model, actor and critic
+    "dreamer_v1": (6e-4, 8e-5, 8e-5),
+    "dreamer_v2_control": (3e-4, 8e-5, 8e-5),
+}
+
+
+@pytest.mark.parametrize("preset", RELEASED)
+@pytest.mark.parametrize("recipe", ["atari", "control", "mini"])
+def test_presets_keep_the_released_learning_rates(preset, recipe):
+    """Where a suite has rates of its own, their ratio to those of the paper's recipe."""
+    free = ["task.terminates=false", "run.steps=100_000", f"recipe={recipe}"]
+    rates = [
+        (numbers.model_lr, numbers.actor_lr, numbers.critic_lr)
+        for numbers in (
+            recipe_of(tiny.compose(*free, *chosen), "recipe")
+            for chosen in ([f"preset={preset}"], [])
+        )
+    ]
+    paper = (2e-4, 4e-5, 1e-4)
+    expected = [
+        released * (own / published if recipe == "mini" else 1)
+        for released, own, published in zip(RELEASED[preset], rates[1], paper, strict=True)
+    ]
+    assert rates[0] == pytest.approx(expected)

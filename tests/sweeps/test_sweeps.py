@@ -62,10 +62,10 @@ def test_a_bad_grid_is_refused_before_anything_starts(tmp_path, overrides, said)
 def test_a_broken_run_folder_spoils_no_other_run(tmp_path):
     GlobalHydra.instance().clear()
     with project_config():
-        (broken,) = state.planned([[*TINY, "run.steps=30", f"run.root={tmp_path}"]])
+        (broken,) = state.planned([[*TINY, "run.steps=60", f"run.root={tmp_path}"]])
     broken.folder.mkdir(parents=True)
     (broken.folder / "run.json").write_text("{")
-    code, said, _ = sweep(tmp_path, "run.steps=30", "run.seed=0,1")
+    code, said, _ = sweep(tmp_path, "run.steps=60", "run.seed=0,1")
     assert code == 1 and "1 done, 1 unreadable, 0 done before" in said
     assert "run.json is no valid JSON" in said
 
