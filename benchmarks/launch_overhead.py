@@ -17,7 +17,7 @@ RUNS = 6
 def main() -> int:
     """Print wall and processor seconds per run of a sequential sweep of runs that hardly train."""
     with tempfile.TemporaryDirectory() as folder:
-        sweep = command(Path(folder), "basic", *TINY, "run.steps=20", f"run.seed=range({RUNS})")
+        sweep = command(Path(folder), "basic", *TINY, "run.steps=60", f"run.seed=range({RUNS})")
         before, started = _processor_seconds(), time.monotonic()
         subprocess.run(sweep, check=True, stdout=subprocess.DEVNULL)
         elapsed, used = time.monotonic() - started, _processor_seconds() - before

@@ -27,14 +27,13 @@ def check(runs: Iterable[Planned], here: bool) -> None:
 
     Each configuration is looked at once, whatever its seeds, and each environment once.
     """
+    different = {unseeded(run.overrides): run for run in runs if run.state != Status.DONE}
+    if not different:
+        return
     from agent import build  # torch: only where something is to run
 
-    looked_at, tried = set(), set()
-    for run in runs:
-        overrides = unseeded(run.overrides)
-        if run.state == Status.DONE or overrides in looked_at:
-            continue
-        looked_at.add(overrides)
+    tried = set()
+    for overrides, run in different.items():
         try:
             build.check(run.cfg, composed(overrides)[1], overrides)
             settings = run.cfg.run
