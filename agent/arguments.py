@@ -3,8 +3,8 @@ type that it says."""
 
 import inspect
 from collections.abc import Callable, Mapping
-from types import NoneType
-from typing import Any, Literal, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 from agent.checked import check_choice, is_number, shown, unknown
 from agent.errors import UserError
@@ -41,7 +41,8 @@ def check_types(group: str, function: Callable, given: Mapping[str, Any]) -> Non
 def _check_type(name: str, value: Any, annotation: Any) -> None:
     if get_origin(annotation) is Literal:
         return check_choice(name, value, get_args(annotation))
-    kinds = get_args(annotation) or (annotation,)
+    is_union = get_origin(annotation) in (Union, UnionType)
+    kinds = get_args(annotation) if is_union else (annotation,)
     if all(kind in WORDS for kind in kinds) and not any(_is(value, kind) for kind in kinds):
         allowed = " or ".join(WORDS[kind] for kind in kinds)
         raise UserError(f"{name}={shown(value)} must be {allowed}")

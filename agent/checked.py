@@ -57,6 +57,9 @@ def unknown(given: str, allowed: list[str]) -> str:
     return f"{given} is not known; {hint}"
 
 
+LARGEST = 1e300  # beyond it a whole number has no float
+
+
 def shown(value: object) -> str:
     """A value as it is written on the command line."""
     if value is None or isinstance(value, bool):
@@ -74,7 +77,7 @@ def check_number(
     name: str, value: object, low: float, high: float = math.inf, whole: bool = False
 ) -> None:
     """Raise UserError unless `value` is a number, a whole one if asked, from `low` to `high`."""
-    if not is_number(value, whole) or not (low <= value <= high and math.isfinite(value)):
+    if not is_number(value, whole) or not (low <= value <= min(high, LARGEST)):
         kind = "whole number" if whole else "number"
         lower = "" if low == -math.inf else f" of at least {low:g}"
         upper = "" if high == math.inf else f" and at most {high:g}"

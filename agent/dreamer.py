@@ -64,11 +64,14 @@ class Dreamer(nn.Module):
     def prepare(self, device: torch.device) -> "Dreamer":
         """Move to a device and create the optimisers there."""
         self.to(device)
-        rest = (self.recipe.eps, self.recipe.weight_decay, self.recipe.clip)
+        recipe = self.recipe
+        rest = (recipe.eps, recipe.weight_decay, recipe.clip)
+        untrained = (recipe.eps, 0.0, recipe.clip)  # a model that is not trained does not shrink
+        model = rest if recipe.model_lr else untrained
         self.optimisers = {
-            "model": Optimiser(self.model.parameters(), self.recipe.model_lr, *rest),
-            "actor": Optimiser(self.actor.parameters(), self.recipe.actor_lr, *rest),
-            "critic": Optimiser(self.critic.parameters(), self.recipe.critic_lr, *rest),
+            "model": Optimiser(self.model.parameters(), recipe.model_lr, *model),
+            "actor": Optimiser(self.actor.parameters(), recipe.actor_lr, *rest),
+            "critic": Optimiser(self.critic.parameters(), recipe.critic_lr, *rest),
         }
         return self
 

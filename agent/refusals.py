@@ -36,8 +36,9 @@ def check_read(unresolved: str, overrides: Sequence[str]) -> None:
     `unresolved` is the configuration as YAML, interpolations as they are written.
     """
     for override in overrides:
-        name = override.partition("=")[0]
-        if name in THROUGH_OPTIONS and "${" + name + "}" not in unresolved:
+        name = override.partition("=")[0].lstrip("+")
+        read_by_options = name in THROUGH_OPTIONS or name.startswith("recipe.ratios.")
+        if read_by_options and "${" + name + "}" not in unresolved:
             raise UserError(f"{override}: none of the chosen options reads {name}")
 
 

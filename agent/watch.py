@@ -55,9 +55,11 @@ def watch(run: Path, out: Path | None, seed: int, steps: int, on: str) -> Path:
     if fields is None:
         raise UserError(f"{run} is no run's folder: it has no run.json")
     identity = {name: str(fields.get(name)) for name in IDENTITY}
-    state = checkpoint.load(run, identity)
+    state = checkpoint.load(run, identity, looking=True)
     if state is None:
         raise UserError(f"{run} has no checkpoint yet")
+    if "config" not in fields:
+        raise UserError(f"{run}/run.json holds no configuration")
     cfg = build.recorded(fields["config"])
     env = watched.environment(lambda **drawn: build.environment(cfg, **drawn))
     where = device.choose(on)

@@ -37,7 +37,12 @@ def check(runs: Iterable[Planned], here: bool) -> None:
         try:
             build.check(run.cfg, composed(overrides)[1], overrides)
             settings = run.cfg.run
-            machine = str((run.cfg.task.env, settings.device, settings.threads, settings.root))
+            machine = str(
+                (
+                    *(run.cfg.task.env, settings.device, settings.threads, settings.root),
+                    settings.watch,
+                )
+            )
             if here and machine not in tried:
                 tried.add(machine)
                 check_root(settings.root)

@@ -24,6 +24,7 @@ GIVEN = ("suite", "task", "tracker", "sweep")  # groups that make no arm
 NORMALISATION = ("task.random", "task.reference")  # of scores; training does not read them
 PROMISES = ("task.terminates",)  # that are checked before a run and change nothing in it
 NO_ARM = ("suite", "run", "tracker", *NORMALISATION, *PROMISES)
+BUDGET = "run.steps"
 ALGORITHM = ("run.train_every", "run.precision")  # of the method, though among those of the run
 NO_RESULT = (
     "suite.tasks",
@@ -119,9 +120,17 @@ def digest(cfg: DictConfig) -> str:
 
 
 def baseline_digest(cfg: DictConfig, choices: Mapping[str, str | None]) -> str:
-    """The digest of the baseline of the same suite and task, without any override."""
-    base = deepcopy(composed(_given(choices))[0])
-    return digest(_same_id(cfg, base))
+    """The digest of the baseline of the same suite and task under the same protocol.
+
+    Of the run's own values the baseline takes those that change a score and no arm's name, such as
+    how an evaluation is made; not the budget, of which the analysis takes the common one.
+    """
+    base = _same_id(cfg, deepcopy(composed(_given(choices))[0]))
+    for key, value in leaves(cfg, resolve=True).items():
+        hidden = _below(key, NO_ARM) and not _below(key, (*NO_RESULT, *ALGORITHM, BUDGET))
+        if hidden:
+            OmegaConf.update(base, key, value)
+    return digest(base)
 
 
 def path_safe(name: str, longest: int = 120) -> str:
@@ -186,6 +195,9 @@ def _below(key: str, prefixes: tuple[str, ...]) -> bool:
 
 
 def _number(value: Any) -> Any:
+    """Whole numbers as numbers, in lists too: what is written 1 or 1.0 is one value."""
+    if isinstance(value, list):
+        return [_number(inner) for inner in value]
     return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 

@@ -165,9 +165,11 @@ class Replay:
         """Open a segment, or create it at full size with holes, so that it takes the disk space of
         its rows only."""
         if create and not path.exists():
-            with path.open("wb") as file:
+            partial = path.with_suffix(".partial")  # a kill may come between
+            with partial.open("wb") as file:
                 file.write(self._header)
                 file.truncate(self._segment_bytes)
+            os.replace(partial, path)
         return os.open(path, os.O_RDWR), len(self._header)
 
     def _path(self, segment: int) -> Path:

@@ -52,14 +52,17 @@ class Collector:
         prefill: int,
         rng: np.random.Generator,
         seed: int,
+        knows_ends: bool = True,
     ):
-        """The first `prefill` steps take uniform actions drawn from `rng`."""
+        """The first `prefill` steps take uniform actions drawn from `rng`; `knows_ends` tells
+        whether the agent has a model of termination."""
         self.env = env
         self.agent = agent
         self.replay = replay
         self.rng = rng
         self.seed = seed
         self.prefill = prefill
+        self.knows_ends = knows_ends
         self.episode = -1
         self._new_episode()
 
@@ -67,7 +70,8 @@ class Collector:
         """Take agent step number `step`, from 0, and store it in replay; returns a score if it
         ended the episode.
 
-        EnvironmentFault for NaN or infinity from the environment.
+        EnvironmentFault for NaN or infinity from the environment, and for a termination that the
+        agent has no model of.
         """
         if self.observation is None:
             self._reset()
@@ -76,6 +80,11 @@ class Collector:
         action = self._random_action() if step < self.prefill else self._policy_action(progress)
         reward, terminated, truncated = self._act(action)
         self.replay.add(self.observation, action, reward, False, terminated)
+        if terminated and not self.knows_ends:
+            raise EnvironmentFault(
+                f"episode {self.episode} of the training terminated, which recipe.discount_scale=0 "
+                "has no model of: task.terminates=false does not hold"
+            )
         if not (terminated or truncated):
             return None
         score = Score(self.ret, len(self.actions))
@@ -110,7 +119,8 @@ class Collector:
             raise EnvironmentFault(
                 f"episode {self.episode} of the training, played again by its seed and its "
                 f"{len(self.actions)} actions, comes to another observation: the environment must "
-                "depend on these alone; delete checkpoint.pt to go on from the previous one"
+                "depend on these alone; without checkpoint.pt, run.retry_failed=true goes on from "
+                "checkpoint.previous.pt"
             )
         if state["agent_state"] is not None:
             move = lambda tensor: tensor.to(device)  # noqa: E731

@@ -7,7 +7,10 @@ import gymnasium
 import numpy as np
 import torch
 
+from agent.training import seeding
 from agent.training.collect import Score, check_finite, environment_action
+from agent.training.seeding import Stream
+from agent.training.settings import Settings
 
 
 @torch.no_grad()
@@ -70,3 +73,30 @@ def _select(state: dict[str, torch.Tensor], rows: np.ndarray) -> dict[str, torch
     """The rows of every tensor of an acting state; their numbers are copied to its device once."""
     index = torch.from_numpy(rows).to(next(iter(state.values())).device)
     return {name: value[index] for name, value in state.items()}
+
+
+class Evaluator:
+    """The evaluations of a run, in environments of their own, made for the first one."""
+
+    def __init__(
+        self, make_env: Callable[[], gymnasium.Env], settings: Settings, device: torch.device
+    ):
+        self._make_env = make_env
+        self._settings = settings
+        self._device = device
+        self._envs: list[gymnasium.Env] = []
+
+    def play(self, agent, step: int, check_stop: Callable[[], None]) -> tuple[list[Score], int]:
+        """What `evaluate` returns, for seeds that depend on the run's seed and the step alone."""
+        count, seed = self._settings.eval_episodes, self._settings.seed
+        if not self._envs:
+            self._envs = [self._make_env() for _ in range(count)]
+        seeds = [seeding.derive(seed, Stream.EVAL_EPISODE, step, k) for k in range(count)]
+        latents = seeding.torch_generator(seed, Stream.EVAL_LATENTS, step, self._device)
+        most = self._settings.eval_max_steps
+        return evaluate(agent, self._envs, seeds, most, latents, check_stop)
+
+    def close(self) -> None:
+        """Close the environments."""
+        for env in self._envs:
+            env.close()

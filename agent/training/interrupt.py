@@ -1,5 +1,6 @@
 """When a run breaks off: it was asked to stop, or another host took it over."""
 
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -42,14 +43,19 @@ class Interruption:
         if self._lost():
             raise ClaimLost(f"{self._folder} was taken over by a process on another host")
 
-    def check(self, step: int, last_checkpoint: int, evaluating: bool = False) -> None:
+    def check(self, step: int, last_checkpoint: int, evaluating_since: float | None = None) -> None:
         """Raise Interrupted after the request to stop: on the checkpoint of `step`, or inside an
-        evaluation that outlasts the patience."""
+        evaluation that outlasts the patience, however long it was asked before."""
         self._listen()
-        if self.pressing if evaluating else self.asked and step == last_checkpoint:
+        on_checkpoint = self.asked and step == last_checkpoint
+        if on_checkpoint if evaluating_since is None else self._outlasted(evaluating_since):
             raise Interrupted(
                 f"stopped at step {step}; the last checkpoint is of step {last_checkpoint}"
             )
+
+    def _outlasted(self, since: float) -> bool:
+        waiting_since = max(self._asked_at or math.inf, since)
+        return time.monotonic() - waiting_since >= self._patience
 
     def _listen(self) -> None:
         self.check_claim()

@@ -7,6 +7,7 @@ inside a long episode they hold its actions, which are played again.
 """
 
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from agent.training import device, predictions, seeding
 from agent.training.camera import Camera
 from agent.training.clock import Clock
 from agent.training.collect import Collector, Score
-from agent.training.evaluate import evaluate
+from agent.training.evaluate import Evaluator
 from agent.training.interrupt import Interrupted, Interruption
 from agent.training.meter import Meter
 from agent.training.progress import Display
@@ -51,7 +52,6 @@ class Training:
         """`stop()` asks to stop; `lost()` tells that another host took the run over."""
         self.settings = settings
         self.recipe = recipe
-        self.make_env = make_env
         self.record = record
         self.folder = Path(record.path)
         self.interruption = Interruption(self.folder, settings.stop_seconds, stop, lost)
@@ -63,7 +63,7 @@ class Training:
             for stream in (Stream.PREFILL, Stream.REPLAY)
         }
         self.env = make_env()
-        self.eval_envs: list[gymnasium.Env] = []
+        self.evaluator = Evaluator(make_env, settings, self.device)
         self.camera = Camera(make_env, settings.seed, record)
         observations, actions = self.env.observation_space, self.env.action_space
         self.agent = make_agent(observations, actions, self.device)
@@ -71,8 +71,9 @@ class Training:
         self.replay = Replay(
             self.folder / "replay", observations, flatdim(actions), recipe.capacity
         )
-        prefill = recipe.prefill, self.random["PREFILL"]
-        self.collector = Collector(self.env, self.agent, self.replay, *prefill, settings.seed)
+        prefill, knows_ends = (recipe.prefill, self.random["PREFILL"]), recipe.discount_scale > 0
+        players = self.env, self.agent, self.replay
+        self.collector = Collector(*players, *prefill, settings.seed, knows_ends)
         self.clock = Clock(settings.steps, recipe.prefill, action_repeat)
         self.last_checkpoint = 0
         self.cut = 0  # evaluation episodes that did not end
@@ -89,6 +90,20 @@ class Training:
         self._resume()
         self._update_record(parameters=self.agent.parameter_counts(), device=str(self.device))
         self._check_disk()
+        try:
+            self._steps()
+        except Interrupted:
+            self._update_record()
+            raise
+        except Exception:
+            self.meter.check()  # what diverged breaks what it acts on before a line is due
+            raise
+        self.interruption.check_claim()
+        self._update_record()
+        if not self.settings.keep_replay:
+            self.replay.delete()
+
+    def _steps(self) -> None:
         clock, settings = self.clock, self.settings
         with Display(clock.steps, clock.step, clock.gradient_steps) as display:
             while not clock.over:
@@ -104,14 +119,10 @@ class Training:
                 if self._checkpoint_due(ended) or clock.over:
                     self._checkpoint()
                 display.update(clock.step, clock.gradient_steps, self.last_return)
-        self.interruption.check_claim()
-        self._update_record()
-        if not settings.keep_replay:
-            self.replay.delete()
 
     def close(self) -> None:
         """Close environments and files."""
-        for opened in (self.replay, self.camera, self.env, *self.eval_envs):
+        for opened in (self.replay, self.camera, self.env, self.evaluator):
             opened.close()
 
     def _collect(self) -> bool:
@@ -144,19 +155,13 @@ class Training:
         self._update_record()
 
     def _evaluate(self) -> None:
-        count, seed = self.settings.eval_episodes, self.settings.seed
-        if not self.eval_envs:
-            self.eval_envs = [self.make_env() for _ in range(count)]
-        seeds = [
-            seeding.derive(seed, Stream.EVAL_EPISODE, self.clock.step, k) for k in range(count)
-        ]
-        latents = seeding.torch_generator(seed, Stream.EVAL_LATENTS, self.clock.step, self.device)
-        most, check = self.settings.eval_max_steps, lambda: self._check_stop(evaluating=True)
-        scores, cut = evaluate(self.agent, self.eval_envs, seeds, most, latents, check)
+        started = time.monotonic()
+        check = lambda: self._check_stop(evaluating_since=started)  # noqa: E731
+        scores, cut = self.evaluator.play(self.agent, self.clock.step, check)
         for episode, score in enumerate(scores):
             self._score("eval", episode, score)
         if cut and not self.cut:
-            print(f"run.eval_max_steps={most} cut {cut} evaluation episodes", file=sys.stderr)
+            print(f"run.eval_max_steps cut {cut} evaluation episodes", file=sys.stderr)
         self.cut += cut
         if self.settings.watch:
             self.camera.film(self.agent, self.clock.step)
@@ -187,17 +192,14 @@ class Training:
             return self.interruption.asked or passed >= every
         return self.interruption.pressing or passed >= LONGEST_WAIT * every
 
-    def _check_stop(self, evaluating: bool = False) -> None:
-        try:
-            self.interruption.check(self.clock.step, self.last_checkpoint, evaluating)
-        except Interrupted:
-            self._update_record()
-            raise
+    def _check_stop(self, evaluating_since: float | None = None) -> None:
+        self.interruption.check(self.clock.step, self.last_checkpoint, evaluating_since)
 
     def _check_disk(self) -> None:
         replay = self.replay.disk_bytes(self.settings.steps, self.settings.checkpoint_every)
         weights = sum(p.numel() * p.element_size() for p in self.agent.parameters())
-        disk.check_room(self.folder, replay, self.replay.used_bytes(), weights)
+        used = self.replay.used_bytes() + checkpoint.used_bytes(self.folder)
+        disk.check_room(self.folder, replay, used, weights)
 
     def _resume(self) -> None:
         """Go on from the checkpoint, with replay and records cut back to it, or start over."""
@@ -233,9 +235,8 @@ class Training:
         seeding.load_state_dict(self.random, state["random"], self.device)
 
     def _score(self, kind: str, episode: int, score: Score) -> None:
-        self.record.score(
-            self.clock.step, self.clock.frames, kind, episode, score.ret, score.length
-        )
+        step, frames = self.clock.step, self.clock.frames
+        self.record.score(step, frames, kind, episode, score.ret, score.length)
 
     def _update_record(self, **more: object) -> None:
         self.record.update(

@@ -8,6 +8,7 @@ from agent.storage.arm import (
     BASELINE,
     Identity,
     arm_name,
+    baseline_digest,
     digest,
     identify,
     leaves,
@@ -189,7 +190,7 @@ def test_folders_are_safe_and_short():
     [
         ([], "mini/cartpole/baseline/0-c7c5c4bd"),
         (["task=acrobot"], "mini/acrobot/baseline/0-16da99d7"),
-        (["task=pendulum"], "mini/pendulum/baseline/0-01cb5573"),
+        (["task=pendulum"], "mini/pendulum/baseline/0-c125b42a"),
         (["task=minigrid_empty_5x5"], "mini/minigrid_empty_5x5/baseline/0-ba827bc8"),
         (["task=minatar_space_invaders"], "mini/minatar_space_invaders/baseline/0-3c3147ad"),
         (["latent=gaussian"], "mini/cartpole/latent=gaussian/0-e508248b"),
@@ -202,3 +203,17 @@ def test_folders_are_safe_and_short():
 def test_finished_runs_are_found_again(overrides, folder):
     """Moving code moves no run: folders change only with a number that can change a result."""
     assert str(identify(*build(*overrides)).folder) == folder
+
+
+def test_the_baseline_of_another_protocol_is_another():
+    """Runs that are evaluated in another way are not compared; budgets the analysis sees."""
+    base = baseline_digest(*build())
+    assert baseline_digest(*build("latent=gaussian", "run.seed=3", "run.steps=9_000")) == base
+    assert baseline_digest(*build("run.train_every=8", "run.device=cpu")) == base
+    for protocol in ("run.eval_episodes=1", "run.eval_max_steps=50", "run.matmul_precision=high"):
+        assert baseline_digest(*build("latent=gaussian", protocol)) != base
+
+
+def test_a_list_has_one_digest_however_its_numbers_are_written():
+    one, other = ("task.env.scale=[1,1,1,1]", "task.env.scale=[1.0,1.0,1.0,1.0]")
+    assert digest(build(one)[0]) == digest(build(other)[0])

@@ -203,3 +203,11 @@ def test_memory_stays_flat(tmp_path):
         sample(replay, 16, 50, rng())
     assert replay.used_bytes() > 80e6
     assert process.memory_info().rss - before < 30e6
+
+
+def test_a_segment_that_was_cut_off_while_it_was_made_is_made_anew(tmp_path):
+    replay = make(tmp_path, capacity=80)
+    (tmp_path / "000000.partial").write_bytes(b"cut")
+    add_episode(replay, 0, 3)
+    assert [path.name for path in tmp_path.iterdir()] == ["000000.npy"]
+    assert len(np.load(tmp_path / "000000.npy", mmap_mode="r")) == replay.segment_rows

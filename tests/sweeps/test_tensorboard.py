@@ -53,7 +53,7 @@ def test_a_run_killed_and_resumed_is_shown_once(tmp_path):
     check_whole(events, last=9)
     (text,) = events.Tensors("configuration/text_summary")
     assert b'"action_repeat": 4' in text.tensor_proto.string_val[0]
-    assert scalars(events, "final/eval/score") == [(0, 0.095)]
+    assert scalars(events, "final/eval/score") == [(36, 0.095)]
     options = events.SummaryMetadata("_hparams_/session_start_info")
     assert b"gaussian" in options.plugin_data.content and b"kl" in options.plugin_data.content
 
@@ -63,6 +63,7 @@ def test_a_finished_run_is_published_once(tmp_path):
     record.update(status="done", **tracked.FIELDS)
     for step in range(1, 8):
         tracked.record_step(record, step)
+    record.update(env_frames=28)
     record.close()
     for _ in range(2):
         assert publish.main([str(tmp_path), "tracker=tensorboard"]) == 0

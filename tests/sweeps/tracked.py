@@ -26,7 +26,6 @@ FIELDS = {
     "suite": "mini",
     "seed": 0,
     "digest": "0123abcd",
-    "env_frames": 0,
     "choices": {"latent": "gaussian", "kl": "balanced"},
     "config": {
         "run": {"eval_episodes": 2},
@@ -90,7 +89,7 @@ def main(folder: str, options: str, resumed: int, last: int, end: str, sent: int
             time.sleep(FLUSH_SECONDS)
     if end == "kill":
         os.kill(os.getpid(), 9)
-    record.update(status=end)
+    record.update(status=end, env_frames=4 * last)
     record.close()
 
 

@@ -16,6 +16,7 @@ from agent.storage import checkpoint
 from agent.storage.record import Record
 from agent.storage.runfolder import ClaimLost
 from agent.training import device, seeding
+from agent.training.collect import EnvironmentFault
 from agent.training.interrupt import Interrupted
 from agent.training.meter import Diverged, Meter
 from tests.tiny import train
@@ -186,7 +187,7 @@ def test_an_evaluation_that_does_not_end_is_cut_and_told(configure, record, caps
     train(configure("task=pendulum", "run.steps=100", "run.eval_max_steps=30"), record)
     assert {row["length"] for row in rows(record, "eval")} == {30}
     assert record.fields["eval_episodes_cut"] == 2
-    assert capsys.readouterr().err == "run.eval_max_steps=30 cut 2 evaluation episodes\n"
+    assert capsys.readouterr().err == "run.eval_max_steps cut 2 evaluation episodes\n"
 
 
 def test_prefill_and_replay_draw_from_generators_of_their_own(configure, record):
@@ -346,3 +347,25 @@ def test_a_meter_names_the_first_step_that_was_not_finite():
         meter.add({"a": torch.tensor(1.0), "b": torch.tensor(loss), "c": torch.tensor(loss)}, step)
     with pytest.raises(Diverged, match="NaN or infinity in b, c at step 8"):
         meter.check()
+
+
+def test_what_diverged_is_not_the_environments_fault(configure, record, monkeypatch):
+    """NaN weights act before a log line is due; the environment's NaN is theirs."""
+    update = Dreamer.update
+
+    def diverging(agent, batch, progress):
+        metrics = update(agent, batch, progress)
+        with torch.no_grad():
+            for parameter in agent.parameters():
+                parameter.fill_(float("nan"))
+        return metrics | {"actor_loss": metrics["actor_loss"] * float("nan")}
+
+    monkeypatch.setattr(Dreamer, "update", diverging)
+    with pytest.raises(Diverged, match="actor_loss"):
+        train(configure("task=pendulum", "run.log_every=1000"), record)
+
+
+def test_a_task_that_terminates_against_its_word_is_a_fault(configure, record):
+    never = ("recipe.discount_scale=0", "task.terminates=false")
+    with pytest.raises(EnvironmentFault, match="task.terminates=false does not hold"):
+        train(configure(*never), record)

@@ -28,7 +28,7 @@ class TensorBoard:
             ) from error
         self._make = SummaryWriter
         self._folder = record.path / "tensorboard"
-        self._fields = record.fields
+        self._record = record
         self._repeat = record.fields["config"]["task"]["action_repeat"]
         self._evaluation = Evaluation(record.fields["config"])
         self._final: dict[str, float] = {}
@@ -67,7 +67,7 @@ class TensorBoard:
         for file in self._folder.glob(EVENT_FILES):
             file.unlink()
         self._writer = self._make(str(self._folder), purge_step=0)  # an open page forgets the rest
-        configuration = json.dumps(self._fields["config"], indent=2)
+        configuration = json.dumps(self._record.fields["config"], indent=2)
         self._writer.add_text("configuration", f"```json\n{configuration}\n```")
         replay(record, self)
 
@@ -80,9 +80,10 @@ class TensorBoard:
     def _add_hparams(self) -> None:
         from torch.utils.tensorboard.summary import hparams
 
-        named = {name: self._fields[name] for name in IDENTITY}
+        fields = self._record.fields
+        named = {name: fields[name] for name in IDENTITY}
         metrics = {f"final/{name}": value for name, value in self._final.items()}
-        for summary in hparams({**named, **self._fields["choices"]}, metrics):
+        for summary in hparams({**named, **fields["choices"]}, metrics):
             self._writer.file_writer.add_summary(summary)
         for name, value in metrics.items():
-            self._writer.add_scalar(name, value, self._fields["env_frames"])
+            self._writer.add_scalar(name, value, fields["env_frames"])
