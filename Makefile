@@ -1,4 +1,4 @@
-# make ablation   install what is missing, run the user's own command on the embedded default, show what came out
+# make ablation   install what is missing, run the user's command on the embedded default, show it
 # make test       install what is missing, pass the tests
 # make help       the other targets
 
@@ -11,10 +11,12 @@ SUITE ?= mini
 PY := $(VENV)/bin/python
 BASE := $(VENV)/.installed
 FULL := $(VENV)/.installed-full
+EXTRAS := test,report,dashboard,tensorboard,control
 
 # $(call needs,PYTHON,ADVICE): end with one line unless that is a Python that this project runs on
 needs = { $(1) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	echo "error: needs Python 3.11 or newer; $(1): $$($(1) --version 2>/dev/null || echo not found); $(2)" >&2; \
+	found=$$($(1) --version 2>/dev/null || echo not found); \
+	echo "error: needs Python 3.11 or newer; $(1): $$found; $(2)" >&2; \
 	exit 2; }; }
 
 .PHONY: help install ablation test lint plan claims table figures report clean
@@ -30,12 +32,12 @@ $(BASE): pyproject.toml
 	touch $@
 
 $(FULL): $(BASE)
-	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[test,report,dashboard,tensorboard,control]'
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
 	touch $@
 
 install: $(FULL) ## everything that the targets below need
 
-ablation: $(BASE) ## categorical against Gaussian latents on the embedded default, two seeds each, with table and plots
+ablation: $(BASE) ## categorical against Gaussian latents, two seeds each, table and plots
 	$(PY) run.py -m latent=categorical,gaussian run.seed=0,1 run.root=$(RUNS)
 	$(PY) -m analysis table --runs $(RUNS) --out $(OUT)
 	$(PY) -m analysis plot --runs $(RUNS) --out $(OUT)

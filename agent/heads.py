@@ -195,7 +195,8 @@ class ContinuousPolicy(Policy):
 
     def __init__(self, features: int, actions: int, units: int, layers: int, min_std: float):
         super().__init__()
-        self.actions, self.min_std = actions, min_std
+        self.actions = actions
+        self.min_std = min_std
         self.net = mlp(features, units, layers)
         self.mean = nn.Linear(units, actions)
         self.std = nn.Linear(units, actions)

@@ -26,7 +26,10 @@ class Optimiser:
         clip: float,
     ):
         self.parameters = list(parameters)
-        self.lr, self.eps, self.weight_decay, self.clip = lr, eps, weight_decay, clip
+        self.lr = lr
+        self.eps = eps
+        self.weight_decay = weight_decay
+        self.clip = clip
         self.updates = 0
         fused = self.parameters[0].device.type in ("cpu", "cuda")
         self.adam = torch.optim.Adam(

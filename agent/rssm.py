@@ -49,7 +49,8 @@ class RSSM(nn.Module):
         hidden: int,
     ):
         super().__init__()
-        self.latent, self.deter = latent, deter
+        self.latent = latent
+        self.deter = deter
         self.input = nn.Linear(latent.stoch_size + action, hidden)
         self.cell = cell(hidden, deter)
         self.prior_hidden = nn.Linear(deter, hidden)

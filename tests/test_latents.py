@@ -72,7 +72,10 @@ def test_shapes_signs_and_gradients(option):
 @pytest.mark.parametrize("option", OPTIONS)
 def test_samples_follow_the_generator_alone(option):
     latent = build(option)
-    draw = lambda: latent.noise((4,), torch.device("cpu"), torch.Generator().manual_seed(3))  # noqa: E731
+
+    def draw():
+        return latent.noise((4,), torch.device("cpu"), torch.Generator().manual_seed(3))
+
     before = torch.get_rng_state()
     assert torch.equal(draw(), draw()) and torch.equal(before, torch.get_rng_state())
 

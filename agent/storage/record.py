@@ -50,7 +50,8 @@ class Record:
         self.path.mkdir(parents=True, exist_ok=True)
         self.fields: dict[str, Any] = read_run(self.path) or {}
         self._trackers: list[Tracker] = []
-        self._metrics = open(self.path / "metrics.jsonl", "a", encoding="utf-8")  # noqa: SIM115 (closed by close)
+        # closed by `close`
+        self._metrics = open(self.path / "metrics.jsonl", "a", encoding="utf-8")  # noqa: SIM115
         self._scores = open(self.path / "scores.csv", "a", encoding="utf-8")  # noqa: SIM115
         self._write_header()
 

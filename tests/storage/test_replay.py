@@ -194,7 +194,11 @@ def test_segments_are_ordinary_numpy_files(tmp_path):
 def test_memory_stays_flat(tmp_path):
     replay = make(tmp_path, capacity=200_000, space=Box(0, 255, (64, 64, 1), np.uint8))
     image, process = np.full((64, 64, 1), 7, np.uint8), psutil.Process()
-    add = lambda count: [replay.add(image, np.zeros(2), 0.0, t == 0, False) for t in range(count)]  # noqa: E731
+
+    def add(count):
+        for t in range(count):
+            replay.add(image, np.zeros(2), 0.0, t == 0, False)
+
     add(100)
     sample(replay, 16, 50, rng())
     before = process.memory_info().rss
