@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from agent.storage.runfolder import RunFolder
-from agent.storage.status import Exit
+from agent.storage.status import STOPPED_BY_SERVER, Exit
 from sweeps import job
 from sweeps.job import Job
 
@@ -90,6 +90,25 @@ def test_a_job_whose_run_slurm_stopped_returns_no_result(started, tmp_path):
         process.wait(1.0)
     (tmp_path / "stop").touch()
     assert process.communicate(timeout=30)[0].endswith("interrupted\n")
+
+
+def test_a_run_that_the_wandb_server_stopped_is_a_result_under_slurm(started, tmp_path):
+    (tmp_path / "run.json").write_text(
+        json.dumps({"status": "interrupted", "error": STOPPED_BY_SERVER})
+    )
+    process = started(SUBMITIT_EXECUTOR="slurm")
+    stop_run(process)
+    assert process.communicate(timeout=30)[0] == "interrupted\n"
+
+
+def test_a_child_has_the_seconds_that_its_run_may_take_to_stop(tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "GRACE_SECONDS", 0.0)
+    code = "import signal, time; signal.signal(15, lambda *_: (time.sleep(0.3), exit(130)))\n"
+    code += "print(1, flush=True)\nwhile True: time.sleep(0.02)"
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    child.stdout.read(1)
+    patient = Job("a run", tmp_path, (), tmp_path / "stop", stop_seconds=20)
+    assert patient._end(child) == Exit.INTERRUPTED
 
 
 def test_elsewhere_a_stopped_run_is_a_result(started):

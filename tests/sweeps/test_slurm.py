@@ -216,6 +216,43 @@ def test_a_sweep_that_ends_at_once_leaves_nothing_queued(cluster, jobs, engine):
     assert {cluster.states["1_1"], cluster.states["1_2"]} == {"CANCELLED"}
 
 
+def test_an_interruption_while_arrays_are_submitted_leaves_nothing_queued(
+    cluster, jobs, engine, monkeypatch
+):
+    cluster.set(max_array=2)
+    register, count = tickets.Ticket.register, []
+
+    def interrupted(ticket):
+        register(ticket)
+        count.append(ticket)
+        if len(count) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(tickets.Ticket, "register", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(engine().run(jobs[:6]))
+    assert set(cluster.states.values()) == {"CANCELLED"}
+
+
+def test_a_stop_that_slurm_does_not_hear_is_tried_again(cluster, jobs, engine, monkeypatch):
+    ask, silent = queue.queue, []
+
+    def stop():
+        jobs[0].stop_file.touch()
+        silent.append(1)
+
+    monkeypatch.setattr(queue, "queue", lambda: None if silent and silent.pop() else ask())
+    cluster.turns = [stop, lambda: None]
+    assert [outcome.status for outcome in engine().run(jobs[:1])] == ["not started"]
+    assert cluster.states == {"1": "CANCELLED"}
+
+
+def test_a_warning_too_short_for_a_checkpoint_is_refused(cluster, jobs, engine):
+    with pytest.raises(UserError, match="run.stop_seconds=20: .*signal_delay_s=15"):
+        list(engine(signal_delay_s=15).run(jobs))
+    assert cluster.state["arrays"] == []
+
+
 def test_why_jobs_may_wait_for_ever_is_told_once(cluster, jobs, engine, capsys):
     def drain():
         cluster.move("1", "PENDING", "ReqNodeNotAvail, UnavailableNodes:node7")
