@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def commands(runs: Sequence[Planned]) -> list[str]:
-    """A shell command for each run that a sweep would start; alike in any order, on any machine, twice."""
+    """A shell command for each run that a sweep starts; alike in any order, anywhere, twice."""
     return [f"python run.py {shlex.join(run.overrides)}" for run in runs if run.is_due]
 
 

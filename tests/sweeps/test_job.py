@@ -8,14 +8,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
+from omegaconf import OmegaConf
 
 from agent.storage.runfolder import RunFolder
 from agent.storage.status import STOPPED_BY_SERVER, Exit
 from sweeps import job
 from sweeps.job import Job
+from sweeps.sweeper import Sweep
 
 CHILD = """
 import signal, sys, time
@@ -159,3 +162,11 @@ def test_a_process_that_wrote_nothing_down_is_known_by_its_exit_status(tmp_path)
 def test_a_job_is_done_only_if_its_run_says_so(tmp_path, status, outcome):
     (tmp_path / "run.json").write_text(json.dumps({"status": status}))
     assert job.result(Exit.DONE, "", tmp_path) == outcome
+
+
+def test_a_sweep_that_fail_fast_stopped_waits_for_no_run_of_another_sweep(tmp_path):
+    sweep = Sweep(OmegaConf.create({"run": {"root": str(tmp_path)}}), {}, None, None, None)
+    sweep.stop_file.touch()
+    run = SimpleNamespace(folder=tmp_path / "run")
+    with RunFolder(run.folder).claim():
+        assert sweep._wait_for_one([run]) == []
