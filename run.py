@@ -208,6 +208,8 @@ def check_command_line(arguments: Sequence[str]) -> None:
 
 def start() -> None:
     """What `python run.py ...` does."""
+    # -m first: argparse takes overrides on both sides of a flag for a mistake
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda given: given not in ("-m", "--multirun"))
     try:
         check_command_line(sys.argv[1:])
     except UserError as error:

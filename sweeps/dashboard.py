@@ -139,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if given.json:
             given.json.write_text(as_json(workspace(given.entity or "", given.project, verdicts)))
         else:
-            print(workspace(given.entity or _default_entity(), given.project, verdicts).save().url)
+            print(_saved(given.entity, given.project, verdicts))
     except OSError as error:
         print(f"error: --json {given.json}: {error}", file=sys.stderr)
         return 2
@@ -152,6 +152,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def as_json(built) -> str:
     """The workspace as it is sent to W&B."""
     return json.dumps(built._to_model().model_dump(mode="json", by_alias=True), indent=1)
+
+
+def _saved(entity: str | None, project: str, verdicts: str) -> str:
+    """The address of the workspace, saved to W&B; UserError with the words of W&B's client."""
+    workspace("", project)  # UserError where a module is missing
+    import wandb
+
+    try:
+        return workspace(entity or _default_entity(), project, verdicts).save().url
+    except (wandb.Error, OSError, ValueError) as error:
+        told = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"--project {project}: W&B: {told}") from error
 
 
 def _default_entity() -> str:

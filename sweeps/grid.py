@@ -6,6 +6,7 @@ glob over tasks stays within the suite's tasks. Jobs are ordered by seed first, 
 unfinished sweep has whole rounds to look at.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from itertools import product
 
@@ -21,6 +22,7 @@ from agent.storage.compose import composed, explained, resolved
 from sweeps import arms
 
 SEED = "run.seed"
+ONE_VALUE = re.compile(r"[+~]*(sweep$|hydra[./])")  # keys that say how to sweep
 
 
 def jobs(
@@ -80,9 +82,13 @@ def fixed(overrides: Sequence[str]) -> list[str]:
 def _parse(overrides: Sequence[str]) -> list[Override]:
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
     try:
-        return parser.parse_overrides(list(overrides))
+        parsed = parser.parse_overrides(list(overrides))
     except HydraException as error:
         raise UserError(explained(error)) from error
+    for override in parsed:
+        if override.is_sweep_override() and ONE_VALUE.match(override.get_key_element()):
+            raise UserError(f"{override.input_line}: several values; allowed: one a command")
+    return parsed
 
 
 def _values(override: Override | None) -> list[list[str]]:

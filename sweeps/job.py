@@ -12,7 +12,7 @@ from pathlib import Path
 
 from agent.errors import UserError
 from agent.storage.runfolder import RunFolder
-from agent.storage.status import Exit, Status
+from agent.storage.status import STOPPED_BY_SERVER, Exit, Status
 from agent.training.stop import PARENT, SIGNALS
 from sweeps import parallel
 from sweeps.state import ENDED, look
@@ -21,7 +21,7 @@ PROGRAM = Path(__file__).parents[1] / "run.py"
 HYDRAS_HINT = "HYDRA_FULL_ERROR"  # ends what Hydra says of an error
 UNFINISHED = "the process ended with exit status 0 before the run was done"
 POLL_SECONDS = 0.2
-GRACE_SECONDS = 60.0  # for a child to write its checkpoint
+GRACE_SECONDS = 60.0  # for a child to write its checkpoint, after `stop_seconds`
 STOPPED = (Exit.INTERRUPTED, *(-number for number in SIGNALS))  # exit statuses
 
 
@@ -51,6 +51,7 @@ class Job:
     overrides: tuple[str, ...]
     stop_file: Path
     fail_fast: bool = False
+    stop_seconds: float = 20.0  # that the run may go on after it is asked to stop
     environment: Mapping[str, str] = field(default_factory=dict)  # added to the child's
     gpus: tuple[str, ...] = ()
     gpu_places: int = 1
@@ -64,7 +65,7 @@ class Job:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             code, said = self._child()
-            if code in STOPPED and os.environ.get("SUBMITIT_EXECUTOR") == "slurm":
+            if code in STOPPED and self._is_slurms_doing():
                 self._wait_for_slurm()
             outcome = self.outcome(*result(code, said, self.folder))
         except (OSError, UserError) as problem:
@@ -111,7 +112,7 @@ class Job:
             try:
                 code = self._wait(child)
             finally:
-                _end(child)
+                self._end(child)
         return code, _last_line(log, start)
 
     def _wait(self, child: subprocess.Popen) -> int:
@@ -119,7 +120,21 @@ class Job:
             with suppress(subprocess.TimeoutExpired):
                 return child.wait(POLL_SECONDS)
             if self.stop_file.exists():
-                return _end(child)
+                return self._end(child)
+
+    def _end(self, child: subprocess.Popen) -> int:
+        """Ask a child that still runs to stop, and wait for its checkpoint."""
+        if child.poll() is None:
+            child.terminate()
+            try:
+                child.wait(self.stop_seconds + GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                child.kill()
+        return child.wait()
+
+    def _is_slurms_doing(self) -> bool:
+        on_slurm = os.environ.get("SUBMITIT_EXECUTOR") == "slurm"
+        return on_slurm and look(self.folder)[1] != STOPPED_BY_SERVER
 
     def _wait_for_slurm(self) -> None:
         """Sleep: a stop that the sweep did not ask for is Slurm's, which puts a job back only if
@@ -138,7 +153,8 @@ def result(code: int, said: str, folder: Path) -> tuple[Status, str | None]:
     if code == Exit.BUSY:
         return Status.UNDER_WAY, said
     if code == Exit.INTERRUPTED:
-        return Status.INTERRUPTED, None
+        told = look(folder)[1]
+        return Status.INTERRUPTED, told if told == STOPPED_BY_SERVER else None
     if code < 0:
         return Status.INTERRUPTED, f"killed by {signal.Signals(-code).name}"
     told = said.removeprefix("error: ") or f"exit status {code}"
@@ -146,17 +162,6 @@ def result(code: int, said: str, folder: Path) -> tuple[Status, str | None]:
         return Status.FAILED, told
     state, error, _ = look(folder)
     return (state if state in ENDED else Status.FAILED), error or told
-
-
-def _end(child: subprocess.Popen) -> int:
-    """Ask a child that still runs to stop, and wait for its checkpoint."""
-    if child.poll() is None:
-        child.terminate()
-        try:
-            child.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
-    return child.wait()
 
 
 def _last_line(log: Path, start: int) -> str:

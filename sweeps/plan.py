@@ -21,7 +21,7 @@ from agent.storage.compose import composed
 from agent.storage.status import Status
 from sweeps import check, cost, engines, grid, parallel, screen
 from sweeps.config import project_config
-from sweeps.state import GOES_ON, Planned, planned
+from sweeps.state import Planned, planned
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,6 +47,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             check.check_numbers(composed(tuple(grid.fixed(overrides)))[0])
             config = compose("config", grid.fixed(overrides), return_hydra_config=True)
             engine, sweeper = engines.chosen(config), config.hydra.sweeper
+            if sweeper.grid:
+                raise UserError(
+                    f"hydra.sweeper.grid={sweeper.grid}: no plan of a W&B sweep file; "
+                    "allowed: the sweeps of run.py -m"
+                )
             runs = planned(grid.jobs(overrides, sweeper.params, sweeper.claims, sweeper.rows))
             check.check(runs, here=engine.is_here)
             if given.commands:
@@ -60,8 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def commands(runs: Sequence[Planned]) -> list[str]:
-    """A shell command for each run that goes on; alike in any order, on any machine, twice."""
-    return [f"python run.py {shlex.join(run.overrides)}" for run in runs if run.state in GOES_ON]
+    """A shell command for each run that a sweep starts; alike in any order, anywhere, twice."""
+    return [f"python run.py {shlex.join(run.overrides)}" for run in runs if run.is_due]
 
 
 def show(runs: Sequence[Planned], overrides: Sequence[str], probe: bool, places: int) -> None:
@@ -75,7 +80,7 @@ def show(runs: Sequence[Planned], overrides: Sequence[str], probe: bool, places:
     console.print(
         ", ".join(f"{count[state]} {state}" for state in Status) + f"; {len(runs)} runs in all"
     )
-    todo = [run for run in runs if run.state != Status.DONE]
+    todo = [run for run in runs if run.is_due]
     if not todo:
         return
     console.print(_hours(runs, places, probe))
@@ -104,12 +109,13 @@ def _table(runs: Sequence[Planned]) -> Table:
 
 def _hours(runs: Sequence[Planned], places: int, probe: bool) -> str:
     rates, source = cost.finished_rates(runs), "finished runs"
+    due = [run for run in runs if run.is_due]
     if probe:
-        threads = runs[0].cfg.run.threads or parallel.threads_each(min(places, len(runs)))
-        missing = {kind: run for kind, run in cost.kinds(runs).items() if kind not in rates}
+        threads = due[0].cfg.run.threads or parallel.threads_each(min(places, len(due)))
+        missing = {kind: run for kind, run in cost.kinds(due).items() if kind not in rates}
         rates |= {kind: cost.probe(run, threads) for kind, run in missing.items()}
         source = "finished runs and a probe without evaluations" if missing else source
-    total = cost.hours(runs, rates)
+    total = cost.hours(due, rates)
     if total is None:
         return "expected hours: no run has finished yet; --probe measures a few gradient steps"
     at_a_time = f"{total / places:.1f} with {places} runs at a time"

@@ -78,6 +78,8 @@ def _send(folder: Path, start: Callable[..., Tracker]) -> None:
     print(folder, flush=True)
     with RunFolder(folder).claim():
         record = Record(folder)
+        if "config" not in record.fields:
+            raise UserError("run.json has no config, which says what the run is")
         publish(start, record)
         record.close()
 

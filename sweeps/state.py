@@ -38,6 +38,16 @@ class Planned:
     error: str | None = None
     fields: dict | None = None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the run ended badly and is not to be tried again."""
+        return self.state in ENDED and not (self.fields and self.cfg.run.retry_failed)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a sweep starts the run."""
+        return self.state != Status.DONE and not self.is_over
+
 
 def planned(jobs: Iterable[Sequence[str]]) -> list[Planned]:
     """The distinct runs of `jobs` with the state of their folders; UserError names a job that does

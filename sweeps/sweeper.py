@@ -67,14 +67,14 @@ class Sweep:
         runs = state.planned(self._jobs(arguments))
         if not runs:
             raise UserError("no claim is about the tasks of this suite: nothing to run")
-        todo = [run for run in runs if run.state != Status.DONE and not _is_over(run)]
+        todo = [run for run in runs if run.is_due]
         done = sum(run.state == Status.DONE for run in runs)
         engine = self._checked(todo)
         print(f"{len(runs)} runs, {done} of them done; {len(todo)} to launch", flush=True)
-        outcomes = {run.folder: _left_alone(run) for run in runs if _is_over(run)}
+        outcomes = {run.folder: _left_alone(run) for run in runs if run.is_over}
         with self._stopped_by_signals():  # before, while jobs are composed, Ctrl-C ends at once
             outcomes |= self._launch(engine, todo)
-            while not (self.stopped or engine.submit_only) and (
+            while not (self._is_stopping() or engine.submit_only) and (
                 busy := [run for run in todo if outcomes[run.folder].status == Status.UNDER_WAY]
             ):
                 outcomes |= self._launch(engine, self._wait_for_one(busy))
@@ -138,22 +138,22 @@ class Sweep:
             run.overrides,
             self.stop_file,
             run.cfg.run.fail_fast,
+            run.cfg.run.stop_seconds,
         )
+
+    def _is_stopping(self) -> bool:
+        """Whether the sweep was asked to stop, or a run failed and `fail_fast` stops the rest."""
+        return self.stopped or self.stop_file.exists()
 
     def _wait_for_one(self, runs: Sequence[state.Planned]) -> list[state.Planned]:
         """Those of the runs that no other process trains any more: at least one, unless the sweep
         is stopped."""
         print(f"waiting for {len(runs)} runs that other processes train", flush=True)
-        while not self.stopped:
+        while not self._is_stopping():
             if free := [run for run in runs if RunFolder(run.folder).holder() is None]:
                 return free
             time.sleep(WAIT_SECONDS)
         return []
-
-
-def _is_over(run: state.Planned) -> bool:
-    """Whether a run ended badly and is not to be tried again."""
-    return run.state in state.ENDED and not (run.fields and run.cfg.run.retry_failed)
 
 
 def _left_alone(run: state.Planned) -> Outcome:

@@ -65,7 +65,7 @@ def expand(path: str | Path) -> list[list[str]]:
     try:
         sweep = yaml.safe_load(Path(path).read_text())
         method, parameters = sweep["method"], sweep["parameters"]
-    except (OSError, yaml.YAMLError, KeyError, TypeError) as error:
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError) as error:
         raise UserError(f"{path} is no W&B sweep: {' '.join(str(error).split())}") from error
     if method != "grid":
         raise UserError(f"{path}: method {method} needs a W&B server; allowed here: grid")
@@ -81,6 +81,8 @@ def expand(path: str | Path) -> list[list[str]]:
 def overrides(key: str, value: Any) -> list[str]:
     """The overrides that a parameter of a W&B sweep stands for."""
     if key == ARM:
+        if not isinstance(value, str):
+            raise UserError(f"{ARM}={value}: allowed: an arm's name, such as latent=gaussian")
         return parts(value)
     return [f"{key}={yaml.safe_dump(value, default_flow_style=True).split(chr(10))[0]}"]
 

@@ -97,9 +97,20 @@ RUN = [
     ("-m hydra.sweeper.grid={here}/list.yaml", 2, "parameters are [1, 2]; allowed: a table"),
     ("-m hydra.sweeper.grid={here}/none.yaml", 2, "parameters are {{}}; allowed: a table"),
     ("-m hydra.sweeper.grid={here}/empty.yaml", 2, "parameter latent is {{'values': []}}; a grid"),
+    ("-m hydra.sweeper.grid={here}/latin.yaml", 2, "latin.yaml is no W&B sweep"),
+    ("-m hydra.sweeper.grid={here}/arm.yaml", 2, "arm=1: allowed: an arm's name"),
+    ("-m +sweep=claims,latent", 2, "+sweep=claims,latent: several values; allowed: one"),
+    ("-m hydra/launcher=local,basic", 2, "hydra/launcher=local,basic: several values"),
+    ("-m hydra.launcher.n_jobs=abc run.seed=0,1", 2, "n_jobs=abc must be a whole number"),
+    ("run.seed=0 -m latent=gausian,binary", 2, "latent=gausian is not known"),
     ("-m hydra.sweeper.grid={here}/absent.yaml", 2, "absent.yaml is no W&B sweep"),
 ]
-GRIDS = {"list": "[1, 2]", "none": "{}", "empty": "{latent: {values: []}}"}
+GRIDS = {
+    "list": "[1, 2]",
+    "none": "{}",
+    "empty": "{latent: {values: []}}",
+    "arm": "{arm: {values: [1, 2]}}",
+}
 
 
 @pytest.fixture
@@ -122,6 +133,7 @@ def command_line(monkeypatch, capsys):
 def test_run(command_line, tmp_path, command, status, named):
     for name, parameters in GRIDS.items():
         (tmp_path / f"{name}.yaml").write_text(f"method: grid\nparameters: {parameters}\n")
+    (tmp_path / "latin.yaml").write_bytes(b"method: grid # \xe9")
     there, root = set(tmp_path.iterdir()), tmp_path / "runs"
     given = command.replace("{here}", str(tmp_path)).replace("{root}", str(root)).split()
     if "run.root=" not in command:
@@ -137,6 +149,8 @@ PLAN = [
     ("task=pong,cartpole", 2, "task=pong is not in suite=mini"),
     ("run.steps=-5,700", 2, "run.steps=-5 must be a whole number"),
     ("latent=gausian", 2, "latent=gausian is not known; did you mean gaussian?"),
+    ("hydra.sweeper.grid=x.yaml", 2, "hydra.sweeper.grid=x.yaml: no plan of a W&B sweep file"),
+    ("hydra.launcher.n_jobs=abc", 2, "hydra.launcher.n_jobs=abc must be a whole number"),
     ("latent=[a", 2, "latent=[a: no viable alternative"),
 ]
 

@@ -16,6 +16,9 @@ class Status(StrEnum):
     UNREADABLE = "unreadable"  # its run.json is broken
 
 
+STOPPED_BY_SERVER = "stopped by the W&B server"  # error in run.json: nobody is to go on with it
+
+
 class Exit(IntEnum):
     """Exit statuses of a run's process."""
 

@@ -6,11 +6,18 @@ from typing import Protocol
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
+from agent.checked import check_number
 from agent.errors import UserError
 from sweeps.engines.local import Local
 from sweeps.job import Job, Outcome
 
 NAMES = ("local", "basic", "slurm", "slurm_cpu", "ray_cluster")
+LEAST = {  # of the launchers' numbers
+    **{"n_jobs": -1, "array_parallelism": 1, "max_num_timeout": 0, "max_lost": 0},
+    **{"num_cpus": 0, "num_gpus": 0, "max_retries": -1},
+    **{"cpus_per_task": 1, "timeout_min": 1, "signal_delay_s": 0, "mem_gb": 0},
+}
+PARTS = ("num_cpus", "num_gpus", "mem_gb")  # need not be whole
 
 
 class Engine(Protocol):
@@ -35,6 +42,9 @@ def chosen(config: DictConfig) -> Engine:
     Hydra's `basic` is this machine with one run after another.
     """
     launcher, settings = config.hydra.launcher, config.run
+    for key, least in LEAST.items():
+        if key in launcher and launcher[key] is not None:
+            check_number(f"hydra.launcher.{key}", launcher[key], least, whole=key not in PARTS)
     if launcher._target_.startswith(f"{__name__}."):
         return instantiate(launcher)
     name = config.hydra.runtime.choices["hydra/launcher"]

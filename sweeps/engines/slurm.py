@@ -4,6 +4,7 @@ A run's job is written in its folder, so that a sweep that is started again wait
 are queued already. A job that vanished without a result is submitted again.
 """
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stderr
@@ -57,7 +58,16 @@ class Slurm:
         self._executor(1)
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
-        """Yield outcomes as jobs end; when closed before, cancel what is left."""
+        """Yield outcomes as jobs end; when closed before, cancel what is left.
+
+        Raises UserError where Slurm would end a run before it has written its checkpoint.
+        """
+        warning = self.resources.get("signal_delay_s", math.inf)
+        if (longest := max((job.stop_seconds for job in jobs), default=0)) >= warning:
+            raise UserError(
+                f"run.stop_seconds={longest:g}: allowed here: less than "
+                f"hydra.launcher.signal_delay_s={warning:g}"
+            )
         known = queue.queue() or {}
         tickets, rest = [], []
         for job in jobs:
@@ -70,20 +80,21 @@ class Slurm:
                 rest.append(job)
         if tickets:
             print(f"Slurm has {len(tickets)} of the jobs already", flush=True)
-        tickets += self._submit(rest)
-        if self.submit_only:
-            yield from of_slurm.as_submitted(tickets)
-            return
         try:
-            yield from self._collect(tickets)
+            tickets += self._submit(rest)
+            if not self.submit_only:
+                yield from self._collect(tickets)
         except (KeyboardInterrupt, GeneratorExit):
             queue.cancel(ticket.number for ticket in tickets)
             raise
+        if self.submit_only:
+            yield from of_slurm.as_submitted(tickets)
 
     def _submit(self, jobs: Sequence[Job]) -> list[Ticket]:
         """Submit arrays as large as Slurm takes them, the jobs dealt out in turn.
 
-        Raises UserError with Slurm's words where it refuses one, and cancels the others.
+        Raises UserError with Slurm's words where it refuses one, and cancels the others, as it does
+        when interrupted.
         """
         if not jobs:
             return []
@@ -102,6 +113,9 @@ class Slurm:
             queue.cancel(of_slurm.arrays(tickets))
             said = "; ".join(str(error).replace("sbatch: error: ", "").splitlines())
             raise UserError(f"Slurm refused the jobs: {said}. {HINT}") from None
+        except KeyboardInterrupt:
+            queue.cancel(of_slurm.arrays(tickets))
+            raise
         numbers = " ".join(of_slurm.arrays(tickets))
         print(f"Slurm: {len(tickets)} jobs submitted; to cancel: scancel {numbers}", flush=True)
         return tickets
@@ -140,9 +154,10 @@ class Slurm:
                     tickets.append(again)
                 else:
                     yield outcome
-            if not stopping and any(ticket.job.stop_file.exists() for ticket in tickets):
+            asked = any(ticket.job.stop_file.exists() for ticket in tickets)
+            if asked and not stopping and known is not None:
                 stopping = True
-                of_slurm.cancel_what_waits(tickets, known or {})
+                of_slurm.cancel_what_waits(tickets, known)
             elif tickets:
                 said = of_slurm.tell_why_they_wait(tickets, known, said)
                 time.sleep(POLL_SECONDS)

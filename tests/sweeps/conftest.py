@@ -1,8 +1,9 @@
-"""A stand-in for the W&B server, where the shared tools are at hand."""
+"""Stand-ins for the W&B server, where the shared tools are at hand, and for Slurm."""
 
 import base64
 import json
 import os
+import pickle
 import socket
 import subprocess
 import sys
@@ -12,9 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from sweeps.engines import slurm, tickets
+from sweeps.job import Job
 from tests.sweeps.standin import KEY
 
 STANDIN = Path(__file__).parents[3] / "shared" / "tools" / "wandb_standin.py"
+FAKE = Path(__file__).with_name("fake_slurm.py")
 SERVE = Path(__file__).with_name("standin.py")
 
 
@@ -87,3 +91,71 @@ def wandb_server(tmp_path_factory):
     yield server
     process.terminate()
     process.wait()
+
+
+class Cluster:
+    """The stand-in's jobs, which a test moves while the engine sleeps."""
+
+    def __init__(self, file: Path, folder: str):
+        self.file = file
+        self.folder = folder
+        self.turns = []  # functions, one for each time that the engine sleeps
+        self.set(max_array=1001, refuse="", arrays=[], jobs={})
+
+    def set(self, **fields):
+        self.file.write_text(json.dumps({**self.state, **fields}))
+
+    @property
+    def state(self):
+        return json.loads(self.file.read_text()) if self.file.exists() else {}
+
+    @property
+    def states(self):
+        return {number: state for number, (state, _) in self.state["jobs"].items()}
+
+    def move(self, number, state, reason="None"):
+        self.set(jobs={**self.state["jobs"], number: [state, reason]})
+
+    def end(self, number, value, kind="success"):
+        file = tickets.result_file(self.folder, number)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(pickle.dumps((kind, value)))
+
+    def sleep(self, _seconds):
+        assert self.turns, f"the engine waits for nothing: {self.state['jobs']}"
+        self.turns.pop(0)()
+
+
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    commands = tmp_path / "bin"
+    commands.mkdir()
+    for name in ("sbatch", "squeue", "scancel", "scontrol", "srun"):
+        (commands / name).write_text(f"#!{sys.executable} -SE\n{FAKE.read_text()}")
+        (commands / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("FAKE_SLURM", str(tmp_path / "state.json"))
+    monkeypatch.setattr(tickets, "SETTLE_SECONDS", 0.0)
+    cluster = Cluster(tmp_path / "state.json", str(tmp_path / "submitit" / "%j"))
+    monkeypatch.setattr(slurm.time, "sleep", cluster.sleep)
+    return cluster
+
+
+@pytest.fixture
+def jobs(tmp_path):
+    return [Job(name, tmp_path / name, (), tmp_path / "stop") for name in "abcdefgh"]
+
+
+@pytest.fixture
+def engine(cluster):
+    def build(**options):
+        defaults = {
+            "folder": cluster.folder,
+            "submit_only": False,
+            "array_parallelism": 6,
+            "max_num_timeout": 3,
+            "max_lost": 1,
+        }
+        return slurm.Slurm(**{**defaults, **options})
+
+    return build

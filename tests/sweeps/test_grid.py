@@ -170,6 +170,14 @@ def test_commands_are_those_of_the_runs_that_go_on(tmp_path, capsys, hydra_free)
     ]
 
 
+def test_commands_have_the_failed_runs_where_they_are_retried(tmp_path, capsys, hydra_free):
+    write(tmp_path, ["run.seed=1"], status="failed")
+    GlobalHydra.instance().clear()
+    root = f"run.root={tmp_path}"
+    assert plan.main(["run.seed=0,1", root, "run.retry_failed=true", "--commands"]) == 0
+    assert capsys.readouterr().out.count("run.seed=1") == 1
+
+
 @pytest.mark.parametrize(
     ("launcher", "places"),
     [("local", 2), ("basic", 1), ("slurm", 64), ("slurm_cpu", 64)],

@@ -8,14 +8,17 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
+from omegaconf import OmegaConf
 
 from agent.storage.runfolder import RunFolder
-from agent.storage.status import Exit
+from agent.storage.status import STOPPED_BY_SERVER, Exit
 from sweeps import job
 from sweeps.job import Job
+from sweeps.sweeper import Sweep
 
 CHILD = """
 import signal, sys, time
@@ -92,6 +95,25 @@ def test_a_job_whose_run_slurm_stopped_returns_no_result(started, tmp_path):
     assert process.communicate(timeout=30)[0].endswith("interrupted\n")
 
 
+def test_a_run_that_the_wandb_server_stopped_is_a_result_under_slurm(started, tmp_path):
+    (tmp_path / "run.json").write_text(
+        json.dumps({"status": "interrupted", "error": STOPPED_BY_SERVER})
+    )
+    process = started(SUBMITIT_EXECUTOR="slurm")
+    stop_run(process)
+    assert process.communicate(timeout=30)[0] == "interrupted\n"
+
+
+def test_a_child_has_the_seconds_that_its_run_may_take_to_stop(tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "GRACE_SECONDS", 0.0)
+    code = "import signal, time; signal.signal(15, lambda *_: (time.sleep(0.3), exit(130)))\n"
+    code += "print(1, flush=True)\nwhile True: time.sleep(0.02)"
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    child.stdout.read(1)
+    patient = Job("a run", tmp_path, (), tmp_path / "stop", stop_seconds=20)
+    assert patient._end(child) == Exit.INTERRUPTED
+
+
 def test_elsewhere_a_stopped_run_is_a_result(started):
     process = started()
     stop_run(process)
@@ -140,3 +162,11 @@ def test_a_process_that_wrote_nothing_down_is_known_by_its_exit_status(tmp_path)
 def test_a_job_is_done_only_if_its_run_says_so(tmp_path, status, outcome):
     (tmp_path / "run.json").write_text(json.dumps({"status": status}))
     assert job.result(Exit.DONE, "", tmp_path) == outcome
+
+
+def test_a_sweep_that_fail_fast_stopped_waits_for_no_run_of_another_sweep(tmp_path):
+    sweep = Sweep(OmegaConf.create({"run": {"root": str(tmp_path)}}), {}, None, None, None)
+    sweep.stop_file.touch()
+    run = SimpleNamespace(folder=tmp_path / "run")
+    with RunFolder(run.folder).claim():
+        assert sweep._wait_for_one([run]) == []

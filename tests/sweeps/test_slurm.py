@@ -1,89 +1,13 @@
 """The Slurm engine against stand-ins of Slurm's commands: what it submits, and how it collects."""
 
-import json
-import os
-import pickle
-import sys
-from pathlib import Path
-
 import pytest
 
 from agent.errors import UserError
 from agent.storage.runfolder import RunFolder
 from agent.storage.status import Status
-from sweeps.engines import queue, slurm, tickets
-from sweeps.job import Job
+from sweeps.engines import queue, tickets
 
 pytest.importorskip("submitit", reason="the Slurm engine needs submitit")
-FAKE = Path(__file__).with_name("fake_slurm.py")
-
-
-class Cluster:
-    """The stand-in's jobs, which a test moves while the engine sleeps."""
-
-    def __init__(self, file: Path, folder: str):
-        self.file = file
-        self.folder = folder
-        self.turns = []  # functions, one for each time that the engine sleeps
-        self.set(max_array=1001, refuse="", arrays=[], jobs={})
-
-    def set(self, **fields):
-        self.file.write_text(json.dumps({**self.state, **fields}))
-
-    @property
-    def state(self):
-        return json.loads(self.file.read_text()) if self.file.exists() else {}
-
-    @property
-    def states(self):
-        return {number: state for number, (state, _) in self.state["jobs"].items()}
-
-    def move(self, number, state, reason="None"):
-        self.set(jobs={**self.state["jobs"], number: [state, reason]})
-
-    def end(self, number, value, kind="success"):
-        file = tickets.result_file(self.folder, number)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(pickle.dumps((kind, value)))
-
-    def sleep(self, _seconds):
-        assert self.turns, f"the engine waits for nothing: {self.state['jobs']}"
-        self.turns.pop(0)()
-
-
-@pytest.fixture
-def cluster(tmp_path, monkeypatch):
-    commands = tmp_path / "bin"
-    commands.mkdir()
-    for name in ("sbatch", "squeue", "scancel", "scontrol", "srun"):
-        (commands / name).write_text(f"#!{sys.executable} -SE\n{FAKE.read_text()}")
-        (commands / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
-    monkeypatch.setenv("FAKE_SLURM", str(tmp_path / "state.json"))
-    monkeypatch.setattr(tickets, "SETTLE_SECONDS", 0.0)
-    cluster = Cluster(tmp_path / "state.json", str(tmp_path / "submitit" / "%j"))
-    monkeypatch.setattr(slurm.time, "sleep", cluster.sleep)
-    return cluster
-
-
-@pytest.fixture
-def jobs(tmp_path):
-    return [Job(name, tmp_path / name, (), tmp_path / "stop") for name in "abcdefgh"]
-
-
-@pytest.fixture
-def engine(cluster):
-    def build(**options):
-        defaults = {
-            "folder": cluster.folder,
-            "submit_only": False,
-            "array_parallelism": 6,
-            "max_num_timeout": 3,
-            "max_lost": 1,
-        }
-        return slurm.Slurm(**{**defaults, **options})
-
-    return build
 
 
 def test_arrays_are_as_large_as_slurm_takes_and_share_the_places(cluster, jobs, engine, capsys):
@@ -214,6 +138,43 @@ def test_a_sweep_that_ends_at_once_leaves_nothing_queued(cluster, jobs, engine):
     assert next(running).name == "a"
     running.close()
     assert {cluster.states["1_1"], cluster.states["1_2"]} == {"CANCELLED"}
+
+
+def test_an_interruption_while_arrays_are_submitted_leaves_nothing_queued(
+    cluster, jobs, engine, monkeypatch
+):
+    cluster.set(max_array=2)
+    register, count = tickets.Ticket.register, []
+
+    def interrupted(ticket):
+        register(ticket)
+        count.append(ticket)
+        if len(count) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(tickets.Ticket, "register", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(engine().run(jobs[:6]))
+    assert set(cluster.states.values()) == {"CANCELLED"}
+
+
+def test_a_stop_that_slurm_does_not_hear_is_tried_again(cluster, jobs, engine, monkeypatch):
+    ask, silent = queue.queue, []
+
+    def stop():
+        jobs[0].stop_file.touch()
+        silent.append(1)
+
+    monkeypatch.setattr(queue, "queue", lambda: None if silent and silent.pop() else ask())
+    cluster.turns = [stop, lambda: None]
+    assert [outcome.status for outcome in engine().run(jobs[:1])] == ["not started"]
+    assert cluster.states == {"1": "CANCELLED"}
+
+
+def test_a_warning_too_short_for_a_checkpoint_is_refused(cluster, jobs, engine):
+    with pytest.raises(UserError, match="run.stop_seconds=20: .*signal_delay_s=15"):
+        list(engine(signal_delay_s=15).run(jobs))
+    assert cluster.state["arrays"] == []
 
 
 def test_why_jobs_may_wait_for_ever_is_told_once(cluster, jobs, engine, capsys):

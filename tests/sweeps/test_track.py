@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from agent.storage.record import Record
+from agent.storage.status import STOPPED_BY_SERVER
 from agent.storage.track import offline
 from agent.storage.track.history import Slot
 from tests.sweeps.standin import KEY
@@ -122,6 +124,7 @@ def test_an_early_stop_by_the_server_is_an_end(wandb_server, track, tmp_path):
     track("wandb", 2, 3, "interrupted")
     shown = wandb_server.run(tmp_path)
     assert shown["state"] == "finished" and "preempting" not in shown
+    assert Record(tmp_path).fields["error"] == STOPPED_BY_SERVER
 
 
 def test_the_last_checkpoint_and_the_scores_are_kept_where_asked(wandb_server, track, tmp_path):

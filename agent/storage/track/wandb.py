@@ -15,7 +15,7 @@ from typing import Any, Literal
 from agent.errors import UserError
 from agent.storage.arm import path_safe
 from agent.storage.record import AXES, Record
-from agent.storage.status import Status
+from agent.storage.status import STOPPED_BY_SERVER, Status
 from agent.storage.track import offline
 from agent.storage.track.evaluation import Evaluation
 from agent.storage.track.history import Slot, index, replay
@@ -99,7 +99,9 @@ class Wandb:
             self._log_artifact()
         if status == Status.INTERRUPTED:
             ended = self._stopped_by_server()
-            if not ended:
+            if ended:
+                self._record.update(error=STOPPED_BY_SERVER)
+            else:
                 self._run.mark_preempting()
         self._run.finish(exit_code=0 if ended else 1)
 
