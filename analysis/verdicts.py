@@ -137,8 +137,11 @@ def _decided(row: dict, compared: Comparison, decision: Decision, number: int) -
     below = bool(compared.p_below <= margin)
     undecided = verdict == UNDECIDED and known
     notes = [row["note"]]
-    if verdict in (HELPS, HURTS) or (undecided and compared.p_zero <= zero):
+    if verdict in (HELPS, HURTS) or (undecided and compared.effect.p_zero() <= zero):
         notes += _carried(compared)
+    if undecided and compared.effect.p_zero() <= zero < compared.p_zero:
+        ahead = row["with"] if compared.effect.value > 0 else row["without"]
+        notes.append(f"one more failed run of {ahead} may hide the effect")
     if undecided and below and row.get("lacking"):
         notes.append(f"no verdict, as {row['lacking']}")
     if undecided and not below and compared.effect.p_below(compared.margin) <= margin:
