@@ -107,7 +107,7 @@ def _same_arm(scenario: Scenario, seeds: int, studies: int, seed: int) -> float:
     for with_, _ in _batches(scenario, rng, 2 * seeds, 0.0, studies):
         baseline = with_[:, -1]  # in the last claim the baseline is `with`
         both = _comparison(baseline[..., ::2], baseline[..., 1::2])
-        count += int((both.p_zero <= ALLOWED).sum())
+        count += int((both.effect.p_zero() <= ALLOWED).sum())
     return count / studies
 
 
@@ -118,7 +118,7 @@ def looking_again(studies: int, seed: int = 0) -> float:
     count = 0
     for with_, without in _batches(SCENARIOS["equal spreads"], rng, LAST_LOOK, 0.0, studies):
         looks = [
-            _comparison(with_[:, 0, :, :seeds], without[:, 0, :, :seeds]).p_zero <= ALLOWED
+            _comparison(with_[:, 0, :, :seeds], without[:, 0, :, :seeds]).effect.p_zero() <= ALLOWED
             for seeds in range(SEEDS[0], LAST_LOOK + 1)
         ]
         count += int(np.any(looks, axis=0).sum())

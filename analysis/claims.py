@@ -188,6 +188,10 @@ def _row(row, where: str, keys: set[str], listed: str) -> Claim:
             raise InputError(
                 f"{where}: {side} is an arm name, or one by suite; got {shown(row[side])}"
             )
-    if row["with"] == row["without"] and "paper" in keys:
-        raise InputError(f"{where}: with and without are both {shown(row['with'])}")
-    return Claim(row["id"], paper, row["with"], row["without"], row["where"])
+    claim = Claim(row["id"], paper, row["with"], row["without"], row["where"])
+    named = [side for side in (claim.with_, claim.without) if isinstance(side, dict)]
+    for suite in {suite for side in named for suite in side} or {""}:
+        arms = claim.arms(suite)
+        if "paper" in keys and arms is not None and arms[0] == arms[1]:
+            raise InputError(f"{where}: with and without are both {shown(arms[0])}")
+    return claim

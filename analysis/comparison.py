@@ -1,6 +1,7 @@
 """Two arms compared: the tasks that can move, the effect, its p-values, and whether one task
 carries it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,6 +13,19 @@ LEAVE_OUT = 0.05  # level of the intervals without one task, not adjusted for th
 CARRIED_SEEDS = 5
 FLOOR, CEILING = 0.05, 0.95  # of the way from random play to the reference
 SEEDS_SEARCHED = 10_000
+
+
+@dataclass(frozen=True)
+class Failures:
+    """The effects with one more failed run of an arm, on each task in turn, and on which of them it
+    is tried, `(..., M)`."""
+
+    effects: Effect
+    tried: np.ndarray
+
+    def p_values(self, test: Callable[[Effect], np.ndarray]) -> np.ndarray:
+        """Of a test of the effects, `(..., M)`; 0 where none is tried."""
+        return np.where(self.tried, test(self.effects), 0)
 
 
 @dataclass(frozen=True)
@@ -47,41 +61,65 @@ class Comparison:
         return terms(self.with_, self.without)
 
     @cached_property
-    def _failures(self) -> Effect:
-        """The effects with one more run of `without` that scores 0, on each task in turn."""
-        worse = terms(self.with_, self.without.failed_once_more())
-        return self.terms.replacing(worse, self.moving)
+    def _without_fails(self) -> Failures:
+        """One more run of `without` that scores 0, which raises the effect."""
+        worse = self.without.failed_once_more()
+        return self._failures(terms(self.with_, worse), worse)
+
+    @cached_property
+    def _with_fails(self) -> Failures:
+        """One more run of `with_` that scores 0, which lowers the effect."""
+        worse = self.with_.failed_once_more()
+        return self._failures(terms(worse, self.without), worse)
+
+    def _failures(self, changed: Terms, worse: Cells) -> Failures:
+        tried = self.moving | (self.ceiling & (worse.mean <= CEILING))
+        return Failures(self.terms.replacing(changed, self.moving), tried)
 
     @property
     def p_zero(self) -> np.ndarray:
-        """Against no effect, two-sided; 1 where there is no interval."""
-        return _known(self.effect.p_zero())
+        """Against no effect, two-sided, guarded against rare failures of the arm that is ahead; 1
+        where there is no interval."""
+        ahead = self._with_fails.p_values(lambda effect: effect.p_above(0))
+        behind = self._without_fails.p_values(lambda effect: effect.p_below(0))
+        failures = np.where(self.effect.value > 0, ahead.max(-1), behind.max(-1))
+        return _known(np.maximum(self.effect.p_zero(), failures))
 
     @property
     def p_below(self) -> np.ndarray:
-        """Against an effect of the margin or more, guarded against rare failures.
+        """Against an effect of the margin or more, guarded against rare failures of `without`.
 
         A failure of one run in a few may not have happened yet. So this is the largest p-value over
-        the runs as they are and with one more run of `without` that scores 0, on each task in turn.
+        the runs as they are and with one more run of `without` that scores 0, on each task in turn
+        that moves, or that is at the ceiling only until then.
         """
-        failures = np.where(self.moving, self._failures.p_below(self.margin), 0).max(-1)
-        return np.maximum(_known(self.effect.p_below(self.margin)), failures)
-
-    def threat(self) -> int:
-        """Of one comparison, the task on which one more failure of `without` weighs most."""
-        return int(np.argmax(np.where(self.moving, self._failures.p_below(self.margin), -1)))
+        failures = self._without_fails.p_values(lambda effect: effect.p_below(self.margin))
+        return _known(np.maximum(self.effect.p_below(self.margin), failures.max(-1)))
 
     @property
     def p_above(self) -> np.ndarray:
-        """Against an effect of the margin or less; 1 where there is no interval."""
-        return _known(self.effect.p_above(self.margin))
+        """Against an effect of the margin or less, guarded against rare failures of `with_`; 1
+        where there is no interval."""
+        failures = self._with_fails.p_values(lambda effect: effect.p_above(self.margin))
+        return _known(np.maximum(self.effect.p_above(self.margin), failures.max(-1)))
+
+    def threat(self) -> int:
+        """Of one comparison, the task on which one more failure of `without` weighs most."""
+        return int(self._without_fails.p_values(lambda e: e.p_below(self.margin)).argmax())
 
     def guarded_high(self, alpha: np.ndarray) -> np.ndarray:
-        """The upper end that `p_below` belongs to: the largest over the same cases, at level
-        1 - alpha."""
-        failures = self._failures.high(np.asarray(alpha)[..., None])
-        failures = np.where(self.moving, failures, -np.inf).max(-1, initial=-np.inf)
-        return np.maximum(self.effect.high(alpha), failures)
+        """The upper end that `p_below` and, below 0, `p_zero` belong to, at level 1 - alpha."""
+        failures = self._without_fails
+        ends = np.where(
+            failures.tried, failures.effects.high(np.asarray(alpha)[..., None]), -np.inf
+        )
+        return np.maximum(self.effect.high(alpha), ends.max(-1))
+
+    def guarded_low(self, alpha: np.ndarray) -> np.ndarray:
+        """The lower end that `p_above` and, above 0, `p_zero` belong to, at level 1 - alpha."""
+        failures = self._with_fails
+        ends = np.where(failures.tried, failures.effects.low(np.asarray(alpha)[..., None]), np.inf)
+        return np.minimum(self.effect.low(alpha), ends.min(-1))
 
     @property
     def fewest(self) -> np.ndarray:
@@ -128,14 +166,20 @@ class Comparison:
         least = self.remaining == np.nanmin(self.remaining)
         return int(np.argmax(np.where(least, size, -1)))
 
-    def seeds_to_decide(self, level_zero: float, level_margin: float) -> int | None:
-        """Of one comparison, the seeds per task and arm that decide, if effect and spread stay."""
+    def seeds_to_decide(
+        self, level_zero: float, level_margin: float, sensitive: bool = True
+    ) -> int | None:
+        """Of one comparison, the seeds per task and arm that decide, if effect and spread stay;
+        without a `sensitive` suite "no substantial help" is no decision."""
 
         def decides(seeds: int) -> bool:
             arms = self.with_.with_runs(seeds), self.without.with_runs(seeds)
             then = replace(self, with_=arms[0], without=arms[1])
-            differs = then.trusted & (then.p_zero <= level_zero)
-            return bool(differs | (then.p_below <= level_margin))
+            differs = then.p_zero <= level_zero
+            no_help = (
+                sensitive & (then.p_below <= level_margin) & ~(differs & (then.effect.value < 0))
+            )
+            return bool((differs & then.trusted) | no_help)
 
         low, high = 2, SEEDS_SEARCHED
         if not decides(high):

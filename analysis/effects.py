@@ -102,14 +102,14 @@ class Terms:
         )
 
     def replacing(self, others: "Terms", tasks: np.ndarray) -> Effect:
-        """The effects over `tasks` in which one task after the other has the terms of `others`,
-        `(..., M)`."""
+        """The effects over `tasks` in which one task after the other, whether among them or not,
+        has the terms of `others`, `(..., M)`."""
         rest = self._without_each(tasks)
         sums = [
             a + b
             for a, b in zip(rest, (others.difference, others.square, others.quartic), strict=True)
         ]
-        return _effect(*sums, np.sum(tasks, -1, keepdims=True))
+        return _effect(*sums, np.sum(tasks, -1, keepdims=True) + ~tasks)
 
     def leaving_out(self, tasks: np.ndarray) -> Effect:
         """The effects over `tasks` without one after the other, `(..., M)`."""

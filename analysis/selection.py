@@ -63,6 +63,14 @@ def _refuse_mixtures(runs: pd.DataFrame, source: str) -> None:
     """`InputError` where the runs of a task have different baselines, or those of an arm different
     configurations."""
     ended = runs[runs.status.isin(ENDED)]
+    for names, group in ended.groupby(["suite", "task"]):
+        pairs = group[["random", "reference"]].drop_duplicates().itertuples(index=False)
+        listed = [f"{low:g} and {high:g}" for low, high in pairs]
+        if len(listed) > 1:
+            raise InputError(
+                f"{source}: runs of {' '.join(names)} of different random and reference scores: "
+                f"{' or '.join(listed)}; give a folder with one of them"
+            )
     for column, cell, what in (
         ("baseline", ["suite", "task"], "baselines"),
         ("digest", ["suite", "task", "arm"], "configurations"),
@@ -85,6 +93,8 @@ def _choice(group: pd.DataFrame, column: str) -> str:
     """The option that leaves out the rarer runs."""
     rarest = group[group[column] == group[column].value_counts().index[-1]]
     digests = rarest[column] if rarest[column].iloc[0] else rarest.digest
+    if (digests == "").any():
+        digests = group.digest[group.digest != ""]
     return " ".join(f"--leave-out {digest}" for digest in sorted(set(digests)))
 
 

@@ -70,10 +70,10 @@ def _control(frame: pd.DataFrame, control: Claim, suite: str, margin: float, alp
     decision = decide(Evidence.listed([compared]), 1, alpha=alpha)
     row |= _decided(row, compared, decision, 0)
     if row["role"] == SAME and np.isfinite(compared.effect.error):
-        verdict = DIFFERS if compared.p_zero <= alpha else ALIKE
-        high = float(compared.effect.high(alpha))
-        row |= {"verdict": verdict, "substantial": "", "seeds_needed": None, "high": high}
-        row |= {"note": note}
+        verdict = DIFFERS if compared.effect.p_zero() <= alpha else ALIKE
+        low, high = float(compared.effect.low(alpha)), float(compared.effect.high(alpha))
+        row |= {"verdict": verdict, "substantial": "", "seeds_needed": None}
+        row |= {"low": low, "high": high, "note": note}
     return row
 
 
@@ -126,29 +126,34 @@ def _claims(
 def _decided(row: dict, compared: Comparison, decision: Decision, number: int) -> dict:
     """Verdict, levels, interval and what else a row says of its decision.
 
-    Each end of the interval is the one that the rule looks at: the lower at the level against 0,
-    the upper at the level against the margin and guarded against rare failures, or, where the
-    change hurts, the upper at the level against 0.
+    Each end of the interval is the one that the rule looks at, guarded against rare failures: the
+    lower at the level against 0, the upper at the level against the margin, or, where the change
+    hurts, at the level against 0.
     """
     verdict = str(decision.verdict[number])
     zero, margin = float(decision.level_zero[number]), float(decision.level_margin[number])
     known = bool(np.isfinite(compared.effect.error))
-    high = compared.effect.high(zero) if verdict == HURTS else compared.guarded_high(margin)
+    high = compared.guarded_high(zero if verdict == HURTS else margin)
     below = bool(compared.p_below <= margin)
     undecided = verdict == UNDECIDED and known
     notes = [row["note"]]
-    if verdict in (HELPS, HURTS) or (undecided and compared.p_zero <= zero):
+    if verdict in (HELPS, HURTS) or (undecided and compared.effect.p_zero() <= zero):
         notes += _carried(compared)
+    if undecided and compared.effect.p_zero() <= zero < compared.p_zero:
+        ahead = row["with"] if compared.effect.value > 0 else row["without"]
+        notes.append(f"one more failed run of {ahead} may hide the effect")
     if undecided and below and row.get("lacking"):
         notes.append(f"no verdict, as {row['lacking']}")
     if undecided and not below and compared.effect.p_below(compared.margin) <= margin:
         task = compared.tasks[compared.threat()]
         notes.append(f"one more run of {row['without']} that fails on {task} reaches the margin")
-    needed = compared.seeds_to_decide(zero, margin) if undecided and not below else None
+    needed = None
+    if undecided and (not below or row.get("lacking")):
+        needed = compared.seeds_to_decide(zero, margin, not row.get("lacking"))
     return {
         "verdict": verdict,
         "substantial": _substantial(verdict, bool(decision.substantial[number])),
-        "low": float(compared.effect.low(zero)) if known else np.nan,
+        "low": float(compared.guarded_low(zero)) if known else np.nan,
         "high": float(high) if known else np.nan,
         "level_zero": 1 - zero,
         "level_margin": 1 - margin,

@@ -80,3 +80,29 @@ def test_seeds_to_decide_is_the_first_number_that_decides():
 def test_more_seeds_than_anyone_has_is_none():
     noisy = compare([[-1000.0, 1001.0]], [[-1000.0, 1001.1]], margin=0.01)
     assert noisy.seeds_to_decide(0.05, 0.05) is None
+
+
+def test_a_task_at_the_ceiling_may_not_have_failed_yet():
+    quiet = [[0.08, 0.081, 0.079, 0.08, 0.081]] * 4
+    both = compare([*quiet, [0.99, 0.991] * 3], [*quiet, [0.99, 0.991] * 3], margin=0.03)
+    assert both.ceiling.tolist() == [False] * 4 + [True]
+    assert both.effect.p_below(0.03) < 0.001 < 0.5 < both.p_below
+    assert both.threat() == 4 and both.guarded_high(0.05) > 0.03
+
+
+def test_helping_and_hurting_are_the_worst_of_one_more_failure():
+    ahead = [[0.9, 0.91, 0.92, 0.9, 0.91]] * 4
+    behind = [[0.85, 0.86, 0.87, 0.85, 0.86]] * 4
+    helps, hurts = compare(ahead, behind), compare(behind, ahead)
+    assert helps.effect.p_zero() < 1e-6 and helps.p_zero > 0.05
+    assert helps.p_zero == pytest.approx(float(hurts.p_zero))
+    low = [[value - 0.4 for value in own] for own in behind]
+    large = compare(ahead, low)
+    assert large.p_zero < 0.05 / 14 and large.guarded_low(large.p_zero) == pytest.approx(0)
+    assert large.effect.p_above(0.1) < large.p_above < 0.05 / 14
+
+
+def test_no_substantial_help_is_no_decision_where_the_control_is_lacking():
+    same = compare([[0.5, 0.52, 0.51]] * 4, [[0.5, 0.52, 0.51]] * 4)
+    assert same.seeds_to_decide(0.05, 0.05) is not None
+    assert same.seeds_to_decide(0.05, 0.05, sensitive=False) is None

@@ -318,7 +318,7 @@ def test_hurting_agrees_only_where_the_paper_reports_worse(study, paper, agrees)
 
 
 def test_helping_says_whether_by_at_least_the_margin(two_arms):
-    low = {task: [value - 0.12 for value in values] for task, values in QUIET.items()}
+    low = {task: [value - 0.3 for value in values] for task, values in QUIET.items()}
     row = two_arms(QUIET, low)
     assert row.verdict == "helps" and row.substantial == "yes"
 
@@ -346,8 +346,9 @@ def test_an_effect_of_one_task_takes_five_seeds(two_arms, seeds, verdict):
     }
     high, low = [0.9, 0.91, 0.92, 0.9, 0.91][:seeds], [0.1, 0.12, 0.11, 0.1, 0.11][:seeds]
     row = two_arms({"cartpole": high, **steady}, {"cartpole": low, **steady})
-    assert row.low > 0.1 and row.verdict == verdict
-    assert row.note == "carried by one task, cartpole"
+    assert (row.low > 0) == (verdict == "helps") and row.verdict == verdict
+    assert row.note.startswith("carried by one task, cartpole")
+    assert ("one more failed run of baseline may hide" in row.note) == (verdict != "helps")
     assert row.seeds_needed == (5 if seeds == 3 else None)
 
 
@@ -359,14 +360,14 @@ def test_an_effect_that_the_other_tasks_do_not_share_is_carried(two_arms, others
     row = two_arms(
         {"cartpole": [0.9, 0.91, 0.92], **moved}, {"cartpole": [0.1, 0.12, 0.11], **steady}
     )
-    assert row.low > 0.1 and row.verdict == verdict
-    assert row.note == ("" if verdict == "helps" else "carried by one task, cartpole")
+    assert (row.low > 0) == (verdict == "helps") and row.verdict == verdict
+    assert row.note.startswith("" if verdict == "helps" else "carried by one task, cartpole")
 
 
 def test_two_tasks_cannot_vouch_for_each_other(two_arms):
     high, low = [0.9, 0.91, 0.92], [0.1, 0.12, 0.11]
     row = two_arms({"cartpole": high, "acrobot": high}, {"cartpole": low, "acrobot": low})
-    assert row.low > 0.1 and row.verdict == "undecided" and row.seeds_needed == 5
+    assert row.low > -0.2 and row.verdict == "undecided" and row.seeds_needed == 5
 
 
 def test_seeds_need_not_be_the_same(tmp_path):
