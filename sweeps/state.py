@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from agent.training.settings import Settings
 from omegaconf import DictConfig
 from rich.progress import track
 
@@ -17,6 +16,7 @@ from agent.storage.compose import composed, resolved
 from agent.storage.record import read_run
 from agent.storage.runfolder import RunFolder
 from agent.storage.status import Status
+from agent.training.settings import Settings
 from sweeps.grid import SEED
 
 GOES_ON = (Status.TODO, Status.UNDER_WAY, Status.INTERRUPTED)
