@@ -66,7 +66,8 @@ may all be well, and their spread looks like none: see the coverage of *rare fai
 - a change "helps", or does so substantially, only if it still does with one more run of `with`
   that scores 0, on each task in turn, and "hurts" only with one more such run of `without`;
 - a change is "no substantial help" only if it still is with one more run of `without` that scores
-  0, on each task in turn that moves or would then leave the ceiling. Without this rule *rare failures* has a false "no substantial help" in
+  0, on each task in turn that moves or would then leave the ceiling. Without
+  this rule *rare failures* has a false "no substantial help" in
   {unguarded} of the studies with {seeds} seeds.
 
 Judging again after each added seed, from {first} to {last}, finds a difference at 5% where there is
