@@ -63,8 +63,11 @@ may all be well, and their spread looks like none: see the coverage of *rare fai
 
 - with fewer than five seeds an effect "helps" or "hurts" only if its 95% interval still lies on the
   same side of 0 when any one task is left out, and never with one or two tasks;
+- a change "helps", or does so substantially, only if it still does with one more run of `with`
+  that scores 0, on each task in turn, and "hurts" only with one more such run of `without`;
 - a change is "no substantial help" only if it still is with one more run of `without` that scores
-  0, on each task in turn. Without this rule *rare failures* has a false "no substantial help" in
+  0, on each task in turn that moves or would then leave the ceiling. Without
+  this rule *rare failures* has a false "no substantial help" in
   {unguarded} of the studies with {seeds} seeds.
 
 Judging again after each added seed, from {first} to {last}, finds a difference at 5% where there is

@@ -81,7 +81,7 @@ def _caption(ours: Study) -> str:
     scheme = ours.scheme.replace("_", " ")
     return (
         f"{size}, suite {ours.suite}; {ours.score}, normalised by {scheme}; "
-        f"claims file {ours.registration}"
+        f"claims file {ours.registration}{ours.omitted}"
     )
 
 

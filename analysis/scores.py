@@ -13,6 +13,7 @@ from analysis.frames import Problem, Store
 LAST, LAST_BIN, LAST_TENTH, AREA = "last", "last_bin", "last_tenth", "area"
 WINDOWS = (LAST, LAST_BIN, LAST_TENTH, AREA)
 BIN = 1e6  # environment frames of a point of the official curves
+BIN_EPISODES = 10  # of a point of the official curves
 FEWEST = {AREA: 8}  # evaluations that a run must have for a window
 SCHEMES = ("gamer", "record", "clipped_record", "reference")
 IDENTITY = [
@@ -76,6 +77,8 @@ def final_scores(
         problems.append(
             Problem(row.source, f"not scored: {few if count[row.Index] else 'no evaluation'}")
         )
+    if window == LAST_BIN:
+        problems += _thin(points[points.run.isin(used.run[~diverged])], used)
     return frame[score.notna() | diverged].reset_index(drop=True), problems
 
 
@@ -91,6 +94,17 @@ def _windowed(points: pd.DataFrame, window: str) -> pd.Series:
     return pd.Series(
         {run: area(curve.env_frames, curve.score) for run, curve in groups}, dtype=float
     )
+
+
+def _thin(points: pd.DataFrame, runs: pd.DataFrame) -> list[Problem]:
+    """The runs whose last bin has fewer than ten episodes."""
+    end = points.groupby("run").env_frames.transform("max")
+    own = points[np.ceil(points.env_frames / BIN) == np.ceil(end / BIN)]
+    counts = runs.set_index("source").run.map(own.groupby("run").episodes.sum())
+    return [
+        Problem(source, f"its last bin of 1M frames has {count:.0f} episodes, fewer than ten")
+        for source, count in counts[counts < BIN_EPISODES].items()
+    ]
 
 
 def _mean_over_episodes(points: pd.DataFrame) -> pd.Series:

@@ -27,6 +27,7 @@ class Study:
     controls: pd.DataFrame
     control_tasks: pd.DataFrame
     problems: list[Problem]
+    left_out: tuple[str, ...] = ()
 
     @property
     def score(self) -> str:
@@ -44,7 +45,12 @@ class Study:
         """How many runs and tasks of this suite, and of which score where it is not the registered
         one."""
         mark = "" if self.window == self.registered else f", {self.score}"
-        return f"{size(runs, tasks)}, suite {self.suite}{mark}"
+        return f"{size(runs, tasks)}, suite {self.suite}{mark}{self.omitted}"
+
+    @property
+    def omitted(self) -> str:
+        """The digests that were asked to be left out, for captions."""
+        return f", left out: {', '.join(self.left_out)}" if self.left_out else ""
 
     @property
     def arms(self) -> list[str]:
@@ -86,7 +92,13 @@ def load(
         Problem(f"suite {name}", message) for name in present if name not in registered.margin
     ]
     everything = replace(everything, problems=[*skipped, *everything.problems])
-    return [_study(everything.where(suite=name), registered, name, window) for name in judged]
+    return [
+        replace(
+            _study(everything.where(suite=name), registered, name, window),
+            left_out=tuple(leave_out),
+        )
+        for name in judged
+    ]
 
 
 def one(

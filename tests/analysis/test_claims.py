@@ -92,6 +92,10 @@ def test_a_claim_that_names_no_arm_for_a_suite_is_not_in_its_family(tmp_path):
         (written(ROW.replace("x=y", "3")), "without is an arm name, or one by suite; got 3"),
         (written(ROW.replace("x=y", '"x\\ty"')), "without is an arm name, or one by suite; got x"),
         (written(ROW.replace("x=y", "baseline")), "with and without are both baseline"),
+        (
+            written(ROW.replace("x=y", "{mini: baseline, atari: b}")),
+            "with and without are both baseline",
+        ),
         *(
             (written(ROW.replace("id: a", f'id: "{name}"')), f"_ and -; got {name}")
             for name in ("[/red]", "$HOME", "../a", "a b", "a/b", "é")

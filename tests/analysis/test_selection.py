@@ -1,0 +1,37 @@
+"""Which runs may stand beside each other, and what is said of those that do not count."""
+
+import pytest
+
+from analysis import InputError, scores, store, study
+from tests.analysis.runs import write_run
+
+
+def test_runs_of_a_task_with_different_references_are_refused(tmp_path):
+    write_run(tmp_path, seed=0)
+    config = {"task": {"random": 20, "reference": 400}, "run": {"steps": 8000}}
+    write_run(tmp_path, "latent=gaussian", seed=0, config=config)
+    with pytest.raises(InputError, match="mini cartpole of different random and reference scores"):
+        store.load(tmp_path)
+
+
+def test_the_advice_names_a_digest_where_some_runs_have_none(tmp_path):
+    write_run(tmp_path, seed=0, digest="aaaa")
+    write_run(tmp_path, seed=1, digest="")
+    with pytest.raises(InputError, match="--leave-out aaaa$"):
+        store.load(tmp_path)
+
+
+def test_what_is_left_out_stands_in_the_caption(tmp_path):
+    for seed in (0, 1):
+        write_run(tmp_path, seed=seed, digest="aaaa")
+    write_run(tmp_path, seed=2, digest="bbbb")
+    ours = study.one(tmp_path, leave_out=["bbbb"])
+    assert ours.size == "2 runs, 1 task, suite mini, left out: bbbb"
+
+
+def test_a_last_bin_of_few_episodes_is_a_problem(tmp_path):
+    write_run(tmp_path, planned=1_010_000, points=1)
+    _, problems = scores.final_scores(store.load(tmp_path), "last_bin")
+    assert [problem.message for problem in problems] == [
+        "its last bin of 1M frames has 2 episodes, fewer than ten"
+    ]
