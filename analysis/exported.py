@@ -13,9 +13,9 @@ from analysis.frames import POINT_COLUMNS, RUN_COLUMNS, Problem, Store, typed
 # In the exported csv a run's own totals are told apart from those of its points.
 OWN = {"env_frames": "run_env_frames", "gradient_steps": "run_gradient_steps"}
 # Columns that files of earlier versions lack, with what their runs then take.
-LATER = {"digest": "", "baseline": "", "normalisation": "reference"}
+LATER = {"digest": "", "baseline": "", "commit": "", "normalisation": "reference"}
 WORDS = {"actions": ACTIONS, "status": tuple(Status), "normalisation": NORMALISATIONS}
-MAY_BE_EMPTY = {"error": "", "saturated": "", "digest": "", "baseline": ""}
+MAY_BE_EMPTY = {"error": "", "saturated": "", "digest": "", "baseline": "", "commit": ""}
 
 
 def export(store: Store, path: str | os.PathLike, kinds: tuple[str, ...] = ("eval",)) -> None:
@@ -44,7 +44,7 @@ def load(path: Path) -> Store:
     runs = frame.drop_duplicates("run")[["run", *own]].set_axis(["run", *RUN_COLUMNS], axis=1)
     runs = runs.fillna(MAY_BE_EMPTY).reset_index(drop=True)
     _check(runs, path)
-    runs = typed(runs.astype({"seed": int} | dict.fromkeys(["digest", "baseline"], str)))
+    runs = typed(runs.astype({"seed": int} | dict.fromkeys(["digest", "baseline", "commit"], str)))
     good = np.isfinite(pd.to_numeric(frame.score, errors="coerce")) & frame.kind.isin(KINDS)
     bad = frame.source[~good & frame.kind.notna()].value_counts(sort=False)
     problems = [

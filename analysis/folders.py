@@ -79,6 +79,7 @@ def _read_run(folder: str, source: str, names: list[str]) -> dict:
         **{key: raw[key] for key in ("suite", "task", "arm", "seed", "actions", "status")},
         "digest": _digest(raw, "digest"),
         "baseline": _digest(raw, "baseline"),
+        "commit": _commit(raw.get("git")),
         "normalisation": _normalisation(suite.get("normalisation")),
         "planned_steps": _number(run.get("steps")),
         "prefill": _number(recipe.get("prefill") or 0),
@@ -90,6 +91,12 @@ def _read_run(folder: str, source: str, names: list[str]) -> dict:
         "saturated": saturated,
         "saturation": saturation,
     }
+
+
+def _commit(git) -> str:
+    """The commit of the code that made a run, `+` where it was changed since; empty if unknown."""
+    git = git if isinstance(git, dict) else {}
+    return f"{git.get('commit') or ''}{'+' * bool(git.get('dirty'))}"
 
 
 def _check_identity(raw) -> None:

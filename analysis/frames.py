@@ -13,7 +13,7 @@ NUMBERS = [
 ]
 RUN_COLUMNS = [
     *("source", "suite", "task", "arm", "seed", "actions", "status", "error"),
-    *("digest", "baseline", "normalisation", "saturated"),
+    *("digest", "baseline", "commit", "normalisation", "saturated"),
     *NUMBERS,
 ]
 POINT_COLUMNS = ["kind", "step", "env_frames", "gradient_steps", "score", "episodes"]

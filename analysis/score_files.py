@@ -159,6 +159,7 @@ def _run(file: str, raw: dict, arm: str, number: int) -> dict:
         "error": "",
         "digest": "",
         "baseline": "",
+        "commit": "",
         "normalisation": "clipped_record",
         "saturated": "",
         "saturation": 0.0,

@@ -23,7 +23,7 @@ def select(store: Store, source: str, leave_out: Sequence[str] = ()) -> Store:
     store = _without(store, source, leave_out)
     store = _one_budget(store)
     _refuse_mixtures(store.runs, source)
-    return _one_run_per_cell(store)
+    return _one_run_per_cell(store.of(store.runs, _mixed_code(store.runs)))
 
 
 def _without(store: Store, source: str, digests: Sequence[str]) -> Store:
@@ -83,6 +83,18 @@ def _refuse_mixtures(runs: pd.DataFrame, source: str) -> None:
                     f"{source}: runs of {' '.join(names)} of different {what}: {listed}; "
                     f"give a folder with one of them, or leave one out: {_choice(group, column)}"
                 )
+
+
+def _mixed_code(runs: pd.DataFrame) -> list[Problem]:
+    """What to know of tasks whose runs were made by different commits: no digest covers code."""
+    known = runs[runs.status.isin(ENDED) & (runs.commit != "")]
+    problems = []
+    for names, group in known.groupby(["suite", "task"]):
+        counts = group.commit.value_counts()
+        if len(counts) > 1:
+            listed = " and ".join(_runs(count, name) for name, count in counts.items())
+            problems.append(Problem("/".join(names), f"runs of different commits: {listed}"))
+    return problems
 
 
 def _runs(count: int, digest: str) -> str:

@@ -35,3 +35,12 @@ def test_a_last_bin_of_few_episodes_is_a_problem(tmp_path):
     assert [problem.message for problem in problems] == [
         "its last bin of 1M frames has 2 episodes, fewer than ten"
     ]
+
+
+def test_runs_of_different_code_are_listed(tmp_path):
+    for seed, commit, dirty in ((0, "abc1", False), (1, "abc1", False), (2, "abc1", True)):
+        write_run(tmp_path, seed=seed, git={"commit": commit, "dirty": dirty})
+    write_run(tmp_path, seed=3, git=None)
+    assert [tuple(problem) for problem in store.load(tmp_path).problems] == [
+        ("mini/cartpole", "runs of different commits: 2 runs with abc1 and 1 run with abc1+")
+    ]

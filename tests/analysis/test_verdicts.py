@@ -361,13 +361,13 @@ def test_an_effect_that_the_other_tasks_do_not_share_is_carried(two_arms, others
         {"cartpole": [0.9, 0.91, 0.92], **moved}, {"cartpole": [0.1, 0.12, 0.11], **steady}
     )
     assert (row.low > 0) == (verdict == "helps") and row.verdict == verdict
-    assert row.note.startswith("" if verdict == "helps" else "carried by one task, cartpole")
+    assert ("carried by one task, cartpole" in row.note) == (verdict != "helps")
 
 
 def test_two_tasks_cannot_vouch_for_each_other(two_arms):
     high, low = [0.9, 0.91, 0.92], [0.1, 0.12, 0.11]
     row = two_arms({"cartpole": high, "acrobot": high}, {"cartpole": low, "acrobot": low})
-    assert row.low > -0.2 and row.verdict == "undecided" and row.seeds_needed == 5
+    assert row.low > 0.1 and row.verdict == "undecided" and row.seeds_needed == 5
 
 
 def test_seeds_need_not_be_the_same(tmp_path):
