@@ -15,7 +15,7 @@ from analysis.rule import NO_DATA
 from analysis.study import Study
 
 SHOWN = 10  # problems printed; all are in problems.csv
-PIPED = 140  # columns of a table that no terminal limits
+PIPED, PROSE = 140, 95  # columns of tables and of lines that no terminal limits
 WHOLE = ("change", "control", "effect", "interval", "verdict")  # cells of one line
 
 
@@ -107,4 +107,5 @@ def _table(title: str, rows: pd.DataFrame) -> Table:
 
 
 def _line(out: Console, text: str, style: str = "") -> None:
-    out.print(text, style=style, highlight=False, markup=False)
+    width = None if out.is_terminal else PROSE
+    out.print(text, style=style, highlight=False, markup=False, width=width)
