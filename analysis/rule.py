@@ -59,17 +59,22 @@ class Evidence:
 
 
 def decide(
-    evidence: Evidence, family: int, sensitive: np.ndarray = True, alpha: float = ALPHA
+    evidence: Evidence,
+    family: int | np.ndarray,
+    sensitive: np.ndarray = True,
+    alpha: float = ALPHA,
+    family_margin: int | np.ndarray | None = None,
+    family_substantial: int | np.ndarray | None = None,
 ) -> Decision:
     """The verdicts of claims out of a family of registered ones.
 
     Against 0 and against the margin each at `alpha` by Holm's method, so that each kind of false
     verdict is rare whatever the other claims do; helping by at least the margin is a third family.
     `sensitive` tells whether the positive control hurts, without which nothing is "no substantial
-    help".
+    help". The families are of one size unless others are given, each `(..., 1)` or a number.
     """
     zero = holm(evidence.p_zero, alpha, family)
-    below = holm(evidence.p_below, alpha, family)
+    below = holm(evidence.p_below, alpha, family if family_margin is None else family_margin)
     differs = evidence.p_zero <= zero
     no_help = (evidence.p_below <= below) & sensitive
     verdict = np.select(
@@ -82,5 +87,6 @@ def decide(
         [HURTS, UNDECIDED, NO_HELP, HELPS],
         UNDECIDED,
     )
-    above = evidence.p_above <= holm(evidence.p_above, alpha, family)
+    size = family if family_substantial is None else family_substantial
+    above = evidence.p_above <= holm(evidence.p_above, alpha, size)
     return Decision(verdict, (verdict == HELPS) & above, zero, below)

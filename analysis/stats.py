@@ -108,19 +108,23 @@ def aggregates(arms: dict[str, Samples], seed: int = 0, level: float = 0.95) -> 
     return pd.DataFrame(rows, columns=["arm", "statistic", "value", "low", "high", "runs", "tasks"])
 
 
-def holm(p_values: np.ndarray, alpha: float = 0.05, family: int | None = None) -> np.ndarray:
+def holm(
+    p_values: np.ndarray, alpha: float = 0.05, family: int | np.ndarray | None = None
+) -> np.ndarray:
     """Holm's level for each of the hypotheses on the last axis, `(..., C)` (Holm 1979).
 
     It is alpha / m for the smallest p, alpha / (m - 1) for the next, and so on; from the first p
-    above its level on, all keep that level. The family's size m is C, or `family` where it has
-    hypotheses without data, which count as never rejected.
+    above its level on, all keep that level. The family's size m is C, or `family` (a number or
+    `(..., 1)`) where it has hypotheses without data, which count as never rejected.
     """
     p_values = np.asarray(p_values, float)
     ranks = np.arange(p_values.shape[-1])
-    steps = alpha / ((len(ranks) if family is None else family) - ranks)
+    left = np.maximum((len(ranks) if family is None else family) - ranks, 1)
+    steps = np.broadcast_to(alpha / left, p_values.shape)
     order = np.argsort(p_values, axis=-1, kind="stable")
     passed = np.take_along_axis(p_values, order, -1) <= steps
     rejected = np.logical_and.accumulate(passed, axis=-1).sum(-1, keepdims=True)
     levels = np.empty_like(p_values)
-    np.put_along_axis(levels, order, steps[np.minimum(ranks, rejected)], axis=-1)
+    kept = np.take_along_axis(steps, np.minimum(ranks, rejected), -1)
+    np.put_along_axis(levels, order, kept, axis=-1)
     return levels
