@@ -174,11 +174,11 @@ class Dreamer(nn.Module):
         toggles, recipe = self.toggles, self.recipe
         entropy_scale = toggles.explore.entropy_scale * factors.actor_entropy
         dynamics_weight = toggles.actor_grad.dynamics_weight * factors.actor_mix
-        start = post.apply(lambda x: x.flatten(0, 1))
+        every = slice(None, None, recipe.start_every)
+        start = post.apply(lambda x: x[:, every].flatten(0, 1))
+        ended = is_terminal[:, every].flatten()
         with self.products(), torch.set_grad_enabled(toggles.actor_grad.through_model):
-            rollout = behavior.imagine(
-                self.model, self.actor, start, is_terminal.flatten(), recipe.horizon
-            )
+            rollout = behavior.imagine(self.model, self.actor, start, ended, recipe.horizon)
             target, value = behavior.target(
                 rollout,
                 self.actor,

@@ -55,6 +55,7 @@ class Recipe(Checked, group="recipe"):
     discount_scale: float = number(0)
     reward_factor: float = positive()
     reward_transform: str = choice("tanh", "identity")
+    start_every: int = whole(1)  # steps of a sequence
     horizon: int = whole(2)  # the actor's loss drops two
     discount: float = number(0, 1)
     lambda_: float = number(0, 1)

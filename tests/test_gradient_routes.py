@@ -84,6 +84,19 @@ def test_the_critic_loss_trains_the_critic_alone(actor_grad, actions):
     assert reached(agent, behavior_losses(agent, actions)[1]) == {"critic"}
 
 
+@pytest.mark.parametrize("every", [2, 3])
+def test_imagination_starts_from_every_nth_state_of_a_sequence(every):
+    batch = tiny.batch(tiny.VECTOR, tiny.DISCRETE)
+    fewer, usual = tiny.agent(f"recipe.start_every={every}"), tiny.agent()
+    post = model_posteriors(fewer, batch)
+    torch.manual_seed(3)
+    found = fewer.behavior_losses(post, batch["is_terminal"], CONSTANT)[:2]
+    torch.manual_seed(3)
+    chosen = post.apply(lambda x: x[:, ::every])
+    expected = usual.behavior_losses(chosen, batch["is_terminal"][:, ::every], CONSTANT)[:2]
+    torch.testing.assert_close(found, expected, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize(
     "actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=["discrete", "continuous"]
 )

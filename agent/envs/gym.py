@@ -1,11 +1,13 @@
 """Any Gymnasium environment by its id."""
 
 import importlib
+import warnings
 from collections.abc import Mapping, Sequence
 
 import gymnasium
 from gymnasium import error
 
+from agent.envs.bsuite import boards_and_vectors
 from agent.envs.minigrid import binary_planes
 from agent.envs.spread import unit_spread
 from agent.envs.wrappers import one_line, prepare_rendering, rendering_error, standardise
@@ -13,7 +15,12 @@ from agent.errors import UserError
 
 # Environments of other packages register themselves when their module is imported; `module:Id`
 # names any other one.
-PROVIDERS = {"ALE/": ("ale_py", "ale-py"), "MiniGrid-": ("minigrid", "minigrid")}
+PROVIDERS = {
+    "ALE/": ("ale_py", "ale-py"),
+    "MiniGrid-": ("minigrid", "minigrid"),
+    "bsuite/": ("shimmy", "shimmy bsuite"),
+    "popgym-": ("popgym", "popgym"),
+}
 
 
 def make(
@@ -36,6 +43,8 @@ def make(
     env = create(id, pixels or render, kwargs or {})
     if id.startswith("MiniGrid-") and not (pixels or flatten):
         env = binary_planes(env)
+    if id.startswith("bsuite/") and not (pixels or flatten):
+        env = boards_and_vectors(env)
     env = standardise(env, size, action_repeat, pixels, flatten, actions)
     return unit_spread(env, scale, f"{id} {kwargs} {action_repeat} {flatten}")
 
@@ -67,6 +76,8 @@ def create(id: str, pixels: bool, kwargs: Mapping) -> gymnasium.Env:
 def import_provider(id: str, module: str, package: str) -> None:
     """Import the module that registers `id`; UserError says what to install."""
     try:
-        importlib.import_module(module)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of packages that look for a display
+            importlib.import_module(module)
     except ModuleNotFoundError as cause:
         raise UserError(f"{id} misses the module {cause.name}: pip install {package}") from cause
