@@ -21,7 +21,7 @@ from agent.storage.record import PICTURES, Record
 from benchmarks.sweep_kills import ROOT, TINY
 
 OVERRIDES = (
-    *("task=minatar_space_invaders", "tracker=wandb", "run.watch=true", "run.steps=6000"),
+    *("task=catch", "tracker=wandb", "run.watch=true", "run.steps=6000"),
     *("run.log_every=50", "run.eval_every=500", "run.predict_every=400"),
     "run.checkpoint_every=200",
 )

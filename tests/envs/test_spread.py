@@ -11,7 +11,7 @@ from agent.errors import UserError
 from benchmarks.random_scores import vector_scale
 from tests.envs.test_tasks import LISTED, SUITES, build
 
-VECTORS = ["cartpole", "acrobot", *LISTED["control"]]
+VECTORS = ["cartpole", "position_cartpole", "inverted_pendulum", *LISTED["control"]]
 
 
 class Wide(gymnasium.Env):

@@ -80,10 +80,10 @@ def test_choices_compose_to_what_their_names_say(composed):
         "22m",
         "atari",
     )
-    acrobot = composed("task=acrobot")
-    assert (acrobot.suite.name, acrobot.task.id, acrobot.recipe.name) == (
+    catch = composed("task=catch")
+    assert (catch.suite.name, catch.task.id, catch.recipe.name) == (
         "mini",
-        "Acrobot-v1",
+        "bsuite/catch-v0",
         "mini",
     )
     pendulum = composed("suite=control")

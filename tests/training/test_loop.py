@@ -218,7 +218,7 @@ def test_a_finished_run_only_finishes_again(configure, record, monkeypatch):
     assert not (record.path / "replay").exists()
 
 
-@pytest.mark.parametrize("task", ["pendulum", "minigrid_empty_5x5"])
+@pytest.mark.parametrize("task", ["pendulum", "minigrid_empty_random_5x5"])
 def test_continuous_actions_and_grids(configure, record, task):
     train(
         configure(f"task={task}", "run.steps=100", "run.eval_every=1000", "run.predict_every=50"),
@@ -232,7 +232,7 @@ def test_continuous_actions_and_grids(configure, record, task):
 def test_looking_at_a_run_leaves_it_as_it_is(configure, record, tmp_path):
     other = Record(tmp_path / "other")
     other.update(**record.fields)
-    overrides = ("task=minigrid_empty_5x5", "run.steps=150", "run.eval_every=1000")
+    overrides = ("task=minigrid_empty_random_5x5", "run.steps=150", "run.eval_every=1000")
     train(configure(*overrides), record)
     train(
         configure(*overrides, "run.predict_every=25", "run.eval_every=40", "run.log_every=7"), other

@@ -18,7 +18,7 @@ from agent.training import film, watched
 from agent.training.evaluate import evaluate
 from tests import tiny
 
-GRID = ("task=minatar_space_invaders", "task.env.max_steps=40", "run.steps=150")
+GRID = ("suite=minatar", "task=minatar_space_invaders", "task.env.max_steps=40", "run.steps=150")
 
 
 @pytest.fixture(scope="module")
