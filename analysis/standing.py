@@ -10,6 +10,8 @@ from analysis.claims import Claim
 from analysis.fields import Status
 from analysis.formats import span
 from analysis.ladder import Ladder
+from analysis.rule import UNDECIDED
+from analysis.verdicts import CLAIM
 
 Cells = Mapping[tuple[str, str], int]  # seeds by task and arm
 
@@ -53,8 +55,8 @@ class Standing:
     def caption(self) -> str:
         """How the verdicts came about: the family, the looks, the error spent, seeds, failures."""
         parts = [
-            f"judged by the registered ladder: {self.family} claims, {self.complete} of "
-            f"{self.rounds} rounds complete, {self.spent:.0%} of the 5% error spent",
+            f"judged by the registered ladder: {_counted(self.family, 'claim')}, {self.complete} of "
+            f"{_counted(self.rounds, 'round')} complete, {self.spent:.0%} of the 5% error spent",
             self._seeds(),
             self._diverged(),
         ]
@@ -76,12 +78,17 @@ class Standing:
     def next(self) -> str:
         """What the ladder waits for, or how it ended."""
         if self.complete == self.rounds:
-            return "The ladder has ended: its last round is complete."
+            open_ = self.rows[(self.rows.role == CLAIM) & (self.rows.verdict == UNDECIDED)].claim
+            left = f" Undecided: {', '.join(open_)}." if len(open_) else ""
+            return f"The ladder has ended: its last round is complete.{left}"
         if self.ended:
             return "The ladder has ended: nothing is open."
         count = sum(self.lacking.values())
-        runs = f"{count} run{'s' * (count != 1)}"
-        return f"Round {self.complete + 1} lacks {runs}: {_listed(self.lacking)}."
+        return f"Round {self.complete + 1} lacks {_counted(count, 'run')}: {_listed(self.lacking)}."
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _listed(counts: Mapping[str, int]) -> str:

@@ -128,7 +128,7 @@ def test_round_by_round_until_nothing_is_left(engine, climb):
     stop = "round 1 of 2: no more seeds of latent=gaussian, recipe.model_lr=0"
     assert stop in lines and lines.index(stop) < lines.index("round 2 of 2:")
     assert "69 runs, 45 of them done; 24 to launch" in lines
-    assert lines[-1] == "The ladder has ended: its last round is complete."
+    assert lines[-1] == "The ladder has ended: its last round is complete. Undecided: layer_norm."
     code, again, _ = climb()
     assert code == 0 and engine.launched == []
     assert [line for line in again.splitlines() if line in lines] == again.splitlines()
