@@ -55,8 +55,8 @@ class Standing:
     def caption(self) -> str:
         """How the verdicts came about: the family, the looks, the error spent, seeds, failures."""
         parts = [
-            f"judged by the registered ladder: {_counted(self.family, 'claim')}, {self.complete} of "
-            f"{_counted(self.rounds, 'round')} complete, {self.spent:.0%} of the 5% error spent",
+            f"judged by the registered ladder: {_counted(self.family, 'claim')}, "
+            f"{self.complete} of {_counted(self.rounds, 'round')} complete, {self.spent:.0%} of the 5% error spent",
             self._seeds(),
             self._diverged(),
         ]
