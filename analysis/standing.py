@@ -56,7 +56,8 @@ class Standing:
         """How the verdicts came about: the family, the looks, the error spent, seeds, failures."""
         parts = [
             f"judged by the registered ladder: {_counted(self.family, 'claim')}, "
-            f"{self.complete} of {_counted(self.rounds, 'round')} complete, {self.spent:.0%} of the 5% error spent",
+            f"{self.complete} of {_counted(self.rounds, 'round')} complete, "
+            f"{self.spent:.0%} of the 5% error spent",
             self._seeds(),
             self._diverged(),
         ]
