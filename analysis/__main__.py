@@ -93,6 +93,11 @@ def _judged(parser: argparse.ArgumentParser, windows: bool) -> None:
             choices=scores.WINDOWS,
             help="another final score than the one that the claims file registers, marked as such",
         )
+        parser.add_argument(
+            "--ladder",
+            action="store_true",
+            help="judge by the rounds of seeds that the claims file registers for the suite",
+        )
 
 
 if __name__ == "__main__":

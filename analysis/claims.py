@@ -1,5 +1,5 @@
 """The claims file: which arm is compared with which, where, and what the paper says of it; the
-margins, scores and controls that are registered with them."""
+margins, scores, controls and ladders that are registered with them."""
 
 import hashlib
 import math
@@ -8,13 +8,14 @@ from pathlib import Path
 
 import yaml
 
-from analysis import InputError
+from analysis import InputError, registration
 from analysis.fields import ACTIONS, is_identifier, is_suite, shown
+from analysis.ladder import Ladder
 from analysis.scores import LAST, WINDOWS
 
 DEFAULT = Path(__file__).parents[1] / "sweeps" / "claims.yaml"
 PAPER = ("helps", "no_help", "worse", "none")
-REQUIRED, OPTIONAL = ("margin", "claims"), ("score", "controls")
+REQUIRED, OPTIONAL = ("margin", "claims"), ("score", "controls", "ladder", "date")
 SIDES = ("with", "without")
 LONGEST, DEEPEST = 100_000, 20  # bytes and levels of a claims file
 STARTS = (
@@ -54,8 +55,9 @@ class Claims:
     counts as substantial, `score` by suite what a run's final score is.
 
     Of the `controls`, which are no claims, those with two arms must hurt; those with one arm on
-    both sides compare its odd seeds with its even ones and must not differ. `digest` is of the
-    file.
+    both sides compare its odd seeds with its even ones and must not differ. `ladder` is by suite
+    how many seeds its runs have and when they are looked at. `digest` is of the file, `date` the
+    day of its registration.
     """
 
     margin: dict[str, float]
@@ -63,6 +65,8 @@ class Claims:
     controls: tuple[Claim, ...] = ()
     score: dict[str, str] = field(default_factory=dict)
     digest: str = ""
+    ladder: dict[str, Ladder] = field(default_factory=dict)
+    date: str = ""
 
     @property
     def rows(self) -> tuple[Claim, ...]:
@@ -72,6 +76,13 @@ class Claims:
     def window(self, suite: str) -> str:
         """The registered score of a suite: the last evaluation where the file says nothing."""
         return self.score.get(suite, LAST)
+
+    def climbed(self, suite: str) -> Ladder:
+        """The registered ladder of a suite; `InputError` names the suites that have one."""
+        if suite not in self.ladder:
+            there = ", ".join(self.ladder) or "none"
+            raise InputError(f"no ladder is registered for suite '{suite}'; there are for: {there}")
+        return self.ladder[suite]
 
     def family(self, suite: str) -> int:
         """The number of claims registered for a suite, whether they have data or not."""
@@ -85,7 +96,7 @@ def load(path: str | Path = DEFAULT) -> Claims:
     if not isinstance(raw, dict) or not {*REQUIRED} <= {*raw} <= {*REQUIRED, *OPTIONAL}:
         raise InputError(
             f"{path}: a claims file has the keys {' and '.join(REQUIRED)}, "
-            f"and may have {' and '.join(OPTIONAL)}"
+            f"and may have {', '.join(OPTIONAL)}"
         )
     margin, score = _margin(raw["margin"], path), _score(raw.get("score", {}), path)
     claims = _rows(raw["claims"], f"{path}: claim", "claims", {"id", "paper", *SIDES, "where"})
@@ -96,7 +107,10 @@ def load(path: str | Path = DEFAULT) -> Claims:
     names = [row.id for row in (*claims, *controls)]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise InputError(f"{path}: two rows have the id {', '.join(twice)}")
-    return Claims(margin, claims, controls, score, hashlib.sha256(data).hexdigest()[:8])
+    ladder = registration.ladders(raw.get("ladder", {}), margin, path)
+    date = registration.date(raw["date"], path) if "date" in raw else ""
+    digest = hashlib.sha256(data).hexdigest()[:8]
+    return Claims(margin, claims, controls, score, digest, ladder, date)
 
 
 def _read(path: Path) -> bytes:

@@ -61,7 +61,7 @@ def _write_tables(ours: Study, folder: Path) -> None:
 def _write_lists(ours: Study, folder: Path) -> None:
     parts = tables.lists(ours.verdicts) | tables.controls(ours)
     filled = {title: part for title, part in parts.items() if not part.empty}
-    caption = " ".join([f"{_caption(ours)}.", *tables.insensitive(ours), tables.LOOKING])
+    caption = " ".join([f"{_caption(ours)}.", *tables.insensitive(ours), tables.looking(ours)])
     markdown = [f"## {title}\n\n{formats.markdown(part)}" for title, part in filled.items()]
     html = [f"<h2>{title}</h2>\n{formats.html(part)}" for title, part in filled.items()]
     (folder / "lists.md").write_text("\n".join([*markdown, caption + "\n"]))
@@ -81,7 +81,8 @@ def _caption(ours: Study) -> str:
     scheme = ours.scheme.replace("_", " ")
     return (
         f"{size}, suite {ours.suite}; {ours.score}, normalised by {scheme}; "
-        f"claims file {ours.registration}{ours.omitted}"
+        f"claims file {ours.registration}{f'; {ours.judged_as}' * bool(ours.judged_as)}"
+        f"{ours.omitted}"
     )
 
 
@@ -110,7 +111,7 @@ def plot(options: argparse.Namespace) -> None:
 
 def page(options: argparse.Namespace) -> None:
     """Executes the notebooks and writes one self-contained HTML page per suite."""
-    options.window = None
+    options.window, options.ladder = None, False
     for ours in _studies(options):
         path = written.file(_folder(options.out, ours) / "report.html")
         report.build(
@@ -123,7 +124,12 @@ def page(options: argparse.Namespace) -> None:
 def _studies(options: argparse.Namespace) -> list[Study]:
     written.check_folder(options.out)
     return study.load(
-        options.runs, options.claims, options.suite, options.window, options.leave_out
+        options.runs,
+        options.claims,
+        options.suite,
+        options.window,
+        options.leave_out,
+        options.ladder,
     )
 
 

@@ -1,6 +1,7 @@
 """Figures of a study. Every one names the number of its runs; colours are told apart by
 colour-blind readers."""
 
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ from analysis.study import Study
 VERDICTS = {HELPS: ("#0072B2", "o"), NO_HELP: ("#E69F00", "s"), HURTS: ("#D55E00", "v")}
 UNDECIDED, OPEN = ("#888888", "D"), "undecided or degenerate"
 PAPER = {"helps": "helps", "no_help": "no help", "worse": "no help, worse", "none": "not in it"}
+CAPTION = 130  # characters of a line below the forest plot
 RESULTS = {"better": "#0072B2", "tied": "#BBBBBB", "worse": "#D55E00"}
 
 
@@ -66,7 +68,8 @@ def forest(study: Study) -> Figure:
     )
     hollow = "; hollow: the other kind of actions" if beside else ""
     caption = f"{study.size}; intervals adjusted for the number of claims{hollow}"
-    return counted(figure, "\n".join([caption, *tables.insensitive(study)]))
+    judged_as = textwrap.wrap(study.judged_as, CAPTION)
+    return counted(figure, "\n".join([caption, *judged_as, *tables.insensitive(study)]))
 
 
 def _claim_label(row) -> str:

@@ -36,8 +36,10 @@ def verdicts(out: Console, study: Study) -> None:
             out.print(_claims(part, title))
     for row in rows[rows.note != ""].itertuples():
         _line(out, f"{row.claim} ({row.actions}): {row.note}", "dim")
-    if rows.seeds_needed.notna().any():
-        _line(out, tables.LOOKING, "dim")
+    if study.judged_as:
+        _line(out, f"{study.judged_as[0].upper()}{study.judged_as[1:]}.")
+    if study.standing is not None or rows.seeds_needed.notna().any():
+        _line(out, tables.looking(study), "dim")
     _absent(out, study)
 
 
@@ -48,6 +50,7 @@ def _claims(rows: pd.DataFrame, title: str) -> Table:
             "effect": rows.effect.map(formats.number),
             "interval": [formats.interval(row.low, row.high) for row in rows.itertuples()],
             "verdict": rows.verdict,
+            "round": tables.decided_in(rows),
             "substantial": rows.substantial,
             "paper": rows.paper.map(plots.PAPER),
             "agrees": rows.agrees,

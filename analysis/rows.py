@@ -7,7 +7,8 @@ from analysis.claims import Claim
 from analysis.comparison import Comparison, at_floor
 from analysis.effects import Cells
 from analysis.fields import Status
-from analysis.rule import DEGENERATE, NO_DATA, UNDECIDED
+from analysis.ladder import Climbed
+from analysis.rule import DEGENERATE, HELPS, HURTS, NO_DATA, UNDECIDED, Decision
 from analysis.scores import samples
 from analysis.stats import probability_of_improvement
 
@@ -35,8 +36,9 @@ def compared(
         "substantial": "",
         **dict.fromkeys(["effect", "low", "high", "level_zero", "level_margin"], np.nan),
         **dict.fromkeys(["p_zero", "p_margin", "probability_of_improvement"], np.nan),
+        **dict.fromkeys(["loo_low", "loo_high"], np.nan),
         **dict.fromkeys(["tasks", "moving", "runs_with", "runs_without"], 0),
-        **dict.fromkeys(["seeds_fewest", "seeds_most"], 0),
+        **dict.fromkeys(["seeds_fewest", "seeds_most", "round", "looks"], 0),
         **dict.fromkeys(["parameters_with", "parameters_without", "seeds_needed"]),
         "note": "",
     }
@@ -59,6 +61,7 @@ def compared(
     row |= {
         "verdict": UNDECIDED,
         "effect": float(both.effect.value),
+        "looks": 1,
         "tasks": len(both.tasks),
         "moving": len(moving),
         "runs_with": len(used[used.arm == arms[0]]),
@@ -69,6 +72,9 @@ def compared(
         "parameters_without": _parameters(used, arms[1]),
         "note": "; ".join(notes),
     }
+    if len(moving) > 1:
+        rest = both.terms.leaving_out(both.moving).value[both.moving]
+        row |= {"loo_low": float(rest.min()), "loo_high": float(rest.max())}
     if moving:
         row["probability_of_improvement"] = probability_of_improvement(
             *([arm[task] for task in moving] for arm in cells)
@@ -84,6 +90,58 @@ def comparison(used: pd.DataFrame, arms: tuple[str, str], margin: float) -> Comp
     floor = at_floor(*(np.array([np.mean(own) for own in arm.values()]) for arm in progress))
     cells = (Cells.of(list(arm.values())) for arm in scores)
     return Comparison(*cells, margin, floor, tuple(scores[0]))
+
+
+def decided(row: dict, compared: Comparison, decision: Decision | Climbed, number: int) -> dict:
+    """Verdict, levels, interval and what else a row says of its decision.
+
+    Each end of the interval is the one that the rule looks at, guarded against rare failures: the
+    lower at the level against 0, the upper at the level against the margin, or, where the change
+    hurts, at the level against 0.
+    """
+    verdict = str(decision.verdict[number])
+    zero, margin = float(decision.level_zero[number]), float(decision.level_margin[number])
+    known = bool(np.isfinite(compared.effect.error))
+    high = compared.guarded_high(zero if verdict == HURTS else margin)
+    below = bool(compared.p_below <= margin)
+    undecided = verdict == UNDECIDED and known
+    notes = [row["note"]]
+    if verdict in (HELPS, HURTS) or (undecided and compared.effect.p_zero() <= zero):
+        notes += _carried(compared)
+    if undecided and compared.effect.p_zero() <= zero < compared.p_zero:
+        ahead = row["with"] if compared.effect.value > 0 else row["without"]
+        notes.append(f"one more failed run of {ahead} may hide the effect")
+    if undecided and below and row.get("lacking"):
+        notes.append(f"no verdict, as {row['lacking']}")
+    if undecided and not below and compared.effect.p_below(compared.margin) <= margin:
+        task = compared.tasks[compared.threat()]
+        notes.append(f"one more run of {row['without']} that fails on {task} reaches the margin")
+    needed = None
+    if undecided and (not below or row.get("lacking")):
+        needed = compared.seeds_to_decide(zero, margin, not row.get("lacking"))
+    return {
+        "verdict": verdict,
+        "substantial": _substantial(verdict, bool(decision.substantial[number])),
+        "low": float(compared.guarded_low(zero)) if known else np.nan,
+        "high": float(high) if known else np.nan,
+        "level_zero": 1 - zero,
+        "level_margin": 1 - margin,
+        "p_zero": float(compared.p_zero),
+        "p_margin": float(compared.p_below),
+        "seeds_needed": needed,
+        "note": "; ".join(filter(None, notes)),
+    }
+
+
+def _carried(compared: Comparison) -> list[str]:
+    if not compared.carried:
+        return []
+    return [f"carried by one task, {compared.tasks[compared.carrier()]}"]
+
+
+def _substantial(verdict: str, surely: bool) -> str:
+    """Of a change that helps, whether by at least the margin."""
+    return "" if verdict != HELPS else "yes" if surely else "not shown"
 
 
 def degenerate(frame: pd.DataFrame, row: dict) -> dict:

@@ -7,14 +7,21 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import InputError, claims, scores, store, verdicts
+from analysis import InputError, claims, controls, looks, scores, store, verdicts
 from analysis.frames import Problem, Store
+from analysis.standing import Standing
+
+FIXED = "judged as a fixed number of seeds, not by the registered ladder"
 
 
 @dataclass(frozen=True)
 class Study:
     """The runs of one suite: `scores` has one row per scored run, `verdicts` one per claim,
-    `controls` one per control, and `control_tasks` the positive controls task by task."""
+    `controls` one per control, and `control_tasks` the positive controls task by task.
+
+    `standing` is where the suite stands on its ladder, if it is judged by that: then `scores` are
+    the runs that rounds looked at. `judged_as` says in captions how the verdicts came about.
+    """
 
     suite: str
     scheme: str
@@ -27,6 +34,8 @@ class Study:
     controls: pd.DataFrame
     control_tasks: pd.DataFrame
     problems: list[Problem]
+    judged_as: str = ""
+    standing: Standing | None = None
     left_out: tuple[str, ...] = ()
 
     @property
@@ -46,6 +55,13 @@ class Study:
         one."""
         mark = "" if self.window == self.registered else f", {self.score}"
         return f"{size(runs, tasks)}, suite {self.suite}{mark}{self.omitted}"
+
+    def judged(self, claim: str) -> pd.DataFrame:
+        """The scored runs behind the verdict of a claim or control, and others of no concern to
+        it."""
+        if self.standing is None:
+            return self.scores
+        return self.scores[self.scores.run.isin(self.standing.seen[claim])]
 
     @property
     def omitted(self) -> str:
@@ -69,10 +85,12 @@ def load(
     suite: str | None = None,
     window: str | None = None,
     leave_out: Sequence[str] = (),
+    ladder: bool = False,
 ) -> list[Study]:
     """The studies in a folder of runs or an exported csv, one per suite, or the one that is asked
     for; `window` replaces the registered score, `leave_out` names digests of runs not to use.
 
+    `ladder` judges by the registered ladder of each suite instead of all runs at once.
     Suites for which the claims give no margin are listed among the problems, unless there is no
     other.
     """
@@ -94,7 +112,7 @@ def load(
     everything = replace(everything, problems=[*skipped, *everything.problems])
     return [
         replace(
-            _study(everything.where(suite=name), registered, name, window),
+            _study(everything.where(suite=name), registered, name, window, ladder),
             left_out=tuple(leave_out),
         )
         for name in judged
@@ -106,22 +124,31 @@ def one(
     claims_file: str | Path = claims.DEFAULT,
     suite: str | None = None,
     leave_out: Sequence[str] = (),
+    ladder: bool = False,
 ) -> Study:
     """The only study in `runs`, or that of `suite`; several without a choice are an
     `InputError`."""
-    found = load(runs, claims_file, suite, leave_out=leave_out)
+    found = load(runs, claims_file, suite, leave_out=leave_out, ladder=ladder)
     if len(found) > 1:
         names = ", ".join(study.suite for study in found)
         raise InputError(f"{runs}: runs of several suites, choose one of: {names}")
     return found[0]
 
 
-def _study(runs: Store, registered: claims.Claims, suite: str, window: str | None) -> Study:
+def _study(
+    runs: Store, registered: claims.Claims, suite: str, window: str | None, ladder: bool
+) -> Study:
     scheme = _scheme(runs, suite)
     window = window or registered.window(suite)
     final, unscored = scores.final_scores(runs, window)
     normalised, unnormalised = scores.normalise(final, scheme)
-    judged = verdicts.evaluate(normalised, registered, suite)
+    standing = None
+    if ladder:
+        kinds = dict(zip(runs.runs.task, runs.runs.actions, strict=True))
+        standing = looks.judge(normalised, registered, suite, kinds)
+        judged, normalised, seen = standing.rows, standing.runs, standing.seen
+    else:
+        judged, seen = verdicts.evaluate(normalised, registered, suite), None
     judged = judged.assign(
         score=window, registered=window == registered.window(suite), registration=registered.digest
     )
@@ -131,14 +158,37 @@ def _study(runs: Store, registered: claims.Claims, suite: str, window: str | Non
         scheme,
         window,
         registered.window(suite),
-        registered.digest,
+        _registration(registered),
         runs,
         normalised,
         judged[is_claim].reset_index(drop=True),
         judged[~is_claim].reset_index(drop=True),
-        verdicts.control_tasks(normalised, registered, suite),
-        [*runs.problems, *unscored, *unnormalised],
+        controls.by_task(normalised, registered, suite, seen),
+        [*runs.problems, *unscored, *unnormalised, *_unused(standing, suite)],
+        _judged_as(standing, suite in registered.ladder),
+        standing,
     )
+
+
+def _registration(registered: claims.Claims) -> str:
+    """The claims file in captions: its digest, and the day of its registration."""
+    return f"{registered.digest}{f' of {registered.date}' if registered.date else ''}"
+
+
+def _judged_as(standing: Standing | None, has_ladder: bool) -> str:
+    if standing is not None:
+        return standing.caption()
+    return FIXED if has_ladder else ""
+
+
+def _unused(standing: Standing | None, suite: str) -> list[Problem]:
+    """The scored runs that no complete round looks at."""
+    if standing is None or not standing.unused:
+        return []
+    counts = ", ".join(f"{arm} {count}" for arm, count in standing.unused.items())
+    total = sum(standing.unused.values())
+    message = f"{total} runs beyond round {standing.complete}, which are not looked at: {counts}"
+    return [Problem(f"suite {suite}", message)]
 
 
 def _scheme(runs: Store, suite: str) -> str:

@@ -23,9 +23,10 @@ PAPER = {
     "none": "",
 }
 CONTROLS, BY_TASK = "Controls, which are no claims", "The positive control task by task"
+IF_STAYED = "Seeds to decide: if effect and spread stayed as they are"
 LOOKING = (
-    "Seeds to decide: if effect and spread stayed as they are. Judging again after each added seed "
-    "gives a false verdict in about one study of five: fix their number beforehand."
+    f"{IF_STAYED}. Judging again after each added seed gives a false verdict in about one study of "
+    "five: fix their number beforehand."
 )
 
 # The paper's table 2: agent, our arm, gamer median, gamer mean, record mean, clipped record mean.
@@ -57,6 +58,13 @@ PAPER_GAMES = {
 TIE = 0.05
 
 
+def looking(study: Study) -> str:
+    """What to know of the seeds that would decide, and of looking before they are there."""
+    if study.standing is None:
+        return LOOKING
+    return f"{study.standing.next()} {IF_STAYED}, at the levels of the last look."
+
+
 def lists(verdicts: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """The two lists, the rows that are not decided, and those beside the claims: title to printable
     table."""
@@ -64,11 +72,17 @@ def lists(verdicts: pd.DataFrame) -> dict[str, pd.DataFrame]:
     parts = {title: stated[stated.verdict.isin(kinds)] for title, kinds in LISTS.items()}
     parts[OPEN] = stated[~stated.verdict.isin(set.union(*LISTS.values()))]
     parts[BESIDE] = verdicts[~verdicts.stated]
-    return {title: _printable(part) for title, part in parts.items()}
+    by_rounds = bool(verdicts["round"].any())
+    return {title: _printable(part, by_rounds) for title, part in parts.items()}
 
 
-def _printable(rows: pd.DataFrame) -> pd.DataFrame:
-    return pd.DataFrame(
+def decided_in(rows: pd.DataFrame) -> list[str]:
+    """The round of the ladder that decided each row, empty for none."""
+    return ["" if number == 0 else str(number) for number in rows["round"]]
+
+
+def _printable(rows: pd.DataFrame, by_rounds: bool) -> pd.DataFrame:
+    table = pd.DataFrame(
         {
             "change": rows.claim,
             "with": rows["with"].fillna(""),
@@ -91,9 +105,11 @@ def _printable(rows: pd.DataFrame) -> pd.DataFrame:
             "seeds to decide": [
                 "" if pd.isna(value) else f"{value:.0f}" for value in rows.seeds_needed
             ],
+            "round": decided_in(rows),
             "note": rows.note,
         }
     ).reset_index(drop=True)
+    return table if by_rounds else table.drop(columns="round")
 
 
 def insensitive(study: Study) -> list[str]:
@@ -176,7 +192,7 @@ def by_task(study: Study, claim: str) -> pd.DataFrame:
     """`better_worse_tied` of a claim's two arms on the runs of its verdict; Atari scores by the
     unclipped record."""
     scheme = "record" if study.scheme == "clipped_record" else study.scheme
-    frame, _ = normalise(study.scores, scheme)
+    frame, _ = normalise(study.judged(claim), scheme)
     row = study.verdicts[(study.verdicts.claim == claim) & study.verdicts.stated].iloc[0]
     arms = row["with"], row["without"]
     used, _ = common_runs(frame[frame.actions == row.actions], arms)

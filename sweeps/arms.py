@@ -17,7 +17,7 @@ def of_claims(path: str, rows: Sequence[str] | None, suite: str, actions: str) -
     `rows` are the ids of some claims; None takes all. A relative path is the project's. Raises
     UserError for a file that is no claims file and for an id it does not have.
     """
-    claims = _claims(ROOT / path)
+    claims = registered(path).rows
     ids = [claim.id for claim in claims]
     if unknown := sorted(set(rows or ()) - set(ids)):
         raise UserError(f"{path} has no claim {', '.join(unknown)}; it has {', '.join(ids)}")
@@ -29,12 +29,18 @@ def of_claims(path: str, rows: Sequence[str] | None, suite: str, actions: str) -
     return [parts(arm) for arm in _ordered(arm for sides in named if sides for arm in sides)]
 
 
+def registered(path: str):
+    """The claims file at a path, which is the project's where it is relative; UserError for a file
+    that is no claims file."""
+    return _claims(ROOT / path)
+
+
 @cache
 def _claims(path: Path):
     from analysis import InputError, claims  # pandas: only where a claims file is read
 
     try:
-        return claims.load(path).rows
+        return claims.load(path)
     except InputError as error:
         raise UserError(str(error)) from error
 

@@ -52,12 +52,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     f"hydra.sweeper.grid={sweeper.grid}: no plan of a W&B sweep file; "
                     "allowed: the sweeps of run.py -m"
                 )
-            runs = planned(grid.jobs(overrides, sweeper.params, sweeper.claims, sweeper.rows))
+            most: Sequence[Planned] = ()
+            if sweeper.ladder:
+                from sweeps.ladder_plan import LadderPlan  # pandas: only where runs are judged
+
+                ladder = LadderPlan(overrides, sweeper)
+                runs, most = ladder.next, ladder.most
+            else:
+                runs = planned(grid.jobs(overrides, sweeper.params, sweeper.claims, sweeper.rows))
             check.check(runs, here=engine.is_here)
             if given.commands:
                 sys.stdout.writelines(f"{command}\n" for command in commands(runs))
-            else:
-                show(runs, overrides, given.probe, engine.places())
+                return 0
+            if sweeper.ladder:
+                console = screen.console()
+                console.print(ladder.table())
+                console.print(ladder.standing.next())
+            if runs:
+                show(runs, overrides, given.probe, engine.places(), most)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -69,8 +81,15 @@ def commands(runs: Sequence[Planned]) -> list[str]:
     return [f"python run.py {shlex.join(run.overrides)}" for run in runs if run.is_due]
 
 
-def show(runs: Sequence[Planned], overrides: Sequence[str], probe: bool, places: int) -> None:
-    """Print the plan for an engine that takes so many runs at a time."""
+def show(
+    runs: Sequence[Planned],
+    overrides: Sequence[str],
+    probe: bool,
+    places: int,
+    most: Sequence[Planned] = (),
+) -> None:
+    """Print the plan for an engine that takes so many runs at a time; `most` are the runs of all
+    rounds of a ladder, which has those of the next one among them."""
     console = screen.console()
     console.print(_table(runs))
     for run in runs:
@@ -83,7 +102,10 @@ def show(runs: Sequence[Planned], overrides: Sequence[str], probe: bool, places:
     todo = [run for run in runs if run.is_due]
     if not todo:
         return
-    console.print(_hours(runs, places, probe))
+    rates, source = _rates(most or runs, places, probe)
+    for what, own in (("expected hours", runs), ("of all rounds at most", most)):
+        if own:
+            console.print(f"{what}: {_hours(own, places, rates, source)}")
     under_way = min(places, len(todo))
     disk = max(cost.replay_bytes(run) for run in {run.identity.task: run for run in todo}.values())
     console.print(
@@ -107,7 +129,10 @@ def _table(runs: Sequence[Planned]) -> Table:
     return table
 
 
-def _hours(runs: Sequence[Planned], places: int, probe: bool) -> str:
+def _rates(
+    runs: Sequence[Planned], places: int, probe: bool
+) -> tuple[dict[tuple[str, ...], float], str]:
+    """Seconds per agent step by kind of run, and where they are from."""
     rates, source = cost.finished_rates(runs), "finished runs"
     due = [run for run in runs if run.is_due]
     if probe:
@@ -115,11 +140,17 @@ def _hours(runs: Sequence[Planned], places: int, probe: bool) -> str:
         missing = {kind: run for kind, run in cost.kinds(due).items() if kind not in rates}
         rates |= {kind: cost.probe(run, threads) for kind, run in missing.items()}
         source = "finished runs and a probe without evaluations" if missing else source
-    total = cost.hours(due, rates)
+    return rates, source
+
+
+def _hours(
+    runs: Sequence[Planned], places: int, rates: dict[tuple[str, ...], float], source: str
+) -> str:
+    total = cost.hours([run for run in runs if run.is_due], rates)
     if total is None:
-        return "expected hours: no run has finished yet; --probe measures a few gradient steps"
+        return "no run has finished yet; --probe measures a few gradient steps"
     at_a_time = f"{total / places:.1f} with {places} runs at a time"
-    return f"expected hours: {at_a_time} ({total:.1f} in all), from {source}"
+    return f"{at_a_time} ({total:.1f} in all), from {source}"
 
 
 def _with_sweep(overrides: list[str]) -> list[str]:

@@ -4,12 +4,21 @@ import re
 import time
 
 import pytest
+import yaml
 
 from analysis import InputError, claims, scores
 
 ROW = "{id: a, paper: helps, with: baseline, without: x=y, where: discrete}"
 MARGIN = "margin: {mini: 0.1}\n"
 KEYS = "id, paper, with, without, where"
+
+
+LADDER = {"rounds": "[2, 4]", "shares": "[0.5, 0.5]", "baseline": "2", "ratios": "{cartpole: 1.0}"}
+
+
+def ladder(suite="mini", **changes):
+    entry = ", ".join(f"{key}: {value}" for key, value in (LADDER | changes).items())
+    return f"ladder: {{{suite}: {{{entry}}}}}\n"
 
 
 def written(rows, more=""):
@@ -56,6 +65,24 @@ def test_a_file_of_ones_own_may_leave_out_scores_and_controls(tmp_path):
     assert again.window("mini") == scores.AREA and again.digest != loaded.digest
 
 
+def test_the_ladder_of_mini_is_of_its_tasks():
+    registered = claims.load().climbed("mini")
+    suite = yaml.safe_load((claims.DEFAULT.parents[1] / "conf/suite/mini.yaml").read_text())
+    assert list(registered.ratios) == suite["suite"]["tasks"]
+
+
+def test_a_ladder_tells_the_seeds_of_a_round(tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        written(ROW, ladder(ratios="{a: 1.0, b: 1.5}") + "date: 2026-11-30\n")
+    )
+    loaded = claims.load(tmp_path / "mine.yaml")
+    registered = loaded.climbed("mini")
+    assert [registered.seeds(2, *cell) for cell in (("a", "x=y"), ("b", "x=y"))] == [4, 6]
+    assert registered.seeds(1, "b", "baseline") == 6 and loaded.date == "2026-11-30"
+    with pytest.raises(InputError, match="no ladder is registered for suite 'gym'; .*: mini"):
+        loaded.climbed("gym")
+
+
 def test_a_claim_that_names_no_arm_for_a_suite_is_not_in_its_family(tmp_path):
     other = ROW.replace("id: a", "id: b").replace("x=y", "{atari: x=y}")
     (tmp_path / "mine.yaml").write_text(written(f"{ROW}, {other}"))
@@ -66,8 +93,11 @@ def test_a_claim_that_names_no_arm_for_a_suite_is_not_in_its_family(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("claims: []", "has the keys margin and claims, and may have score and controls"),
-        (f"{MARGIN}claim: []", "has the keys margin and claims, and may have score and controls"),
+        ("claims: []", "has the keys margin and claims, and may have score, controls, ladder, d"),
+        (
+            f"{MARGIN}claim: []",
+            "has the keys margin and claims, and may have score, controls, ladder, d",
+        ),
         ("[1]", "has the keys margin and claims"),
         ("margin: {mini: 0}\nclaims: []", "margin gives a number between 0 and 1 for each suite"),
         ("margin: {mini: .inf}\nclaims: []", "as in {mini: 0.10}; got {'mini': inf}"),
@@ -101,6 +131,31 @@ def test_a_claim_that_names_no_arm_for_a_suite_is_not_in_its_family(tmp_path):
             for name in ("[/red]", "$HOME", "../a", "a b", "a/b", "é")
         ),
         (written(ROW.replace("id: a", "id: 2020-01-01")), "id is a name of letters, digits"),
+        *(
+            (written(ROW, more), message)
+            for more, message in (
+                ("ladder: [1]\n", "ladder gives rounds, shares, baseline, ratios for each suite"),
+                (ladder("gym"), "ladder of gym: the file gives no margin for this suite"),
+                ("ladder: {mini: {rounds: [2]}}\n", "needs exactly the keys rounds, shares, base"),
+                (ladder(rounds="[4, 2]"), "each larger than the one before; got [4, 2]"),
+                (ladder(rounds="[4, 4]"), "each larger than the one before; got [4, 4]"),
+                (ladder(rounds="[1, 4]"), "rounds are whole numbers of seeds from 2 up"),
+                (ladder(rounds="[2.5, 4]"), "rounds are whole numbers of seeds from 2 up"),
+                (ladder(rounds="[]"), "rounds are whole numbers of seeds from 2 up"),
+                (ladder(shares="[1.0]"), "one for each of the 2 rounds; got [1.0]"),
+                (ladder(shares="[0.5, 0.4]"), "sum to 1, one for each of the 2 rounds; got"),
+                (ladder(shares="[1.5, -0.5]"), "shares are positive numbers that sum to 1"),
+                (ladder(shares="[1, true]"), "shares are positive numbers that sum to 1"),
+                (ladder(baseline="0"), "baseline is a whole number of at least 1; got 0"),
+                (ladder(baseline="1.5"), "baseline is a whole number of at least 1; got 1.5"),
+                (ladder(ratios="{cartpole: 0.4}"), "ratios give a number from 0.5 to 2 for each"),
+                (ladder(ratios="{cartpole: .nan}"), "ratios give a number from 0.5 to 2 for each"),
+                (ladder(ratios="{}"), "ratios give a number from 0.5 to 2 for each task; got {}"),
+                (ladder(ratios="{a: 0.5}"), "round 1 has 1 seeds on a; at least 2 are needed"),
+                ("date: yesterday\n", "date is a day, as in 2026-11-30; got yesterday"),
+                ("date: 2026-11-30 10:00:00\n", "date is a day, as in 2026-11-30; got 2026-11-30"),
+            )
+        ),
         ("margin: [", "not valid YAML"),
         ("a: &b 1\nc: *b", "anchors and aliases (& and *) are not allowed here"),
         ("[" * 50_000, "nested more than 20 levels deep"),

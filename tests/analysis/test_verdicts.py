@@ -7,6 +7,7 @@ import pytest
 
 from analysis import InputError, scores, store, verdicts
 from analysis.claims import Claim, Claims
+from analysis.controls import by_task
 from tests.analysis.runs import SEEDS, STUDY, write_run
 
 MARGIN = {"mini": 0.1}
@@ -272,7 +273,7 @@ def test_an_arm_that_differs_from_itself_says_so(tmp_path):
 
 
 def test_the_control_is_shown_task_by_task(study):
-    table = verdicts.control_tasks(frame_of(study), Claims(MARGIN, (), CONTROLS), "mini")
+    table = by_task(frame_of(study), Claims(MARGIN, (), CONTROLS), "mini")
     assert table.task.tolist() == ["acrobot", "cartpole", "space_invaders", "pendulum"]
     assert table.effect.tolist() == pytest.approx([-0.7] * 4, abs=0.06)
     assert (table.high < 0).all() and set(table.moves) == {"yes"}

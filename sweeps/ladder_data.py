@@ -1,0 +1,83 @@
+"""The ended runs of a ladder, from run folders and from exported csv files, as one store."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from agent.errors import UserError
+from agent.storage.arm import baseline_digest
+from agent.storage.compose import composed
+from agent.storage.status import Status
+from analysis import InputError, exported, folders
+from analysis.fields import ENDED
+from analysis.frames import Store
+from sweeps.state import Planned, unseeded
+
+Cell = tuple[str, str]  # task and arm
+ONE = ["task", "arm", "seed"]
+
+
+def of_folders(root: Path, planned: Mapping[Cell, Planned]) -> Store:
+    """The ended runs below a root that are of the planned cells, whatever their seeds."""
+    found = folders.load(root)
+    digests = {cell: run.identity.digest for cell, run in planned.items()}
+    suites = {run.identity.suite for run in planned.values()}
+    runs = found.runs[found.runs.suite.isin(suites) & found.runs.status.isin(ENDED)]
+    own = [digests.get((run.task, run.arm)) == run.digest for run in runs.itertuples()]
+    return found.of(runs[np.array(own, bool)])
+
+
+def of_csv(path: str, planned: Mapping[Cell, Planned]) -> Store:
+    """The ended runs of an exported csv; UserError for one that is of no planned cell or of
+    another configuration."""
+    if not Path(path).is_file():
+        raise UserError(f"hydra.sweeper.results: there is no file {path}")
+    try:
+        found = exported.load(Path(path))
+    except InputError as error:
+        raise UserError(f"hydra.sweeper.results: {error}") from error
+    suite = next(iter(planned.values())).identity.suite
+    runs = found.runs[(found.runs.suite == suite) & found.runs.status.isin(ENDED)]
+    if runs.empty:
+        raise UserError(f"hydra.sweeper.results: {path} has no ended run of suite '{suite}'")
+    for (task, arm), own in runs.groupby(["task", "arm"]):
+        where = f"hydra.sweeper.results: {path} has runs of {task} {arm}"
+        if (task, arm) not in planned:
+            raise UserError(f"{where}, which is not on the ladder of suite={suite}")
+        for name, digest in _digests(planned[task, arm]).items():
+            if different := sorted(set(own[name]) - {digest}):
+                raise UserError(
+                    f"{where} with the {name} {different[0] or 'missing'}; here it is {digest}"
+                )
+    return found.of(runs)
+
+
+def joined(stores: Sequence[Store]) -> Store:
+    """One store of several; of a run that is in two the first counts."""
+    frames, points, first = [], [], 0
+    for store in stores:
+        frames.append(store.runs.assign(run=store.runs.run + first))
+        points.append(store.points.assign(run=store.points.run + first))
+        first += 1 + (0 if store.runs.empty else int(store.runs.run.max()))
+    runs = pd.concat(frames, ignore_index=True).drop_duplicates(ONE)
+    return Store(runs, pd.concat(points, ignore_index=True)).of(runs)
+
+
+def done(store: Store) -> dict[tuple[str, str, int], dict]:
+    """By task, arm and seed what the plan needs of a run that has ended: its steps and time."""
+    return {
+        (run.task, run.arm, int(run.seed)): {
+            "status": Status.DONE,
+            "steps": run.steps,
+            "wall_seconds": run.wall_seconds,
+        }
+        for run in store.runs.itertuples()
+    }
+
+
+def _digests(run: Planned) -> dict[str, str]:
+    """What a run of the same cell carries."""
+    choices = composed(unseeded(run.overrides))[1]
+    return {"digest": run.identity.digest, "baseline": baseline_digest(run.cfg, choices)}
