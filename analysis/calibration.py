@@ -9,7 +9,7 @@ from analysis import claims
 from analysis.comparison import Comparison, at_floor
 from analysis.effects import Cells, welch
 from analysis.resampling import percentile, studentised
-from analysis.rule import HELPS, HURTS, NO_HELP, Evidence, decide
+from analysis.rule import HELPS, HURTS, NO_HELP, Decision, Evidence, decide
 from analysis.simulate import SCENARIOS, Scenario
 from analysis.stats import holm
 
@@ -21,10 +21,11 @@ LAST_LOOK = 20
 ALLOWED = 0.05
 USED = "Welch t (used)"
 METHODS = {"studentised bootstrap": studentised, "percentile bootstrap": percentile}
-FALSE_HELPS, WRONG_SIGN, FALSE_NO_HELP, SAME_ARM = (
+FALSE_HELPS, WRONG_SIGN, FALSE_NO_HELP, FALSE_SUBSTANTIAL, SAME_ARM = (
     'false "helps"',
     "wrong sign",
     'false "no substantial help"',
+    'false "substantial"',
     "A/A differs",
 )
 
@@ -53,42 +54,52 @@ def false_verdicts(scenario: Scenario, seeds: int, studies: int, seed: int = 0) 
 
     A false "helps": no claim has an effect. A wrong sign: in half of the studies all effects are
     -`SMALL` and "helps" is wrong, in the rest `SMALL` and "hurts" is. A false "no substantial
-    help": all effects are the margin. The A/A comparison differs: the baseline with itself, each
-    half with as many seeds.
+    help", or a false "substantial": all effects are the margin. The A/A comparison differs: the
+    baseline with itself, each half with as many seeds.
     """
     half = -(-studies // 2)
-    helps = _share_with(HELPS, scenario, seeds, 0.0, studies, seed)
-    signs = [
-        _share_with(wrong, scenario, seeds, effect, half, seed + 1)
-        for wrong, effect in ((HELPS, -SMALL), (HURTS, SMALL))
-    ]
-    no_help = _share_with(NO_HELP, scenario, seeds, MARGIN, studies, seed + 2)
+
+    def found(effect: float, studies: int, seed: int) -> dict[str, float]:
+        return _found(scenario, seeds, effect, studies, seed)
+
+    signs = found(-SMALL, half, seed + 1)[HELPS], found(SMALL, half, seed + 1)[HURTS]
+    at_margin = found(MARGIN, studies, seed + 2)
     return {
-        FALSE_HELPS: helps,
+        FALSE_HELPS: found(0.0, studies, seed)[HELPS],
         WRONG_SIGN: float(np.mean(signs)),
-        FALSE_NO_HELP: no_help,
+        FALSE_NO_HELP: at_margin[NO_HELP],
+        FALSE_SUBSTANTIAL: at_margin[FALSE_SUBSTANTIAL],
         SAME_ARM: _same_arm(scenario, seeds, studies, seed + 3),
     }
 
 
-def _share_with(
-    wrong: str, scenario: Scenario, seeds: int, effect: float, studies: int, seed: int
-) -> float:
+def _found(
+    scenario: Scenario, seeds: int, effect: float, studies: int, seed: int
+) -> dict[str, float]:
+    """Shares of simulated studies in which a claim has each verdict, or helps substantially."""
     rng = np.random.default_rng(seed)
-    batches = _batches(scenario, rng, seeds, effect, studies)
-    return sum(int((verdicts(*batch) == wrong).any(-1).sum()) for batch in batches) / studies
+    counts = dict.fromkeys((HELPS, HURTS, NO_HELP, FALSE_SUBSTANTIAL), 0)
+    for batch in _batches(scenario, rng, seeds, effect, studies):
+        decision = decided(*batch)
+        for verdict in (HELPS, HURTS, NO_HELP):
+            counts[verdict] += int((decision.verdict == verdict).any(-1).sum())
+        counts[FALSE_SUBSTANTIAL] += int(decision.substantial.any(-1).sum())
+    return {name: count / studies for name, count in counts.items()}
 
 
-def verdicts(with_: np.ndarray, without: np.ndarray) -> np.ndarray:
-    """The verdicts `(S, C)` on the scores `(S, C, M, R)` of studies whose positive control hurts,
+def decided(with_: np.ndarray, without: np.ndarray) -> Decision:
+    """The decisions `(S, C)` on the scores `(S, C, M, R)` of studies whose positive control hurts,
     out of the family that the project registers."""
-    evidence = Evidence.of(_comparison(with_, without))
-    return decide(evidence, family()).verdict
+    return decide(Evidence.of(_comparison(with_, without)), family())
 
 
 def _comparison(with_: np.ndarray, without: np.ndarray) -> Comparison:
-    arms = _cells(with_), _cells(without)
-    return Comparison(*arms, MARGIN, at_floor(*(arm.mean for arm in arms)))
+    return compared(_cells(with_), _cells(without))
+
+
+def compared(with_: Cells, without: Cells) -> Comparison:
+    """The arms of simulated studies, judged with the margin."""
+    return Comparison(with_, without, MARGIN, at_floor(with_.mean, without.mean))
 
 
 def _cells(scores: np.ndarray) -> Cells:

@@ -5,10 +5,12 @@ import textwrap
 import numpy as np
 import pandas as pd
 
+from analysis import ladder_calibration as of_ladder
 from analysis.calibration import (
     ALLOWED,
     FALSE_HELPS,
     FALSE_NO_HELP,
+    FALSE_SUBSTANTIAL,
     LAST_LOOK,
     MARGIN,
     SAME_ARM,
@@ -21,7 +23,7 @@ from analysis.calibration import (
     unguarded,
 )
 from analysis.formats import markdown
-from analysis.simulate import CLAIMS, Scenario
+from analysis.simulate import CLAIMS, SCENARIOS, Scenario
 
 HOLDS = (0.93, 0.98)  # shares of covering 95% intervals that the page does not remark on
 
@@ -42,7 +44,8 @@ possible. They count studies with at least one false verdict, and should be at m
 - *{sign}*: every effect is -{small} and a claim "helps", or every effect is +{small} and a claim
   "hurts" (half of the studies each).
 - *{no_help}*: every effect is the margin, {margin}, and a claim is "no
-  substantial help".
+  substantial help";
+- *{substantial}*: the same, and a claim helps by more than the margin.
 - *{same}*: the baseline against itself, each half with as many seeds.
 
 Simulation error, two standard errors: about {error:.1f} points at 95% or at 5%.
@@ -71,14 +74,39 @@ may all be well, and their spread looks like none: see the coverage of *rare fai
   {unguarded} of the studies with {seeds} seeds.
 
 Judging again after each added seed, from {first} to {last}, finds a difference at 5% where there is
-none in {again:.0%} of the comparisons. The number of seeds is to be fixed before the runs.
+none in {again:.0%} of the comparisons. The number of seeds is to be fixed before the runs, or the
+rounds of a ladder.
+
+{ladder}
 """
+
+LADDER = """## Does a ladder hold?
+
+The same claims on a ladder, {studies} studies per row: rounds of {rounds} seeds that may spend
+{shares} of the 5%, a baseline with {baseline} times as many seeds, and a first verdict that stays.
+The effects of a study's claims are none; the margin, {margin}, or minus the margin, of all; 0, once
+and twice the margin in turn; or 0 and {large} in turn. The shares, each with its standard error,
+are of studies with at least one false verdict, and should be at most 5%:
+
+- *{effect}*: of a claim without an effect;
+- *{sign}*: of a claim with the other sign;
+- *{no_help}*: of a claim at the margin or more;
+- *{substantial}*: of a claim at the margin or less.
+
+*{decided}* is the mean share of claims that get a verdict. *{saved}* is the mean part of the runs
+of a fixed design, in which every arm has {last} seeds, that the ladder leaves out: an arm stops
+when its claim is decided, the baseline, which has {baseline_last} in the end, with the last claim.
+
+{table}
+
+{remark}"""
 
 
 def page(results: pd.DataFrame, scenarios: dict[str, Scenario], studies: int, command: str) -> str:
     """The results as a page of the documentation; `command` is the command line that gave them."""
     shares = results.set_index(["scenario", "seeds"]).map("{:.1%}".format).reset_index()
     error = 2 * np.sqrt(0.95 * 0.05 / studies)
+    ladder = of_ladder.table(studies, {name: scenarios[name] for name in SCENARIOS})
     notes = [_note(name, scenario) for name, scenario in scenarios.items()]
     return PAGE.format(
         studies=studies,
@@ -90,6 +118,7 @@ def page(results: pd.DataFrame, scenarios: dict[str, Scenario], studies: int, co
         helps=FALSE_HELPS,
         sign=WRONG_SIGN,
         no_help=FALSE_NO_HELP,
+        substantial=FALSE_SUBSTANTIAL,
         same=SAME_ARM,
         error=100 * error,
         table=markdown(shares),
@@ -100,7 +129,55 @@ def page(results: pd.DataFrame, scenarios: dict[str, Scenario], studies: int, co
         again=looking_again(studies),
         first=SEEDS[0],
         last=LAST_LOOK,
+        ladder=ladder_section(ladder, studies),
     )
+
+
+def ladder_section(results: pd.DataFrame, studies: int) -> str:
+    """The results of the ladder as a section of the page."""
+    ladder = of_ladder.LADDER
+    shown = results.copy()
+    for kind in of_ladder.KINDS:
+        shown[kind] = [_with_error(share, studies) for share in results[kind]]
+    for name in (of_ladder.DECIDED, of_ladder.SAVED):
+        shown[name] = results[name].map("{:.0%}".format)
+    return LADDER.format(
+        studies=studies,
+        rounds=", ".join(map(str, ladder.rounds)),
+        shares=", ".join(map("{:.0%}".format, ladder.shares)),
+        baseline=ladder.baseline,
+        margin=MARGIN,
+        large=of_ladder.LARGE,
+        effect=of_ladder.FALSE_EFFECT,
+        sign=WRONG_SIGN,
+        no_help=FALSE_NO_HELP,
+        substantial=FALSE_SUBSTANTIAL,
+        decided=of_ladder.DECIDED,
+        saved=of_ladder.SAVED,
+        last=ladder.rounds[-1],
+        baseline_last=ladder.baseline * ladder.rounds[-1],
+        table=markdown(shown),
+        remark=_ladder_remark(results, studies),
+    )
+
+
+def _with_error(share: float, studies: int) -> str:
+    if np.isnan(share):
+        return ""
+    error = np.sqrt(share * (1 - share) / studies)
+    return f"{share:.1%} ± {100 * error:.1f}" if share else "0.0%"
+
+
+def _ladder_remark(results: pd.DataFrame, studies: int) -> str:
+    most = ALLOWED + 2 * np.sqrt(ALLOWED * (1 - ALLOWED) / studies)
+    misses = [
+        f"- {row['scenario']}, effects {row['effects']}: {kind} in {row[kind]:.1%}"
+        for row in results.to_dict("records")
+        for kind in of_ladder.KINDS
+        if row[kind] > most
+    ]
+    rule = "Every share is at most 5% up to two standard errors"
+    return "\n".join([f"{rule}, except for:\n", *misses]) if misses else f"{rule}."
 
 
 def _note(name: str, scenario: Scenario) -> str:
@@ -119,7 +196,7 @@ def _remark(results: pd.DataFrame, error: float) -> str:
         if not low <= share <= high:
             how = "too narrow" if share < low else "wider than need be"
             remarks.append(f"- {where}: {USED} covers in {share:.1%}, {how}")
-        for kind in (FALSE_HELPS, WRONG_SIGN, FALSE_NO_HELP, SAME_ARM):
+        for kind in (FALSE_HELPS, WRONG_SIGN, FALSE_NO_HELP, FALSE_SUBSTANTIAL, SAME_ARM):
             if row[kind] > ALLOWED + error:
                 remarks.append(f"- {where}: {kind} in {row[kind]:.1%}")
     rule = f"Coverage of the Welch t within {bounds}, every other share at most 5% up to the error"

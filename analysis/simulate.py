@@ -9,15 +9,17 @@ import numpy as np
 import pandas as pd
 
 CLAIMS = 13  # with data and one baseline, out of the family that is registered
-BASELINE_WITHOUT = 4  # in how many of them the baseline is `without`
+BASELINE_WITHOUT = np.arange(CLAIMS) < 4  # in which of them the baseline is `without`
 LEVEL = 0.5  # mean normalised score of every arm before its effect
 TASK_SPREADS = np.array([0.05, 0.10, 0.15, 0.20, 0.25])
 FAILING_LEVEL = 0.9
+QUIET = 0.02  # spread where runs hardly vary
+SOMETIMES = 0.1  # share of runs that fail beside a shift
 
-# A scenario draws studies, S x C claims of one true effect: the scores of their arms `with` and
-# `without`, each (S, C, M, R).
+# A scenario draws studies, S x C claims of one true effect or of one for each claim: the scores of
+# their arms `with` and `without`, each (S, C, M, R).
 Pair = tuple[np.ndarray, np.ndarray]
-Scenario = Callable[[np.random.Generator, int, int, float], Pair]
+Scenario = Callable[[np.random.Generator, int, int, float | np.ndarray], Pair]
 Draw = Callable[[np.random.Generator, tuple[int, int], int], np.ndarray]
 
 
@@ -25,19 +27,27 @@ def shifted(draw: Draw) -> Scenario:
     """The scenario of arms that are all alike, from a draw of S x A arms, (S, A, M, R), with the
     effect added to `with`."""
 
-    def scenario(rng: np.random.Generator, studies: int, seeds: int, effect: float) -> Pair:
-        arms = draw(rng, (studies, 1 + CLAIMS), seeds)
-        others = arms[:, 1:]
-        baseline = np.broadcast_to(arms[:, :1], others.shape)
-        is_without = (np.arange(CLAIMS) < BASELINE_WITHOUT)[:, None, None]
-        with_, without = (
-            np.where(is_without, others, baseline),
-            np.where(is_without, baseline, others),
-        )
-        return with_ + effect, without
+    def scenario(
+        rng: np.random.Generator, studies: int, seeds: int, effect: float | np.ndarray
+    ) -> Pair:
+        with_, without = _sides(draw(rng, (studies, 1 + CLAIMS), seeds))
+        return with_ + _by_claim(effect), without
 
     scenario.__doc__ = draw.__doc__
     return scenario
+
+
+def _sides(arms: np.ndarray) -> Pair:
+    """The arms `with` and `without` of each claim, of S x A arms whose first is the baseline."""
+    others = arms[:, 1:]
+    baseline = np.broadcast_to(arms[:, :1], others.shape)
+    is_without = BASELINE_WITHOUT[:, None, None]
+    return np.where(is_without, others, baseline), np.where(is_without, baseline, others)
+
+
+def _by_claim(effect: float | np.ndarray) -> np.ndarray:
+    """Effects as (C, 1, 1)."""
+    return np.broadcast_to(effect, CLAIMS)[:, None, None]
 
 
 def equal(rng: np.random.Generator, arms: tuple[int, int], seeds: int) -> np.ndarray:
@@ -66,7 +76,7 @@ def collapse(rng: np.random.Generator, arms: tuple[int, int], seeds: int) -> np.
 def one_coin(rng: np.random.Generator, arms: tuple[int, int], seeds: int) -> np.ndarray:
     """One task is won (0.8) or lost (0) by the toss of a coin, the other four hardly vary: the
     hardest case for few seeds."""
-    scores = rng.normal(LEVEL, 0.02, (*arms, 5, seeds))
+    scores = rng.normal(LEVEL, QUIET, (*arms, 5, seeds))
     scores[:, :, 0] += 0.8 * (rng.random((*arms, seeds)) < 0.5) - LEVEL
     return scores
 
@@ -76,19 +86,58 @@ def _spreads(arms: int) -> np.ndarray:
     return by_arm[:, None, None] * TASK_SPREADS[None, :, None]
 
 
-def rare_failures(rng: np.random.Generator, studies: int, seeds: int, effect: float) -> Pair:
+def rare_failures(
+    rng: np.random.Generator, studies: int, seeds: int, effect: float | np.ndarray
+) -> Pair:
     """The effect is a rate of failures, not a shift: of four tasks three are quiet, on the fourth a
     share of the runs of the worse arm fails (0 instead of 0.9); without an effect, a fifth of the
     runs of every arm."""
-    shape = studies, CLAIMS, 4, seeds
-    scores = rng.normal(FAILING_LEVEL, 0.02, (2, *shape))
-    scores[0] = scores[0][:, :1]  # the baseline is `with` in every claim
-    rate = abs(effect) * 4 / FAILING_LEVEL if effect else 0.2
-    rates = (rate if effect <= 0 else 0), (rate if effect >= 0 else 0)
-    draws = rng.random((studies, 1, seeds)), rng.random((studies, CLAIMS, seeds))
-    for arm, share, draw in zip(scores, rates, draws, strict=True):
-        arm[:, :, 0] *= draw >= share
-    return scores[0], scores[1]
+    effects, levels = _by_claim(effect), np.full(4, FAILING_LEVEL)
+    rate = np.where(effects == 0, 0.2, np.abs(effects) * len(levels) / levels[0])
+    return _failing(rng, (studies, seeds), effects, levels, rate, np.zeros(4, bool))
+
+
+def shift_with_failures(
+    rng: np.random.Generator, studies: int, seeds: int, effect: float | np.ndarray
+) -> Pair:
+    """Four quiet tasks at 0.7: on one a tenth of the runs of the worse arm fails, the rest of the
+    effect is a shift of all tasks; without an effect, a tenth of the runs of every arm fails."""
+    levels, everywhere = np.full(4, 0.7), np.ones(4, bool)
+    return _failing(rng, (studies, seeds), _by_claim(effect), levels, SOMETIMES, everywhere)
+
+
+def failing_at_ceiling(
+    rng: np.random.Generator, studies: int, seeds: int, effect: float | np.ndarray
+) -> Pair:
+    """Five quiet tasks, one of which every run solves (1.0), but for a tenth of those of the worse
+    arm, which fail; the rest of the effect is a shift of the others (at 0.5); without an effect, a
+    tenth of the runs of every arm fails."""
+    levels = np.array([1.0, LEVEL, LEVEL, LEVEL, LEVEL])
+    return _failing(rng, (studies, seeds), _by_claim(effect), levels, SOMETIMES, levels < 1)
+
+
+def _failing(
+    rng: np.random.Generator,
+    size: tuple[int, int],
+    effects: np.ndarray,
+    levels: np.ndarray,
+    rate: float | np.ndarray,
+    shifts: np.ndarray,
+) -> Pair:
+    """Studies and seeds of quiet tasks, on the first of which a run of the worse arm, of either
+    where there is no effect, fails at a rate; a shift of the better arm, on the tasks that may
+    shift, makes up what is left of the effect."""
+    studies, seeds = size
+    arms = rng.normal(levels[:, None], QUIET, (studies, 1 + CLAIMS, len(levels), seeds))
+    draws = rng.random((studies, 1 + CLAIMS, 1, seeds))
+    left = len(levels) * np.abs(effects) - rate * levels[0]
+    shift = shifts[:, None] * left / max(1, shifts.sum())
+    sides = []
+    for scores, draw, sign in zip(_sides(arms), _sides(draws), (1, -1), strict=True):
+        scores = scores + np.where(sign * effects > 0, shift, 0)
+        scores[:, :, :1] *= (draw >= rate) | (sign * effects > 0)
+        sides.append(scores)
+    return sides[0], sides[1]
 
 
 SCENARIOS: dict[str, Scenario] = {
@@ -98,6 +147,8 @@ SCENARIOS: dict[str, Scenario] = {
     "collapsed seeds": shifted(collapse),
     "one coin": shifted(one_coin),
     "rare failures": rare_failures,
+    "shift with failures": shift_with_failures,
+    "failing at the ceiling": failing_at_ceiling,
 }
 
 

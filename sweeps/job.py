@@ -5,10 +5,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Protocol
 
 from agent.errors import UserError
 from agent.storage.runfolder import RunFolder
@@ -23,6 +24,33 @@ UNFINISHED = "the process ended with exit status 0 before the run was done"
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 60.0  # for a child to write its checkpoint, after `stop_seconds`
 STOPPED = (Exit.INTERRUPTED, *(-number for number in SIGNALS))  # exit statuses
+
+
+class Child(Protocol):
+    """What a job needs of a run's process, as `subprocess.Popen` has it."""
+
+    def poll(self) -> int | None: ...
+    def wait(self, timeout: float | None = None) -> int: ...
+    def terminate(self) -> None: ...
+    def kill(self) -> None: ...
+
+
+class Lost(OSError):
+    """A child has ended, and nobody is left who knows its exit status."""
+
+
+def fresh(
+    overrides: Sequence[str], output: IO[bytes], environment: Mapping[str, str]
+) -> subprocess.Popen:
+    """A run's process, started as a user starts one, that writes to `output` and stops when this
+    process is gone."""
+    return subprocess.Popen(
+        [sys.executable, str(PROGRAM), *overrides],
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env={**environment, PARENT: str(os.getpid())},
+    )
 
 
 @dataclass(frozen=True)
@@ -43,7 +71,8 @@ class Job:
     """A run for an engine to start, on this machine or another, by calling the job there.
 
     The job stops its run once `stop_file` is there. `gpus` are those that it may share out among
-    the jobs of this machine, `gpu_places` runs on each; none where a scheduler does that.
+    the jobs of this machine, `gpu_places` runs on each; none where a scheduler does that. `start`
+    starts the run's process.
     """
 
     name: str
@@ -55,6 +84,7 @@ class Job:
     environment: Mapping[str, str] = field(default_factory=dict)  # added to the child's
     gpus: tuple[str, ...] = ()
     gpu_places: int = 1
+    start: Callable[[Sequence[str], IO[bytes], Mapping[str, str]], Child] = fresh
 
     def __call__(self) -> Outcome:
         """Run the child process and wait for it; never raises for what happens in the child."""
@@ -68,6 +98,10 @@ class Job:
             if code in STOPPED and self._is_slurms_doing():
                 self._wait_for_slurm()
             outcome = self.outcome(*result(code, said, self.folder))
+        except Lost as lost:
+            found = self.found()
+            done = found.status == Status.DONE
+            outcome = found if done else self.outcome(found.status, found.error or str(lost))
         except (OSError, UserError) as problem:
             outcome = self.outcome(Status.FAILED, str(problem))
         if self.fail_fast and outcome.status in ENDED:
@@ -102,27 +136,21 @@ class Job:
             output = stack.enter_context(open(log, "ab"))
             start = output.tell()
             given = {**parallel.slurm_environment(), **self.environment, **pin}
-            child = subprocess.Popen(
-                [sys.executable, str(PROGRAM), *self.overrides],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **given, PARENT: str(os.getpid())},
-            )
+            child = self.start(self.overrides, output, {**os.environ, **given})
             try:
                 code = self._wait(child)
             finally:
                 self._end(child)
         return code, _last_line(log, start)
 
-    def _wait(self, child: subprocess.Popen) -> int:
+    def _wait(self, child: Child) -> int:
         while True:
             with suppress(subprocess.TimeoutExpired):
                 return child.wait(POLL_SECONDS)
             if self.stop_file.exists():
                 return self._end(child)
 
-    def _end(self, child: subprocess.Popen) -> int:
+    def _end(self, child: Child) -> int:
         """Ask a child that still runs to stop, and wait for its checkpoint."""
         if child.poll() is None:
             child.terminate()

@@ -1,18 +1,22 @@
 """The cores or GPUs of this machine."""
 
+import sys
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from multiprocessing.pool import ThreadPool
 
 from sweeps import parallel
+from sweeps.forked import ForkServer
 from sweeps.job import Job, Outcome
 
 
 class Local:
-    """Jobs as child processes of this one, `n_jobs` at a time (-1: as many as there are cores).
+    """Jobs as processes of this machine, `n_jobs` at a time (-1: as many as there are cores).
 
     Each gets `threads` threads (None: its share of the cores) and, where `device` is auto or cuda,
-    one of `jobs_per_gpu` places on a GPU.
+    one of `jobs_per_gpu` places on a GPU. On Linux a process that has imported what runs need forks
+    them; elsewhere, where forking breaks libraries, they are fresh child processes.
     """
 
     is_here = True
@@ -39,10 +43,14 @@ class Local:
         """
         places = min(self.places(), len(jobs))
         threads = parallel.threads_wanted(self.threads) or parallel.threads_each(places)
+        environment = parallel.thread_environment(threads)
         shared = {
-            "environment": parallel.thread_environment(threads),
+            "environment": environment,
             "gpus": tuple(parallel.shared_gpus(self.device)),
             "gpu_places": self.jobs_per_gpu,
         }
-        with ThreadPool(places) as pool:
+        with ExitStack() as stack:
+            if sys.platform == "linux":
+                shared["start"] = stack.enter_context(ForkServer(environment)).start
+            pool = stack.enter_context(ThreadPool(places))
             yield from pool.imap_unordered(Job.__call__, [replace(job, **shared) for job in jobs])

@@ -4,10 +4,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import calibration, calibration_page, simulate
-from analysis.calibration import FALSE_HELPS, FALSE_NO_HELP, SAME_ARM, USED, WRONG_SIGN
+from analysis import calibration, calibration_page, ladder_calibration, simulate
+from analysis.calibration import (
+    FALSE_HELPS,
+    FALSE_NO_HELP,
+    FALSE_SUBSTANTIAL,
+    SAME_ARM,
+    USED,
+    WRONG_SIGN,
+)
 
 SCENARIOS = simulate.SCENARIOS
+KINDS = (FALSE_HELPS, WRONG_SIGN, FALSE_NO_HELP, FALSE_SUBSTANTIAL, SAME_ARM)
 
 
 @pytest.mark.parametrize("seeds", [3, 5])
@@ -23,7 +31,7 @@ def test_verdict_intervals_cover_and_percentile_bootstraps_do_not(seeds):
 def test_false_verdicts_are_rare(name, seeds):
     studies = 100
     shares = calibration.false_verdicts(SCENARIOS[name], seeds, studies)
-    assert set(shares) == {FALSE_HELPS, WRONG_SIGN, FALSE_NO_HELP, SAME_ARM}
+    assert set(shares) == set(KINDS)
     assert max(shares.values()) <= 0.05 + 3 * np.sqrt(0.95 * 0.05 / studies)
 
 
@@ -48,18 +56,18 @@ def test_false_verdicts_can_be_counted():
         return with_ + signs[:, None, None], without
 
     shares = calibration.false_verdicts(biased, 5, studies=20)
-    assert shares[FALSE_HELPS] == shares[WRONG_SIGN] == 1
+    assert shares[FALSE_HELPS] == shares[WRONG_SIGN] == shares[FALSE_SUBSTANTIAL] == 1
     below = simulate.shifted(simulate.equal)
     shares = calibration.false_verdicts(
         lambda rng, studies, seeds, effect: below(rng, studies, seeds, effect - 0.4), 5, studies=20
     )
-    assert shares[FALSE_HELPS] == 0
+    assert shares[FALSE_HELPS] == shares[FALSE_SUBSTANTIAL] == 0
 
 
 def test_no_help_can_be_found_with_enough_seeds():
     rng = np.random.default_rng(0)
-    found = calibration.verdicts(*SCENARIOS["equal spreads"](rng, 20, 25, 0.0))
-    assert (found == "no substantial help").mean() > 0.5
+    found = calibration.decided(*SCENARIOS["equal spreads"](rng, 20, 25, 0.0))
+    assert (found.verdict == "no substantial help").mean() > 0.5
 
 
 def test_looking_again_is_no_way_to_add_seeds():
@@ -69,11 +77,12 @@ def test_looking_again_is_no_way_to_add_seeds():
 def test_the_page_names_its_command_and_the_rows_that_miss(monkeypatch):
     monkeypatch.setattr(calibration_page, "looking_again", lambda studies: 0.2)
     monkeypatch.setattr(calibration_page, "unguarded", lambda seeds, studies: 0.9)
-    kinds = (FALSE_HELPS, WRONG_SIGN, FALSE_NO_HELP, SAME_ARM)
+    monkeypatch.setattr(calibration_page, "ladder_section", lambda results, studies: "## A ladder")
+    monkeypatch.setattr(ladder_calibration, "table", lambda studies, scenarios: None)
 
     def row(seeds, share, **false):
         shares = dict.fromkeys((USED, *calibration.METHODS), share)
-        return {"scenario": "x", "seeds": seeds, **shares, **dict.fromkeys(kinds, 0.05), **false}
+        return {"scenario": "x", "seeds": seeds, **shares, **dict.fromkeys(KINDS, 0.05), **false}
 
     def page(*rows):
         command = "python -m analysis calibrate --studies 7"
@@ -95,6 +104,29 @@ def test_scenarios_have_the_effect_that_they_are_given(name, effect):
     with_, without = (arm.mean((0, 1, 3)) for arm in draws)
     assert draws[0].shape == draws[1].shape == (40, 13, len(with_), 500)
     assert (with_ - without).mean() == pytest.approx(effect, abs=0.01)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_each_claim_has_its_own_effect_and_all_have_one_baseline(name):
+    effects = np.resize([0.0, 0.1, -0.1], simulate.CLAIMS)
+    with_, without = SCENARIOS[name](np.random.default_rng(0), 20, 1000, effects)
+    assert (with_ - without).mean((0, 2, 3)) == pytest.approx(effects, abs=0.012)
+    same = SCENARIOS[name](np.random.default_rng(0), 2, 3, 0.0)
+    baseline = np.where(simulate.BASELINE_WITHOUT[:, None, None], same[1], same[0])
+    assert (baseline == baseline[:, :1]).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "levels"),
+    [("shift with failures", [0.7] * 4), ("failing at the ceiling", [1.0, 0.5, 0.5, 0.5, 0.5])],
+)
+def test_a_tenth_of_the_worse_arms_runs_fails_beside_a_shift(name, levels):
+    scores = SCENARIOS[name](np.random.default_rng(0), 40, 500, 0.1)
+    failed = [(arm == 0).mean((0, 1, 3)) for arm in scores]
+    assert failed[0].max() == 0 and failed[1] == pytest.approx(
+        [0.1, *[0] * (len(levels) - 1)], abs=0.01
+    )
+    assert scores[1].max((0, 1, 3)) == pytest.approx(levels, abs=0.15)
 
 
 def test_claims_of_a_study_share_the_baseline():
