@@ -16,6 +16,12 @@ NARROW = [  # fits a page
     *("paper", "agrees", "runs", "tasks"),
 ]
 LISTS = {HELPED: {HELPS}, NOT_HELPED: {NO_HELP, HURTS}}
+EMPTY = {  # what is said where a list has no rows
+    HELPED: "none; no effect is surely above 0.",
+    NOT_HELPED: "none; no effect is surely below the margin.",
+    OPEN: "none; every claim is decided.",
+    BESIDE: "none; no claim has runs on them.",
+}
 PAPER = {
     "helps": "helps",
     "no_help": "no substantial help",
