@@ -25,12 +25,11 @@ def runs(study: Study) -> Markdown:
 
 
 def table(frame: pd.DataFrame, caption: str, empty: str = "") -> HTML | Markdown:
-    """The columns of a table that are not empty, below its caption; `empty` in words where there
-    are no rows."""
+    """The columns of a table in which something stands, below its caption; `empty`, a sentence,
+    where there are no rows."""
     if frame.empty:
-        return Markdown(f"**{caption}:** {empty}")
-    filled = frame.loc[:, (frame.notna() & (frame != "")).any()]
-    return HTML(formats.html(filled, caption))
+        return Markdown(f"**{empty}**")
+    return HTML(formats.html(formats.filled(frame), caption))
 
 
 def figure(drawn: Figure, caption: str) -> None:

@@ -24,7 +24,7 @@ def execute(name: str, parameters: dict[str, Any] | None = None):
     notebook = jupytext.read(FOLDER / f"{name}.py")
     notebook.metadata["kernelspec"] = KERNEL
     for number, cell in enumerate(notebook.cells, start=1):
-        cell.id = f"cell-{number:02}"
+        cell.id = f"{name[:2]}-{number:02}"
         if parameters is not None and "parameters" in cell.metadata.get("tags", []):
             cell.source = "\n".join(f"{key} = {value!r}" for key, value in parameters.items())
     # Where there are sockets in the file system, only their owner can read them.

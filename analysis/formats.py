@@ -65,6 +65,11 @@ def html(frame: pd.DataFrame, caption: str = "") -> str:
     return table.replace(">", f"><caption>{escape(caption)}</caption>", 1) if caption else table
 
 
+def filled(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a table in which something stands."""
+    return frame.loc[:, (frame.notna() & (frame != "")).any()]
+
+
 def _cell(value) -> str:
     if value is None or (isinstance(value, float) and np.isnan(value)):
         return ""

@@ -16,12 +16,6 @@ NARROW = [  # fits a page
     *("paper", "agrees", "runs", "tasks"),
 ]
 LISTS = {HELPED: {HELPS}, NOT_HELPED: {NO_HELP, HURTS}}
-EMPTY = {  # what is said where a list has no rows
-    HELPED: "none; no effect is surely above 0.",
-    NOT_HELPED: "none; no effect is surely below the margin.",
-    OPEN: "none; every claim is decided.",
-    BESIDE: "none; no claim has runs on them.",
-}
 PAPER = {
     "helps": "helps",
     "no_help": "no substantial help",
@@ -29,6 +23,16 @@ PAPER = {
     "none": "",
 }
 CONTROLS, BY_TASK = "Controls, which are no claims", "The positive control task by task"
+DETAILS, NEEDED = "What was compared", "seeds to decide"
+EMPTY = {  # what is said where a list has no rows
+    HELPED: "No change is here: that takes an effect surely above 0.",
+    NOT_HELPED: "No change is here: that takes an effect surely below the margin, and a positive "
+    "control that hurts.",
+    OPEN: "No change is here: every claim is decided.",
+    BESIDE: "No change is here: no claim has runs on them.",
+    CONTROLS: "No control is registered.",
+    BY_TASK: "No positive control has runs of both of its arms.",
+}
 LOOKING = (
     "Seeds to decide: if effect and spread stayed as they are. Judging again after each added seed "
     "gives a false verdict in about one study of five: fix their number beforehand."
@@ -94,9 +98,7 @@ def _printable(rows: pd.DataFrame) -> pd.DataFrame:
             "seeds": [span(row.seeds_fewest, row.seeds_most) for row in rows.itertuples()],
             "tasks": [tasks(row.moving, row.tasks) for row in rows.itertuples()],
             "parameters": [_parameters(row) for row in rows.itertuples()],
-            "seeds to decide": [
-                "" if pd.isna(value) else f"{value:.0f}" for value in rows.seeds_needed
-            ],
+            NEEDED: ["" if pd.isna(value) else f"{value:.0f}" for value in rows.seeds_needed],
             "note": rows.note,
         }
     ).reset_index(drop=True)

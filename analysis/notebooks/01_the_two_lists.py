@@ -8,21 +8,9 @@
 # # The two lists
 #
 # Which changes helped and which did not help substantially: the paper's two lists, found anew on
-# the runs that are named below. Each claim compares two arms. Its effect is the score with the
-# change minus the score without, in normalised score (0 is random play, 1 the task's fixed
-# reference), averaged over tasks. The verdict comes from the effect's interval:
-#
-# | the interval | verdict |
-# |---|---|
-# | lies below 0 | hurts |
-# | lies below the margin | no substantial help |
-# | lies above 0 | helps |
-# | anything else | undecided |
-#
-# The intervals are a Welch t stratified by task, at levels adjusted by Holm's method so that a
-# false verdict anywhere in the family of registered claims is rare. An effect that one task carries
-# takes five seeds to help or hurt. Tasks that neither arm learned, or that both arms master, are
-# not counted.
+# the runs that are named below, at their budget. The effect of a change is the score with it minus
+# the score without, in normalised score (0 is random play, 1 the task's fixed reference), averaged
+# over tasks.
 
 # %%
 # %matplotlib inline
@@ -41,14 +29,14 @@ leave_out = []
 # %%
 ours = study.one(runs, claims_file, suite, leave_out)
 lists = tables.lists(ours.verdicts)
-columns = [*tables.NARROW, "seeds to decide", "note"]
+columns = [*tables.NARROW, tables.NEEDED, "note"]
 captioned.runs(ours)
 
 # %% [markdown]
 # ## Changes that helped
 
 # %%
-captioned.table(lists[tables.HELPED][columns], tables.HELPED, tables.EMPTY[tables.HELPED])
+captioned.table(lists[tables.HELPED][columns], "Effect surely above 0", tables.EMPTY[tables.HELPED])
 
 # %% [markdown]
 # ## Changes that did not help substantially
@@ -59,7 +47,9 @@ captioned.table(lists[tables.HELPED][columns], tables.HELPED, tables.EMPTY[table
 
 # %%
 captioned.table(
-    lists[tables.NOT_HELPED][columns], tables.NOT_HELPED, tables.EMPTY[tables.NOT_HELPED]
+    lists[tables.NOT_HELPED][columns],
+    "Effect surely below the margin",
+    tables.EMPTY[tables.NOT_HELPED],
 )
 
 # %% [markdown]
@@ -75,6 +65,21 @@ else:
     display(Markdown("**No claim has runs of both of its arms.**"))
 
 # %% [markdown]
+# ## How a verdict comes about
+#
+# | the effect's interval | verdict |
+# |---|---|
+# | lies below 0 | hurts |
+# | lies below the margin | no substantial help |
+# | lies above 0 | helps |
+# | anything else | undecided |
+#
+# The intervals are a Welch t stratified by task, at levels adjusted by Holm's method so that a
+# false verdict anywhere in the family of registered claims is rare. An effect that one task carries
+# takes five seeds to help or hurt. Tasks that neither arm learned, or that both arms master, are
+# not counted.
+
+# %% [markdown]
 # ## Not decided
 #
 # What the data cannot tell, with the number of seeds that would decide it if effect and spread
@@ -84,7 +89,7 @@ else:
 # says.
 
 # %%
-captioned.table(lists[tables.OPEN][columns], tables.OPEN, tables.EMPTY[tables.OPEN])
+captioned.table(lists[tables.OPEN][columns], "Claims without a verdict", tables.EMPTY[tables.OPEN])
 
 # %% [markdown]
 # ## Can this suite show an effect?
@@ -95,7 +100,7 @@ captioned.table(lists[tables.OPEN][columns], tables.OPEN, tables.EMPTY[tables.OP
 
 # %%
 for title, part in tables.controls(ours).items():
-    display(captioned.table(part, title, "none; the arms that it needs have no runs."))
+    display(captioned.table(part, title, tables.EMPTY[title]))
 Markdown("\n".join(f"- {line}." for line in tables.insensitive(ours)))
 
 # %% [markdown]
@@ -105,7 +110,11 @@ Markdown("\n".join(f"- {line}." for line in tables.insensitive(ours)))
 # shown beside, and neither agree nor disagree with it.
 
 # %%
-captioned.table(lists[tables.BESIDE][columns], tables.BESIDE, tables.EMPTY[tables.BESIDE])
+captioned.table(
+    lists[tables.BESIDE][columns],
+    "Every claim on the other kind of actions",
+    tables.EMPTY[tables.BESIDE],
+)
 
 # %% [markdown]
 # ## What was compared

@@ -78,4 +78,4 @@ captioned.table(counts.loc[ours.arms].reset_index(), "Scored runs of each arm by
 
 # %%
 problems = pd.DataFrame(ours.problems, columns=["run", "problem"])
-captioned.table(problems, "Problems", "none; every run is complete.")
+captioned.table(problems, "Problems", "Every run is complete.")

@@ -37,7 +37,7 @@ captioned.runs(ours)
 captioned.table(
     tables.games(ours),
     "Tasks on which each change is better, worse or tied, beside the paper's 55 games",
-    "none; no claim has runs of both of its arms.",
+    "No claim has runs of both of its arms.",
 )
 
 # %% [markdown]

@@ -57,8 +57,8 @@ def cells(text, row):
 def test_the_two_lists(executed):
     text, pictures, _ = executed("01_the_two_lists")
     assert pictures == 1  # forest
-    helped, _, rest = text.partition("<caption>Changes that did not help substantially</caption>")
-    refused, _, rest = rest.partition("<caption>Not decided</caption>")
+    helped, _, rest = text.partition("<caption>Effect surely below the margin</caption>")
+    refused, _, rest = rest.partition("<caption>Claims without a verdict</caption>")
     assert "helps" in cells(helped, "categorical_latents")
     assert f"{3 * SEEDS} + {3 * SEEDS}" in cells(helped, "categorical_latents")
     assert "hurts" in cells(refused, "binary_latents")
@@ -74,8 +74,8 @@ def test_lists_without_rows_say_so(tmp_path):
             write_run(tmp_path, arm, seed=seed, finals=score + 0.1 * seed)
     notebook = executed_.execute("01_the_two_lists", parameters(tmp_path))
     page = report.page({"01_the_two_lists": notebook}, "small")
-    assert "Changes that helped:</strong> none; no effect is surely above 0." in page
-    assert "did not help substantially:</strong> none; no effect is surely below" in page
+    assert "<strong>No change is here: that takes an effect surely above 0." in page
+    assert "<strong>No change is here: that takes an effect surely below the margin" in page
     assert "nothing is no substantial help" in page
     assert "<tbody>\n  </tbody>" not in page
     captions = re.findall(r"<table[^>]*><caption>(.+?)</caption>", page)
@@ -86,7 +86,7 @@ def test_learning_curves(executed):
     text, pictures, _ = executed("02_learning_curves")
     assert pictures == 1
     assert cells(text.split("<caption>Scored runs")[1], "baseline") == [str(SEEDS)] * 4
-    assert "every run is complete." in text
+    assert "Every run is complete." in text
     (score,) = set(cells(text.split("<caption>Mean normalised score")[1], "baseline"))
     assert score == "0.80"
 
