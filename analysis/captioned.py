@@ -4,24 +4,13 @@ import pandas as pd
 from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 
-from analysis import formats
+from analysis import findings, formats
 from analysis.study import Study
 
 
 def runs(study: Study) -> Markdown:
     """Which runs everything below is about."""
-    scored = study.scores
-    if scored.empty:
-        return Markdown(f"**No run of suite `{study.suite}` is finished.**")
-    cells = scored.groupby(["task", "arm"]).size()
-    planned = study.store.runs.planned_steps[study.store.runs.run.isin(scored.run)].dropna()
-    steps = formats.span(*(f"{steps:,.0f}" for steps in (planned.min(), planned.max())))
-    arms = f"{len(study.arms)} arm{'s' * (len(study.arms) != 1)}"
-    seeds = f"{formats.span(cells.min(), cells.max())} seeds of an arm on a task"
-    return Markdown(
-        f"**On {study.size}:** {arms}, {seeds}, {steps} agent steps a run; {study.score}, "
-        f"normalised by {study.scheme.replace('_', ' ')}; claims file {study.registration}."
-    )
+    return Markdown(f"**On {findings.runs(study)}.**")
 
 
 def table(frame: pd.DataFrame, caption: str, empty: str = "") -> HTML | Markdown:

@@ -1,6 +1,11 @@
 """The results that are committed: what notebooks, README and docs show."""
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
+
+from analysis import claims, study
+from analysis.study import Study
 
 PACKAGE = Path(__file__).parent
 ROUNDS = PACKAGE / "results" / "mini"  # one exported csv for each round of seeds
@@ -18,6 +23,21 @@ def runs() -> Path:
 def run_files() -> list[Path]:
     """The csv files of `runs`."""
     return sorted(ROUNDS.glob("*.csv.gz")) if ROUNDS.is_dir() else [BASELINE]
+
+
+def judged() -> Study | None:
+    """The study of all arms, by the registered ladder where there is one; None before there are
+    runs."""
+    if not ROUNDS.is_dir():
+        return None
+    ladder = {"ladder": True} if SUITE in getattr(claims.load(), "ladder", {}) else {}
+    return study.load(ROUNDS, suite=SUITE, **ladder)[0]
+
+
+def hashes(files: Sequence[Path]) -> dict[str, str]:
+    """The SHA-256 of each file by its name, of those that are here."""
+    there = [file for file in files if file.is_file()]
+    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in there}
 
 
 def score_files() -> str:

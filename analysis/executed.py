@@ -1,7 +1,6 @@
 """The notebooks, executed; `python -m analysis.executed` rebuilds the committed copies beside their
 sources."""
 
-import hashlib
 import os
 import sys
 from importlib import import_module
@@ -59,8 +58,7 @@ def made_from(name: str) -> dict[str, str]:
         files += [committed.SCORE_FILES / file for file in score_files.FILES]
     else:
         files += [claims.DEFAULT, *committed.run_files()]
-    there = [file for file in files if file.is_file()]
-    return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in there}
+    return committed.hashes(files)
 
 
 def rebuild(name: str) -> Path:

@@ -45,14 +45,15 @@ def lists(parts: dict[str, pd.DataFrame], title: str, text: str) -> str:
 
     What a reader compares comes first; the other columns of the lists have a table of their own.
     """
+    first = [*tables.NARROW, "seeds to decide", "note"]
     body = [f"<h1>{escape(title)}</h1>", f"<p>{escape(text)}</p>"]
     claims = pd.concat([part for part in parts.values() if "change" in part])
     for name, part in parts.items():
         body.append(f"<h2>{escape(name)}</h2>")
-        shown = part[[*tables.NARROW, tables.NEEDED, "note"]] if "change" in part else part
+        shown = part[first] if "change" in part else part
         body.append(_table(shown) if len(part) else f"<p>{escape(tables.EMPTY[name])}</p>")
-    rest = [name for name in claims if name not in (*tables.NARROW[1:], tables.NEEDED, "note")]
-    body += [f"<h2>{tables.DETAILS}</h2>", _table(claims[rest])]
+    rest = claims.drop(columns=first[1:])
+    body += [f"<h2>{tables.DETAILS}</h2>", _table(rest)]
     return document(title, "\n".join(body))
 
 

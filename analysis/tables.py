@@ -23,7 +23,7 @@ PAPER = {
     "none": "",
 }
 CONTROLS, BY_TASK = "Controls, which are no claims", "The positive control task by task"
-DETAILS, NEEDED = "What was compared", "seeds to decide"
+DETAILS = "What was compared"
 EMPTY = {  # what is said where a list has no rows
     HELPED: "No change is here: that takes an effect surely above 0.",
     NOT_HELPED: "No change is here: that takes an effect surely below the margin, and a positive "
@@ -98,7 +98,9 @@ def _printable(rows: pd.DataFrame) -> pd.DataFrame:
             "seeds": [span(row.seeds_fewest, row.seeds_most) for row in rows.itertuples()],
             "tasks": [tasks(row.moving, row.tasks) for row in rows.itertuples()],
             "parameters": [_parameters(row) for row in rows.itertuples()],
-            NEEDED: ["" if pd.isna(value) else f"{value:.0f}" for value in rows.seeds_needed],
+            "seeds to decide": [
+                "" if pd.isna(value) else f"{value:.0f}" for value in rows.seeds_needed
+            ],
             "note": rows.note,
         }
     ).reset_index(drop=True)

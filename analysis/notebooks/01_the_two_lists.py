@@ -29,7 +29,7 @@ leave_out = []
 # %%
 ours = study.one(runs, claims_file, suite, leave_out)
 lists = tables.lists(ours.verdicts)
-columns = [*tables.NARROW, tables.NEEDED, "note"]
+columns = [*tables.NARROW, "seeds to decide", "note"]
 captioned.runs(ours)
 
 # %% [markdown]
@@ -125,5 +125,4 @@ captioned.table(
 
 # %%
 everything = pd.concat(lists.values())
-details = ["with", "without", "actions", "probability of improvement", "seeds", "parameters"]
-captioned.table(everything[["change", *details]], "The arms of every claim")
+captioned.table(everything.drop(columns=columns[1:]), "The arms of every claim")
