@@ -19,7 +19,7 @@ needs = { $(1) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 	echo "error: needs Python 3.11 or newer; $(1): $$found; $(2)" >&2; \
 	exit 2; }; }
 
-.PHONY: help install ablation test lint plan claims table figures report clean
+.PHONY: help install ablation test lint plan claims table figures report notebooks results clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -65,6 +65,12 @@ figures: $(BASE) ## forest plot, learning curves, aggregates, profiles from RUNS
 
 report: $(FULL) ## one self-contained HTML page from RUNS
 	$(PY) -m analysis report --runs $(RUNS) --out $(OUT)
+
+notebooks: $(FULL) ## execute the notebooks on the committed results, outputs inside
+	$(PY) -m analysis.executed
+
+results: $(BASE) ## fill the parts of README and docs that are made from the committed results
+	$(PY) -m analysis.pages
 
 clean: ## remove the environment and caches, never the runs
 	rm -rf $(VENV) .pytest_cache .ruff_cache *.egg-info

@@ -13,6 +13,7 @@ from analysis import (
     canvas,
     exported,
     formats,
+    html_page,
     plots,
     printed,
     published,
@@ -63,11 +64,8 @@ def _write_lists(ours: Study, folder: Path) -> None:
     filled = {title: part for title, part in parts.items() if not part.empty}
     caption = " ".join([f"{_caption(ours)}.", *tables.insensitive(ours), tables.looking(ours)])
     markdown = [f"## {title}\n\n{formats.markdown(part)}" for title, part in filled.items()]
-    html = [f"<h2>{title}</h2>\n{formats.html(part)}" for title, part in filled.items()]
     (folder / "lists.md").write_text("\n".join([*markdown, caption + "\n"]))
-    (folder / "lists.html").write_text(
-        "\n".join(['<meta charset="utf-8">', *html, f"<p>{caption}</p>\n"])
-    )
+    (folder / "lists.html").write_text(html_page.lists(parts, "The two lists", caption))
     latex = [
         formats.latex(part[tables.NARROW], f"{title} ({_caption(ours)})")
         for title, part in filled.items()

@@ -1,6 +1,8 @@
-"""One csv with everything that is known of a folder's runs: written, and read again."""
+"""One csv with everything that is known of a folder's runs: written, and read again, alone or with
+others."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from analysis.frames import POINT_COLUMNS, RUN_COLUMNS, Problem, Store, typed
 OWN = {"env_frames": "run_env_frames", "gradient_steps": "run_gradient_steps"}
 # Columns that files of earlier versions lack, with what their runs then take.
 LATER = {"digest": "", "baseline": "", "commit": "", "normalisation": "reference"}
+SAME = ["suite", "task", "arm", "seed", "digest"]  # runs that agree in these are one run
 WORDS = {"actions": ACTIONS, "status": tuple(Status), "normalisation": NORMALISATIONS}
 MAY_BE_EMPTY = {"error": "", "saturated": "", "digest": "", "baseline": "", "commit": ""}
 
@@ -53,6 +56,52 @@ def load(path: Path) -> Store:
     ]
     points = frame.loc[good, ["run", *POINT_COLUMNS]].reset_index(drop=True)
     return Store(runs, points.astype({"score": float}), problems)
+
+
+def load_all(paths: Sequence[Path]) -> Store:
+    """Reads several exported csvs as one; a run that two of them hold alike is taken once.
+
+    Raises `InputError` naming the run and the files where they hold it differently.
+    """
+    seen, parts, count = {}, [], 0
+    for path in paths:
+        store = load(path)
+        contents = _contents(store)
+        for key in contents.keys() & seen.keys():
+            where, known = seen[key]
+            if known != contents[key]:
+                raise InputError(
+                    f"{path}: the run {' '.join(map(str, key[:3]))} seed {key[3]} is another one "
+                    f"in {where.name}; keep one of the two"
+                )
+        new = [key not in seen for key in store.runs[SAME].itertuples(index=False, name=None)]
+        parts.append(_renumbered(store.of(store.runs[new]), count))
+        count += len(store.runs)
+        seen |= {key: (path, own) for key, own in contents.items() if key not in seen}
+    return Store(
+        pd.concat([part.runs for part in parts], ignore_index=True),
+        pd.concat([part.points for part in parts], ignore_index=True),
+        [problem for part in parts for problem in part.problems],
+    )
+
+
+def _contents(store: Store) -> dict[tuple, tuple]:
+    """By run a hash of everything but where it was found."""
+    numbers = dict.fromkeys([name for name in POINT_COLUMNS if name != "kind"], float)
+    points = _hashes(store.points[POINT_COLUMNS].astype(numbers))
+    points = points.groupby(store.points.run).agg(tuple).reindex(store.runs.run)
+    keys = store.runs[SAME].itertuples(index=False, name=None)
+    runs = _hashes(store.runs.drop(columns=["run", "source"]))
+    return dict(zip(keys, zip(runs, points.fillna(0), strict=True), strict=True))
+
+
+def _hashes(frame: pd.DataFrame) -> pd.Series:
+    return pd.util.hash_pandas_object(frame, index=False)
+
+
+def _renumbered(store: Store, by: int) -> Store:
+    runs, points = (frame.assign(run=frame.run + by) for frame in (store.runs, store.points))
+    return Store(runs, points, store.problems)
 
 
 def _check(runs: pd.DataFrame, path: Path) -> None:

@@ -1,5 +1,7 @@
 """Numbers as cells of a table, and frames as Markdown, LaTeX and HTML."""
 
+from html import escape
+
 import numpy as np
 import pandas as pd
 
@@ -57,9 +59,15 @@ def latex(frame: pd.DataFrame, caption: str) -> str:
     )
 
 
-def html(frame: pd.DataFrame) -> str:
+def html(frame: pd.DataFrame, caption: str = "") -> str:
     """An HTML table without styling of its own."""
-    return frame.map(_cell).to_html(index=False, border=0)
+    table = frame.map(_cell).rename_axis(columns=None).to_html(index=False, border=0)
+    return table.replace(">", f"><caption>{escape(caption)}</caption>", 1) if caption else table
+
+
+def filled(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a table in which something stands."""
+    return frame.loc[:, (frame.notna() & (frame != "")).any()]
 
 
 def _cell(value) -> str:

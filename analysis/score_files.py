@@ -18,6 +18,7 @@ MAIN, SCHEDULES, BASELINES = (
     "atari-dreamerv2-schedules.json",
     "baselines.json",
 )
+FILES = (MAIN, SCHEDULES, BASELINES)
 # Agent names of table 1 and the columns of the official baselines file (Dopamine, sticky actions,
 # 200M frames).
 PUBLISHED_BASELINES = {

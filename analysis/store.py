@@ -1,4 +1,4 @@
-"""Runs, from a folder of run folders or from one exported csv."""
+"""Runs, from a folder of run folders, from one exported csv, or from a folder of them."""
 
 import os
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ from analysis.frames import Store
 
 
 def load(path: str | os.PathLike, leave_out: Sequence[str] = ()) -> Store:
-    """Loads a folder of runs or an exported csv, one run per suite, task, arm and seed.
+    """Loads a folder of runs, an exported csv or a folder of these, one run per suite, task, arm
+    and seed.
 
     Runs whose digest, or whose baseline's, is in `leave_out` are left out. Raises `InputError`
     where there is neither folder nor csv, no run in it, or a mixture of configurations.
@@ -17,6 +18,9 @@ def load(path: str | os.PathLike, leave_out: Sequence[str] = ()) -> Store:
     path = Path(path)
     if path.is_dir():
         store = folders.load(path)
+        files = sorted(file for file in path.iterdir() if file.name.endswith((".csv", ".csv.gz")))
+        if files and store.runs.empty and not store.problems:
+            store = exported.load_all(files)
     elif path.is_file():
         store = exported.load(path)
     else:

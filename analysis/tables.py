@@ -24,6 +24,16 @@ PAPER = {
 }
 CONTROLS, BY_TASK = "Controls, which are no claims", "The positive control task by task"
 IF_STAYED = "Seeds to decide: if effect and spread stayed as they are"
+DETAILS = "What was compared"
+EMPTY = {  # what is said where a list has no rows
+    HELPED: "No change is here: that takes an effect surely above 0.",
+    NOT_HELPED: "No change is here: that takes an effect surely below the margin, and a positive "
+    "control that hurts.",
+    OPEN: "No change is here: every claim is decided.",
+    BESIDE: "No change is here: no claim has runs on them.",
+    CONTROLS: "No control is registered.",
+    BY_TASK: "No positive control has runs of both of its arms.",
+}
 LOOKING = (
     f"{IF_STAYED}. Judging again after each added seed gives a false verdict in about one study of "
     "five: fix their number beforehand."

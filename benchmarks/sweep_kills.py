@@ -29,7 +29,11 @@ TINY = (
     *("run.checkpoint_every=40", "run.eval_every=100", "run.eval_episodes=2"),
     *("run.device=cpu", "run.threads=1"),
 )
-GRID = ("latent=categorical,gaussian,binary", "task=cartpole,minigrid_empty_random_5x5", "run.seed=0,1")
+GRID = (
+    "latent=categorical,gaussian,binary",
+    "task=cartpole,minigrid_empty_random_5x5",
+    "run.seed=0,1",
+)
 
 
 def command(root: Path, launcher: str, *overrides: str) -> list[str]:

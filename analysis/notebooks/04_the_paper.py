@@ -1,5 +1,6 @@
 # ---
 # jupyter:
+#   jupytext: {formats: "ipynb,py:percent"}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---
 
@@ -11,17 +12,13 @@
 
 # %%
 # %matplotlib inline
-import pandas as pd
-
-from analysis import plots, published, score_files
-
-pd.set_option("display.max_colwidth", None, "display.max_rows", None, "display.max_columns", None)
+from analysis import captioned, committed, formats, plots, published, score_files
 
 # %% tags=["parameters"]
-runs = "../../runs"
-claims_file = "../../sweeps/claims.yaml"
+runs = None
+claims_file = None
 suite = None
-published_scores = "https://raw.githubusercontent.com/danijar/dreamerv2/main/scores"
+published_scores = committed.score_files()
 leave_out = []
 
 # %%
@@ -30,11 +27,11 @@ paper = score_files.load(published_scores)
 # %% [markdown]
 # ## Table 1
 #
-# As printed in the paper, to two decimals: 24 of 24 cells agree. Scores are normalised and clipped
-# run by run, then averaged over seeds, then over games; James Bond takes the corrected reference.
+# To two decimals 24 of 24 cells agree with the paper. Scores are normalised and clipped run by run,
+# then averaged over seeds, then over games; James Bond takes the corrected reference.
 
 # %%
-published.table_1(paper).round(2)
+captioned.table(published.table_1(paper).rename_axis("agent").reset_index(), "Table 1, recomputed")
 
 # %% [markdown]
 # ## Runs that ended early
@@ -43,15 +40,13 @@ published.table_1(paper).round(2)
 # their last value as final.
 
 # %%
-published.early_ended(paper).set_index("arm")
-
-# %% [markdown]
-# Table 1 without them:
+early = published.early_ended(paper)
+captioned.table(early, f"The {len(early)} runs that ended before 195M frames")
 
 # %%
-published.table_1(published.complete(paper)).loc[
-    [score_files.DREAMER, score_files.SCHEDULED]
-].round(2)
+whole = published.table_1(published.complete(paper))
+whole = whole.loc[[score_files.DREAMER, score_files.SCHEDULED]]
+captioned.table(whole.rename_axis("agent").reset_index(), "Table 1 without them")
 
 # %% [markdown]
 # ## Scheduling
@@ -63,25 +58,32 @@ published.table_1(published.complete(paper)).loc[
 # note names those that neither arm learned, and those that both arms master.
 
 # %%
-published.scheduling(paper)[
-    ["claim", "without", "runs", "effect", "low", "high", "moving", "verdict", "agrees", "note"]
-]
+judged = published.scheduling(paper)
+ends = [formats.interval(low, high) for low, high in zip(judged.low, judged.high, strict=True)]
+judged = judged.assign(effect=judged.effect.map(formats.number), interval=ends)
+columns = ["claim", "without", "runs", "effect", "interval", "moving", "verdict", "agrees", "note"]
+captioned.table(judged[columns], "Scheduling: the verdict, its checks and their controls")
 
 # %%
-plots.curves(published.curves(paper), "clipped record mean", "825 published runs, 55 games")
+captioned.figure(
+    plots.curves(published.curves(paper), "clipped record mean", "825 published runs, 55 games"),
+    "Clipped record mean of the published runs; ended runs keep their last value.",
+)
 
 # %%
-plots.bars(
-    published.scheduling_games(paper),
-    "Scheduling: with minus without",
-    "difference of score normalised by the human record",
-    "published scores, 200M frames",
+captioned.figure(
+    plots.bars(
+        published.scheduling_games(paper),
+        "Scheduling: with minus without",
+        "difference of score normalised by the human record",
+        "published scores, 200M frames",
+    ),
+    "Scheduling game by game; ties are within 5%.",
 )
 
 # %% [markdown]
 # ## Table K.1
-#
-# Final scores of all agents.
 
 # %%
-published.table_k1(paper).round().astype(int)
+k1 = published.table_k1(paper).round().astype(int).reset_index()
+captioned.table(k1, "Table K.1, recomputed: final scores of all agents, means over seeds")

@@ -1,5 +1,6 @@
 # ---
 # jupyter:
+#   jupytext: {formats: "ipynb,py:percent"}
 #   kernelspec: {display_name: Python 3, language: python, name: python3}
 # ---
 
@@ -24,28 +25,28 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
-from IPython.display import display
+from IPython.display import Markdown, display
 
-from analysis import plots, study
-
-pd.set_option("display.max_colwidth", None, "display.max_columns", None)
+from analysis import captioned, claims, committed, plots, study, tables
 
 # %% tags=["parameters"]
-runs = "../../runs"
-claims_file = "../../sweeps/claims.yaml"
+runs = committed.runs()
+claims_file = claims.DEFAULT
 suite = None
 published_scores = None
 leave_out = []
 
 # %%
 ours = study.one(runs, claims_file, suite, leave_out)
+captioned.runs(ours)
 
 # %% [markdown]
 # The arms that have runs. Below, the last of them that is neither the baseline nor the control
 # stands in for yours; where there is none yet, the first that the claims name.
 
 # %%
-print(*ours.arms, sep="\n")
+arms = ours.scores.groupby("arm", as_index=False).size().rename(columns={"size": "runs"})
+captioned.table(arms, "Arms with runs")
 
 # %%
 named = [arm for arm in ours.verdicts["with"].dropna() if arm != "baseline"]
@@ -69,17 +70,21 @@ print(own_file.read_text())
 
 # %%
 own = study.one(runs, own_file, ours.suite, leave_out)
-own.verdicts.loc[
-    own.verdicts.stated,
-    ["claim", "with", "without", "effect", "low", "high", "tasks", "verdict", "note"],
-]
+judged = pd.concat(tables.lists(own.verdicts).values())
+judged = judged[judged.actions == actions]
+captioned.table(judged[["change", "with", "without", *tables.NARROW[1:], "note"]], "Its verdict")
 
 # %% [markdown]
 # Its learning curves beside the baseline's, and the effect task by task.
 
 # %%
-plots.learning_curves(own, ["baseline", mine])
+captioned.figure(
+    plots.learning_curves(own, ["baseline", mine]),
+    f"baseline and {mine} while learning: means, lowest and highest of the seeds.",
+)
 
 # %%
-if own.verdicts.tasks.max():
-    display(plots.games(own, "my_toggle"))
+if own.verdicts.tasks.any():
+    captioned.figure(plots.games(own, "my_toggle"), f"Effect of {mine} by task.")
+else:
+    display(Markdown(f"No task has runs of both baseline and {mine}."))

@@ -204,7 +204,7 @@ def test_a_file_of_an_earlier_version_is_read(study, tmp_path):
 
 
 def test_the_committed_results_can_be_read():
-    for path in (Path(store.__file__).parent / "results").glob("*.csv.gz"):
+    for path in (Path(store.__file__).parent / "results").rglob("*.csv.gz"):
         loaded = store.load(path)
         assert not loaded.problems and (loaded.runs.digest.str.len() == 8).all()
 

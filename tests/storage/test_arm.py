@@ -192,7 +192,10 @@ def test_folders_are_safe_and_short():
         (["task=catch"], "mini/acrobot/baseline/0-16da99d7"),
         (["task=pendulum"], "mini/pendulum/baseline/0-c125b42a"),
         (["task=minigrid_empty_random_5x5"], "mini/minigrid_empty_5x5/baseline/0-ba827bc8"),
-        (["suite=minatar", "task=minatar_space_invaders"], "mini/minatar_space_invaders/baseline/0-3c3147ad"),
+        (
+            ["suite=minatar", "task=minatar_space_invaders"],
+            "mini/minatar_space_invaders/baseline/0-3c3147ad",
+        ),
         (["latent=gaussian"], "mini/cartpole/latent=gaussian/0-e508248b"),
         (["kl.alpha=0.5"], "mini/cartpole/kl.alpha=0.5/0-54563492"),
         (["preset=dreamer_v1"], "mini/cartpole/preset=dreamer_v1/0-52df05bb"),

@@ -1,0 +1,154 @@
+"""What README and docs say of the committed results, as Markdown made from them."""
+
+import textwrap
+
+import pandas as pd
+
+from analysis import committed, formats, published, score_files, study, tables
+from analysis.rule import DEGENERATE, HELPS, HURTS, NO_DATA, NO_HELP, UNDECIDED
+from analysis.study import Study
+from analysis.verdicts import WORSE
+
+HERE = "on this suite, at this budget"
+NONE_YET = "No runs are in yet."
+ORDER = (HELPS, NO_HELP, HURTS, UNDECIDED, DEGENERATE, NO_DATA)
+BESIDE_PAPER = {
+    "yes": "as in the paper",
+    "no": "other than in the paper at its scale",
+    WORSE: "on the paper's list of no help too, though not reported as worse there",
+}
+
+
+def runs(ours: Study) -> str:
+    """Which runs a page is about, in a sentence without its end."""
+    scored = ours.scores
+    if scored.empty:
+        return f"no scored run of suite {ours.suite}"
+    cells = scored.groupby(["task", "arm"]).size()
+    planned = ours.store.runs.planned_steps[ours.store.runs.run.isin(scored.run)].dropna()
+    steps = formats.span(*(f"{steps:,.0f}" for steps in (planned.min(), planned.max())))
+    arms = f"{len(ours.arms)} arm{'s' * (len(ours.arms) != 1)}"
+    seeds = f"{formats.span(cells.min(), cells.max())} seeds of an arm on a task"
+    return (
+        f"{ours.size}: {arms}, {seeds}, {steps} agent steps a run; {ours.score}, "
+        f"normalised by {ours.scheme.replace('_', ' ')}; claims file {ours.registration}"
+    )
+
+
+def lists(ours: Study | None) -> str:
+    """The two lists beside the paper's, the rows that are not decided, the controls, and how to
+    repeat a row."""
+    if ours is None:
+        return NONE_YET
+    rows = _stated(ours)
+    rows = rows.assign(order=rows.verdict.map(ORDER.index)).sort_values("order", kind="stable")
+    table = pd.DataFrame(
+        {
+            "change": [f"`{name}`" for name in rows.claim],
+            "effect [interval]": [_effect(row) for row in rows.itertuples()],
+            "verdict": [_verdict(row) for row in rows.itertuples()],
+            "the paper": rows.paper.map(tables.PAPER),
+            "seeds": [formats.span(row.seeds_fewest, row.seeds_most) for row in rows.itertuples()],
+        }
+    )
+    parts = [
+        _prose(f"What the changes do {HERE} ({runs(ours)}):"),
+        formats.markdown(table).strip(),
+        _prose(controls(ours)),
+        *([_prose(tables.LOOKING)] if rows.seeds_needed.notna().any() else []),
+        *([f"Repeat a row:\n\n{repeat(ours)}"] if rows.tasks.any() else []),
+    ]
+    return "\n\n".join(parts)
+
+
+def controls(ours: Study) -> str:
+    """The positive controls and A/A in a line, and what a suite whose control does not hurt cannot
+    say."""
+    said = [
+        f"`{row.claim}` ({row.role}, {row.actions}) {_effect(row)}{', ' if _effect(row) else ''}"
+        f"{row.verdict}"
+        for row in ours.controls.itertuples()
+    ]
+    lines = [f"Controls: {'; '.join(said)}", *tables.insensitive(ours)]
+    return " ".join(f"{line[0].upper()}{line[1:]}." for line in lines)
+
+
+def repeat(ours: Study) -> str:
+    """The commands that repeat the comparison of the claim with most runs."""
+    rows = _stated(ours)
+    row = rows.loc[(rows.runs_with + rows.runs_without).idxmax()]
+    arms = sorted((row["with"], row["without"]), key=lambda arm: arm != "baseline")
+    own = ours.scores[ours.scores.arm.isin(arms) & (ours.scores.actions == row.actions)]
+    grid = f"task={','.join(sorted(own.task.unique()))} 'run.seed=range({row.seeds_fewest})'"
+    given = ["" if arm == "baseline" else f" {arm.replace(',', ' ')}" for arm in arms]
+    lines = [f"python run.py -m suite={ours.suite}{changes} {grid}" for changes in given]
+    return "\n".join(f"    {line}" for line in [*lines, "python -m analysis table --runs runs"])
+
+
+def claim(ours: Study | None, name: str) -> str:
+    """What was found on one claim, in a sentence."""
+    if ours is None:
+        return f"**Here:** {NONE_YET}"
+    row = next(row for row in _stated(ours).itertuples() if row.claim == name)
+    if row.verdict == NO_DATA:
+        return f"**Here:** {NO_DATA}: {row.note}."
+    seeds = formats.span(row.seeds_fewest, row.seeds_most)
+    size = f"{formats.tasks(row.moving, row.tasks)} task{'s' * (row.tasks != 1)}, {seeds} seeds"
+    said = [_verdict(row), *filter(None, [BESIDE_PAPER.get(row.agrees), row.note, _lacks(row)])]
+    return _prose(f"**Here:** {HERE}, {_effect(row)} over {size}: {'; '.join(said)}.")
+
+
+def baseline() -> str:
+    """The scores of the baseline on each task, from random play to the reference."""
+    ours = study.load(committed.runs(), suite=committed.SUITE)[0]
+    own = ours.scores[ours.scores.arm == "baseline"]
+    by_task = own.groupby("task").agg(
+        random=("random", "first"),
+        lowest=("score", "min"),
+        mean=("score", "mean"),
+        highest=("score", "max"),
+        reference=("reference", "first"),
+        normalised=("normalised", "mean"),
+        seeds=("score", "size"),
+    )
+    table = by_task.sort_values("normalised", ascending=False).reset_index()
+    table["task"] = [f"`{task}`" for task in table.task]
+    for name in ("random", "lowest", "mean", "highest", "reference"):
+        table[name] = table[name].map("{:.4g}".format).astype(object)
+    return formats.markdown(table).strip()
+
+
+def scheduling() -> str | None:
+    """The verdict on scheduling from the published scores; None where these are not here."""
+    if not committed.SCORE_FILES.is_dir():
+        return None
+    row = next(published.scheduling(score_files.load(committed.score_files())).itertuples())
+    games = formats.tasks(row.moving, row.tasks)
+    return _prose(
+        f"**At full scale:** from the paper's own published scores, {row.runs_with} runs with "
+        f"schedules and {row.runs_without} without, judged by the same code: {_effect(row)} of the "
+        f"clipped human record over {games} games: {row.verdict}, {BESIDE_PAPER[row.agrees]}."
+    )
+
+
+def _stated(ours: Study) -> pd.DataFrame:
+    return ours.verdicts[ours.verdicts.stated]
+
+
+def _effect(row) -> str:
+    return f"{formats.number(row.effect)} {formats.interval(row.low, row.high)}".strip()
+
+
+def _verdict(row) -> str:
+    """The verdict, and of an undecided row what would decide it."""
+    if row.verdict == UNDECIDED and pd.notna(row.seeds_needed):
+        return f"{UNDECIDED}: {row.seeds_needed:.0f} seeds may decide it"
+    return row.verdict
+
+
+def _lacks(row) -> str:
+    return f"no comparison with the paper, as {row.lacking}" if row.lacking else ""
+
+
+def _prose(text: str) -> str:
+    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)

@@ -1,0 +1,55 @@
+"""A folder of exported files is read as one, and no run in it counts twice."""
+
+import pytest
+
+from analysis import InputError, exported, store
+from tests.analysis.runs import write_run
+
+
+def export(runs, path):
+    path.parent.mkdir(exist_ok=True)
+    exported.export(store.load(runs), path)
+
+
+@pytest.fixture
+def rounds(tmp_path):
+    """Folder of two files: seeds 0 and 1, then seeds 0 to 2, as two exports of a growing sweep."""
+    for seed in (0, 1):
+        write_run(tmp_path / "runs", seed=seed, finals=0.1 * seed)
+    export(tmp_path / "runs", tmp_path / "rounds/round1.csv.gz")
+    write_run(tmp_path / "runs", seed=2, finals=0.2)
+    export(tmp_path / "runs", tmp_path / "rounds/round2.csv")
+    return tmp_path / "rounds"
+
+
+def test_files_are_read_as_one_and_equal_runs_once(rounds):
+    (rounds / "README.md").write_text("not a file of runs")
+    together = store.load(rounds)
+    alone = store.load(rounds / "round2.csv")
+    assert together.runs.seed.tolist() == [0, 1, 2] and not together.problems
+    keys = ["seed", "step"]
+    first, second = (
+        part.tidy().sort_values(keys)[[*keys, "score"]].to_numpy().tolist()
+        for part in (together, alone)
+    )
+    assert first == second
+
+
+def test_one_run_with_two_contents_is_refused(rounds, tmp_path):
+    write_run(tmp_path / "others", seed=1, finals=0.5)
+    export(tmp_path / "others", rounds / "round3.csv.gz")
+    message = r"round3.csv.gz: the run mini cartpole baseline seed 1 is another one in round1.csv"
+    with pytest.raises(InputError, match=message):
+        store.load(rounds)
+
+
+def test_where_a_run_was_found_is_not_its_content(rounds, tmp_path):
+    write_run(tmp_path / "elsewhere" / "moved", seed=0, finals=0.0)
+    export(tmp_path / "elsewhere", rounds / "round0.csv")
+    assert store.load(rounds).runs.seed.tolist() == [0, 1, 2]
+
+
+def test_a_file_that_is_no_export_is_refused(rounds):
+    (rounds / "notes.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="notes.csv: lacks the column source"):
+        store.load(rounds)

@@ -1,0 +1,135 @@
+"""What README and docs say of the committed results is made from them, and says what they show."""
+
+import re
+
+import pytest
+from PIL import Image
+
+from analysis import InputError, claims, committed, exported, findings, pages, store
+from analysis.study import one
+from tests.analysis.runs import SEEDS, write_run
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project without results, with a README and a page of docs."""
+    (tmp_path / "docs").mkdir()
+    part = "<!-- results: {} -->\nold\n<!-- end -->\n"
+    (tmp_path / "README.md").write_text("By hand.\n" + part.format("lists") + "The end.\n")
+    text = "".join(map(part.format, ("claim kl_balancing_vs_standard", "forest", "baseline")))
+    (tmp_path / "docs" / "page.md").write_text(text)
+    (tmp_path / "docs" / "other.md").write_text("No part of it is made.\n")
+    monkeypatch.setattr(pages, "ROOT", tmp_path)
+    monkeypatch.setattr(committed, "ROUNDS", tmp_path / "rounds")
+    return tmp_path
+
+
+def small(root):
+    for arm, score in (("baseline", 0.5), ("latent=gaussian", 0.4)):
+        for seed in (0, 1):
+            write_run(root, arm, seed=seed, finals=score + 0.1 * seed)
+    return one(root, suite="mini")
+
+
+@pytest.mark.parametrize("page", pages.pages(), ids=lambda page: page.name)
+def test_pages_are_fresh(page):
+    assert page.read_text() == pages.filled(page, committed.judged()), "run make results"
+
+
+def test_the_forest_plot_is_fresh():
+    if committed.ROUNDS.is_dir():
+        assert Image.open(pages.forest()).text["Description"] == pages.made_from(), "make results"
+    else:
+        assert not pages.forest().exists()
+
+
+def test_every_claim_has_its_sentences():
+    """What the paper found, what was found here, and why they may differ, in this order."""
+    page = (pages.ROOT / "docs" / "results.md").read_text()
+    sections = re.split(r"^### ", page, flags=re.MULTILINE)[1:]
+    named = [re.search(r"<!-- results: claim (\w+) -->", section).group(1) for section in sections]
+    assert sorted(named) == sorted(row.id for row in claims.load().claims)
+    for section in sections:
+        starts = [section.index(f"**{start}:**") for start in ("The paper", "Here")]
+        assert starts == sorted(starts) and starts[1] < section.index("**Why they may differ:**")
+    assert "contradict" not in page
+
+
+def test_results_fill_the_pages(study, project, capsys):
+    (project / "rounds").mkdir()
+    exported.export(store.load(study), project / "rounds" / "round1.csv.gz")
+    assert pages.main() == 0
+    readme = (project / "README.md").read_text()
+    assert readme.startswith("By hand.\n") and readme.endswith("<!-- end -->\nThe end.\n")
+    rows = [line for line in readme.splitlines() if line.startswith("| `")]
+    order = [row.split(" | ")[2].partition(":")[0] for row in rows]
+    assert order == sorted(order, key=findings.ORDER.index) and len(rows) == 14
+    assert re.search(rf"`categorical_latents` \| \+0\..* \| helps \| helps \| {SEEDS} \|", readme)
+    assert re.search(r"`binary_latents` .* \| hurts \| no substantial help: worse", readme)
+    assert re.search(r"`gru_layer_norm` .* \| undecided: \d+ seeds may decide it \|", readme)
+    assert "`untrained_model` (positive control, discrete) -0.7" in readme
+    assert "does not differ" in readme and findings.HERE in readme
+    page = (project / "docs" / "page.md").read_text()
+    found = (
+        r"\*\*Here:\*\* on this suite.*: no substantial help; other than in the paper at its scale"
+    )
+    assert re.search(found, " ".join(page.split()))
+    assert "](forest.png)" in page and "| `acrobot` | -500 | " in page
+    assert (project / "docs" / "other.md").read_text() == "No part of it is made.\n"
+    picture = Image.open(project / "docs" / "forest.png")
+    assert picture.text["Description"] == pages.made_from() and "round1.csv.gz" in pages.made_from()
+    assert pages.main() == 0  # and once more, without a change
+    assert (project / "README.md").read_text() == readme
+
+
+def test_without_results_the_pages_say_so(project, capsys):
+    assert pages.main() == 0
+    assert "-->\nNo runs are in yet.\n<!--" in (project / "README.md").read_text()
+    page = (project / "docs" / "page.md").read_text()
+    assert "**Here:** No runs are in yet." in page and "| `cartpole` | 22.7 | " in page
+    assert not (project / "docs" / "forest.png").exists()
+
+
+def test_few_results_say_what_would_decide(tmp_path):
+    ours = small(tmp_path)
+    said = " ".join(findings.claim(ours, "categorical_latents").split())
+    assert re.search(r"over 1 task, 2 seeds: undecided: \d+ seeds may decide it", said)
+    assert "no comparison with the paper" in said
+    assert findings.claim(ours, "gru_layer_norm") == "**Here:** no data: no runs of gru=plain."
+    assert "nothing is no substantial help" in " ".join(findings.lists(ours).split())
+
+
+def test_a_row_can_be_repeated(tmp_path):
+    commands = findings.repeat(small(tmp_path)).splitlines()
+    grid = "task=cartpole 'run.seed=range(2)'"
+    assert commands[0] == f"    python run.py -m suite=mini {grid}"
+    assert commands[1] == f"    python run.py -m suite=mini latent=gaussian {grid}"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<!-- results: wishes -->\n<!-- end -->", "README.md: no part 'wishes'; there are: lists"),
+        ("<!-- results: lists -->\n", "README.md: a part is not closed by <!-- end -->"),
+        (
+            "<!-- results: lists -->\n<!-- results: baseline -->\n<!-- end -->",
+            "README.md: no part|a part is not closed",
+        ),
+    ],
+)
+def test_a_wrong_mark_is_one_line(project, capsys, text, message):
+    (project / "README.md").write_text(text)
+    with pytest.raises(InputError, match=message):
+        pages.filled(project / "README.md", None)
+    assert pages.main() == 2 and capsys.readouterr().err.count("\n") == 1
+
+
+def test_scheduling_at_full_scale_is_that_of_the_published_scores(tmp_path, monkeypatch):
+    said = " ".join((pages.ROOT / "docs" / "results.md").read_text().split())
+    assert "220 runs with schedules and 440 without" in said
+    assert "+0.004 [-0.019, +0.024]" in said and "no substantial help, as in the paper" in said
+    monkeypatch.setattr(committed, "SCORE_FILES", tmp_path / "absent")
+    assert findings.scheduling() is None
+    assert said == " ".join(
+        pages.filled(pages.ROOT / "docs/results.md", committed.judged()).split()
+    )
