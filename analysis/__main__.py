@@ -71,7 +71,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _runs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--runs", default="runs", help="folder of runs, or an exported csv (runs)")
+    parser.add_argument(
+        "--runs", default="runs", help="folder of runs or of exported csv files, or one (runs)"
+    )
     parser.add_argument(
         "--leave-out",
         action="append",
@@ -93,11 +95,11 @@ def _judged(parser: argparse.ArgumentParser, windows: bool) -> None:
             choices=scores.WINDOWS,
             help="another final score than the one that the claims file registers, marked as such",
         )
-        parser.add_argument(
-            "--ladder",
-            action="store_true",
-            help="judge by the rounds of seeds that the claims file registers for the suite",
-        )
+    parser.add_argument(
+        "--ladder",
+        action="store_true",
+        help="judge by the rounds of seeds that the claims file registers for the suite",
+    )
 
 
 if __name__ == "__main__":

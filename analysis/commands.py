@@ -109,11 +109,12 @@ def plot(options: argparse.Namespace) -> None:
 
 def page(options: argparse.Namespace) -> None:
     """Executes the notebooks and writes one self-contained HTML page per suite."""
-    options.window, options.ladder = None, False
+    options.window = None
     for ours in _studies(options):
         path = written.file(_folder(options.out, ours) / "report.html")
         report.build(
-            options.runs, options.claims, ours.suite, options.published, path, options.leave_out
+            *(options.runs, options.claims, ours.suite, options.published),
+            *(path, options.leave_out, options.ladder),
         )
         printed.problems(printed.console(), ours.problems, path.parent)
         print(f"The report is {path}")

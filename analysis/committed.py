@@ -25,13 +25,16 @@ def run_files() -> list[Path]:
     return sorted(ROUNDS.glob("*.csv.gz")) if ROUNDS.is_dir() else [BASELINE]
 
 
+def ladder() -> bool:
+    """Whether `runs` are judged by the registered ladder."""
+    return ROUNDS.is_dir() and SUITE in claims.load().ladder
+
+
 def judged() -> Study | None:
-    """The study of all arms, by the registered ladder where there is one; None before there are
-    runs."""
+    """The study of all arms; None before there are runs."""
     if not ROUNDS.is_dir():
         return None
-    ladder = {"ladder": True} if SUITE in getattr(claims.load(), "ladder", {}) else {}
-    return study.load(ROUNDS, suite=SUITE, **ladder)[0]
+    return study.load(ROUNDS, suite=SUITE, ladder=ladder())[0]
 
 
 def hashes(files: Sequence[Path]) -> dict[str, str]:

@@ -55,7 +55,7 @@ def lists(ours: Study | None) -> str:
         _prose(f"What the changes do {HERE} ({runs(ours)}):"),
         formats.markdown(table).strip(),
         _prose(controls(ours)),
-        *([_prose(tables.LOOKING)] if rows.seeds_needed.notna().any() else []),
+        *([_prose(tables.looking(ours))] if rows.seeds_needed.notna().any() else []),
         *([f"Repeat a row:\n\n{repeat(ours)}"] if rows.tasks.any() else []),
     ]
     return "\n\n".join(parts)

@@ -30,6 +30,7 @@ def build(
     published: str | None,
     path: Path,
     leave_out: Sequence[str] = (),
+    ladder: bool = False,
 ) -> None:
     """Executes the notebooks on one suite's runs and writes the page; the paper's notebook needs
     its score files."""
@@ -38,6 +39,7 @@ def build(
         "claims_file": str(Path(claims_file).resolve()),
         "suite": suite,
         "leave_out": list(leave_out),
+        "ladder": ladder,
     }
     names = [name for name in NOTEBOOKS if published or name != PAPER_NOTEBOOK]
     executed = {name: execute(name, {**values, "published_scores": published}) for name in names}

@@ -25,9 +25,10 @@ claims_file = claims.DEFAULT
 suite = None
 published_scores = None
 leave_out = []
+ladder = committed.ladder()
 
 # %%
-ours = study.one(runs, claims_file, suite, leave_out)
+ours = study.one(runs, claims_file, suite, leave_out, ladder)
 lists = tables.lists(ours.verdicts)
 columns = [*tables.NARROW, "seeds to decide", "note"]
 captioned.runs(ours)

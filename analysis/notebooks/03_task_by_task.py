@@ -22,9 +22,10 @@ claims_file = claims.DEFAULT
 suite = None
 published_scores = None
 leave_out = []
+ladder = committed.ladder()
 
 # %%
-ours = study.one(runs, claims_file, suite, leave_out)
+ours = study.one(runs, claims_file, suite, leave_out, ladder)
 captioned.runs(ours)
 
 # %% [markdown]
