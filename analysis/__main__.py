@@ -72,7 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _runs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--runs", default="runs", help="folder of runs or of exported csv files, or one (runs)"
+        "--runs", default="runs", help="folder of runs, or of exported csv files, or such a file"
     )
     parser.add_argument(
         "--leave-out",

@@ -52,12 +52,10 @@ TABLE_2 = [
 TABLE_2_CAPTION = (
     "Table 2 of the paper beside our runs. The paper's base agent was a slightly earlier version "
     "with gradient mixing, schedules and layer norm; ours neither mixes nor schedules. Its gamer "
-    "mean of 11.33 is that of table 1 and probably a slip: the published scores of that version "
-    "give about 6."
+    "mean of 11.33 is table 1's, probably a slip: that version's published scores give about 6."
 )
 
-# Section 3.2: games better, worse and tied of 55, turned to our direction (`with` against
-# `without`).
+# Section 3.2: games better, worse and tied of 55, of our `with` against `without`.
 PAPER_GAMES = {
     "categorical_latents": (42, 8, 5),
     "kl_balancing_vs_standard": (44, 6, 5),

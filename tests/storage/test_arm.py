@@ -188,19 +188,19 @@ def test_folders_are_safe_and_short():
 @pytest.mark.parametrize(
     "overrides, folder",
     [
-        ([], "mini/cartpole/baseline/0-c7c5c4bd"),
-        (["task=catch"], "mini/acrobot/baseline/0-16da99d7"),
-        (["task=pendulum"], "mini/pendulum/baseline/0-c125b42a"),
-        (["task=minigrid_empty_random_5x5"], "mini/minigrid_empty_5x5/baseline/0-ba827bc8"),
+        ([], "mini/cartpole/baseline/0-fe9179d2"),
+        (["task=catch"], "mini/catch/baseline/0-408f61c5"),
+        (["task=pendulum"], "mini/pendulum/baseline/0-b98447bb"),
+        (["task=minigrid_empty_random_5x5"], "mini/minigrid_empty_random_5x5/baseline/0-240e7cb5"),
         (
             ["suite=minatar", "task=minatar_space_invaders"],
-            "mini/minatar_space_invaders/baseline/0-3c3147ad",
+            "minatar/minatar_space_invaders/baseline/0-a5f0457e",
         ),
-        (["latent=gaussian"], "mini/cartpole/latent=gaussian/0-e508248b"),
-        (["kl.alpha=0.5"], "mini/cartpole/kl.alpha=0.5/0-54563492"),
-        (["preset=dreamer_v1"], "mini/cartpole/preset=dreamer_v1/0-52df05bb"),
-        (["suite=atari", "task=pong", "size=13m"], "atari/pong/size=13m/0-8b4d55a0"),
-        (["suite=gym", "task.id=LunarLander-v3"], "gym/LunarLander-v3/baseline/0-15d7dbb2"),
+        (["latent=gaussian"], "mini/cartpole/latent=gaussian/0-841ef179"),
+        (["kl.alpha=0.5"], "mini/cartpole/kl.alpha=0.5/0-a906354f"),
+        (["preset=dreamer_v1"], "mini/cartpole/preset=dreamer_v1/0-4c48809c"),
+        (["suite=atari", "task=pong", "size=13m"], "atari/pong/size=13m/0-24dcef41"),
+        (["suite=gym", "task.id=LunarLander-v3"], "gym/LunarLander-v3/baseline/0-bfdb9e5e"),
     ],
 )
 def test_finished_runs_are_found_again(overrides, folder):
