@@ -98,7 +98,6 @@ of a fixed design, in which every arm has {last} seeds, that the ladder leaves o
 when its claim is decided, the baseline, which has {baseline_last} in the end, with the last claim.
 
 {table}
-
 {remark}"""
 
 

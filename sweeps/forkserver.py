@@ -6,6 +6,7 @@ sends its pid there, reads what it is to run, and goes on as that program; the s
 status. The server ends when the other end of FD is closed; its runs then find their parent gone.
 """
 
+import gc
 import json
 import os
 import runpy
@@ -28,6 +29,7 @@ def preload() -> None:
     import torch
 
     assert not torch.cuda.is_initialized()
+    gc.freeze()  # collections in the forks leave what was imported alone, so it is not copied
 
 
 def serve(control: socket.socket) -> tuple[socket.socket, int] | None:
