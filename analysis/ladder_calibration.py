@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from analysis import claims
 from analysis.calibration import (
     BATCH,
     FALSE_NO_HELP,
@@ -23,7 +24,7 @@ from analysis.ladder import Climbed, Ladder, climb
 from analysis.rule import HELPS, HURTS, NO_HELP, UNDECIDED, Evidence
 from analysis.simulate import BASELINE_WITHOUT, CLAIMS, SCENARIOS, Scenario
 
-LADDER = Ladder((6, 10, 16, 25), (0.24, 0.16, 0.24, 0.36), 2, {})
+LADDER = claims.load().ladder["mini"]
 LARGE = 0.3
 EFFECTS = {  # of the claims of a study
     "none": np.zeros(CLAIMS),
