@@ -87,7 +87,7 @@ def test_the_critic_loss_trains_the_critic_alone(actor_grad, actions):
 @pytest.mark.parametrize("every", [2, 3])
 def test_imagination_starts_from_every_nth_state_of_a_sequence(every):
     batch = tiny.batch(tiny.VECTOR, tiny.DISCRETE)
-    fewer, usual = tiny.agent(f"recipe.start_every={every}"), tiny.agent()
+    fewer, usual = (tiny.agent(f"recipe.start_every={number}") for number in (every, 1))
     post = model_posteriors(fewer, batch)
     torch.manual_seed(3)
     found = fewer.behavior_losses(post, batch["is_terminal"], CONSTANT)[:2]

@@ -29,14 +29,14 @@ def write_run(root, arm="baseline", task="cartpole", seed=0, finals=1.0, points=
     actions = "continuous" if task == "pendulum" else "discrete"
     steps = changes.pop("planned", 8000)
     digest = changes.pop("digest", "abcd")
-    folder = root / "mini" / task / arm / f"{seed}-{digest}"
+    suite = changes.setdefault("suite", "gym")
+    folder = root / suite / task / arm / f"{seed}-{digest}"
     folder.mkdir(parents=True)
     record = {
         "schema": 1,
         "status": "done",
         "arm": arm,
         "task": task,
-        "suite": "mini",
         "seed": seed,
         "digest": digest,
         "baseline": "base",
@@ -44,7 +44,7 @@ def write_run(root, arm="baseline", task="cartpole", seed=0, finals=1.0, points=
         "overrides": [],
         "config": {
             "task": {"random": low, "reference": high},
-            "suite": {"name": "mini", "normalisation": "reference"},
+            "suite": {"name": suite, "normalisation": "reference"},
             "run": {"steps": steps},
             "recipe": {"prefill": 500},
         },

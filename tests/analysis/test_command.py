@@ -16,7 +16,7 @@ def test_table_prints_verdicts_and_writes_the_lists(study, tmp_path, capsys):
     assert "no data: kl_balancing, reinforce, dynamics_backprop, model_size" in " ".join(
         printed.split()
     )
-    folder = tmp_path / "mini"
+    folder = tmp_path / "gym"
     assert "## Changes that helped\n\n| change |" in (folder / "lists.md").read_text()
     assert r"categorical\_latents & +0." in (folder / "lists.tex").read_text()
     page = (folder / "lists.html").read_text()
@@ -34,8 +34,8 @@ def test_an_exported_csv_gives_the_same_tables(study, tmp_path, capsys):
     for name, runs in (("folder", study), ("csv", tmp_path / "runs.csv.gz")):
         main(["table", "--runs", str(runs), "--out", str(tmp_path / name)])
     for file in ("claims.csv", "lists.md", "table_2.csv", "games.csv"):
-        assert (tmp_path / "folder/mini" / file).read_text() == (
-            tmp_path / "csv/mini" / file
+        assert (tmp_path / "folder/gym" / file).read_text() == (
+            tmp_path / "csv/gym" / file
         ).read_text()
 
 
@@ -45,15 +45,15 @@ def test_problems_are_printed_and_saved(tmp_path, capsys):
     write_run(tmp_path / "runs", "latent=gaussian", status="failed", error="nan in kl_loss")
     assert main(["table", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path)]) == 0
     assert "not scored: status failed, nan in kl_loss" in capsys.readouterr().out
-    saved = pd.read_csv(tmp_path / "mini" / "problems.csv")
-    assert saved.source.tolist() == ["mini/cartpole/latent=gaussian/0-abcd"]
+    saved = pd.read_csv(tmp_path / "gym" / "problems.csv")
+    assert saved.source.tolist() == ["gym/cartpole/latent=gaussian/0-abcd"]
 
 
 def test_suites_are_kept_apart(tmp_path):
     write_run(tmp_path / "runs")
     write_run(tmp_path / "runs", suite="gym", digest="other")
     main(["table", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path)])
-    assert {path.name for path in tmp_path.iterdir()} == {"runs", "mini", "gym"}
+    assert {path.name for path in tmp_path.iterdir()} == {"runs", "gym", "gym"}
     main(
         [
             "table",
@@ -73,9 +73,9 @@ def test_a_suite_without_a_margin_does_not_stop_the_others(tmp_path, capsys):
     write_run(tmp_path / "runs", suite="another", digest="other")
     command = ["table", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path)]
     assert main(command) == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"runs", "mini"}
+    assert {path.name for path in tmp_path.iterdir()} == {"runs", "gym"}
     assert "suite another: left out: the claims give no margin for it" in capsys.readouterr().out
-    assert pd.read_csv(tmp_path / "mini" / "problems.csv").source.tolist() == ["suite another"]
+    assert pd.read_csv(tmp_path / "gym" / "problems.csv").source.tolist() == ["suite another"]
     assert main([*command, "--suite", "another"]) == 2
     assert "no margin for suite 'another'" in capsys.readouterr().err
 
@@ -83,9 +83,9 @@ def test_a_suite_without_a_margin_does_not_stop_the_others(tmp_path, capsys):
 def test_a_claims_file_of_ones_own(study, tmp_path, capsys):
     own = tmp_path / "mine.yaml"
     row = "{id: mine, paper: none, with: latent=binary, without: latent=gaussian, where: discrete}"
-    own.write_text(f"margin: {{mini: 0.1}}\nclaims: [{row}]\n")
+    own.write_text(f"margin: {{gym: 0.1}}\nclaims: [{row}]\n")
     assert main(["table", "--runs", str(study), "--claims", str(own), "--out", str(tmp_path)]) == 0
-    claims = pd.read_csv(tmp_path / "mini" / "claims.csv", keep_default_na=False)
+    claims = pd.read_csv(tmp_path / "gym" / "claims.csv", keep_default_na=False)
     stated = claims[claims.stated]
     assert stated.verdict.tolist() == ["no substantial help"] or stated.verdict.tolist() == [
         "helps"
@@ -99,8 +99,8 @@ def test_plot_writes_every_figure_twice(study, tmp_path):
     few = runs.runs[runs.runs.arm.isin(arms)]
     exported.export(store.Store(few, runs.points), tmp_path / "few.csv")
     assert main(["plot", "--runs", str(tmp_path / "few.csv"), "--out", str(tmp_path)]) == 0
-    names = {path.stem for path in (tmp_path / "mini").glob("*.png")}
-    assert names == {path.stem for path in (tmp_path / "mini").glob("*.pdf")}
+    names = {path.stem for path in (tmp_path / "gym").glob("*.png")}
+    assert names == {path.stem for path in (tmp_path / "gym").glob("*.pdf")}
     claim = {"categorical_latents_curves", "categorical_latents_tasks"}
     assert names == {"forest", "learning_curves", "aggregates", "profiles"} | claim
 
@@ -127,7 +127,7 @@ def test_another_window_is_marked_wherever_its_numbers_are(study, tmp_path, caps
     mark = "not the registered score: last_tenth instead of last"
     assert main(["table", *options, "last_tenth"]) == 0
     assert mark in " ".join(capsys.readouterr().out.split())
-    folder = tmp_path / "mini"
+    folder = tmp_path / "gym"
     for name in ("lists.md", "lists.html", "lists.tex", "table_2.md", "games.md"):
         text = (folder / name).read_text()
         assert mark in text.replace("\\_", "_"), name
@@ -146,8 +146,8 @@ def test_tables_name_the_claims_file(study, tmp_path):
     assert main(["table", "--runs", str(study), "--out", str(tmp_path)]) == 0
     digest = claims.load().digest
     for name in ("lists.md", "lists.html", "lists.tex", "table_2.md", "games.md"):
-        assert f"claims file {digest}" in (tmp_path / "mini" / name).read_text(), name
-    assert set(pd.read_csv(tmp_path / "mini" / "claims.csv").registration) == {digest}
+        assert f"claims file {digest}" in (tmp_path / "gym" / name).read_text(), name
+    assert set(pd.read_csv(tmp_path / "gym" / "claims.csv").registration) == {digest}
 
 
 def test_the_controls_are_printed_by_themselves(study, tmp_path, capsys):
@@ -157,16 +157,16 @@ def test_the_controls_are_printed_by_themselves(study, tmp_path, capsys):
     line = next(line for line in controls.splitlines() if "untrained_model " in line)
     assert "hurts" in line and "A/A" in controls and "does not differ" in controls
     assert "untrained_model" not in rest and "untrained_model" not in (
-        (tmp_path / "mini" / "lists.tex").read_text()
+        (tmp_path / "gym" / "lists.tex").read_text()
     )
-    assert len(pd.read_csv(tmp_path / "mini" / "controls.csv")) == 4
-    assert len(pd.read_csv(tmp_path / "mini" / "control_tasks.csv")) == 4
+    assert len(pd.read_csv(tmp_path / "gym" / "controls.csv")) == 4
+    assert len(pd.read_csv(tmp_path / "gym" / "control_tasks.csv")) == 4
 
 
 def test_arms_with_runs_are_named_where_claims_have_none(study, tmp_path, capsys):
     own = tmp_path / "mine.yaml"
     row = "{id: mine, paper: none, with: latent=gausian, without: baseline, where: discrete}"
-    own.write_text(f"margin: {{mini: 0.1}}\nclaims: [{row}]\n")
+    own.write_text(f"margin: {{gym: 0.1}}\nclaims: [{row}]\n")
     assert main(["table", "--runs", str(study), "--claims", str(own), "--out", str(tmp_path)]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "no data: mine arms with runs: baseline, gru=plain, kl=standard" in printed

@@ -36,7 +36,7 @@ def test_the_forest_shows_every_claim_with_data(ours):
     assert "helps (paper: helps)" in shown and "hurts (paper: no help, worse)" in shown
     assert not any("long_term_entropy" in text for text in shown)
     assert any(
-        text.startswith(f"{len(STUDY) * 4 * SEEDS} runs, 4 tasks, suite mini") for text in shown
+        text.startswith(f"{len(STUDY) * 4 * SEEDS} runs, 4 tasks, suite gym") for text in shown
     )
     row = ours.verdicts.iloc[0]
     ends = [tuple(line.get_xdata()) for line in figure.axes[0].lines if len(line.get_xdata()) == 2]
@@ -66,7 +66,7 @@ def test_aggregates_and_profiles_use_the_common_tasks(ours):
         "optimality gap ↓",
     ]
     assert (
-        f"{3 * len(STUDY) * SEEDS} runs, 3 tasks, suite mini; 95% stratified bootstrap intervals"
+        f"{3 * len(STUDY) * SEEDS} runs, 3 tasks, suite gym; 95% stratified bootstrap intervals"
         in texts(figure)
     )
     profile = plots.profiles(ours)

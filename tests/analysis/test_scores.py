@@ -57,7 +57,7 @@ def test_an_area_takes_eight_evaluations(tmp_path):
     frame, problems = scores.final_scores(store.load(tmp_path), "area")
     assert frame.seed.tolist() == [1]
     assert [tuple(problem) for problem in problems] == [
-        ("mini/cartpole/baseline/0-abcd", "not scored: area takes 8 evaluations, it has 7")
+        ("gym/cartpole/baseline/0-abcd", "not scored: area takes 8 evaluations, it has 7")
     ]
 
 

@@ -10,7 +10,7 @@ def test_runs_of_a_task_with_different_references_are_refused(tmp_path):
     write_run(tmp_path, seed=0)
     config = {"task": {"random": 20, "reference": 400}, "run": {"steps": 8000}}
     write_run(tmp_path, "latent=gaussian", seed=0, config=config)
-    with pytest.raises(InputError, match="mini cartpole of different random and reference scores"):
+    with pytest.raises(InputError, match="gym cartpole of different random and reference scores"):
         store.load(tmp_path)
 
 
@@ -26,7 +26,7 @@ def test_what_is_left_out_stands_in_the_caption(tmp_path):
         write_run(tmp_path, seed=seed, digest="aaaa")
     write_run(tmp_path, seed=2, digest="bbbb")
     ours = study.one(tmp_path, leave_out=["bbbb"])
-    assert ours.size == "2 runs, 1 task, suite mini, left out: bbbb"
+    assert ours.size == "2 runs, 1 task, suite gym, left out: bbbb"
 
 
 def test_a_last_bin_of_few_episodes_is_a_problem(tmp_path):
@@ -42,5 +42,5 @@ def test_runs_of_different_code_are_listed(tmp_path):
         write_run(tmp_path, seed=seed, git={"commit": commit, "dirty": dirty})
     write_run(tmp_path, seed=3, git=None)
     assert [tuple(problem) for problem in store.load(tmp_path).problems] == [
-        ("mini/cartpole", "runs of different commits: 2 runs with abc1 and 1 run with abc1+")
+        ("gym/cartpole", "runs of different commits: 2 runs with abc1 and 1 run with abc1+")
     ]

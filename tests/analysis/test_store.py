@@ -84,9 +84,9 @@ def test_of_duplicates_the_run_further_along_is_used(tmp_path):
     write_run(tmp_path, digest="old", finals=0.1, status="interrupted", env_frames=10)
     write_run(tmp_path, digest="new", finals=0.9)
     loaded = store.load(tmp_path)
-    assert loaded.runs.source.tolist() == ["mini/cartpole/baseline/0-new"]
-    assert messages(loaded)["mini/cartpole/baseline/0-old"].startswith(
-        "left out: a second run of mini cartpole"
+    assert loaded.runs.source.tolist() == ["gym/cartpole/baseline/0-new"]
+    assert messages(loaded)["gym/cartpole/baseline/0-old"].startswith(
+        "left out: a second run of gym cartpole"
     )
     assert set(loaded.points.run) == set(loaded.runs.run)
 
@@ -97,7 +97,7 @@ def test_runs_of_another_length_are_not_mixed_in(tmp_path):
     write_run(tmp_path, seed=3, planned=100_000)
     loaded = store.load(tmp_path)
     assert sorted(loaded.runs.seed) == [0, 1, 2]
-    message = messages(loaded)["mini/cartpole/baseline/3-abcd"]
+    message = messages(loaded)["gym/cartpole/baseline/3-abcd"]
     assert message == "left out: 100000 steps, the runs of cartpole that are used have 8000"
 
 
@@ -122,7 +122,7 @@ def test_finished_runs_set_the_length(tmp_path):
             (key, 3, f"left out: {key} in run.json is a name; got 3")
             for key in ("suite", "task", "arm", "status")
         ),
-        ("suite", {"name": "mini"}, 'left out: suite in run.json is a name; got {"name": "mini"}'),
+        ("suite", {"name": "gym"}, 'left out: suite in run.json is a name; got {"name": "gym"}'),
         ("arm", None, "left out: arm in run.json is a name; got null"),
         ("suite", "../x", 'left out: suite in run.json is "../x"; a suite\'s name has letters'),
         ("suite", "a/b", 'left out: suite in run.json is "a/b"; a suite\'s name has letters'),
@@ -216,7 +216,7 @@ def test_runs_of_different_baselines_are_refused_with_both_named(tmp_path):
     with pytest.raises(InputError) as error:
         store.load(tmp_path)
     assert str(error.value) == (
-        f"{tmp_path}: runs of mini cartpole of different baselines: 3 runs with aaaa and 1 run "
+        f"{tmp_path}: runs of gym cartpole of different baselines: 3 runs with aaaa and 1 run "
         "with cccc; give a folder with one of them, or leave one out: --leave-out cccc"
     )
     assert set(store.load(tmp_path, ["cccc"]).runs.arm) == {"baseline"}
@@ -230,7 +230,7 @@ def test_runs_of_one_arm_with_different_configurations_are_refused(tmp_path):
     with pytest.raises(InputError) as error:
         store.load(tmp_path)
     assert str(error.value) == (
-        f"{tmp_path}: runs of mini cartpole baseline of different configurations: 2 runs with aaaa "
+        f"{tmp_path}: runs of gym cartpole baseline of different configurations: 2 runs with aaaa "
         "and 2 runs with bbbb; give a folder with one of them, or leave one out: --leave-out bbbb"
     )
     loaded = store.load(tmp_path, ["bbbb"])

@@ -10,7 +10,7 @@ from analysis.claims import Claim, Claims
 from analysis.controls import by_task
 from tests.analysis.runs import SEEDS, STUDY, write_run
 
-MARGIN = {"mini": 0.1}
+MARGIN = {"gym": 0.1}
 
 
 CONTROLS = tuple(
@@ -26,7 +26,7 @@ def frame_of(folder):
 
 def judge(folder, *rows, controls=None):
     controls = CONTROLS if controls is None else controls
-    judged = verdicts.evaluate(frame_of(folder), Claims(MARGIN, rows, controls), "mini")
+    judged = verdicts.evaluate(frame_of(folder), Claims(MARGIN, rows, controls), "gym")
     return judged[judged.role == verdicts.CLAIM].set_index("claim")
 
 
@@ -119,11 +119,11 @@ def test_the_family_is_what_is_registered_with_or_without_data(study):
 def test_arms_may_differ_by_suite(study):
     rows = judge(
         study,
-        claim(without={"mini": "latent=gaussian", "atari": "x"}),
+        claim(without={"gym": "latent=gaussian", "atari": "x"}),
         claim("y", without={"atari": "x"}),
     )
     assert rows[rows.stated].verdict.tolist() == ["helps", "no data"]
-    assert rows.loc["y", "note"] == "no arm is named for suite mini"
+    assert rows.loc["y", "note"] == "no arm is named for suite gym"
 
 
 def test_one_seed_has_no_interval_and_says_so(two_arms):
@@ -248,7 +248,7 @@ def test_a_control_that_hurts_by_less_than_the_margin_shows_nothing(two_arms, tm
 def test_controls_have_rows_of_their_own(study):
     same = Claim("same", "none", "baseline", "baseline", "discrete")
     registered = Claims(MARGIN, (claim(),), (*CONTROLS, same))
-    rows = verdicts.evaluate(frame_of(study), registered, "mini").set_index("claim")
+    rows = verdicts.evaluate(frame_of(study), registered, "gym").set_index("claim")
     controls = rows[rows.role != verdicts.CLAIM]
     assert controls.role.to_dict() == {
         "control_discrete": "positive control",
@@ -268,12 +268,12 @@ def test_an_arm_that_differs_from_itself_says_so(tmp_path):
         for seed in range(6):
             write_run(tmp_path, task=task, seed=seed, finals=0.3 + 0.4 * (seed % 2) + seed / 100)
     same = Claim("same", "none", "baseline", "baseline", "discrete")
-    rows = verdicts.evaluate(frame_of(tmp_path), Claims(MARGIN, (claim(),), (same,)), "mini")
+    rows = verdicts.evaluate(frame_of(tmp_path), Claims(MARGIN, (claim(),), (same,)), "gym")
     assert rows.set_index("claim").verdict["same"] == "differs"
 
 
 def test_the_control_is_shown_task_by_task(study):
-    table = by_task(frame_of(study), Claims(MARGIN, (), CONTROLS), "mini")
+    table = by_task(frame_of(study), Claims(MARGIN, (), CONTROLS), "gym")
     assert table.task.tolist() == ["acrobot", "cartpole", "space_invaders", "pendulum"]
     assert table.effect.tolist() == pytest.approx([-0.7] * 4, abs=0.06)
     assert (table.high < 0).all() and set(table.moves) == {"yes"}
@@ -290,7 +290,7 @@ def test_a_broken_control_arm_is_not_degenerate(tmp_path):
             finals=0.1 + seed / 100,
             saturation={"kl_clamped": 1.0},
         )
-    rows = verdicts.evaluate(frame_of(tmp_path), Claims(MARGIN, (claim(),), CONTROLS), "mini")
+    rows = verdicts.evaluate(frame_of(tmp_path), Claims(MARGIN, (claim(),), CONTROLS), "gym")
     assert rows.set_index("claim").verdict["control_discrete"] == "undecided"  # one task carries it
 
 
@@ -387,7 +387,7 @@ def test_no_common_task_is_no_data(tmp_path):
 
 
 def test_a_suite_without_margin_is_refused(study):
-    with pytest.raises(InputError, match="no margin for suite 'atari'; they do for: mini"):
+    with pytest.raises(InputError, match="no margin for suite 'atari'; they do for: gym"):
         verdicts.evaluate(frame_of(study), Claims(MARGIN, (claim(),)), "atari")
 
 

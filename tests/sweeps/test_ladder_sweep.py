@@ -22,7 +22,7 @@ from tests.analysis.runs import write_run
 
 CLAIMS = """margin: {mini: 0.1, gym: 0.1}
 ladder:
-  mini: {rounds: [6, 9], shares: [0.4, 0.6], baseline: 2, ratios: {cartpole: 1.0, acrobot: 1.5}}
+  mini: {rounds: [6, 9], shares: [0.4, 0.6], baseline: 2, ratios: {cartpole: 1.0, catch: 1.5}}
 controls:
   - {id: control, with: recipe.model_lr=0, without: baseline, where: discrete}
 claims:
@@ -30,7 +30,7 @@ claims:
   - {id: layer_norm, paper: no_help, with: baseline, without: gru=plain, where: discrete}
 """
 MEANS = {"baseline": 0.8, "latent=gaussian": 0.2, "gru=plain": 0.75, "recipe.model_lr=0": 0.1}
-# seeds on cartpole and on acrobot: the baseline twice those of the others
+# seeds on cartpole and on catch: the baseline twice those of the others
 ROUND_1 = {"baseline": 12 + 18, "latent=gaussian": 15, "gru=plain": 15, "recipe.model_lr=0": 6 + 9}
 ROUND_2 = {"baseline": 18 + 28 - 30, "gru=plain": 9 + 14 - 15}
 
@@ -76,6 +76,7 @@ class Engine:
             *(one.arm, one.task, one.seed),
             finals=MEANS[one.arm] + spread * rng.normal(),
             status=status,
+            suite="mini",
             digest=one.digest,
             baseline=baseline(state.unseeded(job.overrides)),
         )
@@ -148,7 +149,7 @@ def test_a_ladder_stops_after_a_round_and_goes_on(engine, climb):
 
 
 def test_a_failed_run_blocks_its_round_until_it_is_retried(engine, climb):
-    name = "mini/acrobot/gru=plain seed 1"
+    name = "mini/catch/gru=plain seed 1"
     engine.bad[name] = Status.FAILED
     code, said, _ = climb()
     assert code == 1 and engine.counts() == ROUND_1
@@ -161,7 +162,7 @@ def test_a_failed_run_blocks_its_round_until_it_is_retried(engine, climb):
 
 
 def test_a_run_that_diverged_has_ended_and_is_never_retried(engine, climb):
-    engine.bad["mini/acrobot/gru=plain seed 1"] = Status.DIVERGED
+    engine.bad["mini/catch/gru=plain seed 1"] = Status.DIVERGED
     assert climb("hydra.sweeper.rounds=1")[0] == 0
     engine.counts()
     assert climb("run.retry_failed=true")[0] == 0 and engine.counts() == ROUND_2
@@ -238,7 +239,7 @@ def test_a_value_of_the_protocol_applies_to_every_run(engine, climb, tmp_path):
     (file, *_) = sorted((tmp_path / "runs").rglob("run.json"))
     digest = json.loads(file.read_text())["digest"]
     with project_config():
-        (short,) = state.planned([["run.steps=1000", "task=acrobot"]])
+        (short,) = state.planned([["run.steps=1000", "task=catch"]])
     assert short.identity.digest == digest
     assert climb("hydra.sweeper.rounds=1")[0] == 0 and len(engine.launched) == 150
 
