@@ -312,7 +312,7 @@ ANALYSIS = [
     ((*CLAIMS, "{here}/empty.yaml"), 2, "a claims file has the keys margin and claims"),
     # runs
     ((*TABLE, "/nowhere"), 2, "/nowhere: no such folder of runs or csv file"),
-    ((*TABLE, "{runs}", "--suite", "atari"), 2, "no runs of suite 'atari'; there are runs of: min"),
+    ((*TABLE, "{runs}", "--suite", "atari"), 2, "no runs of suite 'atari'; there are runs of: gym"),
     ((*TABLE, "{broken}"), 2, "no readable run found; expected folders with a run.json and a scor"),
     ((*TABLE, "{mixed}"), 2, "1 run with aaaa and 1 run with bbbb"),
     ((*EXPORT, "{mixed}"), 2, "1 run with aaaa and 1 run with bbbb"),

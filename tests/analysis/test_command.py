@@ -51,9 +51,9 @@ def test_problems_are_printed_and_saved(tmp_path, capsys):
 
 def test_suites_are_kept_apart(tmp_path):
     write_run(tmp_path / "runs")
-    write_run(tmp_path / "runs", suite="gym", digest="other")
+    write_run(tmp_path / "runs", suite="minigrid", digest="other")
     main(["table", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path)])
-    assert {path.name for path in tmp_path.iterdir()} == {"runs", "gym", "gym"}
+    assert {path.name for path in tmp_path.iterdir()} == {"runs", "gym", "minigrid"}
     main(
         [
             "table",
@@ -62,10 +62,10 @@ def test_suites_are_kept_apart(tmp_path):
             "--out",
             str(tmp_path / "one"),
             "--suite",
-            "gym",
+            "minigrid",
         ]
     )
-    assert [path.name for path in (tmp_path / "one").iterdir()] == ["gym"]
+    assert [path.name for path in (tmp_path / "one").iterdir()] == ["minigrid"]
 
 
 def test_a_suite_without_a_margin_does_not_stop_the_others(tmp_path, capsys):

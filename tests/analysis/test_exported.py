@@ -38,7 +38,7 @@ def test_files_are_read_as_one_and_equal_runs_once(rounds):
 def test_one_run_with_two_contents_is_refused(rounds, tmp_path):
     write_run(tmp_path / "others", seed=1, finals=0.5)
     export(tmp_path / "others", rounds / "round3.csv.gz")
-    message = r"round3.csv.gz: the run mini cartpole baseline seed 1 is another one in round1.csv"
+    message = r"round3.csv.gz: the run gym cartpole baseline seed 1 is another one in round1.csv"
     with pytest.raises(InputError, match=message):
         store.load(rounds)
 

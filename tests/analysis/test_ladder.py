@@ -214,7 +214,7 @@ def test_the_caption_counts_everything():
 def runs(tmp_path_factory):
     root = tmp_path_factory.mktemp("ladder")
     for row in scored(ROUND_1).itertuples():
-        write_run(root, row.arm, row.task, row.seed, finals=row.normalised)
+        write_run(root, row.arm, row.task, row.seed, finals=row.normalised, suite="mini")
     return root
 
 
