@@ -8,33 +8,20 @@ from analysis import claims, study
 from analysis.study import Study
 
 PACKAGE = Path(__file__).parent
-ROUNDS = PACKAGE / "results" / "mini"  # one exported csv for each round of seeds
-BASELINE = PACKAGE / "results" / "mini_baseline.csv.gz"
+RUNS = PACKAGE / "results" / "mini"  # exported csv files
 SUITE = "mini"
 SCORE_FILES = PACKAGE.parents[1] / "shared" / "published"
 OFFICIAL = "https://raw.githubusercontent.com/danijar/dreamerv2/main/scores"
 
 
-def runs() -> Path:
-    """The runs of all arms, those of the baseline alone where there are no others yet."""
-    return ROUNDS if ROUNDS.is_dir() else BASELINE
-
-
 def run_files() -> list[Path]:
-    """The csv files of `runs`."""
-    return sorted(ROUNDS.glob("*.csv.gz")) if ROUNDS.is_dir() else [BASELINE]
+    """The csv files of the runs."""
+    return sorted(RUNS.glob("*.csv.gz"))
 
 
-def ladder() -> bool:
-    """Whether `runs` are judged by the registered ladder."""
-    return ROUNDS.is_dir() and SUITE in claims.load().ladder
-
-
-def judged() -> Study | None:
-    """The study of all arms; None before there are runs."""
-    if not ROUNDS.is_dir():
-        return None
-    return study.load(ROUNDS, suite=SUITE, ladder=ladder())[0]
+def judged() -> Study:
+    """The study of the runs, by the ladder that is registered for their suite."""
+    return study.one(RUNS, suite=SUITE, ladder=SUITE in claims.load().ladder)
 
 
 def hashes(files: Sequence[Path]) -> dict[str, str]:

@@ -10,7 +10,6 @@ from analysis.study import Study
 from analysis.verdicts import WORSE
 
 HERE = "on this suite, at this budget"
-NONE_YET = "No runs are in yet."
 ORDER = (HELPS, NO_HELP, HURTS, UNDECIDED, DEGENERATE, NO_DATA)
 BESIDE_PAPER = {
     "yes": "as in the paper",
@@ -35,11 +34,11 @@ def runs(ours: Study) -> str:
     )
 
 
-def lists(ours: Study | None) -> str:
+def lists(ours: Study) -> str:
     """The two lists beside the paper's, the rows that are not decided, the controls, and how to
     repeat a row."""
-    if ours is None:
-        return NONE_YET
+    if is_waiting(ours):
+        return _prose(f"No claim is judged yet. {ours.standing.next()}")
     rows = _stated(ours)
     rows = rows.assign(order=rows.verdict.map(ORDER.index)).sort_values("order", kind="stable")
     table = pd.DataFrame(
@@ -59,6 +58,11 @@ def lists(ours: Study | None) -> str:
         *([f"Repeat a row:\n\n{repeat(ours)}"] if rows.tasks.any() else []),
     ]
     return "\n\n".join(parts)
+
+
+def is_waiting(ours: Study) -> bool:
+    """Whether nothing can be judged yet: the first round of the ladder is not complete."""
+    return ours.standing is not None and not ours.standing.complete
 
 
 def controls(ours: Study) -> str:
@@ -85,10 +89,8 @@ def repeat(ours: Study) -> str:
     return "\n".join(f"    {line}" for line in [*lines, "python -m analysis table --runs runs"])
 
 
-def claim(ours: Study | None, name: str) -> str:
+def claim(ours: Study, name: str) -> str:
     """What was found on one claim, in a sentence."""
-    if ours is None:
-        return f"**Here:** {NONE_YET}"
     row = next(row for row in _stated(ours).itertuples() if row.claim == name)
     if row.verdict == NO_DATA:
         return f"**Here:** {NO_DATA}: {row.note}."
@@ -99,8 +101,9 @@ def claim(ours: Study | None, name: str) -> str:
 
 
 def baseline() -> str:
-    """The scores of the baseline on each task, from random play to the reference."""
-    ours = study.load(committed.runs(), suite=committed.SUITE)[0]
+    """The scores of the baseline on each task, from random play to the reference, of all its
+    runs."""
+    ours = study.one(committed.RUNS, suite=committed.SUITE)
     own = ours.scores[ours.scores.arm == "baseline"]
     by_task = own.groupby("task").agg(
         random=("random", "first"),

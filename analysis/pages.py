@@ -25,9 +25,9 @@ def pages() -> list[Path]:
     return [page for page in every if START in page.read_text()]
 
 
-def filled(page: Path, ours: Study | None) -> str:
-    """The text of a page with its parts made anew from the study of the committed results, if there
-    is one yet. A part that cannot be made here stays as it is.
+def filled(page: Path, ours: Study) -> str:
+    """The text of a page with its parts made anew from the study of the committed results. A part
+    that cannot be made here stays as it is.
 
     Raises `InputError` naming a part that is not known or not closed.
     """
@@ -46,12 +46,12 @@ def filled(page: Path, ours: Study | None) -> str:
     return result
 
 
-def _parts(page: Path, ours: Study | None) -> dict[str, Callable[[], str | None]]:
+def _parts(page: Path, ours: Study) -> dict[str, Callable[[], str | None]]:
     """What makes each part of a page, by its name."""
     picture = os.path.relpath(forest(), page.parent)
     parts = {
         "lists": lambda: findings.lists(ours),
-        "forest": lambda: "" if ours is None else f"![{FOREST}]({picture})",
+        "forest": lambda: "" if findings.is_waiting(ours) else f"![{FOREST}]({picture})",
         "baseline": findings.baseline,
         "scheduling": findings.scheduling,
     }
@@ -72,7 +72,7 @@ def made_from() -> str:
 
 
 def main() -> int:
-    """Fills all pages, and draws the forest plot where there are runs of more than the baseline."""
+    """Fills all pages, and draws the forest plot where a claim is judged."""
     try:
         ours = committed.judged()
         for page in pages():
@@ -81,7 +81,7 @@ def main() -> int:
     except InputError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    if ours is not None:
+    if not findings.is_waiting(ours):
         plots.forest(ours).savefig(forest(), dpi=100, metadata={"Description": made_from()})
         print(forest())
     if not committed.SCORE_FILES.is_dir():

@@ -18,15 +18,14 @@ import pandas as pd
 from analysis import captioned, claims, committed, plots, scores, study
 
 # %% tags=["parameters"]
-runs = committed.runs()
+runs = committed.RUNS
 claims_file = claims.DEFAULT
 suite = None
 published_scores = None
 leave_out = []
-ladder = committed.ladder()
 
 # %%
-ours = study.one(runs, claims_file, suite, leave_out, ladder)
+ours = study.one(runs, claims_file, suite, leave_out)
 captioned.runs(ours)
 
 # %% [markdown]

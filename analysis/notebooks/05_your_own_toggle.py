@@ -30,12 +30,12 @@ from IPython.display import Markdown, display
 from analysis import captioned, claims, committed, plots, study, tables
 
 # %% tags=["parameters"]
-runs = committed.runs()
+runs = committed.RUNS
 claims_file = claims.DEFAULT
 suite = None
 published_scores = None
 leave_out = []
-ladder = committed.ladder()
+ladder = True
 
 # %%
 ours = study.one(runs, claims_file, suite, leave_out, ladder)

@@ -20,7 +20,9 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "docs" / "page.md").write_text(text)
     (tmp_path / "docs" / "other.md").write_text("No part of it is made.\n")
     monkeypatch.setattr(pages, "ROOT", tmp_path)
-    monkeypatch.setattr(committed, "ROUNDS", tmp_path / "rounds")
+    monkeypatch.setattr(committed, "RUNS", tmp_path / "rounds")
+    monkeypatch.setattr(committed, "SUITE", "gym")  # which has no ladder
+    (tmp_path / "rounds").mkdir()
     return tmp_path
 
 
@@ -28,7 +30,7 @@ def small(root):
     for arm, score in (("baseline", 0.5), ("latent=gaussian", 0.4)):
         for seed in (0, 1):
             write_run(root, arm, seed=seed, finals=score + 0.1 * seed)
-    return one(root, suite="mini")
+    return one(root, suite="gym")
 
 
 @pytest.mark.parametrize("page", pages.pages(), ids=lambda page: page.name)
@@ -37,10 +39,10 @@ def test_pages_are_fresh(page):
 
 
 def test_the_forest_plot_is_fresh():
-    if committed.ROUNDS.is_dir():
-        assert Image.open(pages.forest()).text["Description"] == pages.made_from(), "make results"
-    else:
+    if findings.is_waiting(committed.judged()):
         assert not pages.forest().exists()
+    else:
+        assert Image.open(pages.forest()).text["Description"] == pages.made_from(), "make results"
 
 
 def test_every_claim_has_its_sentences():
@@ -56,7 +58,6 @@ def test_every_claim_has_its_sentences():
 
 
 def test_results_fill_the_pages(study, project, capsys):
-    (project / "rounds").mkdir()
     exported.export(store.load(study), project / "rounds" / "round1.csv.gz")
     assert pages.main() == 0
     readme = (project / "README.md").read_text()
@@ -82,11 +83,16 @@ def test_results_fill_the_pages(study, project, capsys):
     assert (project / "README.md").read_text() == readme
 
 
-def test_without_results_the_pages_say_so(project, capsys):
+def test_before_a_round_is_complete_the_pages_say_so(project, monkeypatch):
+    monkeypatch.setattr(committed, "SUITE", "mini")  # which has a ladder
+    for seed in (0, 1):
+        write_run(project / "runs", seed=seed, suite="mini", points=8)
+    exported.export(store.load(project / "runs"), project / "rounds" / "round1.csv.gz")
     assert pages.main() == 0
-    assert "-->\nNo runs are in yet.\n<!--" in (project / "README.md").read_text()
+    readme = " ".join((project / "README.md").read_text().split())
+    assert "No claim is judged yet. Round 1 lacks" in readme and "| `" not in readme
     page = (project / "docs" / "page.md").read_text()
-    assert "**Here:** No runs are in yet." in page and "| `cartpole` | 22.7 | " in page
+    assert "no data: round 1 is not complete" in page and "| `cartpole` | 20 | " in page
     assert not (project / "docs" / "forest.png").exists()
 
 
@@ -102,8 +108,8 @@ def test_few_results_say_what_would_decide(tmp_path):
 def test_a_row_can_be_repeated(tmp_path):
     commands = findings.repeat(small(tmp_path)).splitlines()
     grid = "task=cartpole 'run.seed=range(2)'"
-    assert commands[0] == f"    python run.py -m suite=mini {grid}"
-    assert commands[1] == f"    python run.py -m suite=mini latent=gaussian {grid}"
+    assert commands[0] == f"    python run.py -m suite=gym {grid}"
+    assert commands[1] == f"    python run.py -m suite=gym latent=gaussian {grid}"
 
 
 @pytest.mark.parametrize(
@@ -120,7 +126,8 @@ def test_a_row_can_be_repeated(tmp_path):
 def test_a_wrong_mark_is_one_line(project, capsys, text, message):
     (project / "README.md").write_text(text)
     with pytest.raises(InputError, match=message):
-        pages.filled(project / "README.md", None)
+        pages.filled(project / "README.md", small(project / "runs"))
+    exported.export(store.load(project / "runs"), project / "rounds" / "round1.csv.gz")
     assert pages.main() == 2 and capsys.readouterr().err.count("\n") == 1
 
 
