@@ -37,8 +37,8 @@ $(FULL): $(BASE)
 
 install: $(FULL) ## everything that the targets below need
 
-ablation: $(BASE) ## categorical against Gaussian latents, two seeds each, table and plots
-	$(PY) run.py -m latent=categorical,gaussian run.seed=0,1 run.root=$(RUNS)
+ablation: $(BASE) ## KL balancing against none on one task, two seeds each, table and plots
+	$(PY) run.py -m task=higher_lower kl=balanced,standard run.seed=0,1 run.root=$(RUNS)
 	$(PY) -m analysis table --runs $(RUNS) --out $(OUT)
 	$(PY) -m analysis plot --runs $(RUNS) --out $(OUT)
 
