@@ -9,7 +9,9 @@ from analysis.study import Study
 
 
 def runs(study: Study) -> Markdown:
-    """Which runs everything below is about."""
+    """Which runs everything below is about, or which are awaited."""
+    if findings.is_waiting(study):
+        return Markdown(f"**{findings.waiting(study)}**")
     return Markdown(f"**On {findings.runs(study)}.**")
 
 

@@ -38,7 +38,7 @@ def lists(ours: Study) -> str:
     """The two lists beside the paper's, the rows that are not decided, the controls, and how to
     repeat a row."""
     if is_waiting(ours):
-        return _prose(f"No claim is judged yet. {ours.standing.next()}")
+        return _prose(waiting(ours))
     rows = _stated(ours)
     rows = rows.assign(order=rows.verdict.map(ORDER.index)).sort_values("order", kind="stable")
     table = pd.DataFrame(
@@ -63,6 +63,11 @@ def lists(ours: Study) -> str:
 def is_waiting(ours: Study) -> bool:
     """Whether nothing can be judged yet: the first round of the ladder is not complete."""
     return ours.standing is not None and not ours.standing.complete
+
+
+def waiting(ours: Study) -> str:
+    """That nothing is judged yet, and which runs the first round lacks."""
+    return f"No claim is judged yet. {ours.standing.next()}"
 
 
 def controls(ours: Study) -> str:
