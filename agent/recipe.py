@@ -85,3 +85,7 @@ class Recipe(Checked, group="recipe"):
             raise UserError(
                 f"recipe.capacity={self.capacity}: must hold a sequence of {self.length} steps"
             )
+        if self.start_every > self.length:
+            raise UserError(
+                f"recipe.start_every={self.start_every}: a sequence has {self.length} steps"
+            )

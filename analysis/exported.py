@@ -2,14 +2,14 @@
 others."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from analysis import InputError, written
-from analysis.fields import ACTIONS, KINDS, NORMALISATIONS, Status, is_suite, shown
+from analysis.fields import ACTIONS, ENDED, KINDS, NORMALISATIONS, Status, is_suite, shown
 from analysis.frames import POINT_COLUMNS, RUN_COLUMNS, Problem, Store, typed
 
 # In the exported csv a run's own totals are told apart from those of its points.
@@ -59,25 +59,23 @@ def load(path: Path) -> Store:
 
 
 def load_all(paths: Sequence[Path]) -> Store:
-    """Reads several exported csvs as one; a run that two of them hold alike is taken once.
+    """Reads several exported csvs as one; a run that two of them hold alike is taken once, one that
+    has not ended not where another file holds its end.
 
-    Raises `InputError` naming the run and the files where they hold it differently.
+    Raises `InputError` naming the run and the files where they hold different ends of it.
     """
-    seen, parts, count = {}, [], 0
-    for path in paths:
-        store = load(path)
-        contents = _contents(store)
-        for key in contents.keys() & seen.keys():
-            where, known = seen[key]
-            if known != contents[key]:
-                raise InputError(
-                    f"{path}: the run {' '.join(map(str, key[:3]))} seed {key[3]} is another one "
-                    f"in {where.name}; keep one of the two"
-                )
-        new = [key not in seen for key in store.runs[SAME].itertuples(index=False, name=None)]
+    stores = {path: load(path) for path in paths}
+    check_alike(stores)
+    ends = {key for store in stores.values() for key in _keys(_ended(store))}
+    seen, parts, count = set(), [], 0
+    for store in stores.values():
+        over = store.runs.status.isin(ENDED)
+        gone = [key in ends for key in _keys(store.runs)]
+        store = store.of(store.runs[over | ~np.array(gone, bool)])
+        new = [key not in seen for key in _keys(store.runs)]
         parts.append(_renumbered(store.of(store.runs[new]), count))
         count += len(store.runs)
-        seen |= {key: (path, own) for key, own in contents.items() if key not in seen}
+        seen |= {*_keys(store.runs)}
     return Store(
         pd.concat([part.runs for part in parts], ignore_index=True),
         pd.concat([part.points for part in parts], ignore_index=True),
@@ -85,14 +83,38 @@ def load_all(paths: Sequence[Path]) -> Store:
     )
 
 
+def check_alike(stores: Mapping[str | Path, Store]) -> None:
+    """`InputError` naming a run that ended in two of the stores, told by where they are, and not
+    alike."""
+    seen: dict[tuple, tuple] = {}
+    for where, store in stores.items():
+        contents = _contents(store.of(_ended(store)))
+        for key in contents.keys() & seen.keys():
+            other, known = seen[key]
+            if known != contents[key]:
+                raise InputError(
+                    f"{where}: the run {' '.join(map(str, key[:3]))} seed {key[3]} is another one "
+                    f"in {Path(other).name}; keep one of the two"
+                )
+        seen = {key: (where, own) for key, own in contents.items()} | seen
+
+
+def _ended(store: Store) -> pd.DataFrame:
+    return store.runs[store.runs.status.isin(ENDED)]
+
+
+def _keys(runs: pd.DataFrame) -> list[tuple]:
+    return list(runs[SAME].itertuples(index=False, name=None))
+
+
 def _contents(store: Store) -> dict[tuple, tuple]:
-    """By run a hash of everything but where it was found."""
+    """By run a hash of everything but where it was found, and of its evaluations."""
     numbers = dict.fromkeys([name for name in POINT_COLUMNS if name != "kind"], float)
-    points = _hashes(store.points[POINT_COLUMNS].astype(numbers))
-    points = points.groupby(store.points.run).agg(tuple).reindex(store.runs.run)
-    keys = store.runs[SAME].itertuples(index=False, name=None)
+    points = store.points[store.points.kind == "eval"]
+    hashed = _hashes(points[POINT_COLUMNS].astype(numbers))
+    hashed = hashed.groupby(points.run).agg(tuple).reindex(store.runs.run)
     runs = _hashes(store.runs.drop(columns=["run", "source"]))
-    return dict(zip(keys, zip(runs, points.fillna(0), strict=True), strict=True))
+    return dict(zip(_keys(store.runs), zip(runs, hashed.fillna(0), strict=True), strict=True))
 
 
 def _hashes(frame: pd.DataFrame) -> pd.Series:

@@ -87,10 +87,14 @@ def repeat(ours: Study) -> str:
     rows = _stated(ours)
     row = rows.loc[(rows.runs_with + rows.runs_without).idxmax()]
     arms = sorted((row["with"], row["without"]), key=lambda arm: arm != "baseline")
-    own = ours.scores[ours.scores.arm.isin(arms) & (ours.scores.actions == row.actions)]
-    grid = f"task={','.join(sorted(own.task.unique()))} 'run.seed=range({row.seeds_fewest})'"
-    given = ["" if arm == "baseline" else f" {arm.replace(',', ' ')}" for arm in arms]
-    lines = [f"python run.py -m suite={ours.suite}{changes} {grid}" for changes in given]
+    own = ours.judged(row.claim)
+    lines = []
+    for arm in arms:
+        changes = "" if arm == "baseline" else f" {arm.replace(',', ' ')}"
+        seeds = own[(own.arm == arm) & (own.actions == row.actions)].groupby("task").size()
+        for number, tasks in seeds.groupby(seeds):
+            grid = f"task={','.join(sorted(tasks.index))} 'run.seed=range({number})'"
+            lines.append(f"python run.py -m suite={ours.suite}{changes} {grid}")
     return "\n".join(f"    {line}" for line in [*lines, "python -m analysis table --runs runs"])
 
 

@@ -28,6 +28,9 @@ def preload() -> None:
         import_module(module)
     import torch
 
+    from agent.storage import provenance
+
+    provenance.git()  # what is imported now, whatever the checkout is when a run starts
     assert not torch.cuda.is_initialized()
     gc.freeze()  # collections in the forks leave what was imported alone, so it is not copied
 
@@ -65,6 +68,8 @@ def serve(control: socket.socket) -> tuple[socket.socket, int] | None:
         os.close(log)
         if pid:
             runs[pid] = run
+        else:
+            run.close()
 
 
 def become(run: socket.socket, log: int) -> None:

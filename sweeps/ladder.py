@@ -17,6 +17,7 @@ from agent.storage.compose import composed, resolved
 from agent.storage.status import Status
 from analysis import InputError, looks, scores
 from analysis.claims import Claim
+from analysis.frames import Problem
 from analysis.rule import DEGENERATE
 from analysis.standing import Cells, Standing
 from sweeps import arms, grid, ladder_data
@@ -41,6 +42,7 @@ class Rounds:
             self.ladder = self.claims.climbed(self.suite)
         except InputError as error:
             raise UserError(f"{claims}: {error}") from error
+        self._check_evaluations()
         if unknown := [task for task in self.ladder.ratios if task not in suite.tasks]:
             raise UserError(
                 f"{claims}: the ladder of suite={self.suite} has the task {unknown[0]}; "
@@ -51,7 +53,18 @@ class Rounds:
             for task in self.ladder.ratios
         }
         self.cells = self._cells()
-        self.imported = [ladder_data.of_csv(path, self.cells) for path in results]
+        self.imported = {path: ladder_data.of_csv(path, self.cells) for path in results}
+        self.problems: list[Problem] = []
+
+    def _check_evaluations(self) -> None:
+        """UserError where the runs would have fewer evaluations than their score takes."""
+        run, window = self.cfg.run, self.claims.window(self.suite)
+        count, fewest = run.steps // run.eval_every, scores.FEWEST.get(window, 1)
+        if count < fewest:
+            raise UserError(
+                f"run.steps={run.steps} with run.eval_every={run.eval_every}: the score {window} "
+                f"of suite={self.suite} takes {fewest} evaluations, here are {count}"
+            )
 
     @property
     def rows(self) -> list[Claim]:
@@ -59,11 +72,12 @@ class Rounds:
         return [row for row in self.claims.rows if row.arms(self.suite) is not None]
 
     def judge(self) -> Standing:
-        """The verdicts of the rounds that are complete."""
+        """The verdicts of the rounds that are complete; `problems` are of runs without a score."""
         folders = ladder_data.of_folders(Path(self.cfg.run.root), self.cells)
-        store = ladder_data.joined([folders, *self.imported])
-        final, _ = scores.final_scores(store, self.claims.window(self.suite))
-        frame, _ = scores.normalise(final, self.scheme)
+        store = ladder_data.joined({str(self.cfg.run.root): folders, **self.imported})
+        final, unscored = scores.final_scores(store, self.claims.window(self.suite))
+        frame, unnormalised = scores.normalise(final, self.scheme)
+        self.problems = [*unscored, *unnormalised]
         return looks.judge(frame, self.claims, self.suite, self.kinds)
 
     def takes(self, standing: Standing, number: int) -> list[Claim]:

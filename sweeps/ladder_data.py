@@ -1,6 +1,6 @@
 """The ended runs of a ladder, from run folders and from exported csv files, as one store."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +30,13 @@ def of_folders(root: Path, planned: Mapping[Cell, Planned]) -> Store:
 
 
 def of_csv(path: str, planned: Mapping[Cell, Planned]) -> Store:
-    """The ended runs of an exported csv; UserError for one that is of no planned cell or of
-    another configuration."""
-    if not Path(path).is_file():
+    """The ended runs of an exported csv, or of a folder of them; UserError for one that is of no
+    planned cell or of another configuration."""
+    files = sorted(Path(path).glob("*.csv*")) if Path(path).is_dir() else [Path(path)]
+    if not files or not all(file.is_file() for file in files):
         raise UserError(f"hydra.sweeper.results: there is no file {path}")
     try:
-        found = exported.load(Path(path))
+        found = exported.load_all(files)
     except InputError as error:
         raise UserError(f"hydra.sweeper.results: {error}") from error
     suite = next(iter(planned.values())).identity.suite
@@ -54,10 +55,17 @@ def of_csv(path: str, planned: Mapping[Cell, Planned]) -> Store:
     return found.of(runs)
 
 
-def joined(stores: Sequence[Store]) -> Store:
-    """One store of several; of a run that is in two the first counts."""
+def joined(stores: Mapping[str, Store]) -> Store:
+    """One store of several, by where they are from; a run that two hold alike counts once.
+
+    Raises UserError for one that they hold differently.
+    """
+    try:
+        exported.check_alike(stores)
+    except InputError as error:
+        raise UserError(f"hydra.sweeper.results: {error}") from error
     frames, points, first = [], [], 0
-    for store in stores:
+    for store in stores.values():
         frames.append(store.runs.assign(run=store.runs.run + first))
         points.append(store.points.assign(run=store.points.run + first))
         first += 1 + (0 if store.runs.empty else int(store.runs.run.max()))

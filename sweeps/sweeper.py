@@ -96,6 +96,8 @@ class Sweep:
             standing = rounds.judge()
             rounds.tell(standing, number)
             if standing.complete < number:
+                for source, message in rounds.problems[:1]:
+                    print(f"{source}: {message}", flush=True)
                 print(standing.next(), flush=True)
                 return carried_out and engines.chosen(self.config).submit_only
         print(standing.next(), flush=True)

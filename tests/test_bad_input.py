@@ -66,6 +66,7 @@ RUN = [
     ("run.train_every=inf", 2, "run.train_every=inf must be a number greater than zero"),
     ("run.steps=20", 2, "run.steps=20: no gradient step would be made, the first comes after"),
     ("run.train_every=9000", 2, "run.steps=6000: no gradient step would be made"),
+    ("recipe.start_every=17", 2, "recipe.start_every=17: a sequence has 16 steps"),
     ("task.id=null", 2, "task.env.id=null must be text"),
     ("task.random=abc", 2, "task.random=abc must be a number"),
     ("task=pong", 2, "task=pong is not in suite=mini, whose tasks are cartpole"),

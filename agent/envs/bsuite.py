@@ -5,14 +5,15 @@ import numpy as np
 from gymnasium.spaces import Box
 from gymnasium.wrappers import FlattenObservation, ReshapeObservation, TransformObservation
 
+BOARDS = ("bsuite/catch", "bsuite/deep_sea")  # of 0 and 1
 
-def boards_and_vectors(env: gymnasium.Env) -> gymnasium.Env:
-    """Observe a board of 0 and 1 as uint8 grid (H, W, 1), an observation (1, D) as a vector (D,);
-    others stay."""
+
+def boards_and_vectors(env: gymnasium.Env, id: str) -> gymnasium.Env:
+    """Observe a board of 0 and 1 as uint8 grid (H, W, 1), other numbers (H, W) as one vector."""
     space = env.observation_space
     if not isinstance(space, Box) or len(space.shape) != 2:
         return env
-    if 1 in space.shape:
+    if not id.startswith(BOARDS):
         return FlattenObservation(env)
     shape = (*space.shape, 1)
     return TransformObservation(

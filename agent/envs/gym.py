@@ -44,7 +44,7 @@ def make(
     if id.startswith("MiniGrid-") and not (pixels or flatten):
         env = binary_planes(env)
     if id.startswith("bsuite/") and not (pixels or flatten):
-        env = boards_and_vectors(env)
+        env = boards_and_vectors(env, id)
     env = standardise(env, size, action_repeat, pixels, flatten, actions)
     return unit_spread(env, scale, f"{id} {kwargs} {action_repeat} {flatten}")
 

@@ -3,6 +3,7 @@
 import platform
 import socket
 import subprocess
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def provenance() -> dict[str, object]:
     return {"git": git(), "versions": versions(), "host": socket.gethostname()}
 
 
+@cache
 def git() -> dict[str, object] | None:
     """The checkout's commit and whether tracked files were changed since; None outside of a
     repository."""

@@ -53,3 +53,11 @@ def test_a_file_that_is_no_export_is_refused(rounds):
     (rounds / "notes.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="notes.csv: lacks the column source"):
         store.load(rounds)
+
+
+def test_a_run_that_went_on_counts_as_it_ended(rounds, tmp_path):
+    write_run(tmp_path / "early", seed=2, finals=0.1, status="under way")
+    write_run(tmp_path / "early", seed=3, finals=0.1, status="interrupted")
+    export(tmp_path / "early", rounds / "round0.csv.gz")
+    runs = store.load(rounds).runs.set_index("seed")
+    assert runs.status.to_dict() == {0: "done", 1: "done", 2: "done", 3: "interrupted"}

@@ -4,6 +4,7 @@ left behind whoever is killed."""
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -39,6 +40,14 @@ job.PROGRAM = Path(sys.argv[1])
 with forked.ForkServer({}) as server:
     print(server.process.pid, flush=True)
     print(job.Job("a run", Path(sys.argv[2]), (), Path("stop"), start=server.start)())
+"""
+NO_FORK = """
+import os, socket, sys
+from sweeps import forkserver
+def fails():
+    raise OSError("no memory")
+os.fork = fails
+forkserver.serve(socket.socket(fileno=int(sys.argv[1])))
 """
 SEEN = """
 import atexit, json, os, signal, sys, threading
@@ -112,6 +121,24 @@ def test_a_forked_run_sees_what_a_fresh_one_sees(started, server, tmp_path, monk
     assert forked["environment"].pop(PARENT) == str(server.process.pid)
     assert forked == fresh
     assert fresh["environment"]["CUDA_VISIBLE_DEVICES"] == "3" and not fresh["cuda"]
+
+
+def test_a_fork_that_fails_is_told(tmp_path):
+    ours, theirs = socket.socketpair()
+    server = subprocess.Popen(
+        [sys.executable, "-c", NO_FORK, str(theirs.fileno())],
+        cwd=job.PROGRAM.parent,
+        pass_fds=[theirs.fileno()],
+    )
+    theirs.close()
+    socket.setdefaulttimeout(30)
+    try:
+        with open(tmp_path / "log.txt", "wb") as log, pytest.raises(job.Lost):
+            Forked(ours, log, b"")
+    finally:
+        socket.setdefaulttimeout(None)
+        ours.close()
+    assert server.wait(60) == 0
 
 
 def test_the_server_lends_a_run_none_of_its_files(started, server, tmp_path):

@@ -193,6 +193,15 @@ def test_a_csv_counts_as_done_and_a_run_in_both_counts_once(engine, climb, first
     assert set(both.splitlines()) <= set(said.splitlines())
 
 
+def test_a_run_that_a_folder_and_a_csv_hold_differently_is_refused(engine, climb, first_round):
+    assert climb("hydra.sweeper.rounds=1")[0] == 0
+    frame = pd.read_csv(first_round, dtype={"digest": str, "baseline": str})
+    frame.loc[frame.arm == "gru=plain", "score"] += 1
+    frame.to_csv(first_round, index=False)
+    code, _, error = climb(f"hydra.sweeper.results=[{first_round}]")
+    assert code == 2 and "gru=plain seed" in error and "is another one in runs" in error
+
+
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
@@ -242,6 +251,14 @@ def test_a_value_of_the_protocol_applies_to_every_run(engine, climb, tmp_path):
         (short,) = state.planned([["run.steps=1000", "task=cartpole"]])
     assert short.identity.digest == digest
     assert climb("hydra.sweeper.rounds=1")[0] == 0 and len(engine.launched) == 150
+
+
+def test_too_few_evaluations_for_the_score_are_refused(engine, climb, tmp_path):
+    file = tmp_path / "claims.yaml"
+    file.write_text(CLAIMS + "score: {mini: area}\n")
+    code, _, error = climb("run.eval_every=1000")
+    assert code == 2 and engine.launched == [] and error.count("\n") == 1
+    assert "run.eval_every=1000: the score area of suite=mini takes 8 evaluations" in error
 
 
 def test_the_plan_shows_the_rounds_and_the_commands_of_the_next(engine, climb, tmp_path, capsys):
