@@ -17,13 +17,14 @@ from analysis import executed as executed_  # noqa: E402
 from tests.analysis.runs import SEEDS, STUDY, write_run  # noqa: E402
 
 
-def parameters(runs, published=None, suite="mini"):
+def parameters(runs, published=None, suite="gym"):
     return {
         "runs": str(runs),
         "claims_file": str(claims.DEFAULT),
         "suite": suite,
         "published_scores": published,
         "leave_out": [],
+        "ladder": False,
     }
 
 
@@ -64,7 +65,7 @@ def test_the_two_lists(executed):
     assert "hurts" in cells(refused, "binary_latents")
     assert "undecided" in cells(rest, "gru_layer_norm") and "no data" in cells(rest, "scheduling")
     assert "positive control" in cells(rest, "untrained_model")
-    assert f"**On {len(STUDY) * 4 * SEEDS} runs, 4 tasks, suite mini" in rest
+    assert f"**On {len(STUDY) * 4 * SEEDS} runs, 4 tasks, suite gym" in rest
 
 
 def test_lists_without_rows_say_so(tmp_path):

@@ -82,7 +82,7 @@ def small(tmp_path_factory):
 
 
 def lists_page(runs):
-    ours = one(runs, suite="mini")
+    ours = one(runs, suite="gym")
     parts = tables.lists(ours.verdicts) | tables.controls(ours)
     return html_page.lists(parts, "The two lists", " ".join(tables.insensitive(ours)))
 
@@ -98,8 +98,8 @@ def test_the_report_fits_any_window(browser, study, tmp_path):
         name: nbformat.read(executed.FOLDER / f"{name}.ipynb", as_version=4)
         for name in executed.NOTEBOOKS
     }
-    values = {"runs": str(study), "claims_file": str(claims.DEFAULT), "suite": "mini"}
-    values |= {"published_scores": None, "leave_out": []}
+    values = {"runs": str(study), "claims_file": str(claims.DEFAULT), "suite": "gym"}
+    values |= {"published_scores": None, "leave_out": [], "ladder": False}
     lists = executed.execute("01_the_two_lists", values)
     for notebooks in (committed, {"01_the_two_lists": lists}):
         check(browser, report.page(notebooks, "Report"), tmp_path)
