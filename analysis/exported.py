@@ -89,7 +89,7 @@ def check_alike(stores: Mapping[str | Path, Store]) -> None:
     seen: dict[tuple, tuple] = {}
     for where, store in stores.items():
         contents = _contents(store.of(_ended(store)))
-        for key in contents.keys() & seen.keys():
+        for key in [key for key in contents if key in seen]:
             other, known = seen[key]
             if known != contents[key]:
                 raise InputError(

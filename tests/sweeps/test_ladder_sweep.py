@@ -195,7 +195,8 @@ def test_a_csv_counts_as_done_and_a_run_in_both_counts_once(engine, climb, first
 
 def test_a_run_that_a_folder_and_a_csv_hold_differently_is_refused(engine, climb, first_round):
     assert climb("hydra.sweeper.rounds=1")[0] == 0
-    frame = pd.read_csv(first_round, dtype={"digest": str, "baseline": str})
+    text = {"digest": str, "baseline": str}
+    frame = pd.read_csv(first_round, dtype=text, float_precision="round_trip")
     frame.loc[frame.arm == "gru=plain", "score"] += 1
     frame.to_csv(first_round, index=False)
     code, _, error = climb(f"hydra.sweeper.results=[{first_round}]")
