@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from analysis.fields import BASELINE
 from analysis.rule import ALPHA, HELPS, HURTS, NO_HELP, UNDECIDED, Evidence, decide
-
-BASELINE = "baseline"
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ class Rounds:
         }
         self.cells = self._cells()
         self.imported = {path: ladder_data.of_csv(path, self.cells) for path in results}
+        self.there = ladder_data.done(ladder_data.joined(self.imported)) if self.imported else {}
         self.problems: list[Problem] = []
 
     def _check_evaluations(self) -> None:
@@ -99,8 +100,7 @@ class Rounds:
         needed = self.needed(standing, number)
         seeds = range(max(needed.values(), default=0))
         jobs = [self._job(*cell, seed) for seed in seeds for cell in needed if seed < needed[cell]]
-        there = ladder_data.done(ladder_data.joined(self.imported)) if self.imported else {}
-        return [_ended(run, there) for run in planned(jobs)]
+        return [_ended(run, self.there) for run in planned(jobs)]
 
     def tell(self, standing: Standing, first: int) -> None:
         """Print what the complete rounds from `first` on decided, and which arms stopped."""
