@@ -137,6 +137,12 @@ def test_a_decision_of_round_1_stops_an_arm_and_its_control():
     assert rows.level_zero["latent"] == pytest.approx(1 - 0.4 * ALPHA / 2)
 
 
+def test_the_positive_control_is_judged_at_the_rounds_share():
+    _, rows = judged(scored(ROUND_1))
+    control = rows[rows.role == "positive control"].iloc[0]
+    assert control.level_zero == pytest.approx(1 - 0.05 * LADDER.shares[0])
+
+
 def test_a_decided_row_is_frozen_and_seeds_beyond_a_round_are_ignored():
     more = {**ROUND_2, "latent=gaussian": 9}
     frame = scored(more)
