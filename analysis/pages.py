@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from analysis import InputError, claims, committed, findings, plots
+from analysis import InputError, claims, committed, findings, plots, recipe_search
 from analysis.study import Study
 
 ROOT = committed.PACKAGE.parent
@@ -54,6 +54,8 @@ def _parts(page: Path, ours: Study) -> dict[str, Callable[[], str | None]]:
         "forest": lambda: "" if findings.is_waiting(ours) else f"![{FOREST}]({picture})",
         "baseline": findings.baseline,
         "scheduling": findings.scheduling,
+        "recipes tried": recipe_search.recipes,
+        "tasks with the recipe": recipe_search.tasks,
     }
     for row in claims.load().claims:
         parts[f"claim {row.id}"] = lambda name=row.id: findings.claim(ours, name)
