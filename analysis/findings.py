@@ -148,7 +148,7 @@ def _stated(ours: Study) -> pd.DataFrame:
 
 
 def _effect(row) -> str:
-    return f"{formats.number(row.effect)} {formats.interval(row.low, row.high)}".strip()
+    return formats.effect(row.effect, row.low, row.high)
 
 
 def _verdict(row) -> str:

@@ -16,6 +16,11 @@ def interval(low: float, high: float) -> str:
     return "" if pd.isna(low) else f"[{low:+.3f}, {high:+.3f}]"
 
 
+def effect(value: float, low: float, high: float) -> str:
+    """An effect with its interval where it has one."""
+    return f"{number(value)} {interval(low, high)}".strip()
+
+
 def levels(zero: float, margin: float) -> str:
     """The levels of an interval's two ends, or the one of both."""
     if pd.isna(zero):

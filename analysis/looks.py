@@ -59,8 +59,10 @@ class _Climber:
     def _unseen(self, row: Claim) -> dict:
         """A row before the first look."""
         none, _ = rows.compared(self.frame[:0], row, self.suite, row.where, self.margin)
-        if row.arms(self.suite) is not None:
+        if self._has_cells(row):
             none["note"] = "round 1 is not complete" + verdicts.near(none, set(self.frame.arm))
+        elif row.arms(self.suite) is not None:
+            none["note"] = f"no task of its ladder has {row.where} actions"
         is_control = row in self.claims.controls
         return none | {"role": controls.role(row, self.suite) if is_control else verdicts.CLAIM}
 
@@ -77,10 +79,16 @@ class _Climber:
     def _is_open(self, claim: Claim) -> bool:
         row = self.rows[claim.id]
         final = row["round"] or row["verdict"] == DEGENERATE
-        return claim.arms(self.suite) is not None and not final
+        return self._has_cells(claim) and not final
 
     def _waits(self, control: Claim) -> bool:
-        return control.arms(self.suite) is not None and not self.rows[control.id]["round"]
+        return self._has_cells(control) and not self.rows[control.id]["round"]
+
+    def _has_cells(self, row: Claim) -> bool:
+        """Whether the suite has arms for it, and tasks of its kind of actions."""
+        return row.arms(self.suite) is not None and bool(
+            cells(self.ladder, 1, [row], self.suite, self.kinds)
+        )
 
     def _is_settled(self, row: dict) -> bool:
         return controls.hurts(row, self.margin) or row["verdict"] == DIFFERS

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis import InputError, exported, folders, selection
-from analysis.frames import Store
+from analysis.frames import Problem, Store
 
 
 def load(path: str | os.PathLike, leave_out: Sequence[str] = ()) -> Store:
@@ -21,6 +21,9 @@ def load(path: str | os.PathLike, leave_out: Sequence[str] = ()) -> Store:
         files = sorted(file for file in path.iterdir() if file.name.endswith((".csv", ".csv.gz")))
         if files and store.runs.empty and not store.problems:
             store = exported.load_all(files)
+        else:
+            beside = "not read: it lies beside run folders; give it, or a folder of such files"
+            store = store.of(store.runs, [Problem(file.name, beside) for file in files])
     elif path.is_file():
         store = exported.load(path)
     else:

@@ -91,8 +91,8 @@ def load(
     for; `window` replaces the registered score, `leave_out` names digests of runs not to use.
 
     `ladder` judges by the registered ladder of each suite instead of all runs at once.
-    Suites for which the claims give no margin are listed among the problems, unless there is no
-    other.
+    Suites for which the claims give no margin, or no ladder, are listed among the problems, unless
+    there is no other.
     """
     registered = claims.load(claims_file)
     everything = store.load(runs, leave_out)
@@ -101,14 +101,12 @@ def load(
         raise InputError(
             f"{runs}: no runs of suite '{suite}'; there are runs of: {', '.join(present)}"
         )
-    judged = [name for name in present if name in registered.margin]
+    known, what = (registered.ladder, "ladder") if ladder else (registered.margin, "margin")
+    judged = [name for name in present if name in known]
     if suite is not None or not judged:
         judged = [suite or present[0]]
-    named = ", ".join(registered.margin)
-    message = f"left out: the claims give no margin for it, they do for: {named}"
-    skipped = [
-        Problem(f"suite {name}", message) for name in present if name not in registered.margin
-    ]
+    message = f"left out: the claims give no {what} for it, they do for: {', '.join(known)}"
+    skipped = [Problem(f"suite {name}", message) for name in present if name not in known]
     everything = replace(everything, problems=[*skipped, *everything.problems])
     return [
         replace(

@@ -15,7 +15,7 @@ from agent.errors import UserError
 from agent.storage.arm import parts
 from agent.storage.compose import composed, resolved
 from agent.storage.status import Status
-from analysis import InputError, looks, scores
+from analysis import InputError, formats, looks, scores
 from analysis.claims import Claim
 from analysis.frames import Problem
 from analysis.rule import DEGENERATE
@@ -112,7 +112,7 @@ class Rounds:
         label = f"round {number} of {standing.rounds}"
         rows = standing.rows[standing.rows.looks == number]
         for row in rows[(rows["round"] == number) | (rows.verdict == DEGENERATE)].itertuples():
-            numbers = f"{row.effect:+.2f} [{row.low:+.2f}, {row.high:+.2f}]"
+            numbers = formats.effect(row.effect, row.low, row.high)
             yield f"{label}: {row.claim}: {row.verdict} ({numbers})"
         before, after = (
             {arm for _, arm in self.needed(standing, one)} for one in (number, number + 1)

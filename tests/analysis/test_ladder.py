@@ -1,5 +1,8 @@
 """The ladder: the rule over rounds, and judging runs by it."""
 
+import dataclasses
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -121,6 +124,16 @@ def test_a_task_without_any_run_keeps_a_round_open():
     frame = scored(ROUND_1)
     standing, _ = judged(frame[frame.task != "acrobot"], kinds={"cartpole": "discrete"})
     assert standing.complete == 0 and standing.lacking["baseline"] == 12
+
+
+def test_a_claim_of_a_kind_that_no_task_has_keeps_no_round_open():
+    claims = registered()
+    other = Claim("dynamics", "helps", "baseline", "actor_grad=reinforce", "continuous")
+    claims = dataclasses.replace(claims, claims=(*claims.claims, other))
+    means = MEANS | {"gru=plain": 0.1}
+    standing, rows = judged(scored(dict.fromkeys(ROUND_1, 12), means, 0.01), claims)
+    assert standing.ended and standing.complete == 1
+    assert rows.verdict["dynamics"] == "no data" and "continuous actions" in rows.note["dynamics"]
 
 
 def test_a_decision_of_round_1_stops_an_arm_and_its_control():
@@ -260,6 +273,18 @@ def test_tables_by_the_ladder_say_so(runs, file, tmp_path, capsys):
     said = " ".join(capsys.readouterr().out.split())
     fixed = "udged as a fixed number of seeds, not by the registered ladder"
     assert fixed in said and fixed in (tmp_path / "mini" / "lists.md").read_text()
+
+
+def test_a_suite_without_a_ladder_does_not_stop_the_others(runs, file, tmp_path):
+    shutil.copytree(runs, tmp_path / "runs")
+    for seed in (0, 1):
+        write_run(tmp_path / "runs", seed=seed, digest="other")
+    claims = file.read_text().replace("margin: {mini: 0.1}", "margin: {mini: 0.1, gym: 0.1}")
+    file.write_text(claims)
+    (ours,) = study.load(tmp_path / "runs", file, ladder=True)
+    (problem,) = ours.problems
+    assert ours.suite == "mini" and problem.source == "suite gym"
+    assert "no ladder for it, they do for: mini" in problem.message
 
 
 def test_the_forest_plot_says_how_it_was_judged(runs, file):

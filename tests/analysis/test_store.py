@@ -209,6 +209,13 @@ def test_the_committed_results_can_be_read():
         assert not loaded.problems and (loaded.runs.digest.str.len() == 8).all()
 
 
+def test_a_csv_beside_run_folders_is_listed_as_not_read(tmp_path):
+    write_run(tmp_path)
+    exported.export(store.load(tmp_path), tmp_path / "earlier.csv.gz")
+    (problem,) = store.load(tmp_path).problems
+    assert problem.source == "earlier.csv.gz" and problem.message.startswith("not read")
+
+
 def test_runs_of_different_baselines_are_refused_with_both_named(tmp_path):
     for seed in range(3):
         write_run(tmp_path, seed=seed, digest="aaaa", baseline="aaaa")

@@ -42,12 +42,12 @@ def baseline(overrides):
 
 class Engine:
     """Leaves the folders of runs that have ended, without training; `bad` tells by name how a run
-    ends otherwise."""
+    ends otherwise, `saturated` which arm has a part that is saturated in all updates."""
 
     is_here = submit_only = False
 
     def __init__(self):
-        self.launched, self.bad = [], {}
+        self.launched, self.bad, self.saturated = [], {}, None
 
     def places(self) -> int:
         return 1
@@ -79,6 +79,7 @@ class Engine:
             suite="mini",
             digest=one.digest,
             baseline=baseline(state.unseeded(job.overrides)),
+            saturation={"kl_clamped": float(one.arm == self.saturated)},
         )
 
     def counts(self):
@@ -133,6 +134,14 @@ def test_round_by_round_until_nothing_is_left(engine, climb):
     code, again, _ = climb()
     assert code == 0 and engine.launched == []
     assert [line for line in again.splitlines() if line in lines] == again.splitlines()
+
+
+def test_a_degenerate_arm_stops_with_a_line(engine, climb):
+    engine.saturated = "latent=gaussian"
+    code, said, _ = climb("hydra.sweeper.rounds=1")
+    (line,) = [line for line in said.splitlines() if "latents" in line]
+    assert code == 0 and line.startswith("round 1 of 2: latents: degenerate arm (+0.6")
+    assert "nan" not in said
 
 
 def test_seeds_come_in_order(engine, climb):
