@@ -1,4 +1,4 @@
-"""Command line: `python -m analysis table|plot|report|published|export|calibrate --help`."""
+"""Command line: `python -m analysis table|plot|report|repeat|published|export|calibrate --help`."""
 
 import argparse
 import sys
@@ -39,10 +39,13 @@ def _parser() -> argparse.ArgumentParser:
         ("table", commands.table),
         ("plot", commands.plot),
         ("report", commands.page),
+        ("repeat", commands.repeat),
     ):
         own = command(name, run)
         _runs(own)
-        _judged(own, windows=name != "report")
+        _judged(own, windows=name in ("table", "plot"))
+        if name == "repeat":
+            own.add_argument("--of", required=True, help="what they repeat, as --runs takes it")
         if name == "report":
             own.add_argument(
                 "--published",

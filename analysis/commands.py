@@ -11,12 +11,14 @@ from analysis import (
     calibration,
     calibration_page,
     canvas,
+    claims,
     exported,
     formats,
     html_page,
     plots,
     printed,
     published,
+    repeats,
     report,
     score_files,
     scores,
@@ -118,6 +120,17 @@ def page(options: argparse.Namespace) -> None:
         )
         printed.problems(printed.console(), ours.problems, path.parent)
         print(f"The report is {path}")
+
+
+def repeat(options: argparse.Namespace) -> None:
+    """Compares runs of some rows with the study that they repeat, over the tasks that both have."""
+    written.check_folder(options.out)
+    ours = study.one(options.of, options.claims, options.suite, ladder=options.ladder)
+    again = study.one(options.runs, options.claims, ours.suite, options.leave_out)
+    found = repeats.beside(again, ours, claims.load(options.claims))
+    folder = _folder(options.out, ours)
+    written.csv(found, folder / "repeat.csv")
+    printed.repeated(printed.console(), found, f"{options.runs} beside {options.of}: {again.size}")
 
 
 def _studies(options: argparse.Namespace) -> list[Study]:

@@ -9,6 +9,7 @@ from analysis.rule import DEGENERATE, HELPS, HURTS, NO_DATA, NO_HELP, UNDECIDED
 from analysis.study import Study
 from analysis.verdicts import WORSE
 
+NEW_SEEDS = 200  # the first of those that repeat a row: no committed run has one from here on
 HERE = "on this suite, at this budget"
 ORDER = (HELPS, NO_HELP, HURTS, UNDECIDED, DEGENERATE, NO_DATA)
 BESIDE_PAPER = {
@@ -83,7 +84,7 @@ def controls(ours: Study) -> str:
 
 
 def repeat(ours: Study) -> str:
-    """The commands that repeat the comparison of the claim with most runs."""
+    """The commands that repeat the comparison of the claim with most runs, on new seeds."""
     rows = _stated(ours)
     row = rows.loc[(rows.runs_with + rows.runs_without).idxmax()]
     arms = sorted((row["with"], row["without"]), key=lambda arm: arm != "baseline")
@@ -93,9 +94,12 @@ def repeat(ours: Study) -> str:
         changes = "" if arm == "baseline" else f" {arm.replace(',', ' ')}"
         seeds = own[(own.arm == arm) & (own.actions == row.actions)].groupby("task").size()
         for number, tasks in seeds.groupby(seeds):
-            grid = f"task={','.join(sorted(tasks.index))} 'run.seed=range({number})'"
-            lines.append(f"python run.py -m suite={ours.suite}{changes} {grid}")
-    return "\n".join(f"    {line}" for line in [*lines, "python -m analysis table --runs runs"])
+            new = f"'run.seed=range({NEW_SEEDS},{NEW_SEEDS + number})'"
+            grid = f"task={','.join(sorted(tasks.index))} {new}"
+            lines.append(f"python run.py -m suite={ours.suite}{changes} {grid} run.root=again")
+    command = f"python -m analysis repeat --runs again --of analysis/results/{ours.suite}"
+    lines.append(command + " --ladder" * (ours.standing is not None))
+    return "\n".join(f"    {line}" for line in lines)
 
 
 def claim(ours: Study, name: str) -> str:

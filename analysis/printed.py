@@ -77,6 +77,17 @@ def _controls(out: Console, study: Study) -> None:
         _line(out, line, "yellow")
 
 
+def repeated(out: Console, rows: pd.DataFrame, title: str) -> None:
+    """Repeated rows beside what they repeat, each effect with its 95% interval."""
+    cells = {"change": rows.claim, "tasks": rows.tasks}
+    for prefix, name in (("", "before"), ("again_", "again"), ("difference_", "difference")):
+        ends = rows[[f"{prefix}{end}" for end in ("effect", "low", "high")]]
+        cells[name] = [formats.effect(*row) for row in ends.itertuples(index=False)]
+        if f"{prefix}seeds" in rows:
+            cells[f"seeds {name}"] = rows[f"{prefix}seeds"]
+    out.print(_table(title, pd.DataFrame(cells | {"inside": rows.inside})))
+
+
 def _absent(out: Console, study: Study) -> None:
     """The claims without data, and the arms that there are."""
     absent = study.verdicts[study.verdicts.stated & (study.verdicts.verdict == NO_DATA)]

@@ -107,9 +107,11 @@ def test_few_results_say_what_would_decide(tmp_path):
 
 def test_a_row_can_be_repeated(tmp_path):
     commands = findings.repeat(small(tmp_path)).splitlines()
-    grid = "task=cartpole 'run.seed=range(2)'"
+    grid = "task=cartpole 'run.seed=range(200,202)' run.root=again"
     assert commands[0] == f"    python run.py -m suite=gym {grid}"
     assert commands[1] == f"    python run.py -m suite=gym latent=gaussian {grid}"
+    assert commands[2] == "    python -m analysis repeat --runs again --of analysis/results/gym"
+    assert committed.judged().store.runs.seed.max() < findings.NEW_SEEDS
 
 
 @pytest.mark.parametrize(
