@@ -5,6 +5,7 @@ import textwrap
 import pandas as pd
 
 from analysis import committed, formats, published, score_files, study, tables
+from analysis.fields import Status
 from analysis.rule import DEGENERATE, HELPS, HURTS, NO_DATA, NO_HELP, UNDECIDED
 from analysis.study import Study
 from analysis.verdicts import WORSE
@@ -132,6 +133,17 @@ def baseline() -> str:
     for name in ("random", "lowest", "mean", "highest", "reference"):
         table[name] = table[name].map("{:.4g}".format).astype(object)
     return formats.markdown(table).strip()
+
+
+def time() -> str:
+    """How long the runs took, and how long a row of 60 takes, with two at a time."""
+    runs = study.one(committed.RUNS, suite=committed.SUITE).store.runs
+    took = runs.wall_seconds[runs.status == Status.DONE]
+    return _prose(
+        f"A run took {formats.span(*map('{:.0f}'.format, (took.min(), took.max())))} s of one core "
+        f"with two at a time, half of them at most {took.median():.0f} s: 60 take about "
+        f"{60 * took.median() / 2 / 60:.0f} minutes."
+    )
 
 
 def scheduling() -> str | None:

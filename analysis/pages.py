@@ -53,6 +53,7 @@ def _parts(page: Path, ours: Study) -> dict[str, Callable[[], str | None]]:
         "lists": lambda: findings.lists(ours),
         "forest": lambda: "" if findings.is_waiting(ours) else f"![{FOREST}]({picture})",
         "baseline": findings.baseline,
+        "time": findings.time,
         "scheduling": findings.scheduling,
         "recipes tried": recipe_search.recipes,
         "tasks with the recipe": recipe_search.tasks,

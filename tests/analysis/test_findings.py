@@ -16,7 +16,9 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "docs").mkdir()
     part = "<!-- results: {} -->\nold\n<!-- end -->\n"
     (tmp_path / "README.md").write_text("By hand.\n" + part.format("lists") + "The end.\n")
-    text = "".join(map(part.format, ("claim kl_balancing_vs_standard", "forest", "baseline")))
+    text = "".join(
+        map(part.format, ("claim kl_balancing_vs_standard", "forest", "baseline", "time"))
+    )
     (tmp_path / "docs" / "page.md").write_text(text)
     (tmp_path / "docs" / "other.md").write_text("No part of it is made.\n")
     monkeypatch.setattr(pages, "ROOT", tmp_path)
@@ -75,6 +77,7 @@ def test_results_fill_the_pages(study, project, capsys):
         r"\*\*Here:\*\* on this suite.*: no substantial help; other than in the paper at its scale"
     )
     assert re.search(found, " ".join(page.split()))
+    assert "A run took 10 s of one core" in page and "60 take about 5 minutes" in page
     assert "](forest.png)" in page and "| `acrobot` | -500 | " in page
     assert (project / "docs" / "other.md").read_text() == "No part of it is made.\n"
     picture = Image.open(project / "docs" / "forest.png")
