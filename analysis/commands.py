@@ -28,6 +28,7 @@ from analysis import (
     tables,
     written,
 )
+from analysis.frames import Problem
 from analysis.study import Study
 
 
@@ -43,13 +44,12 @@ def table(options: argparse.Namespace) -> None:
 
 
 def _write_tables(ours: Study, folder: Path) -> None:
-    problems = pd.DataFrame(ours.problems, columns=["source", "problem"])
     for name, frame in (
         ("claims", ours.verdicts),
         ("controls", ours.controls),
         ("control_tasks", ours.control_tasks),
         ("scores", ours.scores),
-        ("problems", problems),
+        ("problems", _listed(ours.problems)),
     ):
         written.csv(frame, folder / f"{name}.csv")
     for name, frame, caption in (
@@ -59,6 +59,10 @@ def _write_tables(ours: Study, folder: Path) -> None:
         written.csv(frame, folder / f"{name}.csv")
         (folder / f"{name}.md").write_text(f"{caption}\n\n{formats.markdown(frame)}")
     _write_lists(ours, folder)
+
+
+def _listed(problems: list[Problem]) -> pd.DataFrame:
+    return pd.DataFrame(problems, columns=["source", "problem"])
 
 
 def _write_lists(ours: Study, folder: Path) -> None:
@@ -128,9 +132,12 @@ def repeat(options: argparse.Namespace) -> None:
     ours = study.one(options.of, options.claims, options.suite, ladder=options.ladder)
     again = study.one(options.runs, options.claims, ours.suite, options.leave_out)
     found = repeats.beside(again, ours, claims.load(options.claims))
-    folder = _folder(options.out, ours)
-    written.csv(found, folder / "repeat.csv")
-    printed.repeated(printed.console(), found, f"{options.runs} beside {options.of}: {again.size}")
+    folder, out = _folder(options.out, ours), printed.console()
+    problems = [*again.problems, *ours.problems]
+    for name, frame in (("repeat", found), ("problems", _listed(problems))):
+        written.csv(frame, folder / f"{name}.csv")
+    printed.problems(out, problems, folder)
+    printed.repeated(out, found, f"Run again: {again.size}", ours)
 
 
 def _studies(options: argparse.Namespace) -> list[Study]:

@@ -4,13 +4,12 @@ import textwrap
 
 import pandas as pd
 
-from analysis import committed, formats, published, score_files, study, tables
+from analysis import committed, formats, published, score_files, store, study, tables
 from analysis.fields import Status
 from analysis.rule import DEGENERATE, HELPS, HURTS, NO_DATA, NO_HELP, UNDECIDED
 from analysis.study import Study
 from analysis.verdicts import WORSE
 
-NEW_SEEDS = 200  # the first of those that repeat a row: no committed run has one from here on
 HERE = "on this suite, at this budget"
 ORDER = (HELPS, NO_HELP, HURTS, UNDECIDED, DEGENERATE, NO_DATA)
 BESIDE_PAPER = {
@@ -37,8 +36,7 @@ def runs(ours: Study) -> str:
 
 
 def lists(ours: Study) -> str:
-    """The two lists beside the paper's, the rows that are not decided, the controls, and how to
-    repeat a row."""
+    """The two lists beside the paper's, the rows that are not decided, and the controls."""
     if is_waiting(ours):
         return _prose(waiting(ours))
     rows = _stated(ours)
@@ -57,7 +55,6 @@ def lists(ours: Study) -> str:
         formats.markdown(table).strip(),
         _prose(controls(ours)),
         *([_prose(tables.looking(ours))] if rows.seeds_needed.notna().any() else []),
-        *([f"Repeat a row:\n\n{repeat(ours)}"] if rows.tasks.any() else []),
     ]
     return "\n\n".join(parts)
 
@@ -82,25 +79,6 @@ def controls(ours: Study) -> str:
     ]
     lines = [f"Controls: {'; '.join(said)}", *tables.insensitive(ours)]
     return " ".join(f"{line[0].upper()}{line[1:]}." for line in lines)
-
-
-def repeat(ours: Study) -> str:
-    """The commands that repeat the comparison of the claim with most runs, on new seeds."""
-    rows = _stated(ours)
-    row = rows.loc[(rows.runs_with + rows.runs_without).idxmax()]
-    arms = sorted((row["with"], row["without"]), key=lambda arm: arm != "baseline")
-    own = ours.judged(row.claim)
-    lines = []
-    for arm in arms:
-        changes = "" if arm == "baseline" else f" {arm.replace(',', ' ')}"
-        seeds = own[(own.arm == arm) & (own.actions == row.actions)].groupby("task").size()
-        for number, tasks in seeds.groupby(seeds):
-            new = f"'run.seed=range({NEW_SEEDS},{NEW_SEEDS + number})'"
-            grid = f"task={','.join(sorted(tasks.index))} {new}"
-            lines.append(f"python run.py -m suite={ours.suite}{changes} {grid} run.root=again")
-    command = f"python -m analysis repeat --runs again --of analysis/results/{ours.suite}"
-    lines.append(command + " --ladder" * (ours.standing is not None))
-    return "\n".join(f"    {line}" for line in lines)
 
 
 def claim(ours: Study, name: str) -> str:
@@ -136,13 +114,13 @@ def baseline() -> str:
 
 
 def time() -> str:
-    """How long the runs took, and how long a row of 60 takes, with two at a time."""
-    runs = study.one(committed.RUNS, suite=committed.SUITE).store.runs
+    """How long the runs took, and how long 60 of them take with two at a time."""
+    runs = store.load(committed.RUNS).runs
     took = runs.wall_seconds[runs.status == Status.DONE]
+    span = formats.span(*map("{:.0f}".format, (took.min(), took.max())))
     return _prose(
-        f"A run took {formats.span(*map('{:.0f}'.format, (took.min(), took.max())))} s of one core "
-        f"with two at a time, half of them at most {took.median():.0f} s: 60 take about "
-        f"{60 * took.median() / 2 / 60:.0f} minutes."
+        f"A run took {span} s, {took.mean():.0f} s on average; two at a time, 60 take about "
+        f"{60 * took.mean() / 2 / 60:.0f} minutes."
     )
 
 

@@ -77,15 +77,19 @@ def _controls(out: Console, study: Study) -> None:
         _line(out, line, "yellow")
 
 
-def repeated(out: Console, rows: pd.DataFrame, title: str) -> None:
-    """Repeated rows beside what they repeat, each effect with its 95% interval."""
+def repeated(out: Console, rows: pd.DataFrame, title: str, before: Study) -> None:
+    """Rows run again beside what they repeat, each effect with its 95% interval."""
     cells = {"change": rows.claim, "tasks": rows.tasks}
     for prefix, name in (("", "before"), ("again_", "again"), ("difference_", "difference")):
         ends = rows[[f"{prefix}{end}" for end in ("effect", "low", "high")]]
         cells[name] = [formats.effect(*row) for row in ends.itertuples(index=False)]
-        if f"{prefix}seeds" in rows:
-            cells[f"seeds {name}"] = rows[f"{prefix}seeds"]
-    out.print(_table(title, pd.DataFrame(cells | {"inside": rows.inside})))
+        if f"{prefix}runs" in rows:
+            cells[f"runs {name}"] = rows[f"{prefix}runs"]
+    out.print(_table(title, pd.DataFrame(cells | {"alike": rows.alike, "inside": rows.inside})))
+    for row in rows[rows.note != ""].itertuples():
+        _line(out, f"{row.claim}: {row.note}", "dim")
+    judged = f"; {before.judged_as}" * bool(before.judged_as)
+    _line(out, f"Before: {before.size}; claims file {before.registration}{judged}.")
 
 
 def _absent(out: Console, study: Study) -> None:

@@ -57,7 +57,7 @@ def compared(
     cells = samples(used, arms[0]), samples(used, arms[1])
     moving = [task for task, moves in zip(both.tasks, both.moving, strict=True) if moves]
     counts = [len(sample) for arm in cells for sample in arm.values()]
-    notes += [*_divergence_notes(used, arms), *_still_notes(both), *_spread_notes(both)]
+    notes += [*divergence_notes(used, arms), *_still_notes(both), *_spread_notes(both)]
     row |= {
         "verdict": UNDECIDED,
         "effect": float(both.effect.value),
@@ -181,7 +181,7 @@ def common_runs(frame: pd.DataFrame, arms: tuple[str, str]) -> tuple[pd.DataFram
     return frame[frame.run.isin(pd.concat(kept) if kept else [])], notes
 
 
-def _divergence_notes(used: pd.DataFrame, arms: tuple[str, str]) -> list[str]:
+def divergence_notes(used: pd.DataFrame, arms: tuple[str, str]) -> list[str]:
     notes = []
     for arm in arms:
         own = used.status[used.arm == arm]

@@ -22,7 +22,7 @@ def select(store: Store, source: str, leave_out: Sequence[str] = ()) -> Store:
     """
     store = _without(store, source, leave_out)
     store = _one_budget(store)
-    _refuse_mixtures(store.runs, source)
+    refuse_mixtures(store.runs, source)
     return _one_run_per_cell(store.of(store.runs, _mixed_code(store.runs)))
 
 
@@ -59,7 +59,7 @@ def _one_budget(store: Store) -> Store:
     return store.of(runs[budgets == common], problems)
 
 
-def _refuse_mixtures(runs: pd.DataFrame, source: str) -> None:
+def refuse_mixtures(runs: pd.DataFrame, source: str) -> None:
     """`InputError` where the runs of a task have different baselines, or those of an arm different
     configurations."""
     ended = runs[runs.status.isin(ENDED)]

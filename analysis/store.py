@@ -21,7 +21,7 @@ def load(path: str | os.PathLike, leave_out: Sequence[str] = ()) -> Store:
         files = sorted(file for file in path.iterdir() if file.name.endswith((".csv", ".csv.gz")))
         if files and store.runs.empty and not store.problems:
             store = exported.load_all(files)
-        else:
+        elif not (path / "run.json").exists():  # a run's own folder has a csv of its scores
             beside = "not read: it lies beside run folders; give it, or a folder of such files"
             store = store.of(store.runs, [Problem(file.name, beside) for file in files])
     elif path.is_file():

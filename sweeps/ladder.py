@@ -113,7 +113,7 @@ class Rounds:
         rows = standing.rows[standing.rows.looks == number]
         for row in rows[(rows["round"] == number) | (rows.verdict == DEGENERATE)].itertuples():
             numbers = formats.effect(row.effect, row.low, row.high)
-            yield f"{label}: {row.claim}: {row.verdict} ({numbers})"
+            yield f"{label}: {row.claim}: {row.verdict}" + f" ({numbers})" * bool(numbers)
         before, after = (
             {arm for _, arm in self.needed(standing, one)} for one in (number, number + 1)
         )

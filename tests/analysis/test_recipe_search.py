@@ -20,7 +20,8 @@ def test_the_suite_has_the_recipe_that_was_found(chosen, task):
     cfg = tiny.compose(f"suite={committed.SUITE}", f"task={task}")
     found = chosen.loc[cfg.task.actions]
     assert {name: cfg.recipe[name] for name in RECIPE[1:]} == found[RECIPE[1:]].to_dict()
-    assert cfg.recipe.start_every == recipe_search.START_EVERY
+    own = recipe_search._baselines().query("task == @task")
+    assert set(own.reward_factor) == {cfg.recipe.reward_factor}
 
 
 def test_every_task_was_tried(chosen):

@@ -214,6 +214,8 @@ def test_a_csv_beside_run_folders_is_listed_as_not_read(tmp_path):
     exported.export(store.load(tmp_path), tmp_path / "earlier.csv.gz")
     (problem,) = store.load(tmp_path).problems
     assert problem.source == "earlier.csv.gz" and problem.message.startswith("not read")
+    (folder,) = tmp_path.glob("*/*/*/*")
+    assert store.load(folder).problems == []
 
 
 def test_runs_of_different_baselines_are_refused_with_both_named(tmp_path):

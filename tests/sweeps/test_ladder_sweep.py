@@ -139,8 +139,10 @@ def test_round_by_round_until_nothing_is_left(engine, climb):
 def test_a_degenerate_arm_stops_with_a_line(engine, climb):
     engine.saturated = "latent=gaussian"
     code, said, _ = climb("hydra.sweeper.rounds=1")
-    (line,) = [line for line in said.splitlines() if "latents" in line]
+    lines = said.splitlines()
+    (line,) = [line for line in lines if "latents" in line]
     assert code == 0 and line.startswith("round 1 of 2: latents: degenerate arm (+0.6")
+    assert "round 1 of 2: no more seeds of latent=gaussian, recipe.model_lr=0" in lines
     assert "nan" not in said
 
 
