@@ -3,6 +3,7 @@ sources."""
 
 import os
 import sys
+import tempfile
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -26,20 +27,21 @@ def execute(name: str, parameters: dict[str, Any] | None = None):
         cell.id = f"{name[:2]}-{number:02}"
         if parameters is not None and "parameters" in cell.metadata.get("tags", []):
             cell.source = "\n".join(f"{key} = {value!r}" for key, value in parameters.items())
-    # Where there are sockets in the file system, only their owner can read them.
-    config = traitlets.Config(KernelManager={"transport": "ipc" if os.name == "posix" else "tcp"})
-    client = nbclient.NotebookClient(
-        notebook,
-        timeout=TIMEOUT,
-        config=config,
-        record_timing=False,
-        coalesce_streams=True,
-        resources={"metadata": {"path": os.getcwd()}},
-    )
-    try:
-        client.execute(env=_environment())
-    except nbclient.exceptions.CellExecutionError as error:
-        raise InputError(f"notebook {name}: {error.ename}: {error.evalue}") from error
+    with tempfile.TemporaryDirectory() as folder:
+        # Sockets in a folder of this kernel's own: others can neither read nor take them.
+        sockets = {"transport": "ipc", "ip": f"{folder}/kernel"} if os.name == "posix" else {}
+        client = nbclient.NotebookClient(
+            notebook,
+            timeout=TIMEOUT,
+            config=traitlets.Config(KernelManager=sockets),
+            record_timing=False,
+            coalesce_streams=True,
+            resources={"metadata": {"path": os.getcwd()}},
+        )
+        try:
+            client.execute(env=_environment())
+        except nbclient.exceptions.CellExecutionError as error:
+            raise InputError(f"notebook {name}: {error.ename}: {error.evalue}") from error
     notebook.metadata["language_info"] = {"name": "python", "file_extension": ".py"}
     return notebook
 
