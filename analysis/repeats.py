@@ -20,8 +20,8 @@ def beside(again: Study, ours: Study, registered: Claims) -> pd.DataFrame:
 
     `alike` tells whether the interval of the difference holds 0; `inside`, where all tasks were run
     again, whether the effect again lies in the interval of the verdict. Raises `InputError` for
-    runs of another suite, score or configuration, for seeds that both have, and where no row is
-    repeated.
+    runs of another suite, normalisation or configuration, for seeds that both have, and where no
+    row is repeated.
     """
     _check_alike(again, ours)
     if ours.standing is not None and not ours.standing.complete:
@@ -100,7 +100,7 @@ def _within(value: float, low: float, high: float) -> str:
 
 
 def _check_alike(again: Study, ours: Study) -> None:
-    for what in ("suite", "window", "scheme"):
+    for what in ("suite", "scheme"):  # one claims file gives both the same score
         if (own := getattr(again, what)) != (theirs := getattr(ours, what)):
             raise InputError(f"the {what} {own} does not repeat the {what} {theirs}")
     ended = [one.store.runs[one.store.runs.status.isin(ENDED)] for one in (again, ours)]

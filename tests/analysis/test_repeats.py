@@ -123,6 +123,16 @@ def test_what_repeats_nothing_is_refused(study, tmp_path, changes, message):
         beside(again(tmp_path, **changes), one(study))
 
 
+def test_another_normalisation_is_refused(study, tmp_path):
+    suite = {"name": "gym", "normalisation": "clipped_record"}
+    config = {"task": {"random": 3, "reference": 53}, "suite": suite, "run": {"steps": 8000}}
+    theirs = again(tmp_path, task="space_invaders", config=config | {"recipe": {"prefill": 500}})
+    with pytest.raises(
+        InputError, match="the scheme clipped_record does not repeat the scheme ref"
+    ):
+        beside(theirs, one(study))
+
+
 def test_the_command_prints_and_writes_the_rows(study, tmp_path, capsys):
     again(tmp_path / "runs")
     options = ["--runs", str(tmp_path / "runs"), "--of", str(study), "--out", str(tmp_path)]
