@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis import InputError, written
 from analysis.fields import ACTIONS, ENDED, KINDS, NORMALISATIONS, Status, is_suite, shown
-from analysis.frames import POINT_COLUMNS, RUN_COLUMNS, Problem, Store, typed
+from analysis.frames import POINT_COLUMNS, RUN_COLUMNS, Problem, Store, joined, typed
 
 # In the exported csv a run's own totals are told apart from those of its points.
 OWN = {"env_frames": "run_env_frames", "gradient_steps": "run_gradient_steps"}
@@ -67,20 +67,15 @@ def load_all(paths: Sequence[Path]) -> Store:
     stores = {path: load(path) for path in paths}
     check_alike(stores)
     ends = {key for store in stores.values() for key in _keys(_ended(store))}
-    seen, parts, count = set(), [], 0
+    seen, parts = set(), []
     for store in stores.values():
         over = store.runs.status.isin(ENDED)
         gone = [key in ends for key in _keys(store.runs)]
         store = store.of(store.runs[over | ~np.array(gone, bool)])
         new = [key not in seen for key in _keys(store.runs)]
-        parts.append(_renumbered(store.of(store.runs[new]), count))
-        count += len(store.runs)
+        parts.append(store.of(store.runs[new]))
         seen |= {*_keys(store.runs)}
-    return Store(
-        pd.concat([part.runs for part in parts], ignore_index=True),
-        pd.concat([part.points for part in parts], ignore_index=True),
-        [problem for part in parts for problem in part.problems],
-    )
+    return joined(parts)
 
 
 def check_alike(stores: Mapping[str | Path, Store]) -> None:
@@ -119,11 +114,6 @@ def _contents(store: Store) -> dict[tuple, tuple]:
 
 def _hashes(frame: pd.DataFrame) -> pd.Series:
     return pd.util.hash_pandas_object(frame, index=False)
-
-
-def _renumbered(store: Store, by: int) -> Store:
-    runs, points = (frame.assign(run=frame.run + by) for frame in (store.runs, store.points))
-    return Store(runs, points, store.problems)
 
 
 def _check(runs: pd.DataFrame, path: Path) -> None:

@@ -1,6 +1,6 @@
 """Runs as two frames and a list of what was wrong with them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -56,6 +56,17 @@ class Store:
             points.reset_index(drop=True),
             [*self.problems, *problems],
         )
+
+
+def joined(stores: Iterable[Store]) -> Store:
+    """One store of several, whose runs get new numbers: a number is one run's."""
+    runs, points, problems, first = [], [], [], 0
+    for store in stores:
+        runs.append(store.runs.assign(run=store.runs.run + first))
+        points.append(store.points.assign(run=store.points.run + first))
+        problems += store.problems
+        first += 1 + (0 if store.runs.empty else int(store.runs.run.max()))
+    return Store(pd.concat(runs, ignore_index=True), pd.concat(points, ignore_index=True), problems)
 
 
 def typed(runs: pd.DataFrame) -> pd.DataFrame:

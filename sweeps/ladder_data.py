@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from agent.errors import UserError
 from agent.storage.arm import baseline_digest
 from agent.storage.compose import composed
 from agent.storage.status import Status
-from analysis import InputError, exported, folders
+from analysis import InputError, exported, folders, frames
 from analysis.fields import ENDED
 from analysis.frames import Store
 from sweeps.state import Planned, unseeded
@@ -64,13 +63,8 @@ def joined(stores: Mapping[str, Store]) -> Store:
         exported.check_alike(stores)
     except InputError as error:
         raise UserError(f"hydra.sweeper.results: {error}") from error
-    frames, points, first = [], [], 0
-    for store in stores.values():
-        frames.append(store.runs.assign(run=store.runs.run + first))
-        points.append(store.points.assign(run=store.points.run + first))
-        first += 1 + (0 if store.runs.empty else int(store.runs.run.max()))
-    runs = pd.concat(frames, ignore_index=True).drop_duplicates(ONE)
-    return Store(runs, pd.concat(points, ignore_index=True)).of(runs)
+    together = frames.joined(stores.values())
+    return together.of(together.runs.drop_duplicates(ONE))
 
 
 def done(store: Store) -> dict[tuple[str, str, int], dict]:

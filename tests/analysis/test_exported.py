@@ -61,3 +61,19 @@ def test_a_run_that_went_on_counts_as_it_ended(rounds, tmp_path):
     export(tmp_path / "early", rounds / "round0.csv.gz")
     runs = store.load(rounds).runs.set_index("seed")
     assert runs.status.to_dict() == {0: "done", 1: "done", 2: "done", 3: "interrupted"}
+
+
+def test_a_run_that_is_not_taken_leaves_the_numbers_of_the_others_apart(tmp_path):
+    write_run(tmp_path / "first", seed=0, finals=0.1, status="interrupted")
+    write_run(tmp_path / "first", seed=1, finals=0.1)
+    export(tmp_path / "first", tmp_path / "rounds/1.csv")
+    for seed in (0, 2):
+        write_run(tmp_path / "second", seed=seed, finals=0.1 * (1 + seed))
+    export(tmp_path / "second", tmp_path / "rounds/2.csv")
+    together = store.load(tmp_path / "rounds")
+    assert together.runs.run.is_unique
+    assert together.points.groupby("run").step.apply(lambda step: step.is_unique).all()
+    alone = store.load(tmp_path / "rounds/2.csv").tidy()
+    both = together.tidy()[together.tidy().seed != 1]
+    columns = ["seed", "step", "score"]
+    assert sorted(both[columns].to_numpy().tolist()) == sorted(alone[columns].to_numpy().tolist())
