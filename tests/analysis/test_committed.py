@@ -1,0 +1,54 @@
+"""The committed runs say what the tables say, by arithmetic that shares no code with them."""
+
+import csv
+import gzip
+from collections import defaultdict
+from statistics import mean
+
+import pandas as pd
+import pytest
+
+from analysis import claims, committed
+
+FRACTIONS = ["random", "reference", "step", "score"]
+
+
+def curves():
+    """By task, arm and seed the normalised evaluations of every run that is done, by step."""
+    found = defaultdict(dict)
+    for path in committed.run_files():
+        with gzip.open(path, "rt", newline="") as file:
+            for row in csv.DictReader(file):
+                if row["status"] == "done" and row["kind"] == "eval":
+                    random, reference, step, score = (float(row[name]) for name in FRACTIONS)
+                    run = row["task"], row["arm"], int(row["seed"])
+                    found[run][step] = (score - random) / (reference - random)
+    return found
+
+
+def area(curve):
+    heights = [curve[step] for step in sorted(curve)]
+    assert len(heights) == 8  # and evenly spaced, so that a trapezium is their middle
+    return mean((left + right) / 2 for left, right in zip(heights, heights[1:], strict=False))
+
+
+def test_effects_are_those_of_the_files():
+    study = committed.judged()
+    ladder = claims.load().ladder[committed.SUITE]
+    areas = {run: area(curve) for run, curve in curves().items()}
+    kinds = dict(zip(study.store.runs.task, study.store.runs.actions, strict=True))
+    moves = dict(zip(study.control_tasks.task, study.control_tasks.moves == "yes", strict=True))
+    rows = pd.concat([study.verdicts, study.controls])
+    rows = rows[rows.effect.notna() & (rows.role != "A/A")]
+    for row in rows.to_dict("records"):
+        number = row["round"] or study.standing.complete
+        effects = []
+        for task in [task for task, kind in kinds.items() if kind == row["actions"]]:
+            seeds = range(round(ladder.rounds[number - 1] * ladder.ratios[task]))
+            one, other = (
+                mean(areas[task, row[side], seed] for seed in seeds) for side in ("with", "without")
+            )
+            if row["role"] != "claim" or moves[task]:
+                effects.append(one - other)
+        assert row["effect"] == pytest.approx(mean(effects)), row["claim"]
+    assert len(rows) >= 16
