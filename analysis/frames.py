@@ -29,11 +29,15 @@ class Problem(NamedTuple):
 @dataclass(frozen=True)
 class Store:
     """Runs as frames: `runs` (R rows, columns `run` and RUN_COLUMNS), `points` (columns `run` and
-    POINT_COLUMNS), and `problems`."""
+    POINT_COLUMNS), and `problems`. Raises ValueError where two runs have one number."""
 
     runs: pd.DataFrame
     points: pd.DataFrame
     problems: list[Problem] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        if not self.runs.run.is_unique:
+            raise ValueError("two runs of a store have one number, and so each other's points")
 
     def tidy(self) -> pd.DataFrame:
         """Every point beside its run's identity: one row per (run, kind, step)."""
