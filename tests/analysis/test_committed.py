@@ -1,4 +1,4 @@
-"""The committed runs say what the tables say, by arithmetic that shares no code with them."""
+"""Scores and effects of the committed runs, by arithmetic that shares no code with the tables."""
 
 import csv
 import gzip
@@ -27,8 +27,9 @@ def curves():
 
 
 def area(curve):
-    heights = [curve[step] for step in sorted(curve)]
-    assert len(heights) == 8  # and evenly spaced, so that a trapezium is their middle
+    steps = sorted(curve)
+    assert steps == [(number + 1) * steps[0] for number in range(8)]  # trapezia of one width
+    heights = [curve[step] for step in steps]
     return mean((left + right) / 2 for left, right in zip(heights, heights[1:], strict=False))
 
 

@@ -77,3 +77,13 @@ def test_a_run_that_is_not_taken_leaves_the_numbers_of_the_others_apart(tmp_path
     both = together.tidy()[together.tidy().seed != 1]
     columns = ["seed", "step", "score"]
     assert sorted(both[columns].to_numpy().tolist()) == sorted(alone[columns].to_numpy().tolist())
+
+
+def test_what_is_wrong_in_one_of_the_files_is_listed(rounds):
+    text = (rounds / "round2.csv").read_text().splitlines()
+    score = text[0].split(",").index("score")
+    cells = text[-1].split(",")
+    cells[score] = "high"
+    (rounds / "round2.csv").write_text("\n".join([*text[:-1], ",".join(cells)]) + "\n")
+    problems = [problem.message for problem in store.load(rounds).problems]
+    assert problems == ["1 rows left out: the score is not a number"]
