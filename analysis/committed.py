@@ -9,6 +9,7 @@ from analysis.study import Study
 
 PACKAGE = Path(__file__).parent
 RUNS = PACKAGE / "results" / "mini"  # exported csv files
+HELD_OUT = PACKAGE / "results" / "held_out"  # decided rows run again, on seeds that RUNS lacks
 SUITE = "mini"
 SCORE_FILES = PACKAGE.parents[1] / "shared" / "published"
 OFFICIAL = "https://raw.githubusercontent.com/danijar/dreamerv2/main/scores"

@@ -4,7 +4,17 @@ import textwrap
 
 import pandas as pd
 
-from analysis import committed, formats, published, score_files, store, study, tables
+from analysis import (
+    claims,
+    committed,
+    formats,
+    published,
+    repeats,
+    score_files,
+    store,
+    study,
+    tables,
+)
 from analysis.fields import Status
 from analysis.rule import DEGENERATE, HELPS, HURTS, NO_DATA, NO_HELP, UNDECIDED
 from analysis.study import Study
@@ -90,6 +100,29 @@ def claim(ours: Study, name: str) -> str:
     size = f"{formats.tasks(row.moving, row.tasks)} task{'s' * (row.tasks != 1)}, {seeds} seeds"
     said = [_verdict(row), *filter(None, [BESIDE_PAPER.get(row.agrees), row.note, _lacks(row)])]
     return _prose(f"**Here:** {HERE}, {_effect(row)} over {size}: {'; '.join(said)}.")
+
+
+def held_out(ours: Study) -> str:
+    """The decided rows that were run again, beside the verdicts that they repeat."""
+    again = study.one(committed.HELD_OUT, suite=committed.SUITE)
+    rows, stated = repeats.beside(again, ours, claims.load()), _stated(ours)
+    rows = rows[rows.claim.isin(stated.claim)]
+    verdicts = stated.set_index("claim").loc[rows.claim]
+    table = pd.DataFrame(
+        {
+            "change": [f"`{name}`" for name in rows.claim],
+            "verdict": verdicts.verdict.to_numpy(),
+            "effect [its interval]": [_effect(row) for row in verdicts.itertuples()],
+            "again [95%]": [
+                formats.effect(row.again_effect, row.again_low, row.again_high)
+                for row in rows.itertuples()
+            ],
+            "runs": rows.again_runs,
+            "inside": rows.inside,
+            "alike": rows.alike,
+        }
+    )
+    return formats.markdown(table).strip()
 
 
 def baseline() -> str:

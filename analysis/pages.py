@@ -52,6 +52,7 @@ def _parts(page: Path, ours: Study) -> dict[str, Callable[[], str | None]]:
     parts = {
         "lists": lambda: findings.lists(ours),
         "forest": lambda: "" if findings.is_waiting(ours) else f"![{FOREST}]({picture})",
+        "held-out seeds": lambda: findings.held_out(ours),
         "baseline": findings.baseline,
         "time": findings.time,
         "scheduling": findings.scheduling,

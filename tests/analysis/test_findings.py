@@ -23,8 +23,10 @@ def project(tmp_path, monkeypatch):
     (tmp_path / "docs" / "other.md").write_text("No part of it is made.\n")
     monkeypatch.setattr(pages, "ROOT", tmp_path)
     monkeypatch.setattr(committed, "RUNS", tmp_path / "rounds")
+    monkeypatch.setattr(committed, "HELD_OUT", tmp_path / "held_out")
     monkeypatch.setattr(committed, "SUITE", "gym")  # which has no ladder
-    (tmp_path / "rounds").mkdir()
+    for folder in ("rounds", "held_out"):
+        (tmp_path / folder).mkdir()
     return tmp_path
 
 
@@ -106,6 +108,23 @@ def test_few_results_say_what_would_decide(tmp_path):
     assert "no comparison with the paper" in said
     assert findings.claim(ours, "gru_layer_norm") == "**Here:** no data: no runs of gru=plain."
     assert "nothing is no substantial help" in " ".join(findings.lists(ours).split())
+
+
+def test_rows_run_again_stand_beside_their_verdicts(study, project):
+    arms = {"baseline": 0.8, "latent=gaussian": 0.0, "recipe.model_lr=0": 0.0}
+    for arm, score in arms.items():
+        for seed in (200, 201):
+            for task in ("cartpole", "acrobot", "space_invaders"):
+                write_run(project / "runs", arm, task, seed, finals=score + 0.1 * (seed - 200))
+    exported.export(store.load(project / "runs"), project / "held_out" / "again.csv.gz")
+    ours = one(study)
+    (row,) = findings.held_out(ours).splitlines()[2:]  # of the claim, not of the control
+    name, verdict, effect, again, runs, inside, alike = row.strip("| ").split(" | ")
+    stated = ours.verdicts[ours.verdicts.stated]
+    (judged,) = stated[stated.claim == "categorical_latents"].itertuples()
+    assert (name, verdict, runs) == ("`categorical_latents`", "helps", "6 + 6")
+    assert effect == f"{judged.effect:+.3f} [{judged.low:+.3f}, {judged.high:+.3f}]"
+    assert again.startswith("+0.800 [") and (inside, alike) == ("no", "no")
 
 
 def test_what_runs_took_is_the_mean_of_those_that_are_done(project):
