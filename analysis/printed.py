@@ -15,7 +15,7 @@ from analysis.rule import NO_DATA
 from analysis.study import Study
 
 SHOWN = 10  # problems printed; all are in problems.csv
-PIPED, PROSE = 140, 95  # columns of tables and of lines that no terminal limits
+PIPED, PROSE = 150, 95  # columns of tables and of lines that no terminal limits
 WHOLE = ("change", "control", "effect", "interval", "verdict")  # cells of one line
 
 
