@@ -103,7 +103,9 @@ def claim(ours: Study, name: str) -> str:
 
 
 def held_out(ours: Study) -> str:
-    """The decided rows that were run again, beside the verdicts that they repeat."""
+    """The claims that were run again, beside the verdicts that they repeat."""
+    if is_waiting(ours):
+        return _prose(waiting(ours))
     again = study.one(committed.HELD_OUT, suite=committed.SUITE)
     rows, stated = repeats.beside(again, ours, claims.load()), _stated(ours)
     rows = rows[rows.claim.isin(stated.claim)]

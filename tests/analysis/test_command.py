@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from analysis import canvas, claims, exported, store
+from analysis import canvas, claims, committed, exported, store
 from analysis.__main__ import main
 from tests.analysis.runs import SEEDS, STUDY, write_run
 
@@ -26,6 +26,12 @@ def test_table_prints_verdicts_and_writes_the_lists(study, tmp_path, capsys):
     assert pd.read_csv(folder / "games.csv").better.max() == 3
     assert len(pd.read_csv(folder / "scores.csv")) == len(STUDY) * 4 * SEEDS
     assert pd.read_csv(folder / "claims.csv").verdict.value_counts()["helps"] == 2
+
+
+def test_where_no_terminal_limits_it_a_table_is_not_cut(tmp_path, capsys):
+    main(["table", "--runs", str(committed.RUNS), "--ladder", "--out", str(tmp_path)])
+    out = capsys.readouterr().out
+    assert " substantial " in out and " no help, worse " in out and "…" not in out
 
 
 def test_an_exported_csv_gives_the_same_tables(study, tmp_path, capsys):

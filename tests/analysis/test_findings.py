@@ -96,6 +96,7 @@ def test_before_a_round_is_complete_the_pages_say_so(project, monkeypatch):
     assert pages.main() == 0
     readme = " ".join((project / "README.md").read_text().split())
     assert "No claim is judged yet. Round 1 lacks" in readme and "| `" not in readme
+    assert findings.held_out(committed.judged()).startswith("No claim is judged yet. Round 1 lacks")
     page = (project / "docs" / "page.md").read_text()
     assert "no data: round 1 is not complete" in page and "| `cartpole` | 20 | " in page
     assert not (project / "docs" / "forest.png").exists()
