@@ -13,17 +13,19 @@ from analysis import claims, committed
 FRACTIONS = ["random", "reference", "step", "score"]
 
 
-def curves():
-    """By task, arm and seed the normalised evaluations of every run that is done, by step."""
+def areas():
+    """By task, arm and seed the normalised area of every run that ended; 0 of one that diverged."""
     found = defaultdict(dict)
     for path in committed.run_files():
         with gzip.open(path, "rt", newline="") as file:
             for row in csv.DictReader(file):
-                if row["status"] == "done" and row["kind"] == "eval":
+                run = row["task"], row["arm"], int(row["seed"])
+                if row["status"] == "diverged":
+                    found[run] = None
+                elif row["status"] == "done" and row["kind"] == "eval":
                     random, reference, step, score = (float(row[name]) for name in FRACTIONS)
-                    run = row["task"], row["arm"], int(row["seed"])
                     found[run][step] = (score - random) / (reference - random)
-    return found
+    return {run: 0.0 if curve is None else area(curve) for run, curve in found.items()}
 
 
 def area(curve):
@@ -36,7 +38,7 @@ def area(curve):
 def test_effects_are_those_of_the_files():
     study = committed.judged()
     ladder = claims.load().ladder[committed.SUITE]
-    areas = {run: area(curve) for run, curve in curves().items()}
+    scores = areas()
     kinds = dict(zip(study.store.runs.task, study.store.runs.actions, strict=True))
     moves = dict(zip(study.control_tasks.task, study.control_tasks.moves == "yes", strict=True))
     rows = pd.concat([study.verdicts, study.controls])
@@ -47,7 +49,8 @@ def test_effects_are_those_of_the_files():
         for task in [task for task, kind in kinds.items() if kind == row["actions"]]:
             seeds = range(round(ladder.rounds[number - 1] * ladder.ratios[task]))
             one, other = (
-                mean(areas[task, row[side], seed] for seed in seeds) for side in ("with", "without")
+                mean(scores[task, row[side], seed] for seed in seeds)
+                for side in ("with", "without")
             )
             if row["role"] != "claim" or moves[task]:
                 effects.append(one - other)
