@@ -64,9 +64,9 @@ def lists(ours: Study) -> str:
         _prose(f"What the changes do {HERE} ({runs(ours)}):"),
         formats.markdown(table).strip(),
         _prose(controls(ours)),
-        *([_prose(tables.looking(ours))] if rows.seeds_needed.notna().any() else []),
+        _prose(tables.looking(ours)),
     ]
-    return "\n\n".join(parts)
+    return "\n\n".join(filter(None, parts))
 
 
 def is_waiting(ours: Study) -> bool:

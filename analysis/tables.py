@@ -67,10 +67,11 @@ TIE = 0.05
 
 
 def looking(study: Study) -> str:
-    """What to know of the seeds that would decide, and of looking before they are there."""
+    """Where the ladder stands, if there is one, and what to know of the seeds that would decide."""
+    some = bool(study.verdicts.seeds_needed.notna().any())
     if study.standing is None:
-        return LOOKING
-    return f"{study.standing.next()} {IF_STAYED}, at the levels of the last look."
+        return LOOKING * some
+    return study.standing.next() + f" {IF_STAYED}, at the levels of the last look." * some
 
 
 def lists(verdicts: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -208,8 +209,7 @@ def by_task(study: Study, claim: str) -> pd.DataFrame:
 
 
 def better_worse_tied(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> pd.DataFrame:
-    """By task both arms' mean normalised score, the difference, and better, worse or tied (section
-    3.2), sorted.
+    """By task both arms' mean normalised score, difference and the result (section 3.2), sorted.
 
     A tie is a difference of at most 5% of the larger of both scores, each measured from random
     play.

@@ -1,6 +1,8 @@
 """The two lists, the paper's numbers beside ours, and how tables are written."""
 
 import re
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -132,6 +134,15 @@ def test_a_study_whose_control_does_not_hurt_says_so(tmp_path):
         "discrete: the positive control does not hurt by the margin: untrained_model; "
         "so nothing is no substantial help, and nothing agrees or disagrees"
     ]
+
+
+def test_seeds_to_decide_are_spoken_of_where_there_are_some(ours):
+    decided = replace(ours, verdicts=ours.verdicts.assign(seeds_needed=None))
+    assert tables.looking(ours) == tables.LOOKING and tables.looking(decided) == ""
+    ladder = SimpleNamespace(next=lambda: "The ladder has ended.")
+    assert tables.looking(replace(decided, standing=ladder)) == "The ladder has ended."
+    some = tables.looking(replace(ours, standing=ladder))
+    assert some.startswith(f"The ladder has ended. {tables.IF_STAYED}")
 
 
 def test_the_papers_counts_add_up_to_55():
