@@ -63,10 +63,25 @@ def lists(ours: Study) -> str:
     parts = [
         _prose(f"What the changes do {HERE} ({runs(ours)}):"),
         formats.markdown(table).strip(),
+        _prose(summary(ours)),
         _prose(controls(ours)),
         _prose(tables.looking(ours)),
     ]
     return "\n\n".join(filter(None, parts))
+
+
+def summary(ours: Study) -> str:
+    """How many claims are decided, which other than in the paper, and which one task carries."""
+    rows = _stated(ours)
+    rows = rows[rows.verdict.isin([HELPS, NO_HELP, HURTS])]
+    said = [f"Decided: {len(rows)} of {len(_stated(ours))}"]
+    for agrees, words in BESIDE_PAPER.items():
+        names = rows.claim[rows.agrees == agrees]
+        which = f" ({_listed(names)})" * (agrees != "yes")
+        said += [f"{len(names)} {words}{which}"] * bool(len(names))
+    for task, names in rows[rows.carried_by != ""].groupby("carried_by").claim:
+        said.append(f"carried by one task, `{task}`: {_listed(names)}")
+    return f"{'; '.join(said)}."
 
 
 def is_waiting(ours: Study) -> bool:
@@ -189,6 +204,10 @@ def _verdict(row) -> str:
 
 def _lacks(row) -> str:
     return f"no comparison with the paper, as {row.lacking}" if row.lacking else ""
+
+
+def _listed(names: pd.Series) -> str:
+    return ", ".join(f"`{name}`" for name in names)
 
 
 def _prose(text: str) -> str:

@@ -40,6 +40,7 @@ def compared(
         **dict.fromkeys(["tasks", "moving", "runs_with", "runs_without"], 0),
         **dict.fromkeys(["seeds_fewest", "seeds_most", "round", "looks"], 0),
         **dict.fromkeys(["parameters_with", "parameters_without", "seeds_needed"]),
+        "carried_by": "",
         "note": "",
     }
     arms = claim.arms(suite)
@@ -105,9 +106,11 @@ def decided(row: dict, compared: Comparison, decision: Decision | Climbed, numbe
     high = compared.guarded_high(zero if verdict == HURTS else margin)
     below = bool(compared.p_below <= margin)
     undecided = verdict == UNDECIDED and known
-    notes = [row["note"]]
-    if verdict in (HELPS, HURTS) or (undecided and compared.effect.p_zero() <= zero):
-        notes += _carried(compared)
+    notes, carrier = [row["note"]], ""
+    differs = verdict in (HELPS, HURTS) or (undecided and compared.effect.p_zero() <= zero)
+    if differs and compared.carried:
+        carrier = compared.tasks[compared.carrier()]
+        notes.append(f"carried by one task, {carrier}")
     if undecided and compared.effect.p_zero() <= zero < compared.p_zero:
         ahead = row["with"] if compared.effect.value > 0 else row["without"]
         notes.append(f"one more failed run of {ahead} may hide the effect")
@@ -129,14 +132,9 @@ def decided(row: dict, compared: Comparison, decision: Decision | Climbed, numbe
         "p_zero": float(compared.p_zero),
         "p_margin": float(compared.p_below),
         "seeds_needed": needed,
+        "carried_by": carrier,
         "note": "; ".join(filter(None, notes)),
     }
-
-
-def _carried(compared: Comparison) -> list[str]:
-    if not compared.carried:
-        return []
-    return [f"carried by one task, {compared.tasks[compared.carrier()]}"]
 
 
 def _substantial(verdict: str, surely: bool) -> str:

@@ -11,6 +11,7 @@ from analysis.frames import RUN_COLUMNS, Problem, Store
 
 CELL = ["suite", "task", "arm", "seed"]
 UNKNOWN = "none recorded"
+COMMIT = r"^(\w{7})\w*"  # as git abbreviates it, and the mark of changes that were not committed
 
 
 def select(store: Store, source: str, leave_out: Sequence[str] = ()) -> Store:
@@ -88,12 +89,13 @@ def refuse_mixtures(runs: pd.DataFrame, source: str) -> None:
 def _mixed_code(runs: pd.DataFrame) -> list[Problem]:
     """What to know of tasks whose runs were made by different commits: no digest covers code."""
     known = runs[runs.status.isin(ENDED) & (runs.commit != "")]
+    mixed = known.groupby(["suite", "task"]).commit.transform("nunique") > 1
     problems = []
-    for names, group in known.groupby(["suite", "task"]):
-        counts = group.commit.value_counts()
-        if len(counts) > 1:
-            listed = " and ".join(_runs(count, name) for name, count in counts.items())
-            problems.append(Problem("/".join(names), f"runs of different commits: {listed}"))
+    for suite, group in known[mixed].groupby("suite"):
+        counts = group.commit.str.replace(COMMIT, r"\1", regex=True).value_counts()
+        listed = ", ".join(_runs(count, name) for name, count in counts.items())
+        tasks = ", ".join(sorted(group.task.unique()))
+        problems.append(Problem(suite, f"runs of different commits: {listed}; on {tasks}"))
     return problems
 
 

@@ -1,6 +1,7 @@
 """What README and docs say of the committed results is made from them, and says what they show."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from PIL import Image
@@ -72,6 +73,7 @@ def test_results_fill_the_pages(study, project, capsys):
     assert re.search(rf"`categorical_latents` \| \+0\..* \| helps \| helps \| {SEEDS} \|", readme)
     assert re.search(r"`binary_latents` .* \| hurts \| no substantial help: worse", readme)
     assert re.search(r"`gru_layer_norm` .* \| undecided: \d+ seeds may decide it \|", readme)
+    assert findings.summary(committed.judged()) in " ".join(readme.split())
     assert "`untrained_model` (positive control, discrete) -0.7" in readme
     assert "does not differ" in readme and findings.HERE in readme
     page = (project / "docs" / "page.md").read_text()
@@ -86,6 +88,20 @@ def test_results_fill_the_pages(study, project, capsys):
     assert picture.text["Description"] == pages.made_from() and "round1.csv.gz" in pages.made_from()
     assert pages.main() == 0  # and once more, without a change
     assert (project / "README.md").read_text() == readme
+
+
+def test_the_decided_rows_are_counted_beside_the_paper(study):
+    ours = one(study)
+    said = (
+        "Decided: 3 of 14; 2 as in the paper; 1 other than in the paper at its scale "
+        "(`kl_balancing_vs_standard`)"
+    )
+    assert findings.summary(ours) == f"{said}."
+    one_task = ours.verdicts.carried_by.where(ours.verdicts.claim != "binary_latents", "cartpole")
+    carried = replace(ours, verdicts=ours.verdicts.assign(carried_by=one_task))
+    assert (
+        findings.summary(carried) == f"{said}; carried by one task, `cartpole`: `binary_latents`."
+    )
 
 
 def test_before_a_round_is_complete_the_pages_say_so(project, monkeypatch):

@@ -38,9 +38,12 @@ def test_a_last_bin_of_few_episodes_is_a_problem(tmp_path):
 
 
 def test_runs_of_different_code_are_listed(tmp_path):
-    for seed, commit, dirty in ((0, "abc1", False), (1, "abc1", False), (2, "abc1", True)):
+    commit = "abc1234567"
+    for seed, dirty in ((0, False), (1, False), (2, True)):
         write_run(tmp_path, seed=seed, git={"commit": commit, "dirty": dirty})
     write_run(tmp_path, seed=3, git=None)
-    assert [tuple(problem) for problem in store.load(tmp_path).problems] == [
-        ("gym/cartpole", "runs of different commits: 2 runs with abc1 and 1 run with abc1+")
-    ]
+    for seed in (4, 5):
+        write_run(tmp_path, task="acrobot", seed=seed, git={"commit": commit, "dirty": False})
+    [problem] = store.load(tmp_path).problems
+    listed = "2 runs with abc1234, 1 run with abc1234+"
+    assert tuple(problem) == ("gym", f"runs of different commits: {listed}; on cartpole")

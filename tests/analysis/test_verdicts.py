@@ -103,6 +103,7 @@ def test_the_other_kind_of_actions_is_printed_beside(study):
     assert rows.tasks.tolist() == [3, 1]
     assert rows.verdict.tolist() == ["helps", "helps"] and rows.agrees.tolist() == ["yes", ""]
     assert rows.note.tolist() == ["", "carried by one task, pendulum"]
+    assert rows.carried_by.tolist() == ["", "pendulum"]
 
 
 def test_the_family_is_what_is_registered_with_or_without_data(study):
