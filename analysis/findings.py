@@ -71,7 +71,8 @@ def lists(ours: Study) -> str:
 
 
 def summary(ours: Study) -> str:
-    """How many claims are decided, which other than in the paper, and which one task carries."""
+    """How many claims are decided, which of them other than in the paper, which surely help by the
+    margin or more, and which one task carries."""
     rows = _stated(ours)
     rows = rows[rows.verdict.isin([HELPS, NO_HELP, HURTS])]
     said = [f"Decided: {len(rows)} of {len(_stated(ours))}"]
@@ -79,6 +80,9 @@ def summary(ours: Study) -> str:
         names = rows.claim[rows.agrees == agrees]
         which = f" ({_listed(names)})" * (agrees != "yes")
         said += [f"{len(names)} {words}{which}"] * bool(len(names))
+    if (rows.verdict == HELPS).any():
+        names = _listed(rows.claim[rows.substantial == "yes"]) or "none"
+        said.append(f"help by at least {rows.margin.iloc[0]:g}, the margin, is shown of {names}")
     for task, names in rows[rows.carried_by != ""].groupby("carried_by").claim:
         said.append(f"carried by one task, `{task}`: {_listed(names)}")
     return f"{'; '.join(said)}."

@@ -94,7 +94,8 @@ def test_the_decided_rows_are_counted_beside_the_paper(study):
     ours = one(study)
     said = (
         "Decided: 3 of 14; 2 as in the paper; 1 other than in the paper at its scale "
-        "(`kl_balancing_vs_standard`)"
+        "(`kl_balancing_vs_standard`); help by at least 0.1, the margin, is shown of "
+        "`categorical_latents`"
     )
     assert findings.summary(ours) == f"{said}."
     one_task = ours.verdicts.carried_by.where(ours.verdicts.claim != "binary_latents", "cartpole")
