@@ -9,7 +9,7 @@ from analysis import claims
 from analysis.comparison import Comparison, at_floor
 from analysis.effects import Cells, welch
 from analysis.resampling import percentile, studentised
-from analysis.rule import HELPS, HURTS, NO_HELP, Decision, Evidence, decide
+from analysis.rule import DECIDED, HELPS, HURTS, NO_HELP, Decision, Evidence, decide
 from analysis.simulate import SCENARIOS, Scenario
 from analysis.stats import holm
 
@@ -78,10 +78,10 @@ def _found(
 ) -> dict[str, float]:
     """Shares of simulated studies in which a claim has each verdict, or helps substantially."""
     rng = np.random.default_rng(seed)
-    counts = dict.fromkeys((HELPS, HURTS, NO_HELP, FALSE_SUBSTANTIAL), 0)
+    counts = dict.fromkeys((*DECIDED, FALSE_SUBSTANTIAL), 0)
     for batch in _batches(scenario, rng, seeds, effect, studies):
         decision = decided(*batch)
-        for verdict in (HELPS, HURTS, NO_HELP):
+        for verdict in DECIDED:
             counts[verdict] += int((decision.verdict == verdict).any(-1).sum())
         counts[FALSE_SUBSTANTIAL] += int(decision.substantial.any(-1).sum())
     return {name: count / studies for name, count in counts.items()}

@@ -68,8 +68,7 @@ def _listed(problems: list[Problem]) -> pd.DataFrame:
 def _write_lists(ours: Study, folder: Path) -> None:
     parts = tables.lists(ours.verdicts) | tables.controls(ours)
     filled = {title: part for title, part in parts.items() if not part.empty}
-    said = [f"{_caption(ours)}.", *tables.insensitive(ours), tables.looking(ours)]
-    caption = " ".join(filter(None, said))
+    caption = " ".join([f"{_caption(ours)}.", *tables.insensitive(ours), *tables.looking(ours)])
     markdown = [f"## {title}\n\n{formats.markdown(part)}" for title, part in filled.items()]
     (folder / "lists.md").write_text("\n".join([*markdown, caption + "\n"]))
     (folder / "lists.html").write_text(html_page.lists(parts, "The two lists", caption))

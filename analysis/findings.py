@@ -16,7 +16,7 @@ from analysis import (
     tables,
 )
 from analysis.fields import Status
-from analysis.rule import DEGENERATE, HELPS, HURTS, NO_DATA, NO_HELP, UNDECIDED
+from analysis.rule import DECIDED, DEGENERATE, HELPS, HURTS, NO_DATA, NO_HELP, UNDECIDED
 from analysis.study import Study
 from analysis.verdicts import WORSE
 
@@ -65,21 +65,22 @@ def lists(ours: Study) -> str:
         formats.markdown(table).strip(),
         _prose(summary(ours)),
         _prose(controls(ours)),
-        _prose(tables.looking(ours)),
+        *map(_prose, tables.looking(ours)),
     ]
-    return "\n\n".join(filter(None, parts))
+    return "\n\n".join(parts)
 
 
 def summary(ours: Study) -> str:
     """How many claims are decided, which of them other than in the paper, which surely help by the
     margin or more, and which one task carries."""
     rows = _stated(ours)
-    rows = rows[rows.verdict.isin([HELPS, NO_HELP, HURTS])]
+    rows = rows[rows.verdict.isin(DECIDED)]
     said = [f"Decided: {len(rows)} of {len(_stated(ours))}"]
     for agrees, words in BESIDE_PAPER.items():
         names = rows.claim[rows.agrees == agrees]
-        which = f" ({_listed(names)})" * (agrees != "yes")
-        said += [f"{len(names)} {words}{which}"] * bool(len(names))
+        which = "" if agrees == "yes" else f" ({_listed(names)})"
+        if len(names):
+            said.append(f"{len(names)} {words}{which}")
     if (rows.verdict == HELPS).any():
         names = _listed(rows.claim[rows.substantial == "yes"]) or "none"
         said.append(f"help by at least {rows.margin.iloc[0]:g}, the margin, is shown of {names}")

@@ -38,8 +38,8 @@ def verdicts(out: Console, study: Study) -> None:
         _line(out, f"{row.claim} ({row.actions}): {row.note}", "dim")
     if study.judged_as:
         _line(out, f"{study.judged_as[0].upper()}{study.judged_as[1:]}.")
-    if said := tables.looking(study):
-        _line(out, said, "dim")
+    for line in tables.looking(study):
+        _line(out, line, "dim")
     _absent(out, study)
 
 

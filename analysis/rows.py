@@ -106,12 +106,11 @@ def decided(row: dict, compared: Comparison, decision: Decision | Climbed, numbe
     high = compared.guarded_high(zero if verdict == HURTS else margin)
     below = bool(compared.p_below <= margin)
     undecided = verdict == UNDECIDED and known
-    notes, carrier = [row["note"]], ""
-    differs = verdict in (HELPS, HURTS) or (undecided and compared.effect.p_zero() <= zero)
-    if differs and compared.carried:
-        carrier = compared.tasks[compared.carrier()]
-        notes.append(f"carried by one task, {carrier}")
-    if undecided and compared.effect.p_zero() <= zero < compared.p_zero:
+    unguarded = undecided and bool(compared.effect.p_zero() <= zero)
+    carried = compared.carried and (unguarded or verdict in (HELPS, HURTS))
+    carrier = compared.tasks[compared.carrier()] if carried else ""
+    notes = [row["note"], f"carried by one task, {carrier}" if carried else ""]
+    if unguarded and zero < compared.p_zero:
         ahead = row["with"] if compared.effect.value > 0 else row["without"]
         notes.append(f"one more failed run of {ahead} may hide the effect")
     if undecided and below and row.get("lacking"):

@@ -13,6 +13,7 @@ from analysis.comparison import Comparison
 from analysis.stats import holm
 
 HELPS, HURTS, NO_HELP, UNDECIDED = "helps", "hurts", "no substantial help", "undecided"
+DECIDED = (HELPS, HURTS, NO_HELP)
 DEGENERATE, NO_DATA = "degenerate arm", "no data"
 DIFFERS, ALIKE = "differs", "does not differ"
 ALPHA = 0.05

@@ -5,7 +5,7 @@ import pandas as pd
 
 from analysis.formats import interval, levels, number, share, span, tasks
 from analysis.rows import common_runs
-from analysis.rule import HELPS, HURTS, NO_HELP
+from analysis.rule import DECIDED, HELPS, HURTS, NO_HELP
 from analysis.scores import normalise, paper_aggregates, samples
 from analysis.study import Study
 
@@ -66,12 +66,12 @@ PAPER_GAMES = {
 TIE = 0.05
 
 
-def looking(study: Study) -> str:
-    """Where the ladder stands, if there is one, and what to know of the seeds that would decide."""
+def looking(study: Study) -> list[str]:
+    """A line on where the ladder stands, if there is one, and on the seeds that would decide."""
     some = bool(study.verdicts.seeds_needed.notna().any())
     if study.standing is None:
-        return LOOKING * some
-    return study.standing.next() + f" {IF_STAYED}, at the levels of the last look." * some
+        return [LOOKING] * some
+    return [study.standing.next() + f" {IF_STAYED}, at the levels of the last look." * some]
 
 
 def lists(verdicts: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -79,7 +79,7 @@ def lists(verdicts: pd.DataFrame) -> dict[str, pd.DataFrame]:
     table."""
     stated = verdicts[verdicts.stated]
     parts = {title: stated[stated.verdict.isin(kinds)] for title, kinds in LISTS.items()}
-    parts[OPEN] = stated[~stated.verdict.isin(set.union(*LISTS.values()))]
+    parts[OPEN] = stated[~stated.verdict.isin(DECIDED)]
     parts[BESIDE] = verdicts[~verdicts.stated]
     by_rounds = bool(verdicts["round"].any())
     return {title: _printable(part, by_rounds) for title, part in parts.items()}

@@ -2,14 +2,16 @@
 
 import csv
 import gzip
+import re
 from collections import defaultdict
 from statistics import mean
 
 import pandas as pd
 import pytest
 
-from analysis import claims, committed
+from analysis import claims, committed, store
 
+RESULTS = committed.RUNS.parent
 FRACTIONS = ["random", "reference", "step", "score"]
 
 
@@ -33,6 +35,16 @@ def area(curve):
     assert steps == [(number + 1) * steps[0] for number in range(8)]  # trapezia of one width
     heights = [curve[step] for step in steps]
     return mean((left + right) / 2 for left, right in zip(heights, heights[1:], strict=False))
+
+
+def test_every_file_has_a_row_that_names_its_commits():
+    page = (RESULTS / "README.md").read_text()
+    rows = dict(re.findall(r"^\| `(\S+\.csv\.gz)` \| .+? \| (.+?) \|", page, flags=re.MULTILINE))
+    files = {path.relative_to(RESULTS).as_posix(): path for path in RESULTS.rglob("*.csv.gz")}
+    assert rows.keys() == files.keys()
+    for name, path in files.items():
+        commits = set(store.load(path).runs.commit.str[:7])
+        assert set(re.findall(r"`(\w{7})`", rows[name])) == commits, name
 
 
 def test_effects_are_those_of_the_files():

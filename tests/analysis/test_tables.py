@@ -138,10 +138,10 @@ def test_a_study_whose_control_does_not_hurt_says_so(tmp_path):
 
 def test_seeds_to_decide_are_spoken_of_where_there_are_some(ours):
     decided = replace(ours, verdicts=ours.verdicts.assign(seeds_needed=None))
-    assert tables.looking(ours) == tables.LOOKING and tables.looking(decided) == ""
+    assert tables.looking(ours) == [tables.LOOKING] and tables.looking(decided) == []
     ladder = SimpleNamespace(next=lambda: "The ladder has ended.")
-    assert tables.looking(replace(decided, standing=ladder)) == "The ladder has ended."
-    some = tables.looking(replace(ours, standing=ladder))
+    assert tables.looking(replace(decided, standing=ladder)) == ["The ladder has ended."]
+    [some] = tables.looking(replace(ours, standing=ladder))
     assert some.startswith(f"The ladder has ended. {tables.IF_STAYED}")
 
 
