@@ -14,13 +14,13 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from agent.errors import UserError
-from agent.storage.arm import Identity, baseline_digest, identify, toggles
-from agent.storage.compose import composed, resolved
-from agent.storage.record import Record, read_run
-from agent.storage.runfolder import Busy, ClaimLost, RunFolder, check_root
-from agent.storage.status import Exit, Status
-from agent.training.settings import Settings
-from agent.training.stop import Stop
+from agent.run.compose import composed, resolved
+from agent.run.identity import Identity, baseline_digest, identify, toggles
+from agent.run.record import Record, read_run
+from agent.run.runfolder import Busy, ClaimLost, RunFolder, check_root
+from agent.run.settings import Settings
+from agent.run.status import Exit, Status
+from agent.run.stop import Stop
 from sweeps import grid, parallel
 from sweeps.check import check_numbers
 from sweeps.config import CONF, project_config
@@ -129,8 +129,8 @@ def _ended(record: Record, error: BaseException) -> int:
     Raises UserError, for a full disk too: nothing is wrong with the run, it goes on once the cause
     is put right.
     """
-    from agent.training.interrupt import Interrupted
-    from agent.training.meter import Diverged
+    from agent.run.interrupt import Interrupted
+    from agent.run.meter import Diverged
 
     if isinstance(error, Interrupted | KeyboardInterrupt):
         record.update(status=Status.INTERRUPTED)
@@ -157,7 +157,7 @@ def _is_the_folders(error: OSError, path: Path) -> bool:
 
 
 def _fields(cfg: DictConfig, identity: Identity) -> dict[str, object]:
-    from agent.storage.provenance import provenance
+    from agent.run.provenance import provenance
 
     job = HydraConfig.get()
     chosen = job.runtime.choices

@@ -21,12 +21,12 @@ from agent.errors import UserError
 from agent.heads import Discount, Scalar, policy
 from agent.recipe import Recipe, Size
 from agent.rssm import RSSM
-from agent.storage.compose import resolved
-from agent.storage.record import Record, Tracker
-from agent.storage.track import add_tracker
-from agent.training import device, watched
-from agent.training.loop import Training
-from agent.training.settings import Settings
+from agent.run import device, watched
+from agent.run.compose import resolved
+from agent.run.loop import Training
+from agent.run.record import Record, Tracker
+from agent.run.settings import Settings
+from agent.run.track import add_tracker
 from agent.world_model import WorldModel
 
 LOWER = {"float32": None, "bf16": torch.bfloat16}  # of run.precision

@@ -14,10 +14,9 @@ from pathlib import Path
 from agent import build
 from agent.checked import check_number
 from agent.errors import UserError
-from agent.storage import checkpoint
-from agent.storage.record import IDENTITY, read_run
-from agent.training import device, film, seeding, watched
-from agent.training.seeding import Stream
+from agent.run import checkpoint, device, film, seeding, watched
+from agent.run.record import IDENTITY, read_run
+from agent.run.seeding import Stream
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

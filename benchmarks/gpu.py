@@ -22,7 +22,7 @@ from kernels import count
 from torch.profiler import ProfilerActivity, profile
 
 from agent.errors import UserError
-from agent.training import device
+from agent.run import device
 
 MODELS = {
     "22m 50x50": ["recipe.batch_size=50"],

@@ -21,7 +21,7 @@ from omegaconf import DictConfig
 
 from agent.build import build
 from agent.dreamer import Dreamer
-from agent.training import device
+from agent.run import device
 
 PAPER = ["suite=atari", "recipe.batch_size=16", "run.matmul_precision=medium"]
 CONF = Path(__file__).resolve().parents[1] / "conf"

@@ -10,7 +10,7 @@ import numpy as np
 import psutil
 from gymnasium.spaces import Box
 
-from agent.storage.replay import Replay
+from agent.run.replay import Replay
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ import time
 import urllib.request
 from pathlib import Path
 
-from agent.storage.record import PICTURES, Record
+from agent.run.record import PICTURES, Record
 from benchmarks.sweep_kills import ROOT, TINY
 
 OVERRIDES = (

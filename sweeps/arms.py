@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from agent.errors import UserError
-from agent.storage.arm import BASELINE, parts
+from agent.run.identity import BASELINE, parts
 
 ROOT = Path(__file__).parents[1]
 

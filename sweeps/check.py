@@ -7,10 +7,10 @@ from omegaconf import DictConfig
 from agent.envs.task import Suite, Task
 from agent.errors import UserError
 from agent.recipe import Recipe, Size
-from agent.storage.compose import composed, resolved
-from agent.storage.runfolder import check_root
-from agent.storage.status import Status
-from agent.training.settings import Settings
+from agent.run.compose import composed, resolved
+from agent.run.runfolder import check_root
+from agent.run.settings import Settings
+from agent.run.status import Status
 from sweeps.state import Planned, unseeded
 
 

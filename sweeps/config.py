@@ -8,7 +8,7 @@ from hydra import initialize_config_dir
 from hydra.errors import HydraException
 
 from agent.errors import UserError
-from agent.storage.compose import explained
+from agent.run.compose import explained
 from sweeps.parallel import register_resolver
 
 CONF = Path(__file__).parents[1] / "conf"

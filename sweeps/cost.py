@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from agent.errors import UserError
-from agent.storage.status import Status
+from agent.run.status import Status
 from sweeps import parallel
 from sweeps.job import PROGRAM
 from sweeps.state import Planned
@@ -82,7 +82,7 @@ def replay_bytes(run: Planned) -> int:
     from gymnasium.spaces import flatdim
 
     from agent import build
-    from agent.storage.replay import Replay
+    from agent.run.replay import Replay
 
     env = build.environment(run.cfg)
     try:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import IO
 
-from agent.training.stop import PARENT
+from agent.run.stop import PARENT
 from sweeps import job
 from sweeps.forkserver import NUMBER
 

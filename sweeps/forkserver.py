@@ -28,7 +28,7 @@ def preload() -> None:
         import_module(module)
     import torch
 
-    from agent.storage import provenance
+    from agent.run import provenance
 
     provenance.git()  # what is imported now, whatever the checkout is when a run starts
     assert not torch.cuda.is_initialized()

@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 
 from agent.envs.task import Suite
 from agent.errors import UserError
-from agent.storage.compose import composed, explained, resolved
+from agent.run.compose import composed, explained, resolved
 from sweeps import arms
 
 SEED = "run.seed"

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from agent.errors import UserError
-from agent.storage.runfolder import RunFolder
-from agent.storage.status import STOPPED_BY_SERVER, Exit, Status
-from agent.training.stop import PARENT, SIGNALS
+from agent.run.runfolder import RunFolder
+from agent.run.status import STOPPED_BY_SERVER, Exit, Status
+from agent.run.stop import PARENT, SIGNALS
 from sweeps import parallel
 from sweeps.state import ENDED, look
 

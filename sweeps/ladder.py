@@ -12,9 +12,9 @@ from omegaconf import DictConfig
 from agent.checked import check_number
 from agent.envs.task import Suite
 from agent.errors import UserError
-from agent.storage.arm import parts
-from agent.storage.compose import composed, resolved
-from agent.storage.status import Status
+from agent.run.compose import composed, resolved
+from agent.run.identity import parts
+from agent.run.status import Status
 from analysis import InputError, formats, looks, scores
 from analysis.claims import Claim
 from analysis.frames import Problem

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from agent.errors import UserError
-from agent.storage.arm import baseline_digest
-from agent.storage.compose import composed
-from agent.storage.status import Status
+from agent.run.compose import composed
+from agent.run.identity import baseline_digest
+from agent.run.status import Status
 from analysis import InputError, exported, folders, frames
 from analysis.fields import ENDED
 from analysis.frames import Store

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from omegaconf import DictConfig
 from rich.table import Table
 
-from agent.storage.status import Status
+from agent.run.status import Status
 from analysis.fields import BASELINE
 from analysis.formats import span
 from analysis.standing import Cells, Standing

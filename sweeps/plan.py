@@ -17,8 +17,8 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from agent.errors import UserError
-from agent.storage.compose import composed
-from agent.storage.status import Status
+from agent.run.compose import composed
+from agent.run.status import Status
 from sweeps import check, cost, engines, grid, parallel, screen
 from sweeps.config import project_config
 from sweeps.state import Planned, planned

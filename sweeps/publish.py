@@ -16,10 +16,10 @@ from hydra import compose
 
 from agent import build
 from agent.errors import UserError
-from agent.storage.record import Record, Tracker
-from agent.storage.runfolder import RunFolder
-from agent.storage.status import Status
-from agent.storage.track import publish
+from agent.run.record import Record, Tracker
+from agent.run.runfolder import RunFolder
+from agent.run.status import Status
+from agent.run.track import publish
 from sweeps.config import project_config
 from sweeps.state import look
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from rich.table import Column, Table
 
-from agent.storage.status import Status
+from agent.run.status import Status
 from sweeps import screen
 from sweeps.job import Outcome
 

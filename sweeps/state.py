@@ -11,12 +11,12 @@ from rich.progress import track
 
 from agent.checked import check_number
 from agent.errors import UserError
-from agent.storage.arm import Identity, identify
-from agent.storage.compose import composed, resolved
-from agent.storage.record import read_run
-from agent.storage.runfolder import RunFolder
-from agent.storage.status import Status
-from agent.training.settings import Settings
+from agent.run.compose import composed, resolved
+from agent.run.identity import Identity, identify
+from agent.run.record import read_run
+from agent.run.runfolder import RunFolder
+from agent.run.settings import Settings
+from agent.run.status import Status
 from sweeps.grid import SEED
 
 GOES_ON = (Status.TODO, Status.UNDER_WAY, Status.INTERRUPTED)

@@ -15,8 +15,8 @@ import yaml
 from hydra import compose
 
 from agent.errors import UserError
-from agent.storage.arm import BASELINE, parts
-from agent.storage.compose import composed
+from agent.run.compose import composed
+from agent.run.identity import BASELINE, parts
 from sweeps import arms, grid
 from sweeps.config import CONF, project_config
 

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
-from agent.storage.status import Exit
-from agent.training.stop import PARENT, SIGNALS
+from agent.run.status import Exit
+from agent.run.stop import PARENT, SIGNALS
 from sweeps.job import PROGRAM
 from sweeps.wandb_grids import ARM, overrides
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from agent.storage.record import Record
+from agent.run.record import Record
 from tests import tiny
 
 RUN = (

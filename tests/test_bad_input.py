@@ -17,7 +17,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 import analysis.__main__
 import run
-from agent.storage.status import Exit
+from agent.run.status import Exit
 from sweeps import plan, wandb_grids
 from tests import tiny
 from tests.analysis.runs import HEADER, write_run

@@ -11,8 +11,8 @@ import torch
 
 from agent import heads
 from agent.optim import Optimiser
+from agent.run.meter import Diverged, Meter
 from agent.toggles import latent
-from agent.training.meter import Diverged, Meter
 from tests import tiny
 from tests.test_toggles import OPTIONS
 

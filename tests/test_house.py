@@ -14,16 +14,15 @@ CODE = [
 ]
 AGENT = [path for path in CODE if path.parts[0] == "agent"]
 READS_CONFIG = (
-    *("agent/build.py", "agent/storage/arm.py", "agent/storage/compose.py"),
+    *("agent/build.py", "agent/run/identity.py", "agent/run/compose.py"),
     "agent/envs/atari_tasks.py",
 )
 CONFIGURATION = ("hydra", "omegaconf")
 ROOMS = {  # of agent/, from the ground floor up; a room imports none that stands below it here
     "paper": [],
-    "storage": [],
-    "training": ["storage"],
-    "build": ["storage", "training"],
-    "watch": ["storage", "training", "build"],
+    "run": [],
+    "build": ["run"],
+    "watch": ["run", "build"],
 }
 
 
@@ -39,7 +38,7 @@ def imported(path: Path) -> set[str]:
 
 
 def room(module: str) -> str:
-    """The room of a module of agent/: `agent.training.loop.Training` is in `training`."""
+    """The room of a module of agent/: `agent.run.loop.Training` is in `run`."""
     part = module.split(".")[1] if "." in module else ""
     return part if part in ROOMS else "paper"
 

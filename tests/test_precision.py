@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from agent import behavior
-from agent.storage.arm import digest
+from agent.run.identity import digest
 from tests import tiny
 
 LATENTS, CELLS = ("categorical", "gaussian", "binary"), ("layer_norm", "plain")

@@ -19,11 +19,11 @@ from omegaconf import open_dict
 import run
 from agent import build
 from agent.errors import UserError
-from agent.storage import runfolder
-from agent.storage.record import Record
-from agent.storage.runfolder import Busy, ClaimLost, RunFolder
-from agent.storage.status import Exit
-from agent.training.interrupt import Interrupted
+from agent.run import runfolder
+from agent.run.interrupt import Interrupted
+from agent.run.record import Record
+from agent.run.runfolder import Busy, ClaimLost, RunFolder
+from agent.run.status import Exit
 from sweeps.config import CONF
 from tests import tiny
 
@@ -342,7 +342,7 @@ def test_help_lists_the_groups_and_their_options():
 
 WATCHER = """
 import time
-from agent.training.stop import Stop
+from agent.run.stop import Stop
 stop = Stop()
 print("watching", flush=True)
 for _ in range(500):

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from agent.build import build, check, training
 from agent.dreamer import Dreamer
+from agent.run.record import Record
 from agent.spaces import action_kind
-from agent.storage.record import Record
 from sweeps.parallel import register_resolver
 
 register_resolver()  # of the launchers, which a check of the whole configuration follows

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from agent.errors import UserError
-from agent.storage.status import Status
+from agent.run.status import Status
 from sweeps.job import Job, Outcome
 
 HERE = {

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from agent.storage.status import Status
+from agent.run.status import Status
 from sweeps.engines import queue
 from sweeps.job import Job, Outcome
 from sweeps.state import ENDED

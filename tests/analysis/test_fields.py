@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from agent.storage import record, status
+from agent.run import record, status
 from analysis import fields, store
 from tests.test_run import SHORT
 

@@ -9,8 +9,8 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from agent.errors import UserError
-from agent.storage.arm import toggles
-from agent.storage.compose import composed
+from agent.run.compose import composed
+from agent.run.identity import toggles
 from benchmarks.sweep_kills import TINY
 from sweeps import arms, cost, engines, grid, parallel, plan, state
 from sweeps.config import CONF, project_config

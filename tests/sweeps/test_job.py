@@ -14,8 +14,8 @@ import psutil
 import pytest
 from omegaconf import OmegaConf
 
-from agent.storage.runfolder import RunFolder
-from agent.storage.status import STOPPED_BY_SERVER, Exit
+from agent.run.runfolder import RunFolder
+from agent.run.status import STOPPED_BY_SERVER, Exit
 from sweeps import job
 from sweeps.job import Job
 from sweeps.sweeper import Sweep

@@ -10,9 +10,9 @@ import pytest
 from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
 
-from agent.storage.arm import baseline_digest
-from agent.storage.compose import composed
-from agent.storage.status import Status
+from agent.run.compose import composed
+from agent.run.identity import baseline_digest
+from agent.run.status import Status
 from analysis.__main__ import main as analysis
 from sweeps import engines, grid, plan, state
 from sweeps.config import project_config

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from agent.storage.record import Record
+from agent.run.record import Record
 from sweeps import publish
 from tests.sweeps import tracked
 from tests.sweeps.tracked import check_whole

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from agent.errors import UserError
-from agent.storage.status import Status
+from agent.run.status import Status
 from sweeps.engines.ray_cluster import Ray
 from sweeps.job import Job
 

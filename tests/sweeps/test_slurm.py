@@ -3,8 +3,8 @@
 import pytest
 
 from agent.errors import UserError
-from agent.storage.runfolder import RunFolder
-from agent.storage.status import Status
+from agent.run.runfolder import RunFolder
+from agent.run.status import Status
 from sweeps.engines import queue, tickets
 
 pytest.importorskip("submitit", reason="the Slurm engine needs submitit")

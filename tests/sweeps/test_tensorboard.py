@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from agent.storage.record import Record
-from agent.storage.track.evaluation import Evaluation
+from agent.run.record import Record
+from agent.run.track.evaluation import Evaluation
 from sweeps import publish
 from tests.sweeps import tracked
 

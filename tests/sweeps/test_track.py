@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from agent.storage.record import Record
-from agent.storage.status import STOPPED_BY_SERVER
-from agent.storage.track import offline
-from agent.storage.track.history import Slot
+from agent.run.record import Record
+from agent.run.status import STOPPED_BY_SERVER
+from agent.run.track import offline
+from agent.run.track.history import Slot
 from tests.sweeps.standin import KEY
 from tests.sweeps.tracked import check_whole, history
 

@@ -16,8 +16,8 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from PIL import Image
 
-from agent.storage.record import Record
-from agent.storage.track import add_tracker
+from agent.run.record import Record
+from agent.run.track import add_tracker
 
 FLUSH_SECONDS = 2.5
 FIELDS = {

@@ -8,10 +8,10 @@ from typing import Any
 from PIL import Image
 
 from agent.errors import UserError
-from agent.storage.record import AXES, IDENTITY, Record
-from agent.storage.status import Status
-from agent.storage.track.evaluation import Evaluation
-from agent.storage.track.history import replay
+from agent.run.record import AXES, IDENTITY, Record
+from agent.run.status import Status
+from agent.run.track.evaluation import Evaluation
+from agent.run.track.history import replay
 
 EVENT_FILES = "events.out.tfevents.*"
 

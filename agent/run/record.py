@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from agent.errors import UserError
-from agent.storage.lines import rewrite, whole_lines
-from agent.storage.status import Status
+from agent.run.lines import rewrite, whole_lines
+from agent.run.status import Status
 
 SCHEMA = 1
 ANEW = "delete the run's folder to start it anew"

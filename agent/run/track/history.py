@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 from typing import Any
 
-from agent.storage.record import PICTURES, Record, Tracker
+from agent.run.record import PICTURES, Record, Tracker
 
 PER_STEP = 8  # indices of an agent step, more than there are slots
 Slot = IntEnum("Slot", ["TRAIN", "METRICS", "EVAL", *map(str.upper, PICTURES)], start=0)

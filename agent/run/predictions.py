@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 from torch import Tensor
 
-from agent.storage.replay import Replay
+from agent.run.replay import Replay
 
 MIN_SIDE = 64  # pixels; smaller frames are enlarged
 SEQUENCES, STEPS = 4, 20

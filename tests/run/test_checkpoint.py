@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from agent.errors import UserError
-from agent.storage import checkpoint
+from agent.run import checkpoint
 
 IDENTITY = {"arm": "baseline", "digest": "0123abcd"}
 

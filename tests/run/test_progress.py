@@ -6,12 +6,12 @@ import numpy as np
 from PIL import Image
 from rich.console import Console
 
-from agent.training import predictions
-from agent.training.progress import Display
+from agent.run import predictions
+from agent.run.progress import Display
 
 
 def show(terminal, monkeypatch):
-    monkeypatch.setattr("agent.training.progress.REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr("agent.run.progress.REFRESH_SECONDS", 0.0)
     console = Console(file=io.StringIO(), force_terminal=terminal, width=120)
     with Display(200, 0, 0, console) as display:
         display.update(50, 3, None)

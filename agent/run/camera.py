@@ -5,9 +5,9 @@ from collections.abc import Callable
 import gymnasium
 
 from agent.dreamer import Dreamer
-from agent.storage.record import Record
-from agent.training import film, seeding, watched
-from agent.training.seeding import Stream
+from agent.run import film, seeding, watched
+from agent.run.record import Record
+from agent.run.seeding import Stream
 
 LONGEST = 300  # steps of an episode that are filmed
 

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from agent.errors import UserError
-from agent.training.watched import Episode
+from agent.run.watched import Episode
 
 FPS = 15
 SMALLEST, LARGEST = 192, 256  # pixels of a picture's height, which is enlarged or reduced

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 
 from agent.errors import UserError
-from agent.storage.record import Record, Tracker
+from agent.run.record import Record, Tracker
 
 
 def add_tracker(start: Callable[..., Tracker], name: str, record: Record) -> None:

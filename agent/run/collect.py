@@ -8,10 +8,10 @@ import torch
 from gymnasium.spaces import flatdim
 from torch import Tensor
 
+from agent.run import seeding
+from agent.run.replay import Replay
+from agent.run.seeding import Stream
 from agent.spaces import action_kind
-from agent.storage.replay import Replay
-from agent.training import seeding
-from agent.training.seeding import Stream
 
 
 class Score(NamedTuple):

@@ -4,7 +4,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from agent.storage.arm import (
+from agent.run.identity import (
     BASELINE,
     Identity,
     arm_name,

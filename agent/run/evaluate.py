@@ -7,10 +7,10 @@ import gymnasium
 import numpy as np
 import torch
 
-from agent.training import seeding
-from agent.training.collect import Score, check_finite, environment_action
-from agent.training.seeding import Stream
-from agent.training.settings import Settings
+from agent.run import seeding
+from agent.run.collect import Score, check_finite, environment_action
+from agent.run.seeding import Stream
+from agent.run.settings import Settings
 
 
 @torch.no_grad()

@@ -8,9 +8,9 @@ import torch
 from gymnasium.spaces import Box, Discrete
 
 from agent.build import build, environment
-from agent.storage.replay import Replay
-from agent.training.collect import Collector, EnvironmentFault, Score
-from agent.training.evaluate import evaluate
+from agent.run.collect import Collector, EnvironmentFault, Score
+from agent.run.evaluate import evaluate
+from agent.run.replay import Replay
 
 
 class Telltale(gymnasium.Env):

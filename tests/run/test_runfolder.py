@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from agent.errors import UserError
-from agent.storage import runfolder
-from agent.storage.runfolder import Busy, RunFolder, check_root
+from agent.run import runfolder
+from agent.run.runfolder import Busy, RunFolder, check_root
 
 OWNER = """
 import sys, time
-from agent.storage.runfolder import RunFolder
+from agent.run.runfolder import RunFolder
 with RunFolder(sys.argv[1]).claim():
     print("mine", flush=True)
     time.sleep(60)

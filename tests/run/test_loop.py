@@ -12,13 +12,12 @@ import torch
 from agent.build import training
 from agent.dreamer import Dreamer
 from agent.errors import UserError
-from agent.storage import checkpoint
-from agent.storage.record import Record
-from agent.storage.runfolder import ClaimLost
-from agent.training import device, seeding
-from agent.training.collect import EnvironmentFault
-from agent.training.interrupt import Interrupted
-from agent.training.meter import Diverged, Meter
+from agent.run import checkpoint, device, seeding
+from agent.run.collect import EnvironmentFault
+from agent.run.interrupt import Interrupted
+from agent.run.meter import Diverged, Meter
+from agent.run.record import Record
+from agent.run.runfolder import ClaimLost
 from tests.tiny import train
 
 
@@ -92,9 +91,9 @@ def test_progress_is_the_share_of_the_steps_after_the_prefill(configure, record,
 def test_no_step_of_the_prefill_is_progress(configure, record, monkeypatch):
     run = []
     monkeypatch.setattr(
-        "agent.training.loop.Collector.step", lambda _, step, progress: run.append(progress)
+        "agent.run.loop.Collector.step", lambda _, step, progress: run.append(progress)
     )
-    monkeypatch.setattr("agent.training.loop.Training._evaluate", lambda _: None)
+    monkeypatch.setattr("agent.run.loop.Training._evaluate", lambda _: None)
     train(configure("run.steps=70"), record)
     assert run[:61] == [0.0] * 61 and run[61:] == pytest.approx(
         [step / 10 for step in range(1, 10)]
@@ -152,7 +151,7 @@ def test_a_claim_lost_while_a_step_is_made_keeps_the_checkpoint_of_the_new_owner
         checkpoint, "save", lambda *_: pytest.fail("wrote over the new owner's checkpoint")
     )
     monkeypatch.setattr(
-        "agent.training.loop.Training._evaluate", lambda run: evaluated.append(run.clock.step)
+        "agent.run.loop.Training._evaluate", lambda run: evaluated.append(run.clock.step)
     )
     with pytest.raises(ClaimLost):
         cfg = configure("run.steps=100", "run.checkpoint_every=1000")

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agent.errors import UserError
-from agent.storage.arm import path_safe
-from agent.storage.record import AXES, Record
-from agent.storage.status import STOPPED_BY_SERVER, Status
-from agent.storage.track import offline
-from agent.storage.track.evaluation import Evaluation
-from agent.storage.track.history import Slot, index, replay
+from agent.run.identity import path_safe
+from agent.run.record import AXES, Record
+from agent.run.status import STOPPED_BY_SERVER, Status
+from agent.run.track import offline
+from agent.run.track.evaluation import Evaluation
+from agent.run.track.history import Slot, index, replay
 
 LONGEST_GROUP, LONGEST_TAG = 128, 64  # of W&B
 NAMES = ("arm", "seed", "digest")  # beside the configuration, for grouping and filters
@@ -189,7 +189,7 @@ class Wandb:
         return " ".join(file.name for file in self._before.files())
 
     def _log_artifact(self) -> None:
-        from agent.storage.checkpoint import CURRENT  # torch: only where a checkpoint was written
+        from agent.run.checkpoint import CURRENT  # torch: only where a checkpoint was written
 
         artifact = self._wandb.Artifact(f"run-{self._run.id}", type="run")
         for name in (CURRENT, "scores.csv"):

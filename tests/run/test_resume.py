@@ -10,15 +10,15 @@ import time
 import pytest
 import torch
 
-from agent.storage import checkpoint
-from agent.storage.record import Record
-from agent.training.interrupt import Interrupted
+from agent.run import checkpoint
+from agent.run.interrupt import Interrupted
+from agent.run.record import Record
 from tests.tiny import train
 
 FIELDS = {"suite": "mini", "task": "cartpole", "arm": "baseline", "seed": 0, "digest": "0123abcd"}
 KILLS = random.Random(int(os.environ.get("KILL_SEED", "0")))  # draws the moments
 PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["agent.training.loop", "agent.build"])
+PROCESSES.set_forkserver_preload(["agent.run.loop", "agent.build"])
 
 
 def run(cfg, folder, stop=lambda: False):

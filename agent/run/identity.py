@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from agent.envs.task import Suite, Task
 from agent.errors import UserError
-from agent.storage.compose import composed, leaves, options_of, resolved
+from agent.run.compose import composed, leaves, options_of, resolved
 
 BASELINE = "baseline"
 GIVEN = ("suite", "task", "tracker", "sweep")  # groups that make no arm

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from agent.storage.runfolder import ClaimLost
+from agent.run.runfolder import ClaimLost
 
 
 class Interrupted(Exception):

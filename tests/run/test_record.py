@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from agent.errors import UserError
-from agent.storage.record import Record, read_run
+from agent.run.record import Record, read_run
 
 
 def fill(record, steps):

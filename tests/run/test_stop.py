@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from agent.training import stop
-from agent.training.stop import SIGNALS, Stop
+from agent.run import stop
+from agent.run.stop import SIGNALS, Stop
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from gymnasium.spaces import Box
 from scipy.stats import chisquare
 
 from agent.errors import UserError
-from agent.storage.replay import Replay
+from agent.run.replay import Replay
 
 SPACE = Box(0, 10_000, (2,), np.int32)  # observation: (episode, step of the episode)
 

@@ -12,10 +12,10 @@ from PIL import Image
 from agent import build, watch
 from agent.errors import UserError
 from agent.rssm import State
-from agent.storage.arm import digest
-from agent.storage.record import Record
-from agent.training import film, watched
-from agent.training.evaluate import evaluate
+from agent.run import film, watched
+from agent.run.evaluate import evaluate
+from agent.run.identity import digest
+from agent.run.record import Record
 from tests import tiny
 
 GRID = ("suite=minatar", "task=minatar_space_invaders", "task.env.max_steps=40", "run.steps=150")

@@ -17,20 +17,19 @@ from gymnasium.spaces import Box, Space, flatdim
 
 from agent.dreamer import Dreamer
 from agent.recipe import Recipe
+from agent.run import checkpoint, device, disk, predictions, seeding
+from agent.run.camera import Camera
+from agent.run.clock import Clock
+from agent.run.collect import Collector, Score
+from agent.run.evaluate import Evaluator
+from agent.run.interrupt import Interrupted, Interruption
+from agent.run.meter import Meter
+from agent.run.progress import Display
+from agent.run.record import Record
+from agent.run.replay import Replay
+from agent.run.seeding import Stream
+from agent.run.settings import Settings
 from agent.spaces import observation_kind
-from agent.storage import checkpoint, disk
-from agent.storage.record import Record
-from agent.storage.replay import Replay
-from agent.training import device, predictions, seeding
-from agent.training.camera import Camera
-from agent.training.clock import Clock
-from agent.training.collect import Collector, Score
-from agent.training.evaluate import Evaluator
-from agent.training.interrupt import Interrupted, Interruption
-from agent.training.meter import Meter
-from agent.training.progress import Display
-from agent.training.seeding import Stream
-from agent.training.settings import Settings
 
 LONGEST_WAIT = 2  # checkpoint intervals, after which a checkpoint waits for no episode's end
 

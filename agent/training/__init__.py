@@ -1,1 +1,0 @@
-"""One run: collect, learn, evaluate, log, stop and go on."""
