@@ -21,7 +21,6 @@ import torch
 from torch import Tensor
 
 from agent.heads import Policy, Scalar
-from agent.returns import lambda_return
 from agent.rssm import State
 from agent.toggles.actor_grad import ActorGrad
 from agent.toggles.entropy import Entropy
@@ -59,6 +58,29 @@ def imagine(
     reward, discount = model.heads["reward"](feat), model.discount(feat, is_terminal)
     earlier = torch.cat([torch.ones_like(discount[:1]), discount[:-1]]).detach()
     return Rollout(feat, torch.stack(actions), reward, discount, earlier.cumprod(0))
+
+
+def lambda_return(
+    reward: Tensor, value: Tensor, discount: Tensor, bootstrap: Tensor, lambda_: float
+) -> Tensor:
+    """V_t = r_t + d_t ((1 - lambda) v_{t+1} + lambda V_{t+1}), with V_H = v_H = bootstrap.
+
+    reward, value, discount (H, ...), bootstrap (...), result (H, ...).
+
+        states   s0  s1  s2 [s3]
+        rewards  r0  r1  r2          reward of arriving in the state
+        discount d0  d1  d2          whether the next state counts
+        values   v0  v1  v2 [v3]     v3 = bootstrap; v0 is not read
+        targets  V0  V1  V2
+    """
+    following = torch.cat([value[1:], bootstrap.unsqueeze(0)])
+    inputs = reward + discount * following * (1 - lambda_)
+    returns, last = [], bootstrap
+    weights = (discount * lambda_).unbind()
+    for now, weight in zip(reversed(inputs.unbind()), reversed(weights), strict=True):
+        last = torch.addcmul(now, weight, last)
+        returns.append(last)
+    return torch.stack(returns[::-1])
 
 
 def target(

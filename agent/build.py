@@ -12,7 +12,7 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from agent import arguments, observation, refusals
+from agent import arguments, networks, refusals
 from agent.checked import check_choice, shown, unknown
 from agent.dreamer import Dreamer, Toggles
 from agent.envs.task import Suite, Task
@@ -41,7 +41,7 @@ def build(
 ) -> Dreamer:
     """The agent for an environment's spaces, initialised from torch's random numbers."""
     size, recipe = numbers(cfg, "size"), numbers(cfg, "recipe")
-    encoder, decoder = observation.networks(observations, size)
+    encoder, decoder = networks.networks(observations, size)
     rssm = RSSM(
         latent=instantiate(cfg.latent),
         cell=instantiate(cfg.gru),
@@ -153,7 +153,7 @@ def check(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str] 
         if not isinstance(cfg.get(group), DictConfig):
             raise UserError(f"{group}={shown(cfg.get(group))} must be a table of keys and values")
     size, recipe, settings, task, suite = (numbers(cfg, group) for group in NUMBERS)
-    check_choice("size.image", size.image, (observation.IMAGE_SIZE,))
+    check_choice("size.image", size.image, (networks.IMAGE_SIZE,))
     suite.check_task(task)
     try:
         _check_arguments(cfg)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from agent import behavior
 from agent.heads import Policy, Scalar
-from agent.nets import initialise
+from agent.networks import initialise
 from agent.optim import Optimiser
 from agent.recipe import Recipe
 from agent.rssm import State

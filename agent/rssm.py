@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agent.nets import Repeated
+from agent.networks import Repeated
 from agent.toggles.gru import MakeCell
 from agent.toggles.latent import Latent
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from agent.observation import Decoder, Encoder
+from agent.networks import Decoder, Encoder
 from agent.rssm import RSSM, State
 from agent.toggles.gradients import Gradients
 from agent.toggles.kl import Divergence

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 from scipy import stats as scipy_stats
-from torch import distributions
+from torch import distributions as reference
 
-from agent import straight_through
-from agent.heads import OneHot, TruncatedNormal
+from agent import distributions
+from agent.behavior import lambda_return
+from agent.distributions import OneHot, TruncatedNormal
 from agent.optim import Optimiser
-from agent.returns import lambda_return
 from agent.toggles.entropy import LongTerm, Policy
 from agent.toggles.explore import ActionNoise, PolicyEntropy
 from agent.toggles.kl import Balanced, FreeNats, Standard
@@ -24,12 +24,12 @@ def distribution(latent, stats):
     """The same distribution by torch.distributions."""
     if isinstance(latent, Categorical):
         logits = stats.unflatten(-1, (latent.latents, latent.classes))
-        return distributions.Independent(distributions.OneHotCategorical(logits=logits), 1)
+        return reference.Independent(reference.OneHotCategorical(logits=logits), 1)
     if isinstance(latent, Gaussian):
         mean, std = stats.chunk(2, -1)
         std = 2 * torch.sigmoid(std / 2) + latent.min_std
-        return distributions.Independent(distributions.Normal(mean, std), 1)
-    return distributions.Independent(distributions.Bernoulli(logits=stats), 1)
+        return reference.Independent(reference.Normal(mean, std), 1)
+    return reference.Independent(reference.Bernoulli(logits=stats), 1)
 
 
 @pytest.fixture(params=LATENTS)
@@ -41,7 +41,7 @@ def latent(request):
 def test_kl_and_entropy_against_torch_distributions(latent):
     left, right = torch.randn(2, 50, latent.stats_size)
     ours, theirs = distribution(latent, left), distribution(latent, right)
-    torch.testing.assert_close(latent.kl(left, right), distributions.kl_divergence(ours, theirs))
+    torch.testing.assert_close(latent.kl(left, right), reference.kl_divergence(ours, theirs))
     torch.testing.assert_close(latent.entropy(left), ours.entropy())
 
 
@@ -218,8 +218,8 @@ def test_truncated_normal_samples_are_differentiable_in_mean_and_std():
 
 def test_one_hot_against_torch_distributions():
     logits = torch.randn(6, 5)
-    action = straight_through.one_hot_mode(torch.randn(6, 5))
-    theirs = distributions.OneHotCategorical(logits=logits)
+    action = distributions.one_hot_mode(torch.randn(6, 5))
+    theirs = reference.OneHotCategorical(logits=logits)
     torch.testing.assert_close(OneHot(logits).log_prob(action), theirs.log_prob(action))
     torch.testing.assert_close(OneHot(logits).entropy(), theirs.entropy())
 

@@ -9,10 +9,10 @@ import torch
 from gymnasium.spaces import Box, Discrete
 from hydra.utils import instantiate
 
-from agent import behavior, straight_through
+from agent import behavior, distributions
+from agent.behavior import lambda_return
 from agent.build import build
-from agent.heads import TruncatedNormal
-from agent.returns import lambda_return
+from agent.distributions import TruncatedNormal
 from agent.toggles.gradients import Gradients
 from agent.toggles.kl import Balanced, FreeNats, Standard
 from agent.toggles.latent import Categorical, Gaussian
@@ -59,7 +59,7 @@ METRICS = {f"{ours}_loss": theirs for ours, theirs in LOSSES.items()} | {
 
 
 def one_hot_of_mode(logits, noise):
-    return straight_through.attach(straight_through.one_hot_mode(logits), logits.softmax(-1))
+    return distributions.attach(distributions.one_hot_mode(logits), logits.softmax(-1))
 
 
 def zeros(latent, shape, device, generator=None):
@@ -69,7 +69,7 @@ def zeros(latent, shape, device, generator=None):
 @pytest.fixture(params=FILES)
 def official(request, monkeypatch):
     """An agent with the official weights, the file's arrays, and its batch."""
-    monkeypatch.setattr(straight_through, "one_hot", one_hot_of_mode)
+    monkeypatch.setattr(distributions, "one_hot", one_hot_of_mode)
     monkeypatch.setattr(Gaussian, "noise", zeros)
     monkeypatch.setattr(TruncatedNormal, "sample", lambda policy, noise: policy.mode())
     torch.set_float32_matmul_precision("highest")

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from agent import behavior, straight_through
-from agent.nets import Repeated, mlp
+from agent import behavior, distributions
+from agent.networks import Repeated, mlp
 from agent.toggles.gru import LayerNorm, Plain
 from tests import tiny
 
@@ -57,11 +57,11 @@ def test_no_loss_of_the_model_writes_into_a_view(observations):
 def test_sampling_as_one_node_is_bit_for_bit_the_attached_probabilities(classes):
     torch.manual_seed(0)
     logits = torch.randn(50, 6, classes).mul_(3).requires_grad_()
-    noise = straight_through.gumbel_noise(logits.shape, logits.device)
+    noise = distributions.gumbel_noise(logits.shape, logits.device)
     weight = torch.randn_like(logits)
-    ours = straight_through.one_hot(logits, noise)
-    sample = straight_through.one_hot_mode(logits.detach() + noise)
-    theirs = straight_through.attach(sample, straight_through.log_softmax(logits).exp())
+    ours = distributions.one_hot(logits, noise)
+    sample = distributions.one_hot_mode(logits.detach() + noise)
+    theirs = distributions.attach(sample, distributions.log_softmax(logits).exp())
     assert torch.equal(ours, sample)
     same(gradients((ours * weight).sum(), logits), gradients((theirs * weight).sum(), logits))
 
@@ -71,9 +71,9 @@ def test_the_fused_softmax_has_the_same_values_and_gradients(monkeypatch):
     logits, noise = torch.randn(50, 8, requires_grad=True), torch.randn(50, 8)
     found = {}
     for fused in (False, True):
-        monkeypatch.setattr(straight_through, "fused", lambda logits, fused=fused: fused)
-        sample = straight_through.one_hot(logits, noise)
-        log_probs = straight_through.log_softmax(logits)
+        monkeypatch.setattr(distributions, "fused", lambda logits, fused=fused: fused)
+        sample = distributions.one_hot(logits, noise)
+        log_probs = distributions.log_softmax(logits)
         found[fused] = [sample, log_probs]
         found[fused] += gradients((sample * noise).sum(), logits)
         found[fused] += gradients((log_probs * noise).sum(), logits)

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agent.checked import check_number, check_positive
-from agent.nets import Repeated
+from agent.networks import Repeated
 
 Step = Callable[[Tensor, Tensor], Tensor]  # (x, deter) to deter
 

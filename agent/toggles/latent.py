@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from agent import straight_through
+from agent import distributions
 from agent.checked import Checked, positive, whole
-from agent.gaussian import UNIT_ENTROPY
+from agent.distributions import UNIT_ENTROPY
 
 
 class Latent(Protocol):
@@ -73,14 +73,12 @@ class Categorical(Checked, group="latent"):
         self, shape: tuple[int, ...], device: torch.device, generator: torch.Generator | None = None
     ) -> Tensor:
         """Gumbel noise (*shape, latents, classes) for `sample`."""
-        return straight_through.gumbel_noise(
-            (*shape, self.latents, self.classes), device, generator
-        )
+        return distributions.gumbel_noise((*shape, self.latents, self.classes), device, generator)
 
     def sample(self, stats: Tensor, noise: Tensor) -> Tensor:
         """Sample stoch (..., S) from stats (..., P) and noise; `sample += probs - sg(probs)`
         (algorithm 1)."""
-        return straight_through.one_hot(self._logits(stats), noise).flatten(-2)
+        return distributions.one_hot(self._logits(stats), noise).flatten(-2)
 
     def kl(self, left: Tensor, right: Tensor) -> Tensor:
         """KL(left || right) in nats, (...), summed over the variables; stats (..., P)."""
@@ -96,7 +94,7 @@ class Categorical(Checked, group="latent"):
         return stats.unflatten(-1, (self.latents, self.classes)).float()
 
     def _log_probs(self, stats: Tensor) -> Tensor:
-        return straight_through.log_softmax(self._logits(stats))
+        return distributions.log_softmax(self._logits(stats))
 
 
 @dataclass(frozen=True)
@@ -172,7 +170,7 @@ class Binary(Checked, group="latent"):
         """Sample stoch (..., S) of zeros and ones from stats (..., P) and noise."""
         probs = stats.float().sigmoid()
         sample = (noise < probs.detach()).to(probs.dtype)
-        return straight_through.attach(sample, probs) if probs.requires_grad else sample
+        return distributions.attach(sample, probs) if probs.requires_grad else sample
 
     def kl(self, left: Tensor, right: Tensor) -> Tensor:
         """KL(left || right) in nats, (...), summed over the bits; stats (..., P)."""

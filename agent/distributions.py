@@ -1,0 +1,171 @@
+"""Distributions of observations, rewards, values, latents and actions: the density of Gaussians,
+discrete samples whose gradient is that of their probabilities (section 2.2, "straight-through
+gradients"), and those of policies."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
+UNIT_ENTROPY = HALF_LOG_2_PI + 0.5  # nats, of a Gaussian of standard deviation 1
+
+
+def unit_log_prob(mean: Tensor, value: Tensor) -> Tensor:
+    """Log-density, elementwise, of a Gaussian of standard deviation 1."""
+    return -0.5 * (mean - value).square() - HALF_LOG_2_PI
+
+
+def attach(sample: Tensor, probs: Tensor) -> Tensor:
+    """The sample in the forward pass, the gradient of `probs` in the backward pass; any shape."""
+    return sample + (probs - probs.detach())
+
+
+def fused(logits: Tensor) -> bool:
+    """Whether torch's own softmax is the fast one: on CUDA it is one kernel; on CPUs it is several
+    times slower than its parts for the few classes of a latent."""
+    return logits.is_cuda
+
+
+def log_softmax(logits: Tensor) -> Tensor:
+    """Log-probabilities (..., C)."""
+    if fused(logits):
+        return logits.log_softmax(-1)
+    return logits - logits.logsumexp(-1, keepdim=True)
+
+
+def gumbel_noise(
+    shape: tuple[int, ...], device: torch.device, generator: torch.Generator | None = None
+) -> Tensor:
+    """Standard Gumbel noise: the index of the largest logit + noise is a sample of the
+    categorical."""
+    return torch.rand(shape, device=device, generator=generator).log_().neg_().log_().neg_()
+
+
+def one_hot(logits: Tensor, noise: Tensor) -> Tensor:
+    """Sample one-hot vectors (..., C) from logits (..., C) and Gumbel noise (..., C)."""
+    return _OneHot.apply(logits, noise)
+
+
+def one_hot_mode(logits: Tensor) -> Tensor:
+    """The most likely one-hot vector (..., C)."""
+    return torch.zeros_like(logits).scatter_(-1, logits.argmax(-1, keepdim=True), 1.0)
+
+
+class _OneHot(torch.autograd.Function):
+    """Algorithm 1 as one node: `attach(sample, probs)`, with the probabilities computed only where
+    their gradient is asked for."""
+
+    @staticmethod
+    def forward(ctx, logits: Tensor, noise: Tensor) -> Tensor:
+        ctx.save_for_backward(logits)
+        return one_hot_mode(logits + noise)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
+        (logits,) = ctx.saved_tensors
+        if fused(logits):
+            probs = logits.softmax(-1)
+            return torch._softmax_backward_data(gradient, probs, -1, logits.dtype), None
+        probs = log_softmax(logits).exp()
+        weighted = gradient * probs
+        return weighted - probs * weighted.sum(-1, keepdim=True), None
+
+
+class ActionDistribution(Protocol):
+    """A policy at features (..., F)."""
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """Actions (..., A), differentiable in the distribution's parameters; `Policy.noise` draws
+        the noise (..., A)."""
+
+    def mode(self) -> Tensor:
+        """The most likely actions (..., A)."""
+
+    def log_prob(self, action: Tensor) -> Tensor:
+        """Log-probability (...) of actions (..., A), in which no gradient flows to the action."""
+
+    def entropy(self) -> Tensor:
+        """Entropy (...) in nats."""
+
+
+@dataclass(frozen=True)
+class OneHot:
+    """A categorical over discrete actions, as one-hot vectors with straight-through gradients;
+    logits (..., A)."""
+
+    logits: Tensor
+
+    @cached_property
+    def log_probs(self) -> Tensor:
+        """Log-probabilities (..., A) of all actions."""
+        return log_softmax(self.logits)
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """One-hot actions (..., A) from Gumbel noise (..., A)."""
+        return one_hot(self.logits, noise)
+
+    def mode(self) -> Tensor:
+        """The most likely action (..., A)."""
+        return one_hot_mode(self.logits)
+
+    def log_prob(self, action: Tensor) -> Tensor:
+        """Log-probability (...) of one-hot actions (..., A), in which no gradient flows to the
+        action."""
+        return (self.log_probs * action.detach()).sum(-1)
+
+    def entropy(self) -> Tensor:
+        """Entropy (...) in nats."""
+        return -(self.log_probs.exp() * self.log_probs).sum(-1)
+
+
+@dataclass(frozen=True)
+class TruncatedNormal:
+    """A normal of `mean` and `std` (..., A) restricted to [-1, 1], independent for each number of
+    the action."""
+
+    mean: Tensor
+    std: Tensor
+
+    def sample(self, noise: Tensor) -> Tensor:
+        """Reparameterised actions (..., A) from uniform noise (..., A), by the inverse of the
+        distribution function."""
+        low, high = self._cdf(-1.0), self._cdf(1.0)
+        share = (low + noise * (high - low)).clamp(1e-6, 1 - 1e-6)
+        return self._inside(self.mean + self.std * math.sqrt(2) * torch.erfinv(2 * share - 1))
+
+    def mode(self) -> Tensor:
+        """The most likely action (..., A)."""
+        return self._inside(self.mean)
+
+    def log_prob(self, action: Tensor) -> Tensor:
+        """Log-density (...) of actions (..., A), in which no gradient flows to the action."""
+        score = (action.detach() - self.mean) / self.std
+        return (-0.5 * score.square() - HALF_LOG_2_PI - self.std.log() - self._mass.log()).sum(-1)
+
+    def entropy(self) -> Tensor:
+        """Differential entropy (...) in nats."""
+        low, high = (-1 - self.mean) / self.std, (1 - self.mean) / self.std
+        tails = (low * self._density(low) - high * self._density(high)) / (2 * self._mass)
+        return (UNIT_ENTROPY + (self.std * self._mass).log() + tails).sum(-1)
+
+    def _cdf(self, value: float) -> Tensor:
+        return 0.5 * (1 + torch.erf((value - self.mean) / (self.std * math.sqrt(2))))
+
+    @cached_property
+    def _mass(self) -> Tensor:
+        return self._cdf(1.0) - self._cdf(-1.0)
+
+    @staticmethod
+    def _density(score: Tensor) -> Tensor:
+        return torch.exp(-0.5 * score.square() - HALF_LOG_2_PI)
+
+    @staticmethod
+    def _inside(action: Tensor) -> Tensor:
+        """The action moved just inside the bounds, with the gradient of the action itself."""
+        return action + (action.clamp(-1 + 1e-6, 1 - 1e-6) - action).detach()
