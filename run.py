@@ -16,8 +16,8 @@ from omegaconf import DictConfig
 from agent.errors import UserError
 from agent.run.compose import composed, resolved
 from agent.run.identity import Identity, baseline_digest, identify, toggles
+from agent.run.lock import Busy, ClaimLost, RunFolder, check_root
 from agent.run.record import Record, read_run
-from agent.run.runfolder import Busy, ClaimLost, RunFolder, check_root
 from agent.run.settings import Settings
 from agent.run.status import Exit, Status
 from agent.run.stop import Stop
@@ -129,8 +129,8 @@ def _ended(record: Record, error: BaseException) -> int:
     Raises UserError, for a full disk too: nothing is wrong with the run, it goes on once the cause
     is put right.
     """
-    from agent.run.interrupt import Interrupted
-    from agent.run.meter import Diverged
+    from agent.run.progress import Diverged
+    from agent.run.stop import Interrupted
 
     if isinstance(error, Interrupted | KeyboardInterrupt):
         record.update(status=Status.INTERRUPTED)

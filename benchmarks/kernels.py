@@ -12,7 +12,7 @@ import torch
 from gradient_step import compose, example
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from agent.run.meter import Meter
+from agent.run.progress import Meter
 
 NO_KERNEL = ("aten.empty", "aten.new_empty", "profiler.")  # of operators that only allocate or mark
 

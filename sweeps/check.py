@@ -8,7 +8,7 @@ from agent.envs.task import Suite, Task
 from agent.errors import UserError
 from agent.recipe import Recipe, Size
 from agent.run.compose import composed, resolved
-from agent.run.runfolder import check_root
+from agent.run.lock import check_root
 from agent.run.settings import Settings
 from agent.run.status import Status
 from sweeps.state import Planned, unseeded

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from agent.errors import UserError
-from agent.run.runfolder import RunFolder
+from agent.run.lock import RunFolder
 from agent.run.status import STOPPED_BY_SERVER, Exit, Status
 from agent.run.stop import PARENT, SIGNALS
 from sweeps import parallel

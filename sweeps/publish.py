@@ -16,8 +16,8 @@ from hydra import compose
 
 from agent import build
 from agent.errors import UserError
+from agent.run.lock import RunFolder
 from agent.run.record import Record, Tracker
-from agent.run.runfolder import RunFolder
 from agent.run.status import Status
 from agent.run.track import publish
 from sweeps.config import project_config

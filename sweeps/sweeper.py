@@ -12,7 +12,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from agent.errors import UserError
-from agent.run.runfolder import RunFolder
+from agent.run.lock import RunFolder
 from agent.run.status import Status
 from sweeps import check, engines, grid, report, state, wandb_grids
 from sweeps.job import Job, Outcome

@@ -11,7 +11,7 @@ import torch
 
 from agent import heads
 from agent.optim import Optimiser
-from agent.run.meter import Diverged, Meter
+from agent.run.progress import Diverged, Meter
 from agent.toggles import latent
 from tests import tiny
 from tests.test_toggles import OPTIONS

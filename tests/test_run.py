@@ -19,11 +19,11 @@ from omegaconf import open_dict
 import run
 from agent import build
 from agent.errors import UserError
-from agent.run import runfolder
-from agent.run.interrupt import Interrupted
+from agent.run import lock
+from agent.run.lock import Busy, ClaimLost, RunFolder
 from agent.run.record import Record
-from agent.run.runfolder import Busy, ClaimLost, RunFolder
 from agent.run.status import Exit
+from agent.run.stop import Interrupted
 from sweeps.config import CONF
 from tests import tiny
 
@@ -246,7 +246,7 @@ def test_a_run_that_another_host_took_over_writes_nothing_more(
         def close(self):
             pass
 
-    monkeypatch.setattr(runfolder, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.02)
     monkeypatch.setattr(build, "training", TakenOver)
     with pytest.raises(ClaimLost, match="taken over"):
         execute()

@@ -19,16 +19,13 @@ from agent.dreamer import Dreamer
 from agent.recipe import Recipe
 from agent.run import checkpoint, device, disk, predictions, seeding
 from agent.run.camera import Camera
-from agent.run.clock import Clock
-from agent.run.collect import Collector, Score
-from agent.run.evaluate import Evaluator
-from agent.run.interrupt import Interrupted, Interruption
-from agent.run.meter import Meter
-from agent.run.progress import Display
+from agent.run.episodes import Collector, Evaluator, Score
+from agent.run.progress import Clock, Display, Meter
 from agent.run.record import Record
 from agent.run.replay import Replay
 from agent.run.seeding import Stream
 from agent.run.settings import Settings
+from agent.run.stop import Interrupted, Interruption
 from agent.spaces import observation_kind
 
 LONGEST_WAIT = 2  # checkpoint intervals, after which a checkpoint waits for no episode's end

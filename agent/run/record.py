@@ -8,10 +8,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from itertools import takewhile
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
 from agent.errors import UserError
-from agent.run.lines import rewrite, whole_lines
 from agent.run.status import Status
 
 SCHEMA = 1
@@ -232,3 +231,21 @@ def _finite(value: Any) -> Any:
 
 def _first_line(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def whole_lines(path: Path) -> Iterator[str]:
+    """Lines without their ends; a last one that was cut off is left out."""
+    with open(path, encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if line.endswith("\n"):
+                yield line[:-1]
+
+
+def rewrite(file: TextIO, lines: list[str]) -> TextIO:
+    """Replace an open file's contents atomically and return it open for appending."""
+    path = Path(file.name)
+    file.close()
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text("".join(lines), encoding="utf-8")
+    os.replace(temporary, path)
+    return open(path, "a", encoding="utf-8")

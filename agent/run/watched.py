@@ -12,7 +12,7 @@ from agent.dreamer import Dreamer
 from agent.envs.wrappers import one_line
 from agent.errors import UserError
 from agent.rssm import State
-from agent.run.collect import environment_action
+from agent.run.episodes import environment_action
 from agent.run.predictions import colours
 from agent.spaces import observation_kind
 

@@ -13,11 +13,11 @@ from agent.build import training
 from agent.dreamer import Dreamer
 from agent.errors import UserError
 from agent.run import checkpoint, device, seeding
-from agent.run.collect import EnvironmentFault
-from agent.run.interrupt import Interrupted
-from agent.run.meter import Diverged, Meter
+from agent.run.episodes import EnvironmentFault
+from agent.run.lock import ClaimLost
+from agent.run.progress import Diverged, Meter
 from agent.run.record import Record
-from agent.run.runfolder import ClaimLost
+from agent.run.stop import Interrupted
 from tests.tiny import train
 
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from agent.run import checkpoint
-from agent.run.interrupt import Interrupted
 from agent.run.record import Record
+from agent.run.stop import Interrupted
 from tests.tiny import train
 
 FIELDS = {"suite": "mini", "task": "cartpole", "arm": "baseline", "seed": 0, "digest": "0123abcd"}

@@ -13,7 +13,7 @@ from agent import build, watch
 from agent.errors import UserError
 from agent.rssm import State
 from agent.run import film, watched
-from agent.run.evaluate import evaluate
+from agent.run.episodes import evaluate
 from agent.run.identity import digest
 from agent.run.record import Record
 from tests import tiny

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from omegaconf import OmegaConf
 
-from agent.run.runfolder import RunFolder
+from agent.run.lock import RunFolder
 from agent.run.status import STOPPED_BY_SERVER, Exit
 from sweeps import job
 from sweeps.job import Job

@@ -3,7 +3,7 @@
 import pytest
 
 from agent.errors import UserError
-from agent.run.runfolder import RunFolder
+from agent.run.lock import RunFolder
 from agent.run.status import Status
 from sweeps.engines import queue, tickets
 

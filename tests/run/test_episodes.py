@@ -8,8 +8,7 @@ import torch
 from gymnasium.spaces import Box, Discrete
 
 from agent.build import build, environment
-from agent.run.collect import Collector, EnvironmentFault, Score
-from agent.run.evaluate import evaluate
+from agent.run.episodes import Collector, EnvironmentFault, Score, evaluate
 from agent.run.replay import Replay
 
 

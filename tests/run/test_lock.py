@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from agent.errors import UserError
-from agent.run import runfolder
-from agent.run.runfolder import Busy, RunFolder, check_root
+from agent.run import lock
+from agent.run.lock import Busy, RunFolder, check_root
 
 OWNER = """
 import sys, time
-from agent.run.runfolder import RunFolder
+from agent.run.lock import RunFolder
 with RunFolder(sys.argv[1]).claim():
     print("mine", flush=True)
     time.sleep(60)
@@ -78,8 +78,8 @@ def test_a_heartbeat_on_another_host_counts_where_locks_stay_local(tmp_path):
 
 
 def test_a_stale_heartbeat_on_another_host_is_taken_over(tmp_path, monkeypatch):
-    monkeypatch.setattr(runfolder, "TAKEOVER_SECONDS", 0.0)
-    foreign(tmp_path, age=runfolder.STALE_SECONDS + 20)
+    monkeypatch.setattr(lock, "TAKEOVER_SECONDS", 0.0)
+    foreign(tmp_path, age=lock.STALE_SECONDS + 20)
     with RunFolder(tmp_path).claim():
         assert json.loads((tmp_path / "owner.json").read_text())["pid"] == os.getpid()
 
@@ -98,7 +98,7 @@ def test_a_root_that_takes_no_folders_is_named(tmp_path):
 
 
 def test_an_owner_beats_and_notices_when_another_host_took_the_run(tmp_path, monkeypatch):
-    monkeypatch.setattr(runfolder, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.02)
     with RunFolder(tmp_path).claim() as lost:
         os.utime(tmp_path / "owner.json", (0, 0))
         wait_until(lambda: (tmp_path / "owner.json").stat().st_mtime > 0)
@@ -108,8 +108,8 @@ def test_an_owner_beats_and_notices_when_another_host_took_the_run(tmp_path, mon
 
 
 def test_of_two_hosts_that_take_over_a_dead_owner_one_goes_back(tmp_path, monkeypatch):
-    foreign(tmp_path, age=runfolder.STALE_SECONDS + 20)
-    monkeypatch.setattr(runfolder.time, "sleep", lambda _: foreign(tmp_path, age=0))
+    foreign(tmp_path, age=lock.STALE_SECONDS + 20)
+    monkeypatch.setattr(lock.time, "sleep", lambda _: foreign(tmp_path, age=0))
     with pytest.raises(Busy, match="host elsewhere"), RunFolder(tmp_path).claim():
         pass
     assert owner_token(tmp_path) == "theirs"
@@ -123,7 +123,7 @@ def test_an_owner_leaves_the_name_of_another_one_alone_when_it_ends(tmp_path):
 
 @pytest.mark.parametrize("text", [None, '{"host": "el', "[]"])
 def test_an_owner_writes_its_name_again_where_it_is_gone_or_torn(tmp_path, monkeypatch, text):
-    monkeypatch.setattr(runfolder, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.02)
     file = tmp_path / "owner.json"
     with RunFolder(tmp_path).claim() as lost:
         file.unlink() if text is None else file.write_text(text)
@@ -135,8 +135,8 @@ def test_an_owner_writes_its_name_again_where_it_is_gone_or_torn(tmp_path, monke
 def test_an_owner_without_a_name_is_lost_once_its_heartbeat_was_silent_for_too_long(
     tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(runfolder, "HEARTBEAT_SECONDS", 0.02)
-    monkeypatch.setattr(runfolder, "STALE_SECONDS", 0.01)
+    monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(lock, "STALE_SECONDS", 0.01)
     with RunFolder(tmp_path).claim() as lost:
         (tmp_path / "owner.json").unlink()
         wait_until(lost)
