@@ -13,12 +13,12 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
+from agent.config import Settings
 from agent.errors import UserError
 from agent.run.compose import composed, resolved
 from agent.run.identity import Identity, baseline_digest, identify, toggles
 from agent.run.lock import Busy, ClaimLost, RunFolder, check_root
 from agent.run.record import Record, read_run
-from agent.run.settings import Settings
 from agent.run.status import Exit, Status
 from agent.run.stop import Stop
 from sweeps import grid, parallel

@@ -12,20 +12,17 @@ from hydra.errors import InstantiationException
 from hydra.utils import get_object, instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from agent import arguments, networks, refusals
-from agent.checked import check_choice, shown, unknown
+from agent import config, networks, refusals
+from agent.config import Recipe, Settings, Size, Suite, Task, check_choice, shown, unknown
 from agent.dreamer import Dreamer, Toggles
-from agent.envs.task import Suite, Task
 from agent.envs.wrappers import one_line
 from agent.errors import UserError
 from agent.heads import Discount, Scalar, policy
-from agent.recipe import Recipe, Size
 from agent.rssm import RSSM
 from agent.run import device, watched
 from agent.run.compose import resolved
 from agent.run.loop import Training
 from agent.run.record import Record, Tracker
-from agent.run.settings import Settings
 from agent.run.track import add_tracker
 from agent.world_model import WorldModel
 
@@ -185,9 +182,9 @@ def _check_arguments(cfg: DictConfig) -> None:
     for group, node in nodes.items():
         given = resolved(node)
         function = _target(group, given)
-        arguments.check_names(group, function, given)
+        config.check_names(group, function, given)
         if group not in OPTIONS:  # which check their numbers' ranges too
-            arguments.check_types(group, function, given)
+            config.check_types(group, function, given)
 
 
 def _target(group: str, given: Mapping[str, Any]) -> Callable:

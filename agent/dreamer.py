@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from agent import behavior
+from agent.config import Recipe
 from agent.heads import Policy, Scalar
 from agent.networks import initialise
 from agent.optim import Optimiser
-from agent.recipe import Recipe
 from agent.rssm import State
 from agent.toggles.actor_grad import ActorGrad
 from agent.toggles.entropy import Entropy

@@ -13,8 +13,8 @@ from gymnasium import spaces
 from torch import Tensor, nn
 from torch.nn import functional
 
+from agent.config import Size
 from agent.distributions import unit_log_prob
-from agent.recipe import Size
 from agent.spaces import observation_kind
 
 IMAGE_SIZE = 64  # pixels, height and width of the images that the convolutions below fit

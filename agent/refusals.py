@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from agent.config import Recipe
 from agent.dreamer import Toggles
 from agent.errors import UserError
-from agent.recipe import Recipe
 
 THROUGH_OPTIONS = tuple(
     f"recipe.{key}"

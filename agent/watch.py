@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from agent import build
-from agent.checked import check_number
+from agent.config import check_number
 from agent.errors import UserError
 from agent.run import checkpoint, device, film, seeding, watched
 from agent.run.record import IDENTITY, read_run

@@ -4,12 +4,10 @@ from collections.abc import Iterable
 
 from omegaconf import DictConfig
 
-from agent.envs.task import Suite, Task
+from agent.config import Recipe, Settings, Size, Suite, Task
 from agent.errors import UserError
-from agent.recipe import Recipe, Size
 from agent.run.compose import composed, resolved
 from agent.run.lock import check_root
-from agent.run.settings import Settings
 from agent.run.status import Status
 from sweeps.state import Planned, unseeded
 

@@ -16,7 +16,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-from agent.envs.task import Suite
+from agent.config import Suite
 from agent.errors import UserError
 from agent.run.compose import composed, explained, resolved
 from sweeps import arms

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from agent.checked import check_number
-from agent.envs.task import Suite
+from agent.config import Suite, check_number
 from agent.errors import UserError
 from agent.run.compose import composed, resolved
 from agent.run.identity import parts

@@ -9,13 +9,12 @@ from pathlib import Path
 from omegaconf import DictConfig
 from rich.progress import track
 
-from agent.checked import check_number
+from agent.config import Settings, check_number
 from agent.errors import UserError
 from agent.run.compose import composed, resolved
 from agent.run.identity import Identity, identify
 from agent.run.lock import RunFolder
 from agent.run.record import read_run
-from agent.run.settings import Settings
 from agent.run.status import Status
 from sweeps.grid import SEED
 

@@ -12,7 +12,7 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from agent.checked import CLOSE
+from agent.config import CLOSE
 from agent.errors import UserError
 
 MANY = 15  # options, of which only the nearest is named

@@ -10,10 +10,10 @@ import torch
 from gymnasium.spaces import flatdim
 from torch import Tensor
 
+from agent.config import Settings
 from agent.run import seeding
 from agent.run.replay import Replay
 from agent.run.seeding import Stream
-from agent.run.settings import Settings
 from agent.spaces import action_kind
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from agent.envs.task import Suite, Task
+from agent.config import Suite, Task
 from agent.errors import UserError
 from agent.run.compose import composed, leaves, options_of, resolved
 

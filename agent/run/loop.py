@@ -15,8 +15,8 @@ import gymnasium
 import torch
 from gymnasium.spaces import Box, Space, flatdim
 
+from agent.config import Recipe, Settings
 from agent.dreamer import Dreamer
-from agent.recipe import Recipe
 from agent.run import checkpoint, device, disk, predictions, seeding
 from agent.run.camera import Camera
 from agent.run.episodes import Collector, Evaluator, Score
@@ -24,7 +24,6 @@ from agent.run.progress import Clock, Display, Meter
 from agent.run.record import Record
 from agent.run.replay import Replay
 from agent.run.seeding import Stream
-from agent.run.settings import Settings
 from agent.run.stop import Interrupted, Interruption
 from agent.spaces import observation_kind
 

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from agent.checked import Checked, number
+from agent.config import Checked, number
 
 
 class ActorGrad(Protocol):

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from agent.checked import Checked, number, positive
+from agent.config import Checked, number, positive
 from agent.heads import Policy
 
 

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agent.checked import check_number, check_positive
+from agent.config import check_number, check_positive
 from agent.networks import Repeated
 
 Step = Callable[[Tensor, Tensor], Tensor]  # (x, deter) to deter

@@ -17,7 +17,7 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
-from agent.checked import Checked, choice, number
+from agent.config import Checked, choice, number
 from agent.toggles.latent import Latent
 
 CLAMPS = ("mean", "step")

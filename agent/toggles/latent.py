@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from agent import distributions
-from agent.checked import Checked, positive, whole
+from agent.config import Checked, positive, whole
 from agent.distributions import UNIT_ENTROPY
 
 

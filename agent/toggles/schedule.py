@@ -11,7 +11,7 @@ run's agent steps after prefill. So a schedule means the same at every budget.
 
 from dataclasses import dataclass
 
-from agent.checked import Checked, number, positive
+from agent.config import Checked, number, positive
 
 
 @dataclass(frozen=True)

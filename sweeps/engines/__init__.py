@@ -6,7 +6,7 @@ from typing import Protocol
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
-from agent.checked import check_number
+from agent.config import check_number
 from agent.errors import UserError
 from sweeps.engines.local import Local
 from sweeps.job import Job, Outcome
