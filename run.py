@@ -21,7 +21,7 @@ from agent.run.lock import Busy, ClaimLost, RunFolder, check_root
 from agent.run.record import Record, read_run
 from agent.run.status import Exit, Status
 from agent.run.stop import Stop
-from sweeps import grid, parallel
+from sweeps import grid, machine
 from sweeps.check import check_numbers
 from sweeps.config import CONF, project_config
 
@@ -29,7 +29,7 @@ FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTA
 
 ASKED_BY_WANDB = "WANDB_SWEEP_ID"  # environment variable of what a W&B agent starts
 
-parallel.register_resolver()
+machine.register_resolver()
 
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")

@@ -9,7 +9,7 @@ from hydra.errors import HydraException
 
 from agent.errors import UserError
 from agent.run.compose import explained
-from sweeps.parallel import register_resolver
+from sweeps.machine import register_resolver
 
 CONF = Path(__file__).parents[1] / "conf"
 

@@ -7,8 +7,10 @@ unfinished sweep has whole rounds to look at.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from itertools import product
+from pathlib import Path
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -19,7 +21,7 @@ from omegaconf import DictConfig
 from agent.config import Suite
 from agent.errors import UserError
 from agent.run.compose import composed, explained, resolved
-from sweeps import arms
+from agent.run.identity import BASELINE, parts
 
 SEED = "run.seed"
 ONE_VALUE = re.compile(r"[+~]*(sweep$|hydra[./])")  # keys that say how to sweep
@@ -53,7 +55,7 @@ def jobs(
         for named in _tasks(task, base):
             claimed = [[]]
             if claims:
-                claimed = arms.of_claims(
+                claimed = of_claims(
                     claims, rows, base.suite.name, _compose([*same, *chosen, *named]).task.actions
                 )
             for several in product(claimed, *axes):
@@ -142,3 +144,45 @@ def _tasks(task: Override | None, base: DictConfig) -> list[list[str]]:
 
 def _compose(overrides: list[str]) -> DictConfig:
     return composed(tuple(overrides))[0]
+
+
+ROOT = Path(__file__).parents[1]
+
+
+def of_claims(path: str, rows: Sequence[str] | None, suite: str, actions: str) -> list[list[str]]:
+    """Overrides of each arm that a claim about tasks of this kind of actions names in a suite, each
+    arm once.
+
+    `rows` are the ids of some claims; None takes all. A relative path is the project's. Raises
+    UserError for a file that is no claims file and for an id it does not have.
+    """
+    claims = registered(path).rows
+    ids = [claim.id for claim in claims]
+    if unknown := sorted(set(rows or ()) - set(ids)):
+        raise UserError(f"{path} has no claim {', '.join(unknown)}; it has {', '.join(ids)}")
+    named = (
+        claim.arms(suite)
+        for claim in claims
+        if claim.where == actions and claim.id in (rows or ids)
+    )
+    return [parts(arm) for arm in _ordered(arm for sides in named if sides for arm in sides)]
+
+
+def registered(path: str):
+    """The claims file at a path, which is the project's where it is relative; UserError for a file
+    that is no claims file."""
+    return _claims(ROOT / path)
+
+
+@cache
+def _claims(path: Path):
+    from analysis import InputError, claims  # pandas: only where a claims file is read
+
+    try:
+        return claims.load(path)
+    except InputError as error:
+        raise UserError(str(error)) from error
+
+
+def _ordered(arms: Iterable[str]) -> list[str]:
+    return sorted(set(arms), key=lambda arm: (arm != BASELINE, arm))

@@ -5,17 +5,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+
+from agent.config import check_number
 from agent.errors import UserError
 from agent.run.lock import RunFolder
 from agent.run.status import STOPPED_BY_SERVER, Exit, Status
 from agent.run.stop import PARENT, SIGNALS
-from sweeps import parallel
+from sweeps import machine
 from sweeps.state import ENDED, look
 
 PROGRAM = Path(__file__).parents[1] / "run.py"
@@ -132,10 +136,10 @@ class Job:
         """Exit status of the run's process, negative for a signal, and what it said last."""
         log = self.folder / "log.txt"
         with ExitStack() as stack:
-            pin = stack.enter_context(parallel.pinned(self.gpus, self.gpu_places))
+            pin = stack.enter_context(machine.pinned(self.gpus, self.gpu_places))
             output = stack.enter_context(open(log, "ab"))
             start = output.tell()
-            given = {**parallel.slurm_environment(), **self.environment, **pin}
+            given = {**machine.slurm_environment(), **self.environment, **pin}
             child = self.start(self.overrides, output, {**os.environ, **given})
             try:
                 code = self._wait(child)
@@ -198,3 +202,47 @@ def _last_line(log: Path, start: int) -> str:
         lines = file.read().decode(errors="replace").split("\n")
     told = (line for line in reversed(lines) if line.strip() and HYDRAS_HINT not in line)
     return next(told, "")
+
+
+NAMES = ("local", "basic", "slurm", "slurm_cpu", "ray_cluster")
+LEAST = {  # of the launchers' numbers
+    **{"n_jobs": -1, "array_parallelism": 1, "max_num_timeout": 0, "max_lost": 0},
+    **{"num_cpus": 0, "num_gpus": 0, "max_retries": -1},
+    **{"cpus_per_task": 1, "timeout_min": 1, "signal_delay_s": 0, "mem_gb": 0},
+}
+PARTS = ("num_cpus", "num_gpus", "mem_gb")  # need not be whole
+
+
+class Engine(Protocol):
+    """Starts jobs and waits for them."""
+
+    is_here: bool  # whether jobs run on this machine
+    submit_only: bool  # whether `run` yields what was submitted instead of waiting for it
+
+    def places(self) -> int:
+        """Jobs at a time."""
+
+    def check(self) -> None:
+        """UserError, before anything starts, where this engine cannot run jobs here."""
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """Yield the outcome of each job as it ends, in any order."""
+
+
+def chosen(config: DictConfig) -> Engine:
+    """The engine of a configuration's hydra/launcher; UserError for one that is not known here.
+
+    Hydra's `basic` is this machine with one run after another.
+    """
+    launcher, settings = config.hydra.launcher, config.run
+    for key, least in LEAST.items():
+        if key in launcher and launcher[key] is not None:
+            check_number(f"hydra.launcher.{key}", launcher[key], least, whole=key not in PARTS)
+    if launcher._target_.startswith("sweeps."):
+        return instantiate(launcher)
+    name = config.hydra.runtime.choices["hydra/launcher"]
+    if name == "basic":
+        from sweeps.local import Local  # which starts jobs
+
+        return Local(1, settings.threads, settings.device, settings.jobs_per_gpu)
+    raise UserError(f"hydra/launcher={name}: allowed here: {', '.join(NAMES)}")

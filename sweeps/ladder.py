@@ -19,7 +19,7 @@ from analysis.claims import Claim
 from analysis.frames import Problem
 from analysis.rule import DEGENERATE
 from analysis.standing import Cells, Standing
-from sweeps import arms, grid, ladder_data
+from sweeps import grid, ladder_data
 from sweeps.grid import SEED
 from sweeps.state import Planned, planned
 
@@ -36,7 +36,7 @@ class Rounds:
         self.cfg = composed(tuple(self.overrides))[0]
         suite = Suite.of(resolved(self.cfg).get("suite"))
         self.suite, self.scheme = suite.name, suite.normalisation
-        self.claims = arms.registered(claims)
+        self.claims = grid.registered(claims)
         try:
             self.ladder = self.claims.climbed(self.suite)
         except InputError as error:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from agent.run.status import Exit
 from agent.run.stop import PARENT, SIGNALS
 from sweeps.job import PROGRAM
-from sweeps.wandb_grids import ARM, overrides
+from sweeps.wandb_sweeps import ARM, overrides
 
 
 def command(arguments: Sequence[str]) -> list[str]:

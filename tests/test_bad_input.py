@@ -18,7 +18,7 @@ from hydra.core.global_hydra import GlobalHydra
 import analysis.__main__
 import run
 from agent.run.status import Exit
-from sweeps import plan, wandb_grids
+from sweeps import plan, wandb_sweeps
 from tests import tiny
 from tests.analysis.runs import HEADER, write_run
 
@@ -164,10 +164,10 @@ def test_plan(capsys, command, status, named):
     assert is_one_line(error, named) and "start:" not in out
 
 
-def test_wandb_grids(capsys, tmp_path):
+def test_wandb_sweeps(capsys, tmp_path):
     GlobalHydra.instance().clear()
     (tmp_path / "file").touch()
-    assert wandb_grids.main(["--out", str(tmp_path / "file")]) == 2
+    assert wandb_sweeps.main(["--out", str(tmp_path / "file")]) == 2
     assert is_one_line(capsys.readouterr().err, f"--out {tmp_path / 'file'}")
 
 

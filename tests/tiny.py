@@ -16,7 +16,7 @@ from agent.build import build, check, training
 from agent.dreamer import Dreamer
 from agent.run.record import Record
 from agent.spaces import action_kind
-from sweeps.parallel import register_resolver
+from sweeps.machine import register_resolver
 
 register_resolver()  # of the launchers, which a check of the whole configuration follows
 CONF = Path(__file__).resolve().parents[1] / "conf"

@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 
 
 class AblationSweeper(Sweeper):
-    """Hydra's name for `sweeps.sweeper.Sweep`."""
+    """Hydra's name for `sweeps.sweep.Sweep`."""
 
     def __init__(self, **options) -> None:
         self.options = options
@@ -15,7 +15,7 @@ class AblationSweeper(Sweeper):
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
-        from sweeps.sweeper import Sweep
+        from sweeps.sweep import Sweep
 
         self.body = Sweep(config, **self.options)
 

@@ -17,7 +17,7 @@ from agent.run.identity import (
     toggles,
 )
 from sweeps.config import CONF
-from sweeps.parallel import register_resolver
+from sweeps.machine import register_resolver
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.engines import slurm, tickets
+from sweeps import slurm
 from sweeps.job import Job
 from tests.sweeps.standin import KEY
 
@@ -117,7 +117,7 @@ class Cluster:
         self.set(jobs={**self.state["jobs"], number: [state, reason]})
 
     def end(self, number, value, kind="success"):
-        file = tickets.result_file(self.folder, number)
+        file = slurm.result_file(self.folder, number)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(pickle.dumps((kind, value)))
 
@@ -135,7 +135,7 @@ def cluster(tmp_path, monkeypatch):
         (commands / name).chmod(0o755)
     monkeypatch.setenv("PATH", f"{commands}{os.pathsep}{os.environ['PATH']}")
     monkeypatch.setenv("FAKE_SLURM", str(tmp_path / "state.json"))
-    monkeypatch.setattr(tickets, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(slurm, "SETTLE_SECONDS", 0.0)
     cluster = Cluster(tmp_path / "state.json", str(tmp_path / "submitit" / "%j"))
     monkeypatch.setattr(slurm.time, "sleep", cluster.sleep)
     return cluster

@@ -16,12 +16,12 @@ import pytest
 
 from agent.run.stop import PARENT
 from benchmarks.sweep_kills import TINY
-from sweeps import job, parallel
+from sweeps import job, machine
 from sweeps.forked import Forked, ForkServer
 from sweeps.job import Job
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="runs are forked on Linux alone")
-THREADS = parallel.thread_environment(2)
+THREADS = machine.thread_environment(2)
 ASKED = """
 import sys, time
 from agent.run.stop import Stop

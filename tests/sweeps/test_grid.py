@@ -12,7 +12,7 @@ from agent.errors import UserError
 from agent.run.compose import composed
 from agent.run.identity import toggles
 from benchmarks.sweep_kills import TINY
-from sweeps import arms, cost, engines, grid, parallel, plan, state
+from sweeps import grid, job, machine, plan, state
 from sweeps.config import CONF, project_config
 
 
@@ -75,7 +75,7 @@ def test_every_toggle_has_a_sweep_of_all_its_options():
 def claimed(suite, actions):
     return [
         ",".join(overrides)
-        for overrides in arms.of_claims("sweeps/claims.yaml", None, suite, actions)
+        for overrides in grid.of_claims("sweeps/claims.yaml", None, suite, actions)
     ]
 
 
@@ -89,7 +89,7 @@ def test_claims_give_each_arm_once_and_only_where_it_makes_sense():
 
 def test_a_claim_that_does_not_exist_is_named():
     with pytest.raises(UserError, match="no claim binary_latent; it has .*binary_latents"):
-        arms.of_claims("sweeps/claims.yaml", ["binary_latent"], "mini", "discrete")
+        grid.of_claims("sweeps/claims.yaml", ["binary_latent"], "mini", "discrete")
 
 
 def test_a_claim_about_an_arm_that_does_not_exist_is_named(tmp_path):
@@ -135,7 +135,7 @@ def test_the_plan_counts_what_is_done_cut_off_and_failed(tmp_path, capsys, monke
         )
     folder = write(tmp_path, ["run.seed=4"]) or next(tmp_path.rglob("4-*"))
     (folder / "run.json").write_text("{")
-    monkeypatch.setattr(plan.parallel, "cores", lambda: 2)
+    monkeypatch.setattr(plan.machine, "cores", lambda: 2)
     GlobalHydra.instance().clear()
     assert plan.main(["run.seed=range(6)", f"run.root={tmp_path}"]) == 0
     said = capsys.readouterr().out
@@ -183,10 +183,10 @@ def test_commands_have_the_failed_runs_where_they_are_retried(tmp_path, capsys, 
     [("local", 2), ("basic", 1), ("slurm", 64), ("slurm_cpu", 64)],
 )
 def test_the_plan_has_the_places_of_the_engine(launcher, places, monkeypatch):
-    monkeypatch.setattr(parallel, "cores", lambda: 2)
+    monkeypatch.setattr(machine, "cores", lambda: 2)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     config = compose("config", [f"hydra/launcher={launcher}"], return_hydra_config=True)
-    assert engines.chosen(config).places() == places
+    assert job.chosen(config).places() == places
 
 
 def test_a_launcher_that_is_no_engine_is_refused():
@@ -194,7 +194,7 @@ def test_a_launcher_that_is_no_engine_is_refused():
     config.hydra.launcher._target_ = "hydra_plugins.other.Other"
     config.hydra.runtime.choices["hydra/launcher"] = "other"
     with pytest.raises(UserError, match="hydra/launcher=other: allowed here: local, basic, slurm"):
-        engines.chosen(config)
+        job.chosen(config)
 
 
 def test_hours_are_those_of_finished_runs_scaled_to_what_is_left(tmp_path):
@@ -202,21 +202,21 @@ def test_hours_are_those_of_finished_runs_scaled_to_what_is_left(tmp_path):
     write(tmp_path, ["run.seed=1"], status="interrupted", steps=4000)
     runs = state.planned([[f"run.seed={seed}", f"run.root={tmp_path}"] for seed in range(3)])
     steps = runs[0].cfg.run.steps
-    assert cost.hours(runs, cost.finished_rates(runs)) == pytest.approx(
+    assert plan.hours(runs, plan.finished_rates(runs)) == pytest.approx(
         (2 * steps - 4000) * 720 / 8000 / 3600
     )
-    assert cost.hours(runs, {}) is None
+    assert plan.hours(runs, {}) is None
 
 
 def test_replay_on_disk_grows_with_the_run(tmp_path):
     short, long = state.planned([["run.steps=1000"], ["run.steps=4000"]])
-    assert cost.replay_bytes(long) > 2 * cost.replay_bytes(short) > 0
+    assert plan.replay_bytes(long) > 2 * plan.replay_bytes(short) > 0
 
 
 def test_a_probe_measures_seconds_per_step_and_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(cost.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(plan.tempfile, "tempdir", str(tmp_path))
     (run,) = state.planned([[*TINY, "run.steps=1000000"]])
-    assert 1e-5 < cost.probe(run, threads=1) < 5
+    assert 1e-5 < plan.probe(run, threads=1) < 5
     assert list(tmp_path.iterdir()) == []
 
 

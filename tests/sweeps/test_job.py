@@ -18,7 +18,7 @@ from agent.run.lock import RunFolder
 from agent.run.status import STOPPED_BY_SERVER, Exit
 from sweeps import job
 from sweeps.job import Job
-from sweeps.sweeper import Sweep
+from sweeps.sweep import Sweep
 
 CHILD = """
 import signal, sys, time

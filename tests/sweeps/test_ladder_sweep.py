@@ -14,10 +14,10 @@ from agent.run.compose import composed
 from agent.run.identity import baseline_digest
 from agent.run.status import Status
 from analysis.__main__ import main as analysis
-from sweeps import engines, grid, plan, state
+from sweeps import grid, plan, state, sweep
 from sweeps.config import project_config
 from sweeps.job import Outcome
-from sweeps.sweeper import Sweep
+from sweeps.sweep import Sweep
 from tests.analysis.runs import write_run
 
 CLAIMS = """margin: {mini: 0.1, gym: 0.1}
@@ -94,7 +94,8 @@ def engine(tmp_path, monkeypatch):
     (tmp_path / "claims.yaml").write_text(CLAIMS)
     monkeypatch.chdir(tmp_path)  # the same overrides, which compose once
     fake = Engine()
-    monkeypatch.setattr(engines, "chosen", lambda config: fake)
+    monkeypatch.setattr(sweep, "chosen", lambda config: fake)
+    monkeypatch.setattr(plan, "chosen", lambda config: fake)
     GlobalHydra.instance().clear()
     return fake
 

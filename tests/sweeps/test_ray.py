@@ -7,8 +7,8 @@ import pytest
 
 from agent.errors import UserError
 from agent.run.status import Status
-from sweeps.engines.ray_cluster import Ray
 from sweeps.job import Job
+from sweeps.ray_cluster import Ray
 
 
 class RayError(Exception):

@@ -5,7 +5,7 @@ import pytest
 from agent.errors import UserError
 from agent.run.lock import RunFolder
 from agent.run.status import Status
-from sweeps.engines import queue, tickets
+from sweeps import slurm
 
 pytest.importorskip("submitit", reason="the Slurm engine needs submitit")
 
@@ -15,7 +15,7 @@ def test_arrays_are_as_large_as_slurm_takes_and_share_the_places(cluster, jobs, 
     numbers = [ticket.number for ticket in engine()._submit(jobs)]
     assert cluster.state["arrays"] == [[3, 2], [3, 2], [2, 2]]
     assert sorted(numbers) == sorted(cluster.states)
-    first = {job.name: (job.folder / tickets.REGISTER).read_text() for job in jobs[:3]}
+    first = {job.name: (job.folder / slurm.REGISTER).read_text() for job in jobs[:3]}
     assert first == {"a": "1_0", "b": "2_0", "c": "3_0"}, "the first jobs go first"
     assert "scancel 1 2 3" in capsys.readouterr().out
 
@@ -24,7 +24,7 @@ def test_what_slurm_refuses_is_said_in_its_words(cluster, jobs, engine):
     cluster.set(refuse="Requested node configuration is not available")
     with pytest.raises(UserError, match="Requested node configuration .*slurm_cpu"):
         list(engine().run(jobs))
-    assert not (jobs[0].folder / tickets.REGISTER).exists()
+    assert not (jobs[0].folder / slurm.REGISTER).exists()
 
 
 def test_each_job_is_collected_by_itself_and_a_lost_one_starts_again(cluster, jobs, engine, capsys):
@@ -59,7 +59,7 @@ def test_a_lost_job_that_slurm_refuses_now_hides_no_other(cluster, jobs, engine)
 
 
 def test_a_job_that_a_user_cancels_is_not_submitted_again(cluster, jobs, engine, monkeypatch):
-    monkeypatch.setattr(tickets, "SETTLE_SECONDS", 1e9)
+    monkeypatch.setattr(slurm, "SETTLE_SECONDS", 1e9)
     cluster.turns = [lambda: cluster.move("1", "CANCELLED")]
     (outcome,) = engine().run(jobs[:1])
     assert outcome.status == "not started" and outcome.error == "Slurm job 1: CANCELLED"
@@ -144,7 +144,7 @@ def test_an_interruption_while_arrays_are_submitted_leaves_nothing_queued(
     cluster, jobs, engine, monkeypatch
 ):
     cluster.set(max_array=2)
-    register, count = tickets.Ticket.register, []
+    register, count = slurm.Ticket.register, []
 
     def interrupted(ticket):
         register(ticket)
@@ -152,20 +152,20 @@ def test_an_interruption_while_arrays_are_submitted_leaves_nothing_queued(
         if len(count) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(tickets.Ticket, "register", interrupted)
+    monkeypatch.setattr(slurm.Ticket, "register", interrupted)
     with pytest.raises(KeyboardInterrupt):
         list(engine().run(jobs[:6]))
     assert set(cluster.states.values()) == {"CANCELLED"}
 
 
 def test_a_stop_that_slurm_does_not_hear_is_tried_again(cluster, jobs, engine, monkeypatch):
-    ask, silent = queue.queue, []
+    ask, silent = slurm.queue, []
 
     def stop():
         jobs[0].stop_file.touch()
         silent.append(1)
 
-    monkeypatch.setattr(queue, "queue", lambda: None if silent and silent.pop() else ask())
+    monkeypatch.setattr(slurm, "queue", lambda: None if silent and silent.pop() else ask())
     cluster.turns = [stop, lambda: None]
     assert [outcome.status for outcome in engine().run(jobs[:1])] == ["not started"]
     assert cluster.states == {"1": "CANCELLED"}
@@ -195,4 +195,4 @@ def test_a_mistyped_option_and_a_machine_without_slurm_are_refused(cluster, engi
     with pytest.raises(UserError, match="no Slurm on this machine: scontrol"):
         engine().check()
     with pytest.raises(UserError, match="squeue"):
-        queue.queue()
+        slurm.queue()

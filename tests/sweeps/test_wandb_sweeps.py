@@ -13,7 +13,7 @@ import yaml
 
 from agent.errors import UserError
 from benchmarks.sweep_kills import TINY
-from sweeps import dashboard, grid, wandb_grids, wandb_job
+from sweeps import dashboard, grid, wandb_job, wandb_sweeps
 from sweeps.config import project_config
 
 ROOT = Path(__file__).parents[2]
@@ -22,12 +22,12 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def fresh():
     with project_config():
-        return wandb_grids.grids("mini")
+        return wandb_sweeps.grids("mini")
 
 
 def test_files_are_fresh(fresh):
-    on_disk = {file.stem: file.read_text() for file in wandb_grids.FOLDER.glob("*.yaml")}
-    assert on_disk == {name: wandb_grids.text(sweep) for name, sweep in fresh.items()}
+    on_disk = {file.stem: file.read_text() for file in wandb_sweeps.FOLDER.glob("*.yaml")}
+    assert on_disk == {name: wandb_sweeps.text(sweep) for name, sweep in fresh.items()}
 
 
 @pytest.mark.parametrize("name", ["latent", "schedule"])
@@ -35,7 +35,7 @@ def test_a_file_holds_the_jobs_of_its_hydra_sweep(fresh, name):
     with project_config():
         params = {name: "glob(*)", "task": "glob(*)", "run.seed": "range(5)"}
         hydra_jobs = grid.jobs(["suite=mini"], params)
-        file_jobs = wandb_grids.expand(wandb_grids.FOLDER / f"{name}.yaml")
+        file_jobs = wandb_sweeps.expand(wandb_sweeps.FOLDER / f"{name}.yaml")
     assert sorted(map(sorted, file_jobs)) == sorted(map(sorted, hydra_jobs))
 
 
@@ -46,7 +46,9 @@ def test_claims_files_hold_the_jobs_of_the_claims_sweep(fresh):
         )
         names = ("claims_discrete", "claims_continuous")
         file_jobs = [
-            job for name in names for job in wandb_grids.expand(wandb_grids.FOLDER / f"{name}.yaml")
+            job
+            for name in names
+            for job in wandb_sweeps.expand(wandb_sweeps.FOLDER / f"{name}.yaml")
         ]
     assert sorted(map(sorted, file_jobs)) == sorted(map(sorted, hydra_jobs))
 
@@ -66,7 +68,7 @@ def test_claims_files_hold_the_jobs_of_the_claims_sweep(fresh):
 def test_a_file_that_is_no_grid_is_named(tmp_path, text, said):
     (tmp_path / "sweep.yaml").write_text(text)
     with pytest.raises(UserError, match=rf"sweep\.yaml.*{said}"):
-        wandb_grids.expand(tmp_path / "sweep.yaml")
+        wandb_sweeps.expand(tmp_path / "sweep.yaml")
 
 
 def test_an_agent_job_writes_out_the_arm():
@@ -83,7 +85,7 @@ def test_an_agent_job_writes_out_the_arm():
 @pytest.fixture
 def sweep_file(tmp_path):
     """Two tiny runs as a W&B sweep over arms."""
-    sweep = yaml.safe_load((wandb_grids.FOLDER / "claims_discrete.yaml").read_text())
+    sweep = yaml.safe_load((wandb_sweeps.FOLDER / "claims_discrete.yaml").read_text())
     fixed = {
         key: {"value": yaml.safe_load(value)}
         for key, value in (setting.split("=", 1) for setting in TINY)
@@ -154,7 +156,7 @@ def test_the_local_runner_needs_no_server_and_a_wandb_sweep_hears_of_its_runs(
     command = [
         sys.executable,
         "-m",
-        "sweeps.local",
+        "sweeps.wandb_local",
         str(sweep_file),
         "hydra/launcher=basic",
         "run.seed=3",

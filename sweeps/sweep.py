@@ -5,17 +5,20 @@ import signal
 import sys
 import time
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Column, Table
 
 from agent.errors import UserError
 from agent.run.lock import RunFolder
 from agent.run.status import Status
-from sweeps import check, engines, grid, report, state, wandb_grids
-from sweeps.job import Job, Outcome
+from sweeps import check, grid, state, wandb_sweeps
+from sweeps.job import Engine, Job, Outcome, chosen
 
 WAIT_SECONDS = 2.0  # between looks at runs that another sweep trains
 
@@ -99,7 +102,7 @@ class Sweep:
                 for source, message in rounds.problems[:1]:
                     print(f"{source}: {message}", flush=True)
                 print(standing.next(), flush=True)
-                return carried_out and engines.chosen(self.config).submit_only
+                return carried_out and chosen(self.config).submit_only
         print(standing.next(), flush=True)
         return True
 
@@ -118,7 +121,7 @@ class Sweep:
                 busy := [run for run in todo if outcomes[run.folder].status == Status.UNDER_WAY]
             ):
                 outcomes |= self._launch(engine, self._wait_for_one(busy))
-        all_done = report.report(list(outcomes.values()), done, time.monotonic() - started)
+        all_done = report(list(outcomes.values()), done, time.monotonic() - started)
         ended = any(outcome.status in state.ENDED for outcome in outcomes.values())
         return all_done or (engine.submit_only and not ended)
 
@@ -149,17 +152,17 @@ class Sweep:
             return grid.jobs(arguments, self.params, self.claims, self.rows)
         if swept := [override for override in arguments if override not in grid.fixed([override])]:
             raise UserError(f"{swept[0]}: {self.grid} says what is swept; give one value here")
-        return [[*job, *arguments] for job in wandb_grids.expand(self.grid)]
+        return [[*job, *arguments] for job in wandb_sweeps.expand(self.grid)]
 
-    def _checked(self, todo: Sequence[state.Planned]) -> engines.Engine:
+    def _checked(self, todo: Sequence[state.Planned]) -> Engine:
         """What runs the runs; UserError, before anything starts, where it cannot."""
-        engine = engines.chosen(self.config)
+        engine = chosen(self.config)
         check.check(todo, here=engine.is_here)
         if todo:
             engine.check()
         return engine
 
-    def _launch(self, engine: engines.Engine, runs: Sequence[state.Planned]) -> dict[Path, Outcome]:
+    def _launch(self, engine: Engine, runs: Sequence[state.Planned]) -> dict[Path, Outcome]:
         """Outcomes by folder, each told as it comes."""
         outcomes: dict[Path, Outcome] = {}
         if not runs:
@@ -199,3 +202,28 @@ class Sweep:
 def _left_alone(run: state.Planned) -> Outcome:
     again = "; run.retry_failed=true tries again" if run.fields else ""
     return Outcome(str(run.identity), run.folder, run.state, f"{run.error}{again}")
+
+
+def report(outcomes: Sequence[Outcome], already: int, seconds: float) -> bool:
+    """Print a table of the runs that are not done and a line of counts; returns whether all are
+    done."""
+    screen = console()
+    bad = [outcome for outcome in outcomes if outcome.status != Status.DONE]
+    if bad:
+        columns = [Column(name, overflow="fold") for name in ("run", "status", "error", "folder")]
+        table = Table(*columns, title="not done", title_justify="left", box=None)
+        for outcome in bad:
+            table.add_row(outcome.name, outcome.status, outcome.error or "", str(outcome.folder))
+        screen.print(table)
+    counts = Counter(outcome.status for outcome in outcomes)
+    parts = [f"{number} {status}" for status, number in sorted(counts.items())]
+    screen.print(f"sweep: {', '.join([*parts, f'{already} done before'])} in {seconds:.0f} s")
+    return not bad
+
+
+FILE_WIDTH = 200  # columns where the output is no terminal
+
+
+def console() -> Console:
+    """A console that wraps at the terminal's width, and hardly ever elsewhere."""
+    return Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else FILE_WIDTH)

@@ -4,18 +4,18 @@ import threading
 
 import pytest
 
-from sweeps import job, parallel
-from sweeps.engines.local import Local
+from sweeps import job, machine
 from sweeps.job import Job
+from sweeps.local import Local
 
 
 @pytest.fixture
-def machine(monkeypatch):
+def has(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "")
 
     def build(cores, gpus=()):
-        monkeypatch.setattr(parallel, "cores", lambda: cores)
-        monkeypatch.setattr(parallel, "gpus", lambda: list(gpus))
+        monkeypatch.setattr(machine, "cores", lambda: cores)
+        monkeypatch.setattr(machine, "gpus", lambda: list(gpus))
 
     return build
 
@@ -33,14 +33,14 @@ def machine(monkeypatch):
         (["0", "1"], "cpu", None, 3, 8),
     ],
 )
-def test_runs_at_a_time(machine, gpus, device, threads, jobs_per_gpu, runs):
-    machine(8, gpus)
-    assert parallel.at_a_time(device, threads, jobs_per_gpu) == runs
+def test_runs_at_a_time(has, gpus, device, threads, jobs_per_gpu, runs):
+    has(8, gpus)
+    assert machine.at_a_time(device, threads, jobs_per_gpu) == runs
 
 
-def test_threads_are_cores_over_runs(machine):
-    machine(8)
-    assert [parallel.threads_each(runs) for runs in (1, 3, 8, 99)] == [8, 2, 1, 1]
+def test_threads_are_cores_over_runs(has):
+    has(8)
+    assert [machine.threads_each(runs) for runs in (1, 3, 8, 99)] == [8, 2, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -48,23 +48,23 @@ def test_threads_are_cores_over_runs(machine):
     [("0,3", ["0", "3"]), ("", []), ("-1", []), ("GPU-1f, GPU-2e", ["GPU-1f", "GPU-2e"])],
 )
 def test_visible_devices_are_the_gpus(monkeypatch, visible, gpus):
-    monkeypatch.setattr(parallel, "_torch_has_cuda", lambda: True)
+    monkeypatch.setattr(machine, "_torch_has_cuda", lambda: True)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert parallel.gpus() == gpus
-    monkeypatch.setattr(parallel, "_torch_has_cuda", lambda: False)
-    assert parallel.gpus() == []
+    assert machine.gpus() == gpus
+    monkeypatch.setattr(machine, "_torch_has_cuda", lambda: False)
+    assert machine.gpus() == []
 
 
 def test_runs_fill_every_gpu_before_they_share_one(tmp_path):
     with (
-        parallel.pinned(["0", "1"], 2, tmp_path) as a,
-        parallel.pinned(["0", "1"], 2, tmp_path) as b,
+        machine.pinned(["0", "1"], 2, tmp_path) as a,
+        machine.pinned(["0", "1"], 2, tmp_path) as b,
     ):
-        with parallel.pinned(["0", "1"], 2, tmp_path) as c:
+        with machine.pinned(["0", "1"], 2, tmp_path) as c:
             assert [place["CUDA_VISIBLE_DEVICES"] for place in (a, b, c)] == ["0", "1", "0"]
-        with parallel.pinned(["0", "1"], 2, tmp_path) as c:
+        with machine.pinned(["0", "1"], 2, tmp_path) as c:
             assert c["CUDA_VISIBLE_DEVICES"] == "0"
-    with parallel.pinned([], 2, tmp_path) as nowhere:
+    with machine.pinned([], 2, tmp_path) as nowhere:
         assert nowhere == {}
 
 
@@ -72,10 +72,10 @@ def test_a_run_waits_for_a_place(tmp_path):
     entered = threading.Event()
 
     def wait():
-        with parallel.pinned(["0"], 1, tmp_path):
+        with machine.pinned(["0"], 1, tmp_path):
             entered.set()
 
-    with parallel.pinned(["0"], 1, tmp_path):
+    with machine.pinned(["0"], 1, tmp_path):
         thread = threading.Thread(target=wait)
         thread.start()
         assert not entered.wait(0.3)
@@ -86,10 +86,10 @@ def test_a_run_waits_for_a_place(tmp_path):
 SHOW = "import os; print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])"
 
 
-def test_local_jobs_get_a_gpu_and_threads_by_their_environment(tmp_path, monkeypatch, machine):
-    machine(8, ["5", "7"])
+def test_local_jobs_get_a_gpu_and_threads_by_their_environment(tmp_path, monkeypatch, has):
+    has(8, ["5", "7"])
     monkeypatch.delenv("OMP_NUM_THREADS")
-    monkeypatch.setattr(parallel.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(machine.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(job, "PROGRAM", tmp_path / "show.py")
     job.PROGRAM.write_text(SHOW)
     jobs = [Job(name, tmp_path / name, (), tmp_path / "stop") for name in "ab"]
@@ -99,11 +99,11 @@ def test_local_jobs_get_a_gpu_and_threads_by_their_environment(tmp_path, monkeyp
     assert all(line in ("5 4", "7 4") for line in said)
 
 
-def test_the_users_threads_are_honoured(machine, monkeypatch, tmp_path):
-    machine(8)
+def test_the_users_threads_are_honoured(has, monkeypatch, tmp_path):
+    has(8)
     monkeypatch.setenv("OMP_NUM_THREADS", "2,1")
-    assert parallel.at_a_time("cpu", None, 1) == 4
-    assert parallel.at_a_time("cpu", 8, 1) == 1, "run.threads goes first"
+    assert machine.at_a_time("cpu", None, 1) == 4
+    assert machine.at_a_time("cpu", 8, 1) == 1, "run.threads goes first"
     monkeypatch.setattr(job, "PROGRAM", tmp_path / "show.py")
     job.PROGRAM.write_text("import os; print(os.environ['OMP_NUM_THREADS'])")
     list(Local(1, None, "cpu", 1).run([Job("a", tmp_path, (), tmp_path / "stop")]))
@@ -113,10 +113,10 @@ def test_the_users_threads_are_honoured(machine, monkeypatch, tmp_path):
 @pytest.mark.parametrize(("given", "cores"), [("1", 1), ("100", None), ("x", None), (None, None)])
 def test_slurm_may_give_fewer_cores_than_the_machine_has(monkeypatch, given, cores):
     monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
-    all_cores = parallel.cores()
+    all_cores = machine.cores()
     if given:
         monkeypatch.setenv("SLURM_CPUS_PER_TASK", given)
-    assert parallel.cores() == (cores or all_cores)
+    assert machine.cores() == (cores or all_cores)
 
 
 @pytest.mark.parametrize(("wanted", "threads"), [(None, "3"), ("1", "1")])

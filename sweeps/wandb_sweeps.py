@@ -1,7 +1,7 @@
 """The sweeps of conf/sweep/ as W&B sweeps, and W&B grids as jobs.
 
-python -m sweeps.wandb_grids              # write sweeps/wandb/*.yaml, which `wandb sweep` takes
-python -m sweeps.wandb_grids suite=atari --out my_sweeps
+python -m sweeps.wandb_sweeps              # write sweeps/wandb/*.yaml, which `wandb sweep` takes
+python -m sweeps.wandb_sweeps suite=atari --out my_sweeps
 """
 
 import argparse
@@ -17,7 +17,7 @@ from hydra import compose
 from agent.errors import UserError
 from agent.run.compose import composed
 from agent.run.identity import BASELINE, parts
-from sweeps import arms, grid
+from sweeps import grid
 from sweeps.config import CONF, project_config
 
 FOLDER = Path(__file__).parent / "wandb"
@@ -47,7 +47,7 @@ def grids(suite: str) -> dict[str, dict[str, Any]]:
             found[name] = _sweep(suite, name, axes)
             continue
         for kind in sorted(set(actions.values())):
-            named = arms.of_claims(sweeper.claims, sweeper.rows, suite, kind)
+            named = grid.of_claims(sweeper.claims, sweeper.rows, suite, kind)
             if named:
                 own = {"task": [task for task in tasks if actions[task] == kind]}
                 own[ARM] = [",".join(overrides) or BASELINE for overrides in named]
@@ -57,7 +57,7 @@ def grids(suite: str) -> dict[str, dict[str, Any]]:
 
 def text(sweep: dict[str, Any]) -> str:
     """The file of a W&B sweep."""
-    return "# Written by `python -m sweeps.wandb_grids`.\n" + yaml.safe_dump(
+    return "# Written by `python -m sweeps.wandb_sweeps`.\n" + yaml.safe_dump(
         sweep, sort_keys=False, width=120
     )
 
@@ -114,7 +114,7 @@ def _values(path: str | Path, key: str, given: Any) -> list[Any]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write the files; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m sweeps.wandb_grids", description=__doc__.splitlines()[0]
+        prog="python -m sweeps.wandb_sweeps", description=__doc__.splitlines()[0]
     )
     parser.add_argument("suite", nargs="?", default="suite=mini", help="suite=NAME")
     parser.add_argument("--out", type=Path, default=FOLDER)

@@ -1,0 +1,360 @@
+"""A Slurm cluster: job arrays by submitit, each job collected by itself.
+
+A run's job is written in its folder, so that a sweep that is started again waits for the jobs that
+are queued already. A job that vanished without a result is submitted again.
+"""
+
+import math
+import os
+import pickle
+import re
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import redirect_stderr
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+from agent.errors import UserError
+from agent.run.status import Status
+from sweeps.job import Job, Outcome
+from sweeps.state import ENDED
+
+ALIVE = (  # states of a job that waits, runs, or is about to run again
+    *("PENDING", "RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "STAGE_OUT", "STOPPED"),
+    *("SIGNALING", "RESIZING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT"),
+    "RESV_DEL_HOLD",
+)
+USUAL = ("None", "Priority", "Resources", "JobArrayTaskLimit", "BeginTime", "Cleaning")  # to wait
+
+
+@dataclass(frozen=True)
+class Queued:
+    """A job as squeue shows it: its state, and why it waits."""
+
+    state: str
+    reason: str
+
+    @property
+    def lives(self) -> bool:
+        """Whether the job has not ended for good."""
+        return self.state in ALIVE
+
+    def __str__(self) -> str:
+        return f"{self.state} ({self.reason})" if self.state == "PENDING" else self.state
+
+
+def queue() -> dict[str, Queued] | None:
+    """This user's jobs by id, one entry per task of an array, those that ended minutes ago too;
+    None where the controller does not answer."""
+    told = _run(
+        *("squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}"),
+        "--format=%i|%T|%r",
+    )
+    if told.returncode:
+        return None
+    rows = (line.split("|", 2) for line in told.stdout.splitlines() if line.count("|") == 2)
+    return {job: Queued(state.strip(), reason.strip()) for job, state, reason in rows}
+
+
+def largest_array() -> int:
+    """Jobs that one array may have; UserError where there is no Slurm or it does not answer."""
+    told = _run("scontrol", "show", "config")
+    if told.returncode:
+        raise UserError(f"Slurm does not answer: {last_line(told.stderr)}")
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", told.stdout, re.MULTILINE)
+    return max(1, int(found[1])) if found else 1
+
+
+def cancel(jobs: Iterable[str]) -> None:
+    """Take jobs out of the queue, with SIGTERM for those that run."""
+    if jobs := sorted(jobs):
+        _run("scancel", *jobs)
+
+
+def waits(jobs: Mapping[str, Queued]) -> str:
+    """Why pending jobs may have to wait for ever, in Slurm's words; empty for the usual reasons."""
+    count = Counter(job.reason for job in jobs.values() if job.state == "PENDING")
+    unusual = {reason: number for reason, number in count.items() if reason not in USUAL}
+    return ", ".join(f"{reason} (jobs: {number})" for reason, number in sorted(unusual.items()))
+
+
+def last_line(text: str) -> str:
+    """The last line that says something."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no word"
+
+
+def _run(*command: str) -> subprocess.CompletedProcess:
+    try:
+        return subprocess.run(command, capture_output=True, text=True)
+    except FileNotFoundError:
+        raise UserError(f"no Slurm on this machine: {command[0]} is not on PATH") from None
+
+
+REGISTER = "slurm_job"  # file in a run's folder: its job's id
+SETTLE_SECONDS = 15.0  # for a result to show on a network file system once its job has ended
+GIVEN_UP = ("CANCELLED", "OUT_OF_MEMORY", "DEADLINE")  # submitted again they would end so again
+GONE = Queued("gone", "None")
+
+Known = Mapping[str, Queued]
+
+
+@dataclass(eq=False)
+class Ticket:
+    """A job and its id in Slurm's queue."""
+
+    job: Job
+    number: str
+    is_ours: bool = True  # rather than another sweep's, whose stop file it obeys
+    times_lost: int = 0
+    ended: float | None = None  # when it was first seen to have ended without a result
+
+    def register(self) -> None:
+        """Write the id in the run's folder."""
+        self.job.folder.mkdir(parents=True, exist_ok=True)
+        (self.job.folder / REGISTER).write_text(self.number)
+
+    def outcome(self, known: Known | None, folder: str) -> Outcome | None:
+        """What came of the job; None while it lives, and for as long as its result may be on its
+        way. `known` is the queue, None where Slurm does not answer.
+
+        An error is no end while the job lives: submitit's `scontrol requeue` is killed at times by
+        the very end of the job that it asked for.
+        """
+        file = result_file(folder, self.number)
+        kind, value = pickle.loads(file.read_bytes()) if file.exists() else (None, "")
+        if kind == "success":
+            return value
+        if known is None:
+            return None
+        now = known.get(self.number, GONE)
+        if now.lives:
+            self.ended = None
+            return None
+        if kind == "error":
+            return self._lost(last_line(value))
+        self.ended = self.ended or time.monotonic()
+        if now.state != "CANCELLED" and time.monotonic() - self.ended < SETTLE_SECONDS:
+            return None
+        return self._lost(now.state)
+
+    def is_repeated(self, outcome: Outcome, known: Known | None, limit: int) -> bool:
+        """Whether the job vanished, at most `limit` times, without anybody's asking."""
+        return (
+            self.ended is not None
+            and outcome.status in (Status.TODO, Status.INTERRUPTED)
+            and (known or {}).get(self.number, GONE).state not in GIVEN_UP
+            and self.times_lost < limit
+            and not self.job.stop_file.exists()
+        )
+
+    def _lost(self, why: str) -> Outcome:
+        found = self.job.found()
+        if found.status in (Status.DONE, *ENDED):
+            return found
+        return self.job.outcome(found.status, f"Slurm job {self.number}: {why}")
+
+
+def registered(job: Job) -> str:
+    """The id that is written in a run's folder; empty where there is none."""
+    try:
+        return (job.folder / REGISTER).read_text().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def result_file(folder: str, number: str) -> Path:
+    """Where submitit puts what a job returned."""
+    from submitit.core.utils import JobPaths
+
+    return JobPaths(folder, job_id=number, task_id=0).result_pickle
+
+
+def array_ids(tickets: Sequence[Ticket]) -> list[str]:
+    """The ids of the arrays that jobs are in."""
+    return list(dict.fromkeys(ticket.number.partition("_")[0] for ticket in tickets))
+
+
+def as_submitted(tickets: Sequence[Ticket]) -> Iterator[Outcome]:
+    """How far the runs are, with their jobs' states."""
+    known = queue() or {}
+    for ticket in tickets:
+        state = known.get(ticket.number, "submitted")
+        yield ticket.job.outcome(ticket.job.found().status, f"Slurm job {ticket.number}: {state}")
+
+
+def cancel_what_waits(tickets: Sequence[Ticket], known: Known) -> None:
+    """Cancel jobs on a stop: those that run see its stop file, but not those of another sweep."""
+    cancel(
+        ticket.number
+        for ticket in tickets
+        if not ticket.is_ours or known.get(ticket.number, GONE).state == "PENDING"
+    )
+
+
+def tell_why_they_wait(tickets: Sequence[Ticket], known: Known | None, said: str) -> str:
+    """Print why jobs may wait for ever where it is not what was `said` last; returns it."""
+    ours = {t.number: known[t.number] for t in tickets if known and t.number in known}
+    told = "Slurm does not answer" if known is None else waits(ours)
+    if told and told != said:
+        print(f"waiting: {told}", flush=True)
+    return told
+
+
+SHARED = ("name", "timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node")
+POLL_SECONDS = 5.0
+HINT = "See hydra.launcher.*: partition, account, mem_gb; no GPUs: hydra/launcher=slurm_cpu"
+
+
+class Slurm:
+    """Jobs as tasks of Slurm job arrays, `array_parallelism` at a time.
+
+    `folder` is where submitit keeps its files; `max_num_timeout` is how often a job goes on after
+    its time is over, `max_lost` how often one is submitted again that vanished. `resources` are
+    submitit's and those of sbatch; None leaves one out.
+    """
+
+    is_here = False
+
+    def __init__(
+        self,
+        folder: str,
+        submit_only: bool,
+        array_parallelism: int,
+        max_num_timeout: int,
+        max_lost: int,
+        **resources: Any,
+    ):
+        self.folder = folder
+        self.submit_only = submit_only
+        self.array_parallelism = array_parallelism
+        self.max_num_timeout = max_num_timeout
+        self.max_lost = max_lost
+        self.resources = {name: value for name, value in resources.items() if value is not None}
+
+    def places(self) -> int:
+        """Jobs at a time."""
+        return self.array_parallelism
+
+    def check(self) -> None:
+        """UserError where submitit or Slurm is missing or an option is none of sbatch's."""
+        largest_array()
+        self._executor(1)
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
+        """Yield outcomes as jobs end; when closed before, cancel what is left.
+
+        Raises UserError where Slurm would end a run before it has written its checkpoint.
+        """
+        warning = self.resources.get("signal_delay_s", math.inf)
+        if (longest := max((job.stop_seconds for job in jobs), default=0)) >= warning:
+            raise UserError(
+                f"run.stop_seconds={longest:g}: allowed here: less than "
+                f"hydra.launcher.signal_delay_s={warning:g}"
+            )
+        known = queue() or {}
+        tickets, rest = [], []
+        for job in jobs:
+            number = registered(job)
+            if known.get(number, GONE).lives:
+                tickets.append(Ticket(job, number, is_ours=False))
+            elif held := job.held():
+                yield held
+            else:
+                rest.append(job)
+        if tickets:
+            print(f"Slurm has {len(tickets)} of the jobs already", flush=True)
+        try:
+            tickets += self._submit(rest)
+            if not self.submit_only:
+                yield from self._collect(tickets)
+        except (KeyboardInterrupt, GeneratorExit):
+            cancel(ticket.number for ticket in tickets)
+            raise
+        if self.submit_only:
+            yield from as_submitted(tickets)
+
+    def _submit(self, jobs: Sequence[Job]) -> list[Ticket]:
+        """Submit arrays as large as Slurm takes them, the jobs dealt out in turn.
+
+        Raises UserError with Slurm's words where it refuses one, and cancels the others, as it does
+        when interrupted.
+        """
+        if not jobs:
+            return []
+        arrays = -(-len(jobs) // largest_array())
+        executor = self._executor(arrays)
+        tickets: list[Ticket] = []
+        try:
+            for first in range(arrays):
+                tasks = list(jobs[first::arrays])
+                with redirect_stderr(StringIO()):  # submitit says there what it raises
+                    submitted = executor.submit_array(tasks)
+                for job, one in zip(tasks, submitted, strict=True):
+                    tickets.append(Ticket(job, one.job_id))
+                    tickets[-1].register()
+        except RuntimeError as error:  # submitit's, with what sbatch said
+            cancel(array_ids(tickets))
+            said = "; ".join(str(error).replace("sbatch: error: ", "").splitlines())
+            raise UserError(f"Slurm refused the jobs: {said}. {HINT}") from None
+        except KeyboardInterrupt:
+            cancel(array_ids(tickets))
+            raise
+        numbers = " ".join(array_ids(tickets))
+        print(f"Slurm: {len(tickets)} jobs submitted; to cancel: scancel {numbers}", flush=True)
+        return tickets
+
+    def _executor(self, arrays: int):
+        try:
+            from submitit import AutoExecutor
+        except ModuleNotFoundError:
+            raise UserError("hydra/launcher=slurm needs submitit: pip install '.[slurm]'") from None
+        resources = {
+            name if name in SHARED else f"slurm_{name}": value
+            for name, value in self.resources.items()
+        }
+        try:
+            executor = AutoExecutor(
+                self.folder, cluster="slurm", slurm_max_num_timeout=self.max_num_timeout
+            )
+            parallelism = max(1, self.array_parallelism // arrays)
+            executor.update_parameters(slurm_array_parallelism=parallelism, **resources)
+        except (RuntimeError, ValueError, TypeError, NameError) as error:
+            raise UserError(f"hydra.launcher: {str(error).splitlines()[0]}") from None
+        return executor
+
+    def _collect(self, tickets: list[Ticket]) -> Iterator[Outcome]:
+        """Take tickets out as their jobs end; a job that was lost is submitted again."""
+        said, stopping = "", False
+        while tickets:
+            known = queue()
+            for ticket in list(tickets):
+                if (outcome := ticket.outcome(known, self.folder)) is None:
+                    continue
+                tickets.remove(ticket)
+                again = ticket.is_repeated(outcome, known, self.max_lost) and self._again(ticket)
+                if again:
+                    print(f"{outcome}; submitted again as {again.number}", flush=True)
+                    tickets.append(again)
+                else:
+                    yield outcome
+            asked = any(ticket.job.stop_file.exists() for ticket in tickets)
+            if asked and not stopping and known is not None:
+                stopping = True
+                cancel_what_waits(tickets, known)
+            elif tickets:
+                said = tell_why_they_wait(tickets, known, said)
+                time.sleep(POLL_SECONDS)
+
+    def _again(self, ticket: Ticket) -> Ticket | None:
+        try:
+            (again,) = self._submit([ticket.job])
+        except UserError as error:
+            print(error, flush=True)
+            return None
+        again.times_lost = ticket.times_lost + 1
+        return again
