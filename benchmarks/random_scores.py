@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from agent.build import environment
-from agent.envs.spread import random_play, spread
+from agent.envs.wrappers import random_play, spread
 from agent.spaces import observation_kind
 
 CONF = Path(__file__).parents[1] / "conf"

@@ -5,8 +5,13 @@ from collections.abc import Sequence
 
 import gymnasium
 
-from agent.envs.spread import unit_spread
-from agent.envs.wrappers import one_line, prepare_rendering, rendering_error, standardise
+from agent.envs.wrappers import (
+    one_line,
+    prepare_rendering,
+    rendering_error,
+    standardise,
+    unit_spread,
+)
 from agent.errors import UserError
 
 WATCHED_SIDE = 240  # pixels of a picture that is not observed

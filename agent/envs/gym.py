@@ -5,12 +5,18 @@ import warnings
 from collections.abc import Mapping, Sequence
 
 import gymnasium
+import numpy as np
 from gymnasium import error
+from gymnasium.spaces import Box
+from gymnasium.wrappers import FlattenObservation, ReshapeObservation, TransformObservation
 
-from agent.envs.bsuite import boards_and_vectors
-from agent.envs.minigrid import binary_planes
-from agent.envs.spread import unit_spread
-from agent.envs.wrappers import one_line, prepare_rendering, rendering_error, standardise
+from agent.envs.wrappers import (
+    one_line,
+    prepare_rendering,
+    rendering_error,
+    standardise,
+    unit_spread,
+)
 from agent.errors import UserError
 
 # Environments of other packages register themselves when their module is imported; `module:Id`
@@ -21,6 +27,7 @@ PROVIDERS = {
     "bsuite/": ("shimmy", "shimmy bsuite"),
     "popgym-": ("popgym", "popgym"),
 }
+BOARDS = ("bsuite/catch", "bsuite/deep_sea")  # of 0 and 1
 
 
 def make(
@@ -81,3 +88,31 @@ def import_provider(id: str, module: str, package: str) -> None:
             importlib.import_module(module)
     except ModuleNotFoundError as cause:
         raise UserError(f"{id} misses the module {cause.name}: pip install {package}") from cause
+
+
+def binary_planes(env: gymnasium.Env) -> gymnasium.Env:
+    """Observe a MiniGrid environment as uint8 grids (7, 7, 20) of 0 and 1.
+
+    The 20 planes are 11 object types, 6 colours and 3 door states. The view turns with the agent,
+    so its compass direction is left out, as is the mission text: the mission must be the same in
+    every episode.
+    """
+    from minigrid.wrappers import ImgObsWrapper, OneHotPartialObsWrapper
+
+    env = ImgObsWrapper(OneHotPartialObsWrapper(env))
+    return TransformObservation(
+        env, lambda obs: obs, Box(0, 1, env.observation_space.shape, np.uint8)
+    )
+
+
+def boards_and_vectors(env: gymnasium.Env, id: str) -> gymnasium.Env:
+    """Observe a board of 0 and 1 as uint8 grid (H, W, 1), other numbers (H, W) as one vector."""
+    space = env.observation_space
+    if not isinstance(space, Box) or len(space.shape) != 2:
+        return env
+    if not id.startswith(BOARDS):
+        return FlattenObservation(env)
+    shape = (*space.shape, 1)
+    return TransformObservation(
+        ReshapeObservation(env, shape), lambda obs: obs.astype(np.uint8), Box(0, 1, shape, np.uint8)
+    )

@@ -6,7 +6,7 @@ import pytest
 from gymnasium.spaces import Box, Discrete
 
 from agent.envs import gym
-from agent.envs.spread import random_play, spread, unit_spread
+from agent.envs.wrappers import random_play, spread, unit_spread
 from agent.errors import UserError
 from benchmarks.random_scores import vector_scale
 from tests.envs.test_tasks import LISTED, SUITES, build
