@@ -21,13 +21,12 @@ from agent.run.lock import Busy, ClaimLost, RunFolder, check_root
 from agent.run.record import Record, read_run
 from agent.run.status import Exit, Status
 from agent.run.stop import Stop
+from agent.run.trackers import asked_id
 from sweeps import grid, machine
 from sweeps.check import check_numbers
 from sweeps.config import CONF, project_config
 
 FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)  # disks
-
-ASKED_BY_WANDB = "WANDB_SWEEP_ID"  # environment variable of what a W&B agent starts
 
 machine.register_resolver()
 
@@ -67,7 +66,7 @@ def _finished(cfg: DictConfig, folder: RunFolder, retry_failed: bool) -> int | N
     again = status in (Status.FAILED, Status.DIVERGED) and retry_failed
     if status not in (Status.DONE, Status.FAILED, Status.DIVERGED) or again:
         return None
-    if ASKED_BY_WANDB in os.environ:
+    if asked_id():
         _show_again(cfg, folder.path)
     if status == Status.DONE:
         print(f"done already: {folder.path}")

@@ -23,7 +23,6 @@ from agent.run import device, watched
 from agent.run.compose import resolved
 from agent.run.loop import Training
 from agent.run.record import Record, Tracker
-from agent.run.track import add_tracker
 from agent.world_model import WorldModel
 
 LOWER = {"float32": None, "bf16": torch.bfloat16}  # of run.precision
@@ -114,7 +113,7 @@ def environment(cfg: DictConfig, **drawn: bool) -> gymnasium.Env:
 def tracker(cfg: DictConfig, record: Record) -> None:
     """Add the tracker that is chosen, if any, to the record of a run."""
     if start := tracker_maker(cfg):
-        add_tracker(start, cfg.tracker.name, record)
+        record.add_tracker(start, cfg.tracker.name)
 
 
 def tracker_maker(cfg: DictConfig) -> Callable[..., Tracker] | None:

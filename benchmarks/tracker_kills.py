@@ -56,9 +56,16 @@ def compare(record: Record, state: dict) -> dict[str, tuple[int, bool]]:
         kind: (len(steps), [row["step"] for row in rows if kind in row] == steps)
         for kind, steps in kinds.items()
     }
-    paths = {row[kind]["path"] for row in rows for kind in kinds if "pict" in kind and kind in row}
+    return found
+
+
+def lost_files(state: dict) -> int:
+    """How many pictures the server has the record of and not the file: W&B's client sends the two
+    apart, and a kill may come between."""
+    rows = [json.loads(row) for run in state["runs"] for row in run["history"]]
+    pictures = [row[key] for row in rows for key in row if key.startswith("pictures/")]
     there = {file.split("/", 3)[3] for file in state["files"]}
-    return {**found, "files of pictures": (len(paths), paths <= there)}
+    return len({picture["path"] for picture in pictures} - there)
 
 
 def main() -> int:
@@ -89,6 +96,7 @@ def main() -> int:
             server.wait()
         print(f"{given.kills} kills, exit status {code}, {time.monotonic() - started:.0f} s")
         found = compare(Record(next(Path(folder).rglob("run.json")).parent), state)
+    print(f"{lost_files(state)} files of pictures are missing at the server")
     for kind, (number, same) in found.items():
         print(f"{number} {kind}: {'the same' if same else 'DIFFERENT'} at the server")
     return 0 if code == 0 and all(same for _, same in found.values()) else 1

@@ -19,7 +19,6 @@ from agent.errors import UserError
 from agent.run.lock import RunFolder
 from agent.run.record import Record, Tracker
 from agent.run.status import Status
-from agent.run.track import publish
 from sweeps.config import project_config
 from sweeps.state import look
 
@@ -80,7 +79,9 @@ def _send(folder: Path, start: Callable[..., Tracker]) -> None:
         record = Record(folder)
         if "config" not in record.fields:
             raise UserError("run.json has no config, which says what the run is")
-        publish(start, record)
+        tracker = start(record=record)
+        tracker.rewind(record)
+        tracker.close(record.fields["status"])
         record.close()
 
 

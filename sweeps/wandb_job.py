@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from agent.run.status import Exit
 from agent.run.stop import PARENT, SIGNALS
+from agent.run.trackers import AGENT_JOB
 from sweeps.job import PROGRAM
 from sweeps.wandb_sweeps import ARM, overrides
 
@@ -26,7 +27,7 @@ def main(arguments: Sequence[str]) -> int:
 
     The run itself tells W&B how it ended; an agent gives up after a few failures.
     """
-    environment = {**os.environ, PARENT: str(os.getpid())}
+    environment = {**os.environ, PARENT: str(os.getpid()), AGENT_JOB: str(os.getpid())}
     run = subprocess.Popen(command(arguments), env=environment, process_group=0)
     for number in SIGNALS:
         signal.signal(number, lambda given, _: run.send_signal(given))

@@ -5,7 +5,7 @@ import json
 import math
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import takewhile
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -132,9 +132,18 @@ class Record:
         """Show the trackers all records."""
         self._tell("rewind", self)
 
-    def add_tracker(self, tracker: Tracker) -> None:
-        """Show every later record to `tracker` as well."""
-        self._trackers.append(tracker)
+    def add_tracker(self, start: Callable[..., Tracker], name: str) -> None:
+        """Show every later record to the tracker that `start(record=self)` makes as well.
+
+        Raises UserError where its package is missing. Any other failure to start is reported.
+        """
+        try:
+            self._trackers.append(start(record=self))
+        except ModuleNotFoundError as error:
+            missing = f"misses the module {error.name}: pip install {error.name}"
+            raise UserError(f"tracker={name} {missing}") from error
+        except Exception as error:  # a tracker is a view: training goes on without it
+            print(f"tracker={name} cannot start: {first_line(error)}", file=sys.stderr)
 
     def metrics(self) -> Iterator[dict[str, Any]]:
         """Lines of metrics.jsonl without a torn last one; UserError for one that is no record."""
@@ -193,7 +202,7 @@ class Record:
             except Exception as error:  # a tracker is a view: training goes on without it
                 self._trackers.remove(tracker)
                 name = type(tracker).__name__
-                print(f"{name} stopped at {what}: {_first_line(error)}", file=sys.stderr)
+                print(f"{name} stopped at {what}: {first_line(error)}", file=sys.stderr)
 
 
 def read_run(path: str | Path) -> dict[str, Any] | None:
@@ -229,7 +238,8 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The kind of an error and the first line of its message."""
     return f"{type(error).__name__}: {error}".splitlines()[0]
 
 

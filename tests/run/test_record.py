@@ -99,8 +99,8 @@ class Broken(Watcher):
 
 def test_trackers_see_every_record_and_a_broken_one_is_dropped(tmp_path, capsys):
     record, watcher = Record(tmp_path), Watcher()
-    record.add_tracker(Broken())
-    record.add_tracker(watcher)
+    record.add_tracker(lambda record: Broken(), "broken")
+    record.add_tracker(lambda record: watcher, "watcher")
     fill(record, [2, 4])
     files = [record.picture_file("prediction", step, ".png") for step in (2, 4)]
     for file in files:

@@ -43,7 +43,7 @@ class Server:
 
     @property
     def state(self) -> dict:
-        with urllib.request.urlopen(f"{self.url}/state", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.url}/state", timeout=300) as answer:
             return json.load(answer)
 
     @property
@@ -57,7 +57,7 @@ class Server:
         query = "mutation Stop($id: ID!) { stopRun(input: {id: $id}) { success } }"
         body = {"query": query, "variables": {"id": name.decode()}}
         request = urllib.request.Request(f"{self.url}/graphql", json.dumps(body).encode())
-        urllib.request.urlopen(request, timeout=10).close()
+        urllib.request.urlopen(request, timeout=300).close()
 
     def run(self, folder: Path) -> dict:
         """What W&B shows of the run in a folder."""
@@ -82,7 +82,7 @@ def wandb_server(tmp_path_factory):
         [sys.executable, str(SERVE), str(STANDIN), str(port), str(folder / "server.log")]
     )
     server = Server(port, folder)
-    for _ in range(100):
+    for _ in range(3000):
         try:
             server.state  # noqa: B018 (asks whether the server answers)
             break
@@ -91,6 +91,24 @@ def wandb_server(tmp_path_factory):
     yield server
     process.terminate()
     process.wait()
+
+
+@pytest.fixture
+def wandb(wandb_server, monkeypatch):
+    """The stand-in, which this process's W&B client talks to; `use` changes its environment."""
+    import wandb
+
+    def use(**environment):
+        wandb.teardown()  # what the client has read before
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+
+    for name in [name for name in os.environ if name.startswith("WANDB")]:
+        monkeypatch.delenv(name)
+    wandb_server.use = use
+    use(**wandb_server.environment)
+    yield wandb_server
+    wandb.teardown()
 
 
 class Cluster:

@@ -1,18 +1,13 @@
 """Finished runs are sent from their files, as often as one likes."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
 from agent.run.record import Record
 from sweeps import publish
 from tests.sweeps import tracked
-from tests.sweeps.tracked import check_whole
-
-ROOT = Path(__file__).parents[2]
+from tests.sweeps.tracked import check_files, check_whole
 
 
 @pytest.fixture
@@ -27,18 +22,15 @@ def runs(tmp_path):
     return tmp_path / "runs"
 
 
-def test_a_finished_run_is_sent_to_wandb_once(wandb_server, runs):
-    command = [sys.executable, "-m", "sweeps.publish", str(runs), "tracker.project=later"]
+def test_a_finished_run_is_sent_to_wandb_once(wandb, runs, capsys):
     for _ in range(2):
-        done = subprocess.run(
-            command, cwd=ROOT, env=wandb_server.environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-        shown = wandb_server.run(runs / "first")
+        assert publish.main([str(runs), "tracker.project=later"]) == 0
+        shown = wandb.run(runs / "first")
         check_whole(shown, last=10)
+        check_files(shown)
         assert shown["state"] == "finished" and shown["project"] == "later"
         url = json.loads((runs / "first" / "run.json").read_text())["wandb_url"]
-        assert done.stdout.splitlines() == [
+        assert capsys.readouterr().out.splitlines() == [
             str(runs / "first"),
             f"W&B: {url}",
             "1 finished runs are there, 1 interrupted left out",
@@ -46,11 +38,8 @@ def test_a_finished_run_is_sent_to_wandb_once(wandb_server, runs):
     assert "wandb_id" not in json.loads((runs / "second" / "run.json").read_text())
 
 
-def test_without_a_server_nothing_is_written_and_the_first_failure_is_said(
-    runs, capsys, monkeypatch
-):
-    monkeypatch.setenv("WANDB_BASE_URL", "http://127.0.0.1:9")
-    monkeypatch.setenv("WANDB_API_KEY", "0" * 40)
+def test_without_a_server_nothing_is_written_and_the_first_failure_is_said(wandb, runs, capsys):
+    wandb.use(WANDB_BASE_URL="http://127.0.0.1:9")
     assert publish.main([str(runs), "tracker.timeout=1"]) == 1
     assert f"error: {runs / 'first'}: " in capsys.readouterr().err
     assert not list(runs.rglob("offline-run-*"))

@@ -1,8 +1,7 @@
-"""A run's records without its training: python tracked.py FOLDER OPTIONS RESUMED LAST END [SENT].
+"""A run's records without its training, and what W&B must show of them.
 
-Steps after RESUMED up to LAST are recorded, then the process ends with the status END, or kills
-itself where END is `kill`; steps up to SENT are recorded, and given time to be sent, before.
-What W&B must show of it: `check_whole`.
+`python tracked.py FOLDER OPTIONS RESUMED LAST SENT` records the steps after RESUMED up to LAST and
+kills itself. Steps up to SENT are recorded, and given time to be sent, before.
 """
 
 import json
@@ -10,6 +9,8 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from hydra.utils import instantiate
@@ -17,8 +18,8 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from agent.run.record import Record
-from agent.run.track import add_tracker
 
+ROOT = Path(__file__).parents[2]
 FLUSH_SECONDS = 2.5
 FIELDS = {
     "arm": "latent=gaussian",
@@ -33,6 +34,31 @@ FIELDS = {
         "suite": {"name": "mini", "normalisation": "reference"},
     },
 }
+
+
+def track(
+    folder: Path,
+    options: str,
+    resumed: int,
+    last: int,
+    end: str = "done",
+    after: Callable[[int], None] = lambda step: None,
+) -> Record:
+    """Record the steps after `resumed` up to `last` with a tracker's options, then end with the
+    status `end`; `after` is called after each step."""
+    record = Record(folder)
+    record.update(status="under way", **FIELDS)
+    name, *settings = options.split()
+    tracker = OmegaConf.load(ROOT / "conf" / "tracker" / f"{name}.yaml")
+    tracker = OmegaConf.merge(tracker, OmegaConf.from_dotlist(settings))
+    record.add_tracker(instantiate(tracker, _partial_=True), name)
+    record.truncate(resumed)
+    for step in range(resumed + 1, last + 1):
+        record_step(record, step)
+        after(step)
+    record.update(status=end, env_frames=4 * last)
+    record.close()
+    return record
 
 
 def record_step(record: Record, step: int) -> None:
@@ -62,7 +88,7 @@ def history(run, key):
 
 
 def check_whole(run, last):
-    """W&B has every record up to `last` once, in order, and the files of the pictures."""
+    """W&B has every record up to `last` once, in order."""
     assert history(run, "train/return") == [(step, -step) for step in range(1, last + 1)]
     assert history(run, "metrics/kl_loss") == [(step, step / 10) for step in range(1, last + 1)]
     evaluated = range(3, last + 1, 3)
@@ -70,29 +96,23 @@ def check_whole(run, last):
     assert history(run, "eval/score") == [(step, (step + 0.5) / 100) for step in evaluated]
     assert [step for step, _ in history(run, "pictures/episode")] == list(evaluated)
     assert [step for step, _ in history(run, "pictures/prediction")] == list(range(5, last + 1, 5))
-    pictures = history(run, "pictures/episode") + history(run, "pictures/prediction")
-    assert {picture["path"] for _, picture in pictures} <= run["files"]
 
 
-def main(folder: str, options: str, resumed: int, last: int, end: str, sent: int) -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a run would go on to its next checkpoint
-    record = Record(folder)
-    record.update(status="under way", **FIELDS)
-    name, *settings = options.split()
-    tracker = OmegaConf.load(f"conf/tracker/{name}.yaml")
-    tracker = OmegaConf.merge(tracker, OmegaConf.from_dotlist(settings))
-    add_tracker(instantiate(tracker, _partial_=True), name, record)
-    record.truncate(resumed)
-    for step in range(resumed + 1, last + 1):
-        record_step(record, step)
-        if step == sent:
+def check_files(run):
+    """W&B has the file of every picture that it shows."""
+    shown = history(run, "pictures/episode") + history(run, "pictures/prediction")
+    assert shown and {picture["path"] for _, picture in shown} <= run["files"]
+
+
+def main(folder: str, options: str, resumed: str, last: str, sent: str) -> None:
+    def after(step: int) -> None:
+        if step == int(sent):
             time.sleep(FLUSH_SECONDS)
-    if end == "kill":
-        os.kill(os.getpid(), 9)
-    record.update(status=end, env_frames=4 * last)
-    record.close()
+        if step == int(last):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    track(Path(folder), options, int(resumed), int(last), after=after)
 
 
 if __name__ == "__main__":
-    folder, options, resumed, last, end, *sent = sys.argv[1:]
-    main(folder, options, int(resumed), int(last), end, int(sent[0]) if sent else -1)
+    main(*sys.argv[1:])
