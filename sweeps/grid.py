@@ -81,22 +81,6 @@ def fixed(overrides: Sequence[str]) -> list[str]:
     ]
 
 
-def of_a_ladder(overrides: Sequence[str]) -> list[str]:
-    """The overrides that apply to every run of a ladder; UserError for a sweep, and for what the
-    ladder gives."""
-    kept = []
-    for override in _parse(overrides):
-        key = override.get_key_element().lstrip("+~")
-        if key in ("task", SEED) or override.is_sweep_override():
-            raise UserError(
-                f"{override.input_line}: the ladder gives tasks, arms and seeds; "
-                "allowed: the suite, and single values that no arm is named by"
-            )
-        if key != "sweep" and not key.startswith("hydra"):
-            kept.append(override.input_line)
-    return kept
-
-
 def _parse(overrides: Sequence[str]) -> list[Override]:
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
     try:

@@ -60,24 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     f"hydra.sweeper.grid={sweeper.grid}: no plan of a W&B sweep file; "
                     "allowed: the sweeps of run.py -m"
                 )
-            most: Sequence[Planned] = ()
-            if sweeper.ladder:
-                from sweeps.ladder_plan import LadderPlan  # pandas: only where runs are judged
-
-                ladder = LadderPlan(overrides, sweeper)
-                runs, most = ladder.next, ladder.most
-            else:
-                runs = planned(grid.jobs(overrides, sweeper.params, sweeper.claims, sweeper.rows))
+            runs = planned(grid.jobs(overrides, sweeper.params, sweeper.claims, sweeper.rows))
             check.check(runs, here=engine.is_here)
             if given.commands:
                 sys.stdout.writelines(f"{command}\n" for command in commands(runs))
                 return 0
-            if sweeper.ladder:
-                screen = console()
-                screen.print(ladder.table())
-                screen.print(ladder.standing.next())
             if runs:
-                show(runs, overrides, given.probe, engine.places(), most)
+                show(runs, overrides, given.probe, engine.places())
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -89,15 +78,8 @@ def commands(runs: Sequence[Planned]) -> list[str]:
     return [f"python run.py {shlex.join(run.overrides)}" for run in runs if run.is_due]
 
 
-def show(
-    runs: Sequence[Planned],
-    overrides: Sequence[str],
-    probe: bool,
-    places: int,
-    most: Sequence[Planned] = (),
-) -> None:
-    """Print the plan for an engine that takes so many runs at a time; `most` are the runs of all
-    rounds of a ladder, which has those of the next one among them."""
+def show(runs: Sequence[Planned], overrides: Sequence[str], probe: bool, places: int) -> None:
+    """Print the plan for an engine that takes so many runs at a time."""
     screen = console()
     screen.print(_table(runs))
     for run in runs:
@@ -110,10 +92,8 @@ def show(
     todo = [run for run in runs if run.is_due]
     if not todo:
         return
-    rates, source = _rates(most or runs, places, probe)
-    for what, own in (("expected hours", runs), ("of all rounds at most", most)):
-        if own:
-            screen.print(f"{what}: {_hours(own, places, rates, source)}")
+    rates, source = _rates(runs, places, probe)
+    screen.print(f"expected hours: {_hours(runs, places, rates, source)}")
     under_way = min(places, len(todo))
     disk = max(replay_bytes(run) for run in {run.identity.task: run for run in todo}.values())
     screen.print(

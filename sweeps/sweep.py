@@ -29,9 +29,7 @@ class Sweep:
 
     `params` are sweeps that the command line may replace; `claims` is a claims file whose arms are
     swept: all of them, or those that the claims with the ids `rows` name. `grid` is a W&B sweep
-    file, which takes the place of both. With `ladder` the rounds that `claims` registers for the
-    suite are run one after the other, up to round `rounds`; `results` are exported csv files whose
-    ended runs count as done.
+    file, which takes the place of both.
     """
 
     def __init__(
@@ -41,18 +39,12 @@ class Sweep:
         claims: str | None,
         rows: list[str] | None,
         grid: str | None,
-        ladder: bool = False,
-        results: Sequence[str] = (),
-        rounds: int | None = None,
     ):
         self.config = config
         self.params = params
         self.claims = claims
         self.rows = rows
         self.grid = grid
-        self.ladder = ladder
-        self.results = results
-        self.rounds = rounds
         self.stop_file = Path(config.run.root).resolve() / f".sweep-{uuid.uuid4().hex}.stop"
         self.stopped = False
 
@@ -74,37 +66,10 @@ class Sweep:
         return []
 
     def _sweep(self, arguments: list[str]) -> bool:
-        if self.ladder:
-            return self._climb(arguments)
-        if self.results or self.rounds is not None:
-            raise UserError("hydra.sweeper.results and hydra.sweeper.rounds are of +sweep=ladder")
         runs = state.planned(self._jobs(arguments))
         if not runs:
             raise UserError("no claim is about the tasks of this suite: nothing to run")
         return self._carry_out(runs)
-
-    def _climb(self, arguments: list[str]) -> bool:
-        """Run round after round, until the ladder has ended or a round does not get complete."""
-        from sweeps import ladder  # pandas: only where runs are judged
-
-        rounds, last = ladder.of(arguments, self.config.hydra.sweeper), self.rounds
-        standing = rounds.judge()
-        rounds.tell(standing, 1)
-        while not standing.ended and standing.complete < (last or standing.rounds):
-            number = standing.complete + 1
-            print(f"round {number} of {standing.rounds}:", flush=True)
-            carried_out = self._carry_out(rounds.runs(standing, number))
-            if self.stopped:
-                return False
-            standing = rounds.judge()
-            rounds.tell(standing, number)
-            if standing.complete < number:
-                for source, message in rounds.problems[:1]:
-                    print(f"{source}: {message}", flush=True)
-                print(standing.next(), flush=True)
-                return carried_out and chosen(self.config).submit_only
-        print(standing.next(), flush=True)
-        return True
 
     def _carry_out(self, runs: Sequence[state.Planned]) -> bool:
         """Launch those of the runs that are due, and report; returns whether all are done, or

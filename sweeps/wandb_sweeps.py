@@ -37,8 +37,6 @@ def grids(suite: str) -> dict[str, dict[str, Any]]:
     found = {}
     for name in sorted(file.stem for file in (CONF / "sweep").glob("*.yaml")):
         sweeper = compose("config", [f"+sweep={name}"], return_hydra_config=True).hydra.sweeper
-        if sweeper.ladder:  # no grid: its rounds depend on scores
-            continue
         axes = {
             "task": list(tasks),
             **{key: values for key, values in grid.axes(sweeper.params).items() if key != "task"},
