@@ -16,6 +16,7 @@ BIN = 1e6  # environment frames of a point of the official curves
 BIN_EPISODES = 10  # of a point of the official curves
 FEWEST = {AREA: 8}  # evaluations that a run must have for a window
 SCHEMES = ("gamer", "record", "clipped_record", "reference")
+RAW = "raw"
 IDENTITY = [
     "run",
     "source",
@@ -176,3 +177,31 @@ def paper_aggregates(frame: pd.DataFrame) -> dict[str, float]:
         "record_mean": over_games("record", "mean"),
         "clipped_record_mean": over_games("clipped_record", "mean"),
     }
+
+
+def scored(store: Store, window: str) -> tuple[pd.DataFrame, pd.DataFrame, str, list[Problem]]:
+    """The scored runs of one suite, their normalised evaluations, the normalisation, and what was
+    not scored.
+
+    A run that diverged scores the worst that its task has shown. Where no task has random and
+    reference scores, raw returns take the place of normalised scores.
+    """
+    named = sorted(store.runs.normalisation.unique())
+    if len(named) > 1:
+        raise InputError(f"its runs name different normalisations: {' and '.join(named)}")
+    final, problems = final_scores(store, window)
+    (scheme,) = named
+    frame, unnormalised = normalise(final, scheme)
+    points = store.tidy()
+    points = points[(points.kind == "eval") & points.run.isin(final.run)]
+    if frame.empty and not final.empty:
+        scheme, unnormalised = RAW, []
+        frame, curves = (part.assign(normalised=part.score) for part in (final, points))
+    else:
+        curves, _ = normalise(points, scheme)
+    worst = frame.groupby("task").normalised.transform("min")
+    diverged = frame.status == Status.DIVERGED
+    frame = frame.assign(normalised=frame.normalised.mask(diverged, worst))
+    end = curves.groupby("task").env_frames.transform("max")
+    curves = curves.assign(step=(curves.env_frames / end).round(3))
+    return frame, curves, scheme, [*problems, *unnormalised]

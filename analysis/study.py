@@ -1,15 +1,211 @@
-"""One suite's runs, scored, normalised and judged: what tables, figures and notebooks start
-from."""
+"""One suite's runs, scored and judged: the frames that tables, figures and pages start from.
+
+`Judged.scores` has one row a run (scores.IDENTITY, `score` in raw returns, `normalised`), and
+`Judged.curves` one row a run and evaluation, `step` as a share of the budget. The columns of the
+other frames are those of `sentences`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from analysis import InputError, claims, controls, looks, scores, store, verdicts
+from analysis import (
+    InputError,
+    claims,
+    controls,
+    looks,
+    scores,
+    sentences,
+    store,
+    tasks,
+    verdict,
+    verdicts,
+)
+from analysis import standing as old_standing
+from analysis.claims import Claims, options
+from analysis.design import Trial, matches
+from analysis.fields import ENDED
 from analysis.frames import Problem, Store
-from analysis.standing import Standing
+from analysis.sentences import Rule
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a suite stands in its trial: how many `rounds` are registered and how many `complete`,
+    how many runs the next one is `lacking`, and the claims that are `open`."""
+
+    rounds: int
+    complete: int
+    lacking: int
+    open: tuple[str, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether all claims are answered, or the last round is complete."""
+        return self.complete == self.rounds or (self.complete > 0 and not self.open)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The runs of one suite, judged; frames as in the module's docstring, `controls` as `claims`.
+
+    `warnings` are lines to print above every table. `standing` is None for runs that are not of the
+    registered trial, which are judged all at once.
+    """
+
+    suite: str
+    scheme: str
+    window: str
+    registered: Claims
+    share: float
+    store: Store
+    scores: pd.DataFrame
+    curves: pd.DataFrame
+    effects: pd.DataFrame
+    claims: pd.DataFrame
+    by_task: pd.DataFrame
+    kinds: pd.DataFrame
+    interactions: pd.DataFrame
+    budget: pd.DataFrame
+    controls: pd.DataFrame
+    warnings: list[str]
+    problems: list[Problem]
+    standing: Standing | None
+
+
+def judge(
+    store: Store,
+    claims_file: str | Path | Claims = claims.DEFAULT,
+    suite: str | None = None,
+    window: str | None = None,
+    suite_tasks: Sequence[str] = (),
+) -> Judged:
+    """The runs of a suite (the only one, where none is named) judged by a claims file.
+
+    Of a suite whose registered trial has runs here those of its complete rounds are judged, with
+    the round's share of the error; of others all runs. `window` replaces the registered score,
+    `suite_tasks` are tasks that belong to the rounds though they have no runs yet. Raises
+    `InputError` for a suite without runs or margin.
+    """
+    registered = claims_file if isinstance(claims_file, Claims) else claims.load(claims_file)
+    store = store.where(suite=(suite := _suite(store, suite)))
+    window = window or registered.window(suite)
+    frame, curves, scheme, problems = scores.scored(store, window)
+    standing, judged = _stands(store, registered, suite, suite_tasks)
+    margin = np.nan if scheme == scores.RAW else _margin(registered, suite)
+    rule = Rule(registered, suite, margin, _share(registered, standing))
+    known = frame[frame.run.isin(judged) & frame.normalised.notna()]
+    own = tasks.of_runs(known, curves, registered.kinds.get(suite, {}))
+    controls = sentences.controls(rule, own)
+    said = sentences.claims(rule, own, controls)
+    if standing is not None:
+        open_ = said["claims"].claim[~said["claims"]["mean"].isin(verdict.ANSWERED)]
+        standing = replace(standing, open=tuple(open_))
+    return Judged(
+        suite=suite,
+        scheme=scheme,
+        window=window,
+        registered=registered,
+        share=rule.share,
+        store=store,
+        scores=frame,
+        curves=curves,
+        **said,
+        interactions=sentences.interactions(rule, own),
+        controls=controls,
+        warnings=sentences.warnings(controls, own),
+        problems=[
+            *store.problems,
+            *problems,
+            *_not_judged(frame, judged, suite),
+            *(
+                problem
+                for row in (*rule.family, *rule.controls)
+                for problem in tasks.of_row(row, suite, own)[1]
+            ),
+        ],
+        standing=standing,
+    )
+
+
+def standing(
+    store: Store,
+    claims_file: str | Path | Claims = claims.DEFAULT,
+    suite: str | None = None,
+    suite_tasks: Sequence[str] = (),
+) -> Standing | None:
+    """Where a suite stands in its registered trial; None where it has no run of one."""
+    return judge(store, claims_file, suite, suite_tasks=suite_tasks).standing
+
+
+def _suite(store: Store, suite: str | None) -> str:
+    present = sorted(store.runs.suite.unique())
+    if suite is None and len(present) > 1:
+        raise InputError(f"runs of several suites, choose one of: {', '.join(present)}")
+    if suite is not None and suite not in present:
+        raise InputError(f"no runs of suite '{suite}'; there are runs of: {', '.join(present)}")
+    return suite or present[0]
+
+
+def _margin(registered: Claims, suite: str) -> float:
+    if (margin := registered.margin_of(suite)) is None:
+        known = ", ".join(registered.margin)
+        raise InputError(f"suite {suite}: the claims give no margin for it, they do for: {known}")
+    return margin
+
+
+def _stands(
+    store: Store, registered: Claims, suite: str, suite_tasks: Sequence[str]
+) -> tuple[Standing | None, pd.Series]:
+    """Where the trial stands, whatever its claims, and the numbers of the runs that are judged.
+
+    A run is of the trial if its options are those that its seed draws. The runs are of a trial if
+    one of these differs from the baseline in more than one option.
+    """
+    runs, trial = store.runs[store.runs.status.isin(ENDED)], registered.trial
+    drawn = [] if trial is None else _drawn(runs, trial)
+    if not any(options_ > 1 for *_, options_ in drawn):
+        return None, runs.run
+    numbers = pd.Series({run: number for run, number, _ in drawn})
+    tasks_ = len({*store.runs.task, *suite_tasks})
+    lacking = [size * tasks_ - int((numbers < size).sum()) for size in trial.rounds]
+    complete = sum(lack == 0 for lack in lacking)
+    standing = Standing(
+        len(lacking), complete, 0 if complete == len(lacking) else lacking[complete]
+    )
+    size = trial.rounds[complete - 1] if complete else 0
+    arms = [pair[0] for row in registered.controls if (pair := row.arms(suite))]
+    control = runs.run[runs.arm.isin(arms) & (runs.seed < trial.control_runs)]
+    return standing, pd.concat([pd.Series(numbers.index[numbers < size]), control])
+
+
+def _drawn(runs: pd.DataFrame, trial: Trial) -> list[tuple[int, int, int]]:
+    """Of each run of the trial its number in the frame, that of its draw, and how many options it
+    drew."""
+    found = []
+    for (task, actions), own in runs.groupby(["task", "actions"]):
+        draws = trial.draws(task, actions)
+        for run in own[own.seed.between(0, len(draws) - 1)].itertuples():
+            if matches(options(run.arm), draws[run.seed]):
+                found.append((run.run, run.seed, len(draws[run.seed])))
+    return found
+
+
+def _share(registered: Claims, standing: Standing | None) -> float:
+    """The part of the error that may be spent: all of it outside of a trial."""
+    if standing is None:
+        return 1.0
+    return registered.trial.shares[max(standing.complete, 1) - 1]
+
+
+def _not_judged(frame: pd.DataFrame, judged: pd.Series, suite: str) -> list[Problem]:
+    count = int((~frame.run.isin(judged)).sum())
+    message = f"{count} runs are not judged: they are of no complete round of the registered trial"
+    return [Problem(f"suite {suite}", message)] if count else []
+
 
 FIXED = "judged as a fixed number of seeds, not by the registered ladder"
 
@@ -35,7 +231,7 @@ class Study:
     control_tasks: pd.DataFrame
     problems: list[Problem]
     judged_as: str = ""
-    standing: Standing | None = None
+    standing: old_standing.Standing | None = None
     left_out: tuple[str, ...] = ()
 
     @property
@@ -173,13 +369,13 @@ def _registration(registered: claims.Claims) -> str:
     return f"{registered.digest}{f' of {registered.date}' if registered.date else ''}"
 
 
-def _judged_as(standing: Standing | None, has_ladder: bool) -> str:
+def _judged_as(standing: old_standing.Standing | None, has_ladder: bool) -> str:
     if standing is not None:
         return standing.caption()
     return FIXED if has_ladder else ""
 
 
-def _unused(standing: Standing | None, suite: str) -> list[Problem]:
+def _unused(standing: old_standing.Standing | None, suite: str) -> list[Problem]:
     """The scored runs that no complete round looks at."""
     if standing is None or not standing.unused:
         return []

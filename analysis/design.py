@@ -1,0 +1,141 @@
+"""The trial: which options each run draws.
+
+A draw is a function of the registered seed, the task and the number of the run alone, so a sweep
+that starts again draws the same. Within a task and a round the options of each factor are balanced:
+they are a permuted block with the registered weights.
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import Annotated, Self
+from zlib import crc32
+
+import numpy as np
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+Number = Annotated[int, Field(ge=1)]
+# YAML reads the options 0.5 and 1 as numbers.
+Option = Annotated[str, BeforeValidator(lambda given: str(given)), Field(min_length=1)]
+Whole = Annotated[int, Field(ge=0)]
+
+
+class Trial(BaseModel):
+    """A registered trial.
+
+    `rounds` are runs a task, each with those of the rounds before; `shares` the part of the 5%
+    error that each round may spend. `weights` are by factor (a group of options or a dotted key)
+    and option how often it is drawn; the first option is the baseline's. An option that starts with
+    `x` multiplies the task's own value. `default` is by factor and kind of actions the baseline's
+    option where it depends on that. `needs` are by factor the options of factors listed before it
+    without which it changes nothing: there it is not drawn. `control_runs` are runs a task of each
+    positive control, outside of the draw.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seed: Whole
+    rounds: tuple[Number, ...] = Field(min_length=1)
+    shares: tuple[Annotated[float, Field(gt=0, le=1)], ...]
+    weights: dict[str, dict[Option, Number]] = Field(min_length=1)
+    default: dict[str, dict[str, Option]] = {}
+    needs: dict[str, dict[str, Option]] = {}
+    control_runs: Whole = 0
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if any(later <= earlier for earlier, later in itertools.pairwise(self.rounds)):
+            raise ValueError(f"rounds must rise; got {list(self.rounds)}")
+        if len(self.shares) != len(self.rounds) or abs(sum(self.shares) - 1) > 1e-9:
+            raise ValueError(
+                f"shares are one number for each of the {len(self.rounds)} rounds and sum to 1; "
+                f"got {list(self.shares)}"
+            )
+        for what, named in (("needs", self.needs), ("default", self.default)):
+            if unknown := sorted(set(named) - set(self.weights)):
+                raise ValueError(f"{what} has {unknown[0]}, which has no weights")
+        order = list(self.weights)
+        for factor, needed in self.needs.items():
+            before = order[: order.index(factor)]
+            if unknown := sorted(set(needed) - set(before)):
+                raise ValueError(f"{factor} needs {unknown[0]}, which is not listed before it")
+        return self
+
+    def baseline(self, factor: str, actions: str) -> str:
+        """The baseline's option of a factor on tasks with this kind of actions."""
+        return self.default.get(factor, {}).get(actions, next(iter(self.weights[factor])))
+
+    def draw(self, task: str, actions: str, number: int) -> tuple[str, ...]:
+        """The options of run `number` (from 0) of a task that differ from the baseline's, as in
+        `("gru=plain", "latent=binary")`; the run's seed is its number."""
+        return self.draws(task, actions)[number]
+
+    def draws(self, task: str, actions: str) -> list[tuple[str, ...]]:
+        """`draw` of all runs of a task up to the last round."""
+        drawn = [self._block(task, actions, *block) for block in self._blocks()]
+        return [run for block in drawn for run in block]
+
+    def round_of(self, number: int) -> int:
+        """The round, from 1, that run `number` of a task belongs to."""
+        return 1 + int(np.searchsorted(self.rounds, number, side="right"))
+
+    def _blocks(self) -> list[tuple[int, int]]:
+        """The number and the size of each round's block."""
+        sizes = np.diff(self.rounds, prepend=0).tolist()
+        return list(enumerate(sizes, start=1))
+
+    def _block(self, task: str, actions: str, block: int, size: int) -> list[tuple[str, ...]]:
+        chosen = {}
+        for factor, weights in self.weights.items():
+            baseline = self.baseline(factor, actions)
+            acts = np.ones(size, bool)
+            for other, option in self.needs.get(factor, {}).items():
+                acts &= chosen[other] == option
+            rng = np.random.default_rng([self.seed, *map(_key, (task, factor)), block])
+            drawn = np.full(size, baseline, dtype=object)
+            own = _options(weights, baseline)
+            drawn[acts] = rng.permutation(_repeated(own, int(acts.sum()), rng))
+            chosen[factor] = drawn
+        return [
+            tuple(
+                sorted(
+                    f"{factor}={drawn[run]}"
+                    for factor, drawn in chosen.items()
+                    if drawn[run] != self.baseline(factor, actions)
+                )
+            )
+            for run in range(size)
+        ]
+
+
+def _options(weights: dict[str, int], baseline: str) -> dict[str, int]:
+    """The weights of a factor on a task: the first option's are the baseline's there."""
+    first = next(iter(weights))
+    return {baseline: weights[first]} | {
+        option: weight for option, weight in weights.items() if option not in (first, baseline)
+    }
+
+
+def _repeated(weights: dict[str, int], size: int, rng: np.random.Generator) -> np.ndarray:
+    """Each option as often as its weight says, by largest remainder; ties are drawn."""
+    shares = np.array(list(weights.values()), float)
+    shares *= size / shares.sum()
+    counts = np.floor(shares).astype(int)
+    order = np.lexsort([rng.random(len(counts)), -(shares - counts).round(9)])
+    counts[order[: size - counts.sum()]] += 1
+    return np.repeat(np.array(list(weights), dtype=object), counts)
+
+
+def _key(name: str) -> int:
+    return crc32(name.encode())
+
+
+def matches(options: Sequence[str] | frozenset[str], drawn: Sequence[str]) -> bool:
+    """Whether a run's options are those that were drawn; an option `x...` is any value of its
+    key."""
+    loose = [option.partition("=x")[0] for option in drawn if "=x" in option]
+
+    def key(option: str) -> str:
+        name = option.partition("=")[0]
+        return name if name in loose else option
+
+    return {key(option) for option in options} == {key(option) for option in drawn}

@@ -1,0 +1,227 @@
+"""The estimate of a change: least squares on the options of each run, one regression a task, and
+means over tasks.
+
+The score of a run is explained by the options that its arm's name holds, one column each, and a
+constant for the baseline. A change is a contrast of these columns. Errors are robust to unequal
+spreads (HC2), degrees of freedom are Bell and McCaffrey's (Bell & McCaffrey 2002; Imbens & Kolesar
+2016). Where each arm changes one thing this is the difference of two means with Welch's error.
+
+Letters: `R` runs of a task, `K` columns, `M` tasks; `...` whatever leads, such as simulated
+studies.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+from scipy import stats
+
+NEAR = 1e-8
+FEW = 10  # runs of a side on a task: with fewer a rare failure may not have happened yet
+
+
+class Estimate(NamedTuple):
+    """An effect, its standard error and degrees of freedom, numbers or arrays of one shape; error
+    and freedom are NaN where the runs do not show them."""
+
+    effect: np.ndarray
+    error: np.ndarray
+    df: np.ndarray
+
+    def interval(self, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+        """The two ends of the two-sided interval at level 1 - alpha."""
+        half = stats.t.isf(alpha / 2, self.df) * self.error
+        return self.effect - half, self.effect + half
+
+    def p_value(self) -> np.ndarray:
+        """The smallest alpha at which the interval excludes 0."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return 2 * stats.t.sf(np.abs(self.effect) / self.error, self.df)
+
+
+@dataclass(frozen=True)
+class Design:
+    """The options of a task's runs: `matrix` `(R, K)` with a column of ones first, and the
+    `columns`' names."""
+
+    matrix: np.ndarray
+    columns: tuple[str, ...]
+
+    @classmethod
+    def of(cls, arms: Sequence[frozenset[str]]) -> "Design":
+        """The design of runs with these options, one column for each option that a run has."""
+        names = tuple(sorted(frozenset().union(*arms)))
+        rows = [[1.0, *(float(name in arm) for name in names)] for arm in arms]
+        return cls(np.array(rows), ("", *names))
+
+    def with_column(self, values: np.ndarray, name: str) -> "Design":
+        """The design with one more column."""
+        return Design(np.column_stack([self.matrix, values]), (*self.columns, name))
+
+    def contrast(self, with_: frozenset[str], without: frozenset[str]) -> np.ndarray | None:
+        """The sum of the columns of `with_` less that of `without`, `(K,)`; None where no run has
+        one of them."""
+        if not (with_ | without) <= set(self.columns):
+            return None
+        return np.array([float(name in with_) - (name in without) for name in self.columns])
+
+    @cached_property
+    def inverse(self) -> np.ndarray:
+        """From scores to coefficients, `(K, R)`."""
+        return np.linalg.pinv(self.matrix, rcond=NEAR)
+
+    @cached_property
+    def residual_maker(self) -> np.ndarray:
+        """I - H, `(R, R)`."""
+        return np.eye(len(self.matrix)) - self.matrix @ self.inverse
+
+    def inseparable(self, contrast: np.ndarray) -> list[str]:
+        """The columns that these runs cannot tell apart, where that keeps a contrast from being
+        estimated; none where it can be."""
+        left = contrast - contrast @ self.inverse @ self.matrix
+        return [
+            name or "baseline"
+            for name, rest in zip(self.columns, left, strict=True)
+            if abs(rest) > NEAR
+        ]
+
+    def estimate(self, contrast: np.ndarray, scores: np.ndarray) -> Estimate:
+        """The contrast's estimate from scores `(..., R)`.
+
+        With weights w = contrast' (X'X)^-1 X' the effect is w'y, its variance the sum of w_i^2
+        e_i^2 / (1 - h_i), and its degrees of freedom tr(MD)^2 / tr(MDMD) with D = diag(w_i^2 / (1 -
+        h_i)). The error is NaN where it takes the spread of a single run.
+        """
+        weights = contrast @ self.inverse
+        maker = self.residual_maker
+        free = np.diag(maker)
+        alone = free < NEAR
+        if (np.abs(weights[alone]) > NEAR).any():
+            nothing = np.full(np.shape(scores)[:-1], np.nan)
+            return Estimate(scores @ weights, nothing, nothing)
+        scale = np.where(alone, 0, weights**2 / np.where(alone, 1, free))
+        residuals = scores @ maker
+        error = np.sqrt(residuals**2 @ scale)
+        df = (free @ scale) ** 2 / (scale @ maker**2 @ scale)
+        return Estimate(scores @ weights, error, np.broadcast_to(df, error.shape))
+
+    def with_failures(
+        self, contrast: np.ndarray, scores: np.ndarray, worst: np.ndarray
+    ) -> list[Estimate]:
+        """The guard: the estimates with one more failed run of either side, of sides with few runs.
+
+        A failure of one run in a few may not have happened yet. The added run has the mean options
+        of its side's runs, as the contrast weighs them, and the `worst` score, `(...)`. The number
+        of a side's runs is that of equal weights with the same error.
+        """
+        weights = contrast @ self.inverse
+        found = []
+        for side in (np.maximum(weights, 0), np.maximum(-weights, 0)):
+            if side.sum() ** 2 < FEW * (side**2).sum():
+                run = side @ self.matrix / side.sum()
+                more = Design(np.vstack([self.matrix, run]), self.columns)
+                failed = np.concatenate([scores, np.asarray(worst)[..., None]], axis=-1)
+                found.append(more.estimate(contrast, failed))
+        return found
+
+
+def mean_over_tasks(tasks: Estimate, weights: np.ndarray | None = None) -> Estimate:
+    """The mean of the tasks' effects `(..., M)`, or their sum with weights `(M,)`, with the error
+    and Satterthwaite's degrees of freedom of new runs on these tasks."""
+    count = tasks.effect.shape[-1]
+    weights = np.full(count, 1 / count) if weights is None else weights
+    squares = (tasks.error * weights) ** 2
+    total = squares.sum(-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        df = total**2 / (squares**2 / tasks.df).sum(-1)
+        error = np.where(total > 0, np.sqrt(total), np.nan)
+    return Estimate(tasks.effect @ weights, error, df)
+
+
+def mean_over_new_tasks(tasks: Estimate) -> Estimate:
+    """The same mean with the error of new tasks like these."""
+    count = tasks.effect.shape[-1]
+    if count < 2:
+        nothing = np.full(tasks.effect.shape[:-1], np.nan)
+        return Estimate(tasks.effect.mean(-1), nothing, nothing)
+    error = tasks.effect.std(-1, ddof=1) / np.sqrt(count)
+    return Estimate(tasks.effect.mean(-1), error, np.full(error.shape, count - 1.0))
+
+
+def spread_between_tasks(tasks: Estimate) -> np.ndarray:
+    """tau, the standard deviation of the true effects between tasks: that of the estimates less
+    their errors; NaN with one task."""
+    if tasks.effect.shape[-1] < 2:
+        return np.full(tasks.effect.shape[:-1], np.nan)
+    squared = tasks.effect.var(-1, ddof=1) - (tasks.error**2).mean(-1)
+    return np.sqrt(np.maximum(squared, 0))
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change on M tasks: the estimates by `tasks`, `(..., M)`, and with one more failed run: the
+    task's place and its estimate then, `(...)`."""
+
+    tasks: Estimate
+    failures: tuple[tuple[int, Estimate], ...]
+
+    @classmethod
+    def of(
+        cls,
+        designs: Sequence[Design],
+        contrasts: Sequence[np.ndarray],
+        scores: Sequence[np.ndarray],
+        worst: Sequence[np.ndarray],
+    ) -> "Change":
+        """From M designs, contrasts, scores `(..., R)` and worst scores `(...)`."""
+        given = list(zip(designs, contrasts, scores, worst, strict=True))
+        single = [design.estimate(contrast, own) for design, contrast, own, _ in given]
+        failures = [
+            (place, failed)
+            for place, (design, contrast, own, low) in enumerate(given)
+            for failed in design.with_failures(contrast, own, low)
+        ]
+        return cls(_stacked(single), tuple(failures))
+
+    @classmethod
+    def unguarded(cls, single: Sequence[Estimate]) -> "Change":
+        """From the estimates of M tasks."""
+        return cls(_stacked(single), ())
+
+    def interval(
+        self, alpha: float, weights: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The guarded interval of the mean over tasks, or of a sum with weights `(M,)`: the widest
+        over the runs as they are and each failure in turn."""
+        low, high = mean_over_tasks(self.tasks, weights).interval(alpha)
+        for place, failed in self.failures:
+            if weights is None or weights[place]:
+                changed = mean_over_tasks(_replaced(self.tasks, place, failed), weights)
+                low, high = _widest((low, high), changed.interval(alpha))
+        return low, high
+
+    def task_intervals(self, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+        """The guarded interval of each task, `(..., M)`."""
+        low, high = self.tasks.interval(alpha)
+        for place, failed in self.failures:
+            own = _widest((low[..., place], high[..., place]), failed.interval(alpha))
+            low[..., place], high[..., place] = own
+        return low, high
+
+
+def _stacked(single: Sequence[Estimate]) -> Estimate:
+    return Estimate(*(np.stack(values, axis=-1) for values in zip(*single, strict=True)))
+
+
+def _replaced(tasks: Estimate, place: int, other: Estimate) -> Estimate:
+    changed = Estimate(*(np.array(values, float) for values in tasks))
+    for values, new in zip(changed, other, strict=True):
+        values[..., place] = new
+    return changed
+
+
+def _widest(first: tuple, second: tuple) -> tuple[np.ndarray, np.ndarray]:
+    """The interval around two; NaN where one is."""
+    return np.minimum(first[0], second[0]), np.maximum(first[1], second[1])

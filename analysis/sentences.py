@@ -1,0 +1,243 @@
+"""What the runs of a suite say, as frames: one line for each claim, task, kind, pair and control.
+
+The ends of intervals are guarded and simultaneous over the claims (and their tasks, or kinds).
+Those of pairs of options are not guarded; of pairs that are not registered they are those of one
+pair, beside its rate of false discoveries `q`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+from scipy.stats import false_discovery_control
+
+from analysis import tasks, verdict
+from analysis.claims import Claim, Claims, Row
+from analysis.estimate import (
+    mean_over_new_tasks,
+    mean_over_tasks,
+    spread_between_tasks,
+)
+from analysis.tasks import Shown, Task
+
+EFFECTS = ["claim", "task", "effect", "error", "df", "runs"]  # of effects.csv
+ENDS = ["effect", "low", "high", "level", "tau", "new_low", "new_high"]
+BETTER, WORSE, TIED = "better", "worse", "tied"
+# Of claims.csv. tau, new_low and new_high are of other tasks like these.
+CLAIMS = ["claim", *ENDS, BETTER, WORSE, TIED, "words", "depends"]
+REGISTERED = ["with", "without", "where", "paper", "mean", "agrees"]  # behind CLAIMS in the frame
+BY_TASK = ["claim", "task", "effect", "low", "high", "level", "result"]
+KINDS = ["claim", "kind", "effect", "low", "high"]
+INTERACTIONS = ["pair", "effect", "low", "high", "q", "registered"]
+BUDGET = ["claim", "step", "effect", "low", "high"]
+PLACEBO = "placebo"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What a suite is judged by; `share` is the part of the error that may be spent."""
+
+    registered: Claims
+    suite: str
+    margin: float
+    share: float
+
+    @property
+    def family(self) -> list[Claim]:
+        """The claims that are registered for the suite, whether they have runs or not."""
+        return [row for row in self.registered.claims if row.arms(self.suite)]
+
+    @property
+    def controls(self) -> list[Row]:
+        """The positive controls of the suite."""
+        return [row for row in self.registered.controls if row.arms(self.suite)]
+
+    @property
+    def rows(self) -> list[Row]:
+        """Claims and controls."""
+        return [*self.family, *self.controls]
+
+    def alpha(self, each: int = 1) -> float:
+        """The error of one interval, of which every claim has `each`."""
+        return verdict.alpha(self.share, len(self.family) * each)
+
+
+def claims(rule: Rule, own: Sequence[Task], controls: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """The frames `claims`, `effects`, `by_task`, `kinds` and `budget` of a suite's family.
+
+    Nothing is said to be small where no positive control hurts, and nothing agrees with the paper
+    or disagrees where the placebo differs.
+    """
+    seen = sensitive(controls)
+    trusted = not (controls.words == verdict.DIFFERS).any()
+    lines, effects, by_task, kinds, budget = [], [], [], [], []
+    for row in rule.family:
+        shown, _ = tasks.of_row(row, rule.suite, own)
+        line = _ends(shown, rule.alpha())
+        mean = str(verdict.words(line["low"], line["high"], rule.margin, row.where in seen))
+        singly, grouped = _by_task(row, shown, rule), _by_kind(row, shown, rule)
+        depends = _depends(singly, "task") or _depends(grouped, "kind")
+        results = [each["result"] for each in singly]
+        with_, without = row.arms(rule.suite)
+        lines.append(
+            {
+                "claim": row.id,
+                **line,
+                **{result: results.count(result) for result in (BETTER, WORSE, TIED)},
+                "words": f"{verdict.DEPENDS}; mean: {mean}" if depends else mean,
+                "depends": depends,
+                **{"with": with_, "without": without, "where": row.where, "paper": row.paper},
+                "mean": mean,
+                "agrees": verdict.agrees(row.paper, mean) if trusted else "",
+            }
+        )
+        effects += _effects(row, shown)
+        by_task += singly
+        kinds += grouped
+        budget += _budget(row, shown, rule.alpha())
+    return {
+        "claims": pd.DataFrame(lines, columns=[*CLAIMS, *REGISTERED]),
+        "effects": pd.DataFrame(effects, columns=EFFECTS),
+        "by_task": pd.DataFrame(by_task, columns=BY_TASK),
+        "kinds": pd.DataFrame(kinds, columns=KINDS),
+        "budget": pd.DataFrame(budget, columns=BUDGET),
+    }
+
+
+def _ends(shown: Shown | None, alpha: float) -> dict[str, float]:
+    """The mean over tasks with its interval, and that of new tasks."""
+    if shown is None:
+        return dict.fromkeys(ENDS, np.nan) | {"level": 1 - alpha}
+    estimates = shown.change.tasks
+    low, high = shown.change.interval(alpha)
+    new_low, new_high = mean_over_new_tasks(estimates).interval(alpha)
+    tau = spread_between_tasks(estimates)
+    values = (mean_over_tasks(estimates).effect, low, high, 1 - alpha, tau, new_low, new_high)
+    return dict(zip(ENDS, map(float, values), strict=True))
+
+
+def _effects(row: Row, shown: Shown | None) -> list[dict]:
+    if shown is None:
+        return []
+    each = zip(shown.names, *shown.change.tasks, shown.runs, strict=True)
+    return [dict(zip(EFFECTS, (row.id, *values), strict=True)) for values in each]
+
+
+def _by_task(row: Row, shown: Shown | None, rule: Rule) -> list[dict]:
+    if shown is None:
+        return []
+    alpha = rule.alpha(len(shown.tasks))
+    low, high = shown.change.task_intervals(alpha)
+    result = np.select([low > 0, high < 0], [BETTER, WORSE], TIED)
+    each = zip(shown.names, shown.change.tasks.effect, low, high, result, strict=True)
+    return [
+        dict(zip(BY_TASK, (row.id, *values[:4], 1 - alpha, values[4]), strict=True))
+        for values in each
+    ]
+
+
+def _by_kind(row: Row, shown: Shown | None, rule: Rule) -> list[dict]:
+    kinds = {} if shown is None else shown.kinds()
+    lines = []
+    for kind, weights in kinds.items():
+        effect = mean_over_tasks(shown.change.tasks, weights).effect
+        ends = shown.change.interval(rule.alpha(len(kinds)), weights)
+        lines.append(dict(zip(KINDS, (row.id, kind, effect, *ends), strict=True)))
+    return lines
+
+
+def _depends(lines: list[dict], what: str) -> str:
+    own = [line for line in lines if not line[what].endswith(tasks.AGAINST)]
+    low, high = (np.array([line[end] for line in own], float) for end in ("low", "high"))
+    return verdict.depends([line[what] for line in own], low, high)
+
+
+def _budget(row: Row, shown: Shown | None, alpha: float) -> list[dict]:
+    if shown is None:
+        return []
+    steps, change = shown.over_the_budget()
+    each = zip(steps, mean_over_tasks(change.tasks).effect, *change.interval(alpha), strict=True)
+    return [dict(zip(BUDGET, (row.id, *values), strict=True)) for values in each]
+
+
+def controls(rule: Rule, own: Sequence[Task]) -> pd.DataFrame:
+    """The positive controls on kinds of actions that have tasks here, and the placebo, each at the
+    round's level by itself; columns as `claims`."""
+    alpha, lines = verdict.alpha(rule.share, 1), []
+    least = np.nan_to_num(rule.margin)
+    for row in rule.controls:
+        if row.where in {task.actions for task in own}:
+            shown, _ = tasks.of_row(row, rule.suite, own)
+            line = _ends(shown, alpha)
+            words = verdict.of_control(line["low"], line["high"], least)
+            arms = dict(zip(("with", "without"), row.arms(rule.suite), strict=True))
+            lines.append({"claim": row.id, **line, "words": words, **arms, "where": row.where})
+    line = _ends(tasks.of_placebo(own), alpha)
+    words = verdict.of_placebo(line["low"], line["high"])
+    sides = {"with": "odd seeds", "without": "even seeds"}
+    lines.append({"claim": PLACEBO, **line, "words": words, **sides})
+    return pd.DataFrame(lines, columns=[*CLAIMS, *REGISTERED])
+
+
+def sensitive(controls: pd.DataFrame) -> set[str]:
+    """The kinds of actions on which every positive control hurts by the margin."""
+    positive = controls[controls.claim != PLACEBO]
+    enough = (positive.words == verdict.HURTS_ENOUGH).groupby(positive["where"]).all()
+    return set(enough.index[enough])
+
+
+def warnings(controls: pd.DataFrame, own: Sequence[Task]) -> list[str]:
+    """What has to be said above every table: a placebo that differs, a control that does not
+    hurt."""
+    said = []
+    for row in controls.to_dict("records"):
+        ends = f"{row['effect']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+        if row["words"] == verdict.DIFFERS:
+            said.append(
+                f"The placebo differs: odd seeds score {ends} more than even ones, though the "
+                "parity of a seed changes nothing. Nothing agrees with the paper until that is "
+                "explained."
+            )
+    for actions in sorted({task.actions for task in own} - sensitive(controls)):
+        rows = controls[controls["where"] == actions]
+        known = "; ".join(f"{row.claim} {row.words}" for row in rows.itertuples())
+        said.append(
+            f"{actions} actions: {known or 'no positive control is registered'}. So no effect is "
+            "called small there."
+        )
+    return said
+
+
+def interactions(rule: Rule, own: Sequence[Task]) -> pd.DataFrame:
+    """Every pair of options of different groups that some runs have together: by how much the
+    effect of one differs with the other."""
+    pairs = {}
+    names = sorted({name for task in own for name in task.design.columns[1:]})
+    for first, second in combinations(names, 2):
+        if _group(first) != _group(second):
+            change = tasks.of_pair(first, second, own)
+            if change is not None:
+                pairs[first, second] = mean_over_tasks(change.tasks)
+    chosen = {frozenset(pair) for pair in rule.registered.interactions}
+    registered = [_is_registered(*pair, chosen) for pair in pairs]
+    alpha = verdict.alpha(rule.share, sum(registered))
+    frame = pd.DataFrame(
+        [
+            (f"{a} x {b}", float(found.effect), *found.interval(alpha if named else verdict.ERROR))
+            for ((a, b), found), named in zip(pairs.items(), registered, strict=True)
+        ],
+        columns=INTERACTIONS[:4],
+    )
+    rates = false_discovery_control(np.array([found.p_value() for found in pairs.values()]))
+    return frame.assign(q=rates, registered=registered)
+
+
+def _group(option: str) -> str:
+    return option.partition("=")[0]
+
+
+def _is_registered(first: str, second: str, chosen: set[frozenset[str]]) -> bool:
+    groups = _group(first), _group(second)
+    return bool(chosen & {frozenset(groups), *(frozenset(("*", group)) for group in groups)})

@@ -1,0 +1,71 @@
+"""The rule from an interval to words; one study or thousands at once."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+ERROR = 0.05  # of any false verdict in a table
+SUBSTANTIALLY, HELPS, A_LITTLE = "helps substantially", "helps", "helps a little"
+NO_HELP, HURTS, UNDECIDED = "no substantial help", "hurts", "undecided"
+DEPENDS = "depends on the task"
+HURTS_ENOUGH = "hurts by at least the margin"
+NOT_ENOUGH = "does not surely hurt by the margin"
+DIFFERS, ALIKE = "differs", "does not differ"
+NO_RUNS = "has no runs that show it"
+ANSWERED = (SUBSTANTIALLY, HELPS, A_LITTLE, NO_HELP, HURTS)
+
+
+def alpha(share: float, comparisons: int) -> float:
+    """The error of one of several simultaneous intervals (Bonferroni), in a round that may spend a
+    share of it."""
+    return ERROR * share / max(comparisons, 1)
+
+
+def words(low, high, margin: float, sensitive=True) -> np.ndarray:
+    """The verdict on intervals `(...)`.
+
+    Without a `sensitive` suite, one whose positive control hurts by the margin, no interval says
+    that an effect is small.
+    """
+    small = np.logical_and(high < margin, sensitive)
+    rules = [
+        (low > margin, SUBSTANTIALLY),
+        ((low > 0) & small, A_LITTLE),
+        (low > 0, HELPS),
+        (high < 0, HURTS),
+        (small, NO_HELP),
+    ]
+    return np.select(*zip(*rules, strict=True), default=UNDECIDED)
+
+
+def depends(names: Sequence[str], low: np.ndarray, high: np.ndarray) -> str:
+    """The tasks or kinds on which an effect is surely better and surely worse, in words; empty
+    unless there are both."""
+    better, worse = (
+        ", ".join(name for name, is_sure in zip(names, sure, strict=True) if is_sure)
+        for sure in (low > 0, high < 0)
+    )
+    return f"better on {better}; worse on {worse}" if better and worse else ""
+
+
+def agrees(paper: str, verdict: str) -> str:
+    """Whether a verdict on the mean is the paper's: `yes`, `no`, or empty where nothing can be
+    said."""
+    if paper == "none" or verdict not in ANSWERED:
+        return ""
+    helped, not_much = (SUBSTANTIALLY, HELPS, A_LITTLE), (A_LITTLE, NO_HELP, HURTS)
+    return "yes" if verdict in (helped if paper == "helps" else not_much) else "no"
+
+
+def of_control(low: float, high: float, margin: float) -> str:
+    """What is said of a positive control by its interval, NaN without runs."""
+    if np.isnan(low) or np.isnan(high):
+        return NO_RUNS
+    return HURTS_ENOUGH if high < -margin else NOT_ENOUGH
+
+
+def of_placebo(low: float, high: float) -> str:
+    """What is said of the placebo by its interval, NaN without runs."""
+    if np.isnan(low) or np.isnan(high):
+        return NO_RUNS
+    return DIFFERS if low > 0 or high < 0 else ALIKE
