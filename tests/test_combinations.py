@@ -109,8 +109,8 @@ def arms():
     """All arms of the claims, with the kinds of action that they are about."""
     for claim in CLAIMS:
         for side in ("with", "without"):
-            names = claim[side] if isinstance(claim[side], dict) else {"mini": claim[side]}
-            yield claim["where"], names["mini"]
+            names = claim[side] if isinstance(claim[side], dict) else {"default": claim[side]}
+            yield claim["where"], names["default"]
 
 
 @pytest.mark.parametrize("where, arm", sorted(set(arms())))
