@@ -19,7 +19,7 @@ from agent.envs.wrappers import one_line
 from agent.errors import UserError
 from agent.heads import Discount, Scalar, policy
 from agent.rssm import RSSM
-from agent.run import device, watched
+from agent.run import device
 from agent.run.compose import resolved
 from agent.run.loop import Training
 from agent.run.record import Record, Tracker
@@ -93,14 +93,11 @@ def recorded(config: Mapping[str, Any]) -> DictConfig:
     return OmegaConf.create(dict(config))
 
 
-def environment(cfg: DictConfig, **drawn: bool) -> gymnasium.Env:
-    """The environment of a task, `render=True` for one of vectors that draws pictures besides.
-
-    UserError of one line where it cannot be built.
-    """
+def environment(cfg: DictConfig) -> gymnasium.Env:
+    """The environment of a task; UserError of one line where it cannot be built."""
     numbers(cfg, "suite").check_task(numbers(cfg, "task"))
     try:
-        return instantiate(cfg.task.env, size=cfg.size.image, **drawn)
+        return instantiate(cfg.task.env, size=cfg.size.image)
     except InstantiationException as error:
         cause = error.__cause__
         if isinstance(cause, UserError):
@@ -166,13 +163,11 @@ def check(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str] 
 
 
 def check_machine(cfg: DictConfig) -> None:
-    """Raise UserError for what this machine does not have: the device, threads, the environment,
-    and pictures of it where it is to be watched."""
-    settings, make = numbers(cfg, "run"), partial(environment, cfg)
+    """Raise UserError for what this machine does not have: the device, threads, the environment."""
+    settings = numbers(cfg, "run")
     device.choose(settings.device)
     device.check_threads(settings.threads)
-    env = watched.environment(make) if settings.watch else make()
-    env.close()
+    environment(cfg).close()
 
 
 def _check_arguments(cfg: DictConfig) -> None:

@@ -270,6 +270,14 @@ class VectorDecoder(Decoder):
         """Log-likelihood (B, T) of prepared vectors, summed over their numbers."""
         return unit_log_prob(self(feat), obs).sum(-1)
 
+    def picture(self, feat: Tensor) -> Tensor:
+        """Predicted vectors (B, T, C)."""
+        return self(feat)
+
+    def truth(self, obs: Tensor) -> Tensor:
+        """Observed vectors (B, T, C)."""
+        return obs.float()
+
 
 NETWORKS = {
     "image": (ImageEncoder, ImageDecoder),

@@ -3,7 +3,7 @@
 python -m agent.watch runs/minatar/minatar_breakout/baseline/0-1a2b3c4d
 python -m agent.watch RUN_FOLDER --seed 3 --out episode.gif
 
-Beside what there was stands what the model imagined, looking at the game every now and then only.
+It shows what there was, what the model imagined between its looks, the return and the value.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from pathlib import Path
 from agent import build
 from agent.config import check_number
 from agent.errors import UserError
-from agent.run import checkpoint, device, film, seeding, watched
+from agent.run import checkpoint, device, seeding, video
 from agent.run.record import IDENTITY, read_run
 from agent.run.seeding import Stream
 
@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("run", type=Path, help="a run's folder: the one with run.json")
-    parser.add_argument("--out", type=Path, help=".mp4 or .gif; default: RUN/watch.mp4 or .gif")
+    parser.add_argument("--out", type=Path, help="a .gif file; default: RUN/watch.gif")
     parser.add_argument("--seed", type=int, default=0, help="of the episode (0)")
     parser.add_argument("--steps", type=int, default=1000, help="at most (1000)")
     parser.add_argument("--device", default="cpu", help="auto, cpu, cuda, cuda:N (cpu)")
@@ -43,13 +43,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def watch(run: Path, out: Path | None, seed: int, steps: int, on: str) -> Path:
     """Play an episode of at most `steps` steps with the agent in a run's folder; the file.
 
-    Raises UserError for a folder that is no run's or has no checkpoint, and for an environment
-    without a picture.
+    Raises UserError for a folder that is no run's or has no checkpoint.
     """
     check_number("--seed", seed, 0, whole=True)
     check_number("--steps", steps, 1, whole=True)
-    file = out or run / f"watch{film.suffix()}"
-    film.check(file)
+    file = out or run / "watch.gif"
+    if file.suffix != ".gif":
+        raise UserError(f"{file}: allowed: a name that ends in .gif")
+    if not file.parent.is_dir():
+        raise UserError(f"{file}: no folder {file.parent}")
     fields = read_run(run)
     if fields is None:
         raise UserError(f"{run} is no run's folder: it has no run.json")
@@ -60,13 +62,13 @@ def watch(run: Path, out: Path | None, seed: int, steps: int, on: str) -> Path:
     if "config" not in fields:
         raise UserError(f"{run}/run.json holds no configuration")
     cfg = build.recorded(fields["config"])
-    env = watched.environment(lambda **drawn: build.environment(cfg, **drawn))
+    env = build.environment(cfg)
     where = device.choose(on)
     agent = build.build(cfg, env.observation_space, env.action_space, where)
     agent.load_state_dict(state["agent"])
     latents = seeding.torch_generator(seed, Stream.WATCH, 0, where)
     start = seeding.derive(seed, Stream.WATCH)
-    film.save(file, film.frames(watched.play(agent, env, start, latents, steps)))
+    video.save(file, video.play(agent, env, start, latents, steps))
     env.close()
     return file
 

@@ -14,18 +14,17 @@ from pathlib import Path
 import gymnasium
 import torch
 from gymnasium.spaces import Box, Space, flatdim
+from PIL import Image
 
 from agent.config import Recipe, Settings
 from agent.dreamer import Dreamer
-from agent.run import checkpoint, device, disk, predictions, seeding
-from agent.run.camera import Camera
+from agent.run import checkpoint, device, disk, pictures, seeding, video
 from agent.run.episodes import Collector, Evaluator, Score
 from agent.run.progress import Clock, Display, Meter
 from agent.run.record import Record
 from agent.run.replay import Replay
 from agent.run.seeding import Stream
 from agent.run.stop import Interrupted, Interruption
-from agent.spaces import observation_kind
 
 LONGEST_WAIT = 2  # checkpoint intervals, after which a checkpoint waits for no episode's end
 
@@ -59,7 +58,7 @@ class Training:
         }
         self.env = make_env()
         self.evaluator = Evaluator(make_env, settings, self.device)
-        self.camera = Camera(make_env, settings.seed, record)
+        self.filmed_env = make_env() if settings.watch else None
         observations, actions = self.env.observation_space, self.env.action_space
         self.agent = make_agent(observations, actions, self.device)
         self.meter = Meter(self.agent.saturation_keys)
@@ -117,8 +116,9 @@ class Training:
 
     def close(self) -> None:
         """Close environments and files."""
-        for opened in (self.replay, self.camera, self.env, self.evaluator):
-            opened.close()
+        for opened in (self.replay, self.filmed_env, self.env, self.evaluator):
+            if opened is not None:
+                opened.close()
 
     def _collect(self) -> bool:
         """One agent step; returns whether it ended an episode."""
@@ -158,19 +158,18 @@ class Training:
         if cut and not self.cut:
             print(f"run.eval_max_steps cut {cut} evaluation episodes", file=sys.stderr)
         self.cut += cut
-        if self.settings.watch:
-            self.camera.film(self.agent, self.clock.step)
+        if self.filmed_env is not None:
+            seed, step = self.settings.seed, self.clock.step
+            video.film(self.agent, self.filmed_env, seed, step, self.record)
 
     def _predict(self) -> None:
-        if observation_kind(self.env.observation_space) == "vector":
-            return
         seed, step = self.settings.seed, self.clock.step
         rng = seeding.generator(seed, Stream.PREDICTION, step)
-        batch = device.tensors(predictions.sample(self.replay, rng), self.device)
+        batch = device.tensors(pictures.sample(self.replay, rng), self.device)
         latents = seeding.torch_generator(seed, Stream.PREDICTION, step, self.device)
-        truth, model = self.agent.predict(batch, predictions.WATCHED_STEPS, latents)
+        truth, model = self.agent.predict(batch, pictures.CONTEXT, latents)
         file = self.record.picture_file("prediction", step, ".png")
-        predictions.save(file, predictions.strip(truth, model))
+        Image.fromarray(pictures.strip(truth, model)).save(file)
         self.record.picture("prediction", step, file)
 
     def _checkpoint(self) -> None:
