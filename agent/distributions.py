@@ -4,14 +4,13 @@ gradients"), and those of policies."""
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Protocol
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
+MANY_CLASSES = 16
 UNIT_ENTROPY = HALF_LOG_2_PI + 0.5  # nats, of a Gaussian of standard deviation 1
 
 
@@ -20,20 +19,14 @@ def unit_log_prob(mean: Tensor, value: Tensor) -> Tensor:
     return -0.5 * (mean - value).square() - HALF_LOG_2_PI
 
 
-def attach(sample: Tensor, probs: Tensor) -> Tensor:
+def straight_through(sample: Tensor, probs: Tensor) -> Tensor:
     """The sample in the forward pass, the gradient of `probs` in the backward pass; any shape."""
     return sample + (probs - probs.detach())
 
 
-def fused(logits: Tensor) -> bool:
-    """Whether torch's own softmax is the fast one: on CUDA it is one kernel; on CPUs it is several
-    times slower than its parts for the few classes of a latent."""
-    return logits.is_cuda
-
-
 def log_softmax(logits: Tensor) -> Tensor:
-    """Log-probabilities (..., C)."""
-    if fused(logits):
+    """Log-probabilities (..., C); on CPUs torch's own is several times slower for a few classes."""
+    if logits.is_cuda or logits.shape[-1] >= MANY_CLASSES:
         return logits.log_softmax(-1)
     return logits - logits.logsumexp(-1, keepdim=True)
 
@@ -47,34 +40,17 @@ def gumbel_noise(
 
 
 def one_hot(logits: Tensor, noise: Tensor) -> Tensor:
-    """Sample one-hot vectors (..., C) from logits (..., C) and Gumbel noise (..., C)."""
-    return _OneHot.apply(logits, noise)
+    """Sample one-hot vectors (..., C) from logits (..., C) and Gumbel noise (..., C); algorithm
+    1, whose probabilities are computed only where a graph is kept."""
+    sample = one_hot_mode(logits.detach() + noise)
+    if torch.is_grad_enabled():
+        return straight_through(sample, logits.softmax(-1))
+    return sample
 
 
 def one_hot_mode(logits: Tensor) -> Tensor:
     """The most likely one-hot vector (..., C)."""
-    return torch.zeros_like(logits).scatter_(-1, logits.argmax(-1, keepdim=True), 1.0)
-
-
-class _OneHot(torch.autograd.Function):
-    """Algorithm 1 as one node: `attach(sample, probs)`, with the probabilities computed only where
-    their gradient is asked for."""
-
-    @staticmethod
-    def forward(ctx, logits: Tensor, noise: Tensor) -> Tensor:
-        ctx.save_for_backward(logits)
-        return one_hot_mode(logits + noise)
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, None]:
-        (logits,) = ctx.saved_tensors
-        if fused(logits):
-            probs = logits.softmax(-1)
-            return torch._softmax_backward_data(gradient, probs, -1, logits.dtype), None
-        probs = log_softmax(logits).exp()
-        weighted = gradient * probs
-        return weighted - probs * weighted.sum(-1, keepdim=True), None
+    return torch.zeros_like(logits).scatter(-1, logits.argmax(-1, keepdim=True), 1.0)
 
 
 class ActionDistribution(Protocol):
@@ -101,7 +77,6 @@ class OneHot:
 
     logits: Tensor
 
-    @cached_property
     def log_probs(self) -> Tensor:
         """Log-probabilities (..., A) of all actions."""
         return log_softmax(self.logits)
@@ -117,11 +92,12 @@ class OneHot:
     def log_prob(self, action: Tensor) -> Tensor:
         """Log-probability (...) of one-hot actions (..., A), in which no gradient flows to the
         action."""
-        return (self.log_probs * action.detach()).sum(-1)
+        return (self.log_probs() * action.detach()).sum(-1)
 
     def entropy(self) -> Tensor:
         """Entropy (...) in nats."""
-        return -(self.log_probs.exp() * self.log_probs).sum(-1)
+        log_probs = self.log_probs()
+        return -(log_probs.exp() * log_probs).sum(-1)
 
 
 @dataclass(frozen=True)
@@ -146,18 +122,18 @@ class TruncatedNormal:
     def log_prob(self, action: Tensor) -> Tensor:
         """Log-density (...) of actions (..., A), in which no gradient flows to the action."""
         score = (action.detach() - self.mean) / self.std
-        return (-0.5 * score.square() - HALF_LOG_2_PI - self.std.log() - self._mass.log()).sum(-1)
+        return (-0.5 * score.square() - HALF_LOG_2_PI - self.std.log() - self._mass().log()).sum(-1)
 
     def entropy(self) -> Tensor:
         """Differential entropy (...) in nats."""
         low, high = (-1 - self.mean) / self.std, (1 - self.mean) / self.std
-        tails = (low * self._density(low) - high * self._density(high)) / (2 * self._mass)
-        return (UNIT_ENTROPY + (self.std * self._mass).log() + tails).sum(-1)
+        mass = self._mass()
+        tails = (low * self._density(low) - high * self._density(high)) / (2 * mass)
+        return (UNIT_ENTROPY + (self.std * mass).log() + tails).sum(-1)
 
     def _cdf(self, value: float) -> Tensor:
         return 0.5 * (1 + torch.erf((value - self.mean) / (self.std * math.sqrt(2))))
 
-    @cached_property
     def _mass(self) -> Tensor:
         return self._cdf(1.0) - self._cdf(-1.0)
 

@@ -59,7 +59,7 @@ METRICS = {f"{ours}_loss": theirs for ours, theirs in LOSSES.items()} | {
 
 
 def one_hot_of_mode(logits, noise):
-    return distributions.attach(distributions.one_hot_mode(logits), logits.softmax(-1))
+    return distributions.straight_through(distributions.one_hot_mode(logits), logits.softmax(-1))
 
 
 def zeros(latent, shape, device, generator=None):

@@ -170,7 +170,7 @@ class Binary(Checked, group="latent"):
         """Sample stoch (..., S) of zeros and ones from stats (..., P) and noise."""
         probs = stats.float().sigmoid()
         sample = (noise < probs.detach()).to(probs.dtype)
-        return distributions.attach(sample, probs) if probs.requires_grad else sample
+        return distributions.straight_through(sample, probs)
 
     def kl(self, left: Tensor, right: Tensor) -> Tensor:
         """KL(left || right) in nats, (...), summed over the bits; stats (..., P)."""
