@@ -44,47 +44,6 @@ def mlp(inputs: int, units: int, layers: int, outputs: int | None = None) -> MLP
     return MLP(*modules)
 
 
-class Repeated:
-    """A dense layer of a loop over time, the gradient of whose weight is one product over all
-    steps instead of a sum of one for each."""
-
-    def __init__(self, weight: Tensor, bias: Tensor):
-        """Weight (O, I); bias (T, B, O), one for each of T calls, often a parameter expanded."""
-        dtype = _product_dtype(weight)
-        self.inputs: list[Tensor] = []
-        self.weight = weight.detach().to(dtype).t()
-        self.biases = iter(_Weight.apply(bias.to(dtype), weight, self.inputs).unbind())
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """The next step's output (B, O) of input (B, I)."""
-        x = x.to(self.weight.dtype)
-        self.inputs.append(x.detach())
-        return torch.addmm(next(self.biases), x, self.weight)
-
-
-class _Weight(torch.autograd.Function):
-    """The biases (T, B, O) as they are; their gradient, which is that of the outputs, gives the
-    gradient of the weight once all `inputs`, T of (B, I), are known."""
-
-    @staticmethod
-    def forward(ctx, biases: Tensor, weight: Tensor, inputs: list[Tensor]) -> Tensor:
-        ctx.inputs, ctx.dtype = inputs, weight.dtype
-        return biases.view_as(biases)
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
-        of_weight = gradient.flatten(0, 1).t() @ torch.cat(ctx.inputs)
-        return gradient, of_weight.to(ctx.dtype), None
-
-
-def _product_dtype(tensor: Tensor) -> torch.dtype:
-    """The type in which a matrix product of a float32 tensor is computed: autocast may lower it."""
-    device = tensor.device.type
-    if torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device):
-        return torch.get_autocast_dtype(device)
-    return tensor.dtype
-
-
 def initialise(module: nn.Module) -> None:
     """Glorot uniform weights and zero biases, the defaults of the official implementation; for
     `nn.Module.apply`."""
@@ -161,8 +120,8 @@ class ImageDecoder(Decoder):
 
     def forward(self, feat: Tensor) -> Tensor:
         """Features (B, T, F) to pixel means (B, T, H, W, C) in the prepared range."""
-        x = self._first(self.dense(feat.flatten(0, 1)))
-        for conv in self.convs[1:-1]:
+        x = self.dense(feat.flatten(0, 1))[..., None, None]
+        for conv in self.convs[:-1]:
             x = functional.elu(conv(x), inplace=True)
         x = self.convs[-1](x).float()
         return x.permute(0, 2, 3, 1).unflatten(0, feat.shape[:2])
@@ -178,17 +137,6 @@ class ImageDecoder(Decoder):
     def truth(self, obs: Tensor) -> Tensor:
         """Observed images (B, T, H, W, C) in [0, 1]."""
         return obs.float() / 255
-
-    def _first(self, x: Tensor) -> Tensor:
-        """The first transposed convolution, from 1x1 to 5x5 pixels, as the matrix product that it
-        is, and its activation."""
-        conv = self.convs[0]
-        weight = conv.weight.permute(2, 3, 1, 0).reshape(-1, conv.in_channels)
-        pixels = functional.linear(
-            x, weight, conv.bias.repeat(weight.shape[0] // conv.out_channels)
-        )
-        pixels = functional.elu(pixels, inplace=True)
-        return pixels.view(-1, *conv.kernel_size, conv.out_channels).permute(0, 3, 1, 2)
 
 
 class GridEncoder(Encoder):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from agent.networks import Repeated
+from agent.networks import mlp
 from agent.toggles.gru import MakeCell
 from agent.toggles.latent import Latent
 
@@ -53,8 +53,7 @@ class RSSM(nn.Module):
         self.deter = deter
         self.input = nn.Linear(latent.stoch_size + action, hidden)
         self.cell = cell(hidden, deter)
-        self.prior_hidden = nn.Linear(deter, hidden)
-        self.prior_stats = nn.Linear(hidden, latent.stats_size)
+        self.prior = mlp(deter, hidden, 1, latent.stats_size)
         self.post_hidden = nn.Linear(deter + embed, hidden)
         self.post_stats = nn.Linear(hidden, latent.stats_size)
 
@@ -87,32 +86,27 @@ class RSSM(nn.Module):
         does not depend on the recurrent state is computed for all steps at once, before the loop;
         the prior's head has no part in it.
         """
-        latent = self.latent
-        state = self.initial(embed.shape[0]) if state is None else state
+        state = self.initial(len(embed)) if state is None else state
         keep = 1 - is_first.to(action.dtype).unsqueeze(-1)
-        from_stoch, from_action = self.input.weight.split([latent.stoch_size, action.shape[-1]], 1)
         from_deter, from_embed = self.post_hidden.weight.split([self.deter, embed.shape[-1]], 1)
-        acted = functional.linear(action * keep, from_action, self.input.bias)
-        looked = functional.linear(embed, from_embed, self.post_hidden.bias)
-        batch, steps = is_first.shape
-        hidden = Repeated(from_stoch, acted.transpose(0, 1))
-        cell = self.cell.unroll(steps, batch)
-        look = Repeated(from_deter, looked.transpose(0, 1))
-        stats_of = Repeated(self.post_stats.weight, self.post_stats.bias.expand(steps, batch, -1))
-        deter, stoch, states = state.deter, state.stoch, []
-        for kept, noise in zip(
-            keep.transpose(0, 1).unbind(), self.noise(steps, batch, generator), strict=True
-        ):
-            deter = cell(functional.elu(hidden(stoch * kept)), deter * kept)
-            stats = stats_of(functional.elu(look(deter)))
-            stoch = latent.sample(stats, noise)
-            states.append((deter, stoch, stats))
-        return State(*(torch.stack(tensors, 1) for tensors in zip(*states, strict=True)))
+        looks = functional.linear(embed, from_embed, self.post_hidden.bias)
+        steps = zip(
+            looks.unbind(1),
+            (action * keep).unbind(1),
+            keep.unbind(1),
+            self.noise(*reversed(is_first.shape), generator),
+            strict=True,
+        )
+        states = []
+        for look, taken, kept, noise in steps:
 
-    def prior(self, deter: Tensor) -> Tensor:
-        """Stats (..., P) of the stochastic state given deter (..., D) alone."""
-        hidden = functional.elu(self.prior_hidden(deter.flatten(0, -2)), inplace=True)
-        return self.prior_stats(hidden).unflatten(0, deter.shape[:-1])
+            def posterior(deter: Tensor, look: Tensor = look) -> Tensor:
+                return self.post_stats(functional.elu(torch.addmm(look, deter, from_deter.t())))
+
+            state = State(state.deter * kept, state.stoch * kept, state.stats)
+            state = self.step(state, taken, noise, posterior)
+            states.append(state)
+        return State(*(torch.stack(tensors, 1) for tensors in zip(*states, strict=True)))
 
     def noise(
         self, steps: int, batch: int, generator: torch.Generator | None = None
@@ -123,7 +117,13 @@ class RSSM(nn.Module):
     def imagine(self, state: State, action: Tensor, noise: Tensor) -> State:
         """The next state (N, ...), drawn from the prior with one step's `noise`, after action (N,
         A)."""
-        x = functional.elu(self.input(torch.cat([state.stoch, action], -1)), inplace=True)
+        return self.step(state, action, noise, self.prior)
+
+    def step(
+        self, state: State, action: Tensor, noise: Tensor, head: Callable[[Tensor], Tensor]
+    ) -> State:
+        """The next state (N, ...) after action (N, A); `head` gives the stats of its deter."""
+        x = functional.elu(self.input(torch.cat([state.stoch, action], -1)))
         deter = self.cell(x, state.deter)
-        stats = self.prior(deter)
+        stats = head(deter)
         return State(deter, self.latent.sample(stats, noise), stats)

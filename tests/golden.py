@@ -72,8 +72,8 @@ def _rename(key: str, golden: dict[str, np.ndarray]) -> tuple[str, tuple[int, ..
     if module == "rssm":
         names = {
             "img_in": "input",
-            "img_out_0": "prior_hidden",
-            "img_dist_0": "prior_stats",
+            "img_out_0": "prior.0",
+            "img_dist_0": "prior.2",
             "obs_out": "post_hidden",
         }
         names |= {"obs_dist": "post_stats", "cell/dense": "cell.gates", "cell/norm": "cell.norm"}

@@ -17,9 +17,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from agent.config import check_number, check_positive
-from agent.networks import Repeated
-
-Step = Callable[[Tensor, Tensor], Tensor]  # (x, deter) to deter
 
 
 class Cell(Protocol):
@@ -27,10 +24,6 @@ class Cell(Protocol):
 
     def __call__(self, x: Tensor, deter: Tensor) -> Tensor:
         """Next deter (B, D) from input x (B, inputs) and deter (B, D)."""
-
-    def unroll(self, steps: int, batch: int) -> Step:
-        """The same for the `steps` calls of a loop, with the gradients of the weights taken
-        together."""
 
 
 MakeCell = Callable[[int, int], Cell]  # (inputs, deter)
@@ -54,12 +47,6 @@ class LayerNorm(nn.Module):
     def forward(self, x: Tensor, deter: Tensor) -> Tensor:
         """Next deter (B, D) from input x (B, inputs) and deter (B, D)."""
         return self._next(self.gates(torch.cat([x, deter], -1)), deter)
-
-    def unroll(self, steps: int, batch: int) -> Step:
-        """The same for the `steps` calls of a loop, with the gradients of the weights taken
-        together."""
-        gates = Repeated(self.gates.weight, self.gates.bias.expand(steps, batch, -1))
-        return lambda x, deter: self._next(gates(torch.cat([x, deter], -1)), deter)
 
     def _next(self, gates: Tensor, deter: Tensor) -> Tensor:
         reset, candidate, update = self.norm(gates.float()).chunk(3, -1)
@@ -85,13 +72,6 @@ class Plain(nn.GRUCell):
         """Next deter (B, D) from input x (B, inputs) and deter (B, D)."""
         from_x = functional.linear(x, self.weight_ih, self.bias_ih)
         return self._next(from_x, functional.linear(deter, self.weight_hh, self.bias_hh), deter)
-
-    def unroll(self, steps: int, batch: int) -> Step:
-        """The same for the `steps` calls of a loop, with the gradients of the weights taken
-        together."""
-        from_x = Repeated(self.weight_ih, self.bias_ih.expand(steps, batch, -1))
-        from_deter = Repeated(self.weight_hh, self.bias_hh.expand(steps, batch, -1))
-        return lambda x, deter: self._next(from_x(x), from_deter(deter), deter)
 
     def _next(self, from_x: Tensor, from_deter: Tensor, deter: Tensor) -> Tensor:
         sizes = [2 * self.hidden_size, self.hidden_size]
