@@ -1,15 +1,20 @@
 """Configurations, spaces, batches and agents small enough for tests."""
 
+import re
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import hydra
 import numpy as np
 import torch
 from gymnasium.spaces import Box, Discrete, Space, flatdim
 from hydra.core.global_hydra import GlobalHydra
-from omegaconf import DictConfig, open_dict
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf, open_dict
 from torch import Tensor
 
 from agent.build import build, check, training
@@ -19,6 +24,7 @@ from agent.spaces import action_kind
 from sweeps.machine import register_resolver
 
 register_resolver()  # of the launchers, which a check of the whole configuration follows
+VALUE = re.compile(r"\w+(\.\w+)+=")  # an override of one value; any other chooses an option
 CONF = Path(__file__).resolve().parents[1] / "conf"
 IMAGE, GRID = Box(0, 255, (64, 64, 1), np.uint8), Box(0, 1, (7, 7, 3), np.uint8)
 VECTOR = Box(-np.inf, np.inf, (4,), np.float32)
@@ -37,13 +43,29 @@ NUMBERS += ["recipe.batch_size=3", "recipe.length=5", "recipe.horizon=4"]
 def compose(*overrides: str, numbers: Sequence[str] = ()) -> DictConfig:
     """The composed configuration of command-line overrides, checked as a user's; `numbers` shrink
     it beforehand."""
-    GlobalHydra.instance().clear()
-    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
-        cfg = hydra.compose("config", [*numbers, *overrides], return_hydra_config=True)
+    given = [*numbers, *overrides]
+    options = tuple(override for override in given if not VALUE.match(override))
+    cfg = deepcopy(_composed(options))
+    for override in filter(VALUE.match, given):
+        OmegaConf.update(cfg, *_parsed(override), merge=True)
     check(cfg, cfg.hydra.runtime.choices, overrides)
     with open_dict(cfg):
         del cfg["hydra"]
     return cfg
+
+
+@cache
+def _composed(options: tuple[str, ...]) -> DictConfig:
+    """What Hydra makes of the chosen options; it takes far longer than to set values in a copy."""
+    GlobalHydra.instance().clear()
+    with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
+        return hydra.compose("config", list(options), return_hydra_config=True)
+
+
+@cache
+def _parsed(override: str) -> tuple[str, Any]:
+    parsed = OverridesParser.create().parse_override(override)
+    return parsed.key_or_group, parsed.value()
 
 
 def batch(
