@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from analysis import InputError, claims, commands, scores
+from analysis import InputError, claims, commands, score
 
 OUT = "folder for what is written (results)"
 
@@ -95,7 +95,7 @@ def _judged(parser: argparse.ArgumentParser, windows: bool) -> None:
     if windows:
         parser.add_argument(
             "--window",
-            choices=scores.WINDOWS,
+            choices=score.WINDOWS,
             help="another final score than the one that the claims file registers, marked as such",
         )
     parser.add_argument(

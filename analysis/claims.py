@@ -12,17 +12,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from analysis import InputError
 from analysis.design import Trial
-from analysis.fields import shown
 from analysis.ladder import Ladder
+from analysis.schema import BASELINE, Actions, Identifier, Name, Suite, one_line, shown
 
 DEFAULT = Path(__file__).parents[1] / "sweeps" / "claims.yaml"
-BASELINE = "baseline"
 ELSEWHERE = "default"  # the key for suites that a mapping does not name
 LONGEST = 100_000  # bytes of a claims file
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]  # also of files
-Suite = Annotated[str, Field(pattern=r"^\w[\w .+-]*$")]  # also of folders
-Arm = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f]+$")]
 Share = Annotated[float, Field(gt=0, lt=1)]
 Window = Literal["last", "last_bin", "area"]
 
@@ -33,10 +29,10 @@ class Row(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
-    id: Name
-    with_: Arm | dict[Suite, Arm] = Field(alias="with")
-    without: Arm | dict[Suite, Arm]
-    where: Literal["discrete", "continuous"]
+    id: Identifier
+    with_: Name | dict[Suite, Name] = Field(alias="with")
+    without: Name | dict[Suite, Name]
+    where: Actions
 
     def arms(self, suite: str) -> tuple[str, str] | None:
         """The two arms in a suite, or None where the row names none for it."""
@@ -71,7 +67,7 @@ class Claims(BaseModel):
     claims: tuple[Claim, ...] = Field(min_length=1)
     controls: tuple[Row, ...] = ()
     score: dict[Suite, Window] = {}
-    kinds: dict[Suite, dict[Name, tuple[str, ...]]] = {}
+    kinds: dict[Suite, dict[Identifier, tuple[str, ...]]] = {}
     interactions: tuple[tuple[str, str], ...] = ()
     trial: Trial | None = None
     ladder: dict[Suite, Ladder] = {}
@@ -148,13 +144,3 @@ class _Loader(yaml.SafeLoader):
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("anchors and aliases (& and *) are not allowed here")
         return super().compose_node(parent, index)
-
-
-def one_line(error: ValidationError) -> str:
-    """The first of pydantic's errors in one line: where, what is wrong, what was given."""
-    first = error.errors()[0]
-    where = ".".join(map(str, first["loc"]))
-    message = first["msg"].removeprefix("Value error, ")
-    given = "" if first["type"] == "missing" else f"; got {shown(first['input'])}"
-    more = error.error_count() - 1
-    return f"{f'{where}: ' * bool(where)}{message}{given}{f' (and {more} more)' * bool(more)}"

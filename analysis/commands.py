@@ -12,23 +12,22 @@ from analysis import (
     calibration_page,
     canvas,
     claims,
-    exported,
     formats,
     html_page,
     plots,
     printed,
     published,
+    read,
     repeats,
     report,
+    score,
     score_files,
-    scores,
     simulate,
-    store,
     study,
     tables,
     written,
 )
-from analysis.frames import Problem
+from analysis.schema import Problem
 from analysis.study import Study
 
 
@@ -192,8 +191,8 @@ def _short(verdicts: pd.DataFrame) -> pd.DataFrame:
 def export(options: argparse.Namespace) -> None:
     """Writes runs as one csv that every command takes as --runs."""
     written.file(options.out)
-    runs = store.load(options.runs, options.leave_out)
-    exported.export(runs, options.out, ("eval", "train") if options.train else ("eval",))
+    runs = read.load(options.runs, options.leave_out)
+    read.export(runs, options.out, ("eval", "train") if options.train else ("eval",))
     for problem in runs.problems:
         print(f"{problem.source}: {problem.message}", file=sys.stderr)
     print(f"{len(runs.runs)} runs are in {options.out}")
@@ -207,7 +206,7 @@ def calibrate(options: argparse.Namespace) -> None:
     scenarios = dict(simulate.SCENARIOS)
     if options.source:
         finals = published.finals(score_files.load(options.source))
-        own, _ = scores.normalise(finals[finals.arm == score_files.DREAMER], "clipped_record")
+        own, _ = score.normalise(finals[finals.arm == score_files.DREAMER], "clipped_record")
         scenarios["published runs (55 games)"] = simulate.drawn_again(own)
     results = calibration.table(options.studies, scenarios)
     command = f"python -m analysis calibrate --studies {options.studies}"

@@ -8,8 +8,8 @@ import pandas as pd
 
 from analysis import rows
 from analysis.claims import Claim, Claims
-from analysis.fields import ACTIONS
 from analysis.rule import ALIKE, ALPHA, DIFFERS, HURTS, Evidence, decide
+from analysis.schema import ACTIONS
 
 POSITIVE, SAME = "positive control", "A/A"
 

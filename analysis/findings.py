@@ -9,14 +9,14 @@ from analysis import (
     committed,
     formats,
     published,
+    read,
     repeats,
     score_files,
-    store,
     study,
     tables,
 )
-from analysis.fields import Status
 from analysis.rule import DECIDED, DEGENERATE, HELPS, HURTS, NO_DATA, NO_HELP, UNDECIDED
+from analysis.schema import Status
 from analysis.study import Study
 from analysis.verdicts import WORSE
 
@@ -170,7 +170,7 @@ def baseline() -> str:
 
 def time() -> str:
     """How long the runs took, and how long 60 of them take with two at a time."""
-    runs = store.load(committed.RUNS).runs
+    runs = read.load(committed.RUNS).runs
     took = runs.wall_seconds[runs.status == Status.DONE]
     span = formats.span(*map("{:.0f}".format, (took.min(), took.max())))
     return _prose(

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from analysis.fields import BASELINE
 from analysis.rule import ALPHA, HELPS, HURTS, NO_HELP, UNDECIDED, Evidence, decide
+from analysis.schema import BASELINE
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ from matplotlib.patches import Patch
 
 from analysis import stats, tables
 from analysis.canvas import counted, grid, legend, look, words
-from analysis.fields import Status
 from analysis.rule import HELPS, HURTS, NO_HELP
-from analysis.scores import samples
+from analysis.schema import Status
+from analysis.score import samples
 from analysis.study import Study
 
 VERDICTS = {HELPS: ("#0072B2", "o"), NO_HELP: ("#E69F00", "s"), HURTS: ("#D55E00", "v")}

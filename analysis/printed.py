@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from analysis import formats, plots, tables
-from analysis.frames import Problem
 from analysis.rule import NO_DATA
+from analysis.schema import Problem
 from analysis.study import Study
 
 SHOWN = 10  # problems printed; all are in problems.csv

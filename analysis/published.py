@@ -3,7 +3,15 @@
 import pandas as pd
 
 from analysis.claims import Claim, Claims
-from analysis.frames import Store
+from analysis.schema import Store
+from analysis.score import (
+    LAST,
+    atari_reference,
+    final_scores,
+    normalise,
+    paper_aggregates,
+    samples,
+)
 from analysis.score_files import (
     ARMS,
     DREAMER,
@@ -11,14 +19,6 @@ from analysis.score_files import (
     NO_SCHEDULES,
     PUBLISHED_BASELINES,
     SCHEDULED,
-)
-from analysis.scores import (
-    LAST,
-    atari_reference,
-    final_scores,
-    normalise,
-    paper_aggregates,
-    samples,
 )
 from analysis.tables import better_worse_tied
 from analysis.verdicts import evaluate

@@ -5,8 +5,8 @@ import math
 from numbers import Real
 
 from analysis import InputError
-from analysis.fields import is_suite, shown
 from analysis.ladder import Ladder
+from analysis.schema import is_suite, shown
 
 KEYS = ("rounds", "shares", "baseline", "ratios")
 FEWEST = 2  # seeds of an arm on a task in any round: one has no spread

@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from analysis import InputError, formats, rows, selection
+from analysis import InputError, formats, rows, select
 from analysis.claims import Claim, Claims
 from analysis.effects import Effect, Terms
-from analysis.fields import ENDED
 from analysis.rule import ALPHA
+from analysis.schema import ENDED
 from analysis.study import Study
 
 SAME_RUN = ["task", "arm", "seed"]
@@ -105,7 +105,7 @@ def _check_alike(again: Study, ours: Study) -> None:
             raise InputError(f"the {what} {own} does not repeat the {what} {theirs}")
     ended = [one.store.runs[one.store.runs.status.isin(ENDED)] for one in (again, ours)]
     shared = [runs[runs.task.isin(other.task)] for runs, other in (ended, ended[::-1])]
-    selection.refuse_mixtures(pd.concat(shared), "both together")
+    select.refuse_mixtures(pd.concat(shared), "both together")
     for run in shared[0].merge(shared[1], on=SAME_RUN).itertuples():
         raise InputError(
             f"both have {run.task} {run.arm} seed {run.seed}: run again with new seeds, as in "

@@ -6,10 +6,10 @@ import pandas as pd
 from analysis.claims import Claim
 from analysis.comparison import Comparison, at_floor
 from analysis.effects import Cells
-from analysis.fields import Status
 from analysis.ladder import Climbed
 from analysis.rule import DEGENERATE, HELPS, HURTS, NO_DATA, UNDECIDED, Decision
-from analysis.scores import samples
+from analysis.schema import Status
+from analysis.score import samples
 from analysis.stats import probability_of_improvement
 
 SATURATED = 0.9

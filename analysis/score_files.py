@@ -9,9 +9,8 @@ from urllib.request import urlopen
 import pandas as pd
 
 from analysis import InputError
-from analysis.fields import Status, shown
-from analysis.frames import POINT_COLUMNS, RUN_COLUMNS, Store
-from analysis.scores import atari_reference
+from analysis.schema import POINT_COLUMNS, RUN_COLUMNS, Status, Store, shown
+from analysis.score import atari_reference
 
 MAIN, SCHEDULES, BASELINES = (
     "atari-dreamerv2.json",

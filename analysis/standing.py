@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.claims import Claim
-from analysis.fields import Status
 from analysis.formats import span
 from analysis.ladder import Ladder
 from analysis.rule import UNDECIDED
+from analysis.schema import Status
 from analysis.verdicts import CLAIM
 
 Cells = Mapping[tuple[str, str], int]  # seeds by task and arm

@@ -17,9 +17,9 @@ from analysis import (
     claims,
     controls,
     looks,
-    scores,
+    read,
+    score,
     sentences,
-    store,
     tasks,
     verdict,
     verdicts,
@@ -27,8 +27,7 @@ from analysis import (
 from analysis import standing as old_standing
 from analysis.claims import Claims, options
 from analysis.design import Trial, matches
-from analysis.fields import ENDED
-from analysis.frames import Problem, Store
+from analysis.schema import ENDED, Problem, Store
 from analysis.sentences import Rule
 
 
@@ -93,9 +92,9 @@ def judge(
     registered = claims_file if isinstance(claims_file, Claims) else claims.load(claims_file)
     store = store.where(suite=(suite := _suite(store, suite)))
     window = window or registered.window(suite)
-    frame, curves, scheme, problems = scores.scored(store, window)
+    frame, curves, scheme, problems = score.scored(store, window)
     standing, judged = _stands(store, registered, suite, suite_tasks)
-    margin = np.nan if scheme == scores.RAW else _margin(registered, suite)
+    margin = np.nan if scheme == score.RAW else _margin(registered, suite)
     rule = Rule(registered, suite, margin, _share(registered, standing))
     known = frame[frame.run.isin(judged) & frame.normalised.notna()]
     own = tasks.of_runs(known, curves, registered.kinds.get(suite, {}))
@@ -291,7 +290,7 @@ def load(
     there is no other.
     """
     registered = claims.load(claims_file)
-    everything = store.load(runs, leave_out)
+    everything = read.load(runs, leave_out)
     present = sorted(everything.runs.suite.unique())
     if suite is not None and suite not in present:
         raise InputError(
@@ -334,8 +333,8 @@ def _study(
 ) -> Study:
     scheme = _scheme(runs, suite)
     window = window or registered.window(suite)
-    final, unscored = scores.final_scores(runs, window)
-    normalised, unnormalised = scores.normalise(final, scheme)
+    final, unscored = score.final_scores(runs, window)
+    normalised, unnormalised = score.normalise(final, scheme)
     standing = None
     if ladder:
         kinds = dict(zip(runs.runs.task, runs.runs.actions, strict=True))

@@ -6,7 +6,7 @@ import pandas as pd
 from analysis.formats import interval, levels, number, share, span, tasks
 from analysis.rows import common_runs
 from analysis.rule import DECIDED, HELPS, HURTS, NO_HELP
-from analysis.scores import normalise, paper_aggregates, samples
+from analysis.score import normalise, paper_aggregates, samples
 from analysis.study import Study
 
 HELPED, NOT_HELPED = "Changes that helped", "Changes that did not help substantially"

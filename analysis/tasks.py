@@ -9,8 +9,7 @@ import pandas as pd
 
 from analysis.claims import Row, options
 from analysis.estimate import Change, Design
-from analysis.fields import Status
-from analysis.frames import Problem
+from analysis.schema import Problem, Status
 
 AGAINST = " - others"  # behind a kind: it is set against the other tasks
 

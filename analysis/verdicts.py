@@ -9,7 +9,6 @@ import pandas as pd
 from analysis import InputError, controls, rows
 from analysis.claims import Claim, Claims
 from analysis.comparison import Comparison
-from analysis.fields import ACTIONS
 from analysis.rule import (
     ALPHA,
     HELPS,
@@ -19,6 +18,7 @@ from analysis.rule import (
     Evidence,
     decide,
 )
+from analysis.schema import ACTIONS
 
 CLAIM = "claim"
 WORSE = "worse than the paper"

@@ -15,7 +15,7 @@
 # %matplotlib inline
 import pandas as pd
 
-from analysis import captioned, claims, committed, plots, scores, study
+from analysis import captioned, claims, committed, plots, score, study
 
 # %% tags=["parameters"]
 runs = committed.RUNS
@@ -60,8 +60,8 @@ captioned.table(normalised.reset_index(), "Mean normalised score over seeds at t
 # An arm that ends as high but learns later is lower here.
 
 # %%
-areas, _ = scores.final_scores(ours.store, scores.AREA, fewest=1)
-heights, _ = scores.normalise(areas, ours.scheme)
+areas, _ = score.final_scores(ours.store, score.AREA, fewest=1)
+heights, _ = score.normalise(areas, ours.scheme)
 heights = heights.pivot_table(**by_arm, values="normalised").loc[ours.arms]
 captioned.table(heights.reset_index(), "Mean height of the whole curve, normalised")
 

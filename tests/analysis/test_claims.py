@@ -6,7 +6,7 @@ import time
 import pytest
 import yaml
 
-from analysis import InputError, claims, scores
+from analysis import InputError, claims, score
 
 ROW = "{id: a, paper: helps, with: baseline, without: x=y, where: discrete}"
 MARGIN = "margin: {mini: 0.1}\n"
@@ -53,16 +53,16 @@ def test_the_projects_controls_are_registered_for_both_kinds_of_actions():
 def test_every_suite_of_the_project_has_a_registered_score():
     loaded = claims.load()
     assert set(loaded.score) == set(loaded.margin)
-    assert loaded.window("atari") == loaded.window("atari5") == scores.LAST_BIN
+    assert loaded.window("atari") == loaded.window("atari5") == score.LAST_BIN
 
 
 def test_a_file_of_ones_own_may_leave_out_scores_and_controls(tmp_path):
     (tmp_path / "mine.yaml").write_text(written(ROW))
     loaded = claims.load(tmp_path / "mine.yaml")
-    assert loaded.controls == () and loaded.window("mini") == scores.LAST
+    assert loaded.controls == () and loaded.window("mini") == score.LAST
     (tmp_path / "mine.yaml").write_text(written(ROW, "score: {mini: area}\n"))
     again = claims.load(tmp_path / "mine.yaml")
-    assert again.window("mini") == scores.AREA and again.digest != loaded.digest
+    assert again.window("mini") == score.AREA and again.digest != loaded.digest
 
 
 def test_the_ladder_of_mini_is_of_its_tasks():

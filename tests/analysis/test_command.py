@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from analysis import canvas, claims, committed, exported, store
+from analysis import canvas, claims, committed, read, schema
 from analysis.__main__ import main
 from tests.analysis.runs import SEEDS, STUDY, write_run
 
@@ -101,9 +101,9 @@ def test_a_claims_file_of_ones_own(study, tmp_path, capsys):
 
 def test_plot_writes_every_figure_twice(study, tmp_path):
     arms = {"baseline", "latent=gaussian"}
-    runs = store.load(study)
+    runs = read.load(study)
     few = runs.runs[runs.runs.arm.isin(arms)]
-    exported.export(store.Store(few, runs.points), tmp_path / "few.csv")
+    read.export(schema.Store(few, runs.points), tmp_path / "few.csv")
     assert main(["plot", "--runs", str(tmp_path / "few.csv"), "--out", str(tmp_path)]) == 0
     names = {path.stem for path in (tmp_path / "gym").glob("*.png")}
     assert names == {path.stem for path in (tmp_path / "gym").glob("*.pdf")}
@@ -131,15 +131,15 @@ def test_another_window_is_marked_wherever_its_numbers_are(study, tmp_path, caps
     monkeypatch.setattr(canvas, "save", lambda figure, path: captions.append((path.stem, figure)))
     options = ["--runs", str(study), "--out", str(tmp_path), "--window"]
     mark = "not the registered score: last_tenth instead of last"
-    assert main(["table", *options, "last_tenth"]) == 0
+    assert main(["table", *options, "area"]) == 0
     assert mark in " ".join(capsys.readouterr().out.split())
     folder = tmp_path / "gym"
     for name in ("lists.md", "lists.html", "lists.tex", "table_2.md", "games.md"):
         text = (folder / name).read_text()
         assert mark in text.replace("\\_", "_"), name
     claims = pd.read_csv(folder / "claims.csv")
-    assert set(claims.score) == {"last_tenth"} and not claims.registered.any()
-    assert main(["plot", *options, "last_tenth"]) == 0
+    assert set(claims.score) == {"area"} and not claims.registered.any()
+    assert main(["plot", *options, "area"]) == 0
     for name, figure in captions:
         if not name.endswith("curves"):  # which show all evaluations
             assert mark in figure._supxlabel.get_text(), name

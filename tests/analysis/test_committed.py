@@ -9,7 +9,7 @@ from statistics import mean
 import pandas as pd
 import pytest
 
-from analysis import claims, committed, store
+from analysis import claims, committed, read
 
 RESULTS = committed.RUNS.parent
 FRACTIONS = ["random", "reference", "step", "score"]
@@ -43,7 +43,7 @@ def test_every_file_has_a_row_that_names_its_commits():
     files = {path.relative_to(RESULTS).as_posix(): path for path in RESULTS.rglob("*.csv.gz")}
     assert rows.keys() == files.keys()
     for name, path in files.items():
-        commits = set(store.load(path).runs.commit.str[:7])
+        commits = set(read.load(path).runs.commit.str[:7])
         assert set(re.findall(r"`(\w{7})`", rows[name])) == commits, name
 
 

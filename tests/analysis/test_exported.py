@@ -2,13 +2,13 @@
 
 import pytest
 
-from analysis import InputError, exported, store
+from analysis import InputError, read
 from tests.analysis.runs import write_run
 
 
 def export(runs, path):
     path.parent.mkdir(exist_ok=True)
-    exported.export(store.load(runs), path)
+    read.export(read.load(runs), path)
 
 
 @pytest.fixture
@@ -24,8 +24,8 @@ def rounds(tmp_path):
 
 def test_files_are_read_as_one_and_equal_runs_once(rounds):
     (rounds / "README.md").write_text("not a file of runs")
-    together = store.load(rounds)
-    alone = store.load(rounds / "round2.csv")
+    together = read.load(rounds)
+    alone = read.load(rounds / "round2.csv")
     assert together.runs.seed.tolist() == [0, 1, 2] and not together.problems
     keys = ["seed", "step"]
     first, second = (
@@ -40,26 +40,26 @@ def test_one_run_with_two_contents_is_refused(rounds, tmp_path):
     export(tmp_path / "others", rounds / "round3.csv.gz")
     message = r"round3.csv.gz: the run gym cartpole baseline seed 1 is another one in round1.csv"
     with pytest.raises(InputError, match=message):
-        store.load(rounds)
+        read.load(rounds)
 
 
 def test_where_a_run_was_found_is_not_its_content(rounds, tmp_path):
     write_run(tmp_path / "elsewhere" / "moved", seed=0, finals=0.0)
     export(tmp_path / "elsewhere", rounds / "round0.csv")
-    assert store.load(rounds).runs.seed.tolist() == [0, 1, 2]
+    assert read.load(rounds).runs.seed.tolist() == [0, 1, 2]
 
 
 def test_a_file_that_is_no_export_is_refused(rounds):
     (rounds / "notes.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="notes.csv: lacks the column source"):
-        store.load(rounds)
+        read.load(rounds)
 
 
 def test_a_run_that_went_on_counts_as_it_ended(rounds, tmp_path):
     write_run(tmp_path / "early", seed=2, finals=0.1, status="under way")
     write_run(tmp_path / "early", seed=3, finals=0.1, status="interrupted")
     export(tmp_path / "early", rounds / "round0.csv.gz")
-    runs = store.load(rounds).runs.set_index("seed")
+    runs = read.load(rounds).runs.set_index("seed")
     assert runs.status.to_dict() == {0: "done", 1: "done", 2: "done", 3: "interrupted"}
 
 
@@ -70,10 +70,10 @@ def test_a_run_that_is_not_taken_leaves_the_numbers_of_the_others_apart(tmp_path
     for seed in (0, 2):
         write_run(tmp_path / "second", seed=seed, finals=0.1 * (1 + seed))
     export(tmp_path / "second", tmp_path / "rounds/2.csv")
-    together = store.load(tmp_path / "rounds")
+    together = read.load(tmp_path / "rounds")
     assert together.runs.run.is_unique
     assert together.points.groupby("run").step.apply(lambda step: step.is_unique).all()
-    alone = store.load(tmp_path / "rounds/2.csv").tidy()
+    alone = read.load(tmp_path / "rounds/2.csv").tidy()
     both = together.tidy()[together.tidy().seed != 1]
     columns = ["seed", "step", "score"]
     assert sorted(both[columns].to_numpy().tolist()) == sorted(alone[columns].to_numpy().tolist())
@@ -85,5 +85,5 @@ def test_what_is_wrong_in_one_of_the_files_is_listed(rounds):
     cells = text[-1].split(",")
     cells[score] = "high"
     (rounds / "round2.csv").write_text("\n".join([*text[:-1], ",".join(cells)]) + "\n")
-    problems = [problem.message for problem in store.load(rounds).problems]
+    problems = [problem.message for problem in read.load(rounds).problems]
     assert problems == ["1 rows left out: the score is not a number"]

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from agent.run import record, status
-from analysis import fields, store
+from analysis import read, schema
 from tests.test_run import SHORT
 
 ROOT = Path(__file__).parents[2]
@@ -48,21 +48,21 @@ def other(field, value):
 def loaded(folder):
     """Everything that the analysis makes of a folder of runs."""
     try:
-        runs = store.load(folder)
+        runs = read.load(folder)
     except Exception as error:
         return repr(error)
     return runs.runs.to_csv() + runs.points.to_csv() + str(runs.problems)
 
 
 def test_the_words_of_status_are_the_agents():
-    ours = {name: word.value for name, word in fields.Status.__members__.items()}
+    ours = {name: word.value for name, word in schema.Status.__members__.items()}
     assert ours == {name: word.value for name, word in status.Status.__members__.items()}
-    assert fields.SCHEMA == record.SCHEMA
-    assert set(fields.SCORE_COLUMNS) <= set(record.SCORE_FIELDS)
+    assert schema.SCHEMA == record.SCHEMA
+    assert set(schema.SCORE_COLUMNS) <= set(record.SCORE_FIELDS)
 
 
 def test_a_real_run_is_read_without_a_problem(run):
-    loaded = store.load(run.parents[3])
+    loaded = read.load(run.parents[3])
     assert not loaded.problems and loaded.runs.status.tolist() == ["done"]
     (only,) = loaded.runs.to_dict("records")
     assert (only["suite"], only["task"]) == run.relative_to(run.parents[3]).parts[:2]
@@ -72,7 +72,7 @@ def test_a_real_run_is_read_without_a_problem(run):
 
 
 def test_the_table_is_complete():
-    assert {field for file, field in TABLE if file == "scores.csv"} == set(fields.SCORE_COLUMNS)
+    assert {field for file, field in TABLE if file == "scores.csv"} == set(schema.SCORE_COLUMNS)
     assert len(TABLE) == len(set(TABLE)) > 20
 
 

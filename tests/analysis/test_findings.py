@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from PIL import Image
 
-from analysis import InputError, claims, committed, exported, findings, pages, store
+from analysis import InputError, claims, committed, findings, pages, read
 from analysis.study import one
 from tests.analysis.runs import SEEDS, write_run
 
@@ -63,7 +63,7 @@ def test_every_claim_has_its_sentences():
 
 
 def test_results_fill_the_pages(study, project, capsys):
-    exported.export(store.load(study), project / "rounds" / "round1.csv.gz")
+    read.export(read.load(study), project / "rounds" / "round1.csv.gz")
     assert pages.main() == 0
     readme = (project / "README.md").read_text()
     assert readme.startswith("By hand.\n") and readme.endswith("<!-- end -->\nThe end.\n")
@@ -109,7 +109,7 @@ def test_before_a_round_is_complete_the_pages_say_so(project, monkeypatch):
     monkeypatch.setattr(committed, "SUITE", "mini")  # which has a ladder
     for seed in (0, 1):
         write_run(project / "runs", seed=seed, suite="mini", points=8)
-    exported.export(store.load(project / "runs"), project / "rounds" / "round1.csv.gz")
+    read.export(read.load(project / "runs"), project / "rounds" / "round1.csv.gz")
     assert pages.main() == 0
     readme = " ".join((project / "README.md").read_text().split())
     assert "No claim is judged yet. Round 1 lacks" in readme and "| `" not in readme
@@ -134,7 +134,7 @@ def test_rows_run_again_stand_beside_their_verdicts(study, project):
         for seed in (200, 201):
             for task in ("cartpole", "acrobot", "space_invaders"):
                 write_run(project / "runs", arm, task, seed, finals=score + 0.1 * (seed - 200))
-    exported.export(store.load(project / "runs"), project / "held_out" / "again.csv.gz")
+    read.export(read.load(project / "runs"), project / "held_out" / "again.csv.gz")
     ours = one(study)
     (row,) = findings.held_out(ours).splitlines()[2:]  # of the claim, not of the control
     name, verdict, effect, again, runs, inside, alike = row.strip("| ").split(" | ")
@@ -149,7 +149,7 @@ def test_what_runs_took_is_the_mean_of_those_that_are_done(project):
     for seed, seconds in enumerate((10.0, 20.0, 60.0)):
         write_run(project / "runs", seed=seed, wall_seconds=seconds)
     write_run(project / "runs", seed=3, wall_seconds=1.0, status="failed")
-    exported.export(store.load(project / "runs"), project / "rounds" / "round1.csv.gz")
+    read.export(read.load(project / "runs"), project / "rounds" / "round1.csv.gz")
     said = " ".join(findings.time().split())
     assert said == "A run took 10-60 s, 30 s on average; two at a time, 60 take about 15 minutes."
 
@@ -169,7 +169,7 @@ def test_a_wrong_mark_is_one_line(project, capsys, text, message):
     (project / "README.md").write_text(text)
     with pytest.raises(InputError, match=message):
         pages.filled(project / "README.md", small(project / "runs"))
-    exported.export(store.load(project / "runs"), project / "rounds" / "round1.csv.gz")
+    read.export(read.load(project / "runs"), project / "rounds" / "round1.csv.gz")
     assert pages.main() == 2 and capsys.readouterr().err.count("\n") == 1
 
 

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from analysis import InputError, published, score_files
-from analysis.scores import atari_reference
+from analysis.score import atari_reference
 
 TABLE_1 = {
     "DreamerV2": (2.15, 11.33, 0.44, 0.28),

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import InputError, scores, store
+from analysis import InputError, read, score
+from analysis.score import final_scores
 from tests.analysis.runs import HEADER, write_run
 
 
@@ -19,7 +20,7 @@ def curve(tmp_path):
     (folder / "scores.csv").write_text(
         "\n".join([HEADER, *rows, "11000,11000,train,0,999,9"]) + "\n"
     )
-    return store.load(tmp_path)
+    return read.load(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -27,12 +28,12 @@ def curve(tmp_path):
     [
         ("last", None, 40),
         ("last", 9700, 30),
-        ("last_tenth", None, 30),
+        ("area", None, 30),
         ("area", None, (5 * 5 + 4 * 15 + 0.5 * 25 + 0.5 * 35) / 10),
     ],
 )
 def test_windows(curve, window, until, expected):
-    frame, problems = scores.final_scores(curve, window, until, fewest=1)
+    frame, problems = score.final_scores(curve, window, until, fewest=1)
     assert frame.score.item() == pytest.approx(expected) and not problems
 
 
@@ -43,18 +44,18 @@ def test_the_last_bin_is_the_mean_of_its_episodes(tmp_path):
     rows += ["2000000,eval,0,50", "2000000,eval,1,150"]
     lines = [f"{number},{row},9" for number, row in enumerate(rows)]
     (folder / "scores.csv").write_text("\n".join([HEADER, *lines]) + "\n")
-    runs = store.load(tmp_path)
-    (score,) = scores.final_scores(runs, "last_bin")[0].score
+    runs = read.load(tmp_path)
+    (found,) = final_scores(runs, "last_bin")[0].score
     episodes = [*range(100_000, 900_001, 100_000), 50, 150]  # by episode, not by evaluation
-    assert score == pytest.approx(sum(episodes) / 11)
-    (score,) = scores.final_scores(runs, "last_bin", until=1e6)[0].score
+    assert found == pytest.approx(sum(episodes) / 11)
+    (score,) = final_scores(runs, "last_bin", until=1e6)[0].score
     assert score == 1
 
 
 def test_an_area_takes_eight_evaluations(tmp_path):
     write_run(tmp_path, seed=0, points=7)
     write_run(tmp_path, seed=1, points=8)
-    frame, problems = scores.final_scores(store.load(tmp_path), "area")
+    frame, problems = score.final_scores(read.load(tmp_path), "area")
     assert frame.seed.tolist() == [1]
     assert [tuple(problem) for problem in problems] == [
         ("gym/cartpole/baseline/0-abcd", "not scored: area takes 8 evaluations, it has 7")
@@ -64,9 +65,9 @@ def test_an_area_takes_eight_evaluations(tmp_path):
 def test_a_run_that_diverged_scores_as_random_play(tmp_path):
     write_run(tmp_path, finals=0.9, status="diverged")
     write_run(tmp_path, "b", finals=0.9, status="diverged", points=0)
-    for window in scores.WINDOWS:
-        frame, problems = scores.final_scores(store.load(tmp_path), window)
-        normalised, _ = scores.normalise(frame, "reference")
+    for window in score.WINDOWS:
+        frame, problems = score.final_scores(read.load(tmp_path), window)
+        normalised, _ = score.normalise(frame, "reference")
         assert normalised.normalised.tolist() == [0, 0] and not problems
         assert normalised.score.tolist() == [20, 20]
 
@@ -75,25 +76,25 @@ def test_an_unknown_window_is_refused(curve):
     with pytest.raises(
         InputError, match="window 'best' is not known; allowed: last, last_bin, last_tenth, area"
     ):
-        scores.final_scores(curve, "best")
+        score.final_scores(curve, "best")
 
 
 def test_runs_that_are_not_done_are_listed_not_scored(tmp_path):
     write_run(tmp_path, seed=0)
     write_run(tmp_path, seed=1, status="failed", error="nan in kl_loss at step 12")
     write_run(tmp_path, seed=2, points=0)
-    frame, problems = scores.final_scores(store.load(tmp_path))
+    frame, problems = score.final_scores(read.load(tmp_path))
     assert frame.seed.tolist() == [0]
     assert [problem.message for problem in problems] == [
         "not scored: status failed, nan in kl_loss at step 12",
         "not scored: no evaluation",
     ]
-    frame, _ = scores.final_scores(store.load(tmp_path), statuses=("done", "failed"))
+    frame, _ = score.final_scores(read.load(tmp_path), statuses=("done", "failed"))
     assert frame.seed.tolist() == [0, 1]
 
 
 def test_atari_reference_has_the_55_games_and_the_corrected_one():
-    table = scores.atari_reference()
+    table = score.atari_reference()
     assert len(table) == 55 and {"defender", "surround"}.isdisjoint(table.index)
     assert table.loc["james_bond"].tolist() == [7.0, 302.8, 45550.0]
     assert (table.human_record > table.random).all() and (table.human_gamer > table.random).all()
@@ -103,22 +104,22 @@ def test_normalisations():
     frame = pd.DataFrame(
         {"suite": "atari", "task": ["pong", "breakout", "breakout"], "score": [14.6, 864.0, 2000.0]}
     )
-    gamer, _ = scores.normalise(frame, "gamer")
-    record, _ = scores.normalise(frame, "record")
-    clipped, _ = scores.normalise(frame, "clipped_record")
+    gamer, _ = score.normalise(frame, "gamer")
+    record, _ = score.normalise(frame, "record")
+    clipped, _ = score.normalise(frame, "clipped_record")
     assert gamer.normalised[0] == pytest.approx(1)
     assert record.normalised[1] == pytest.approx(1) and record.normalised[2] == pytest.approx(
         (2000 - 1.7) / 862.3
     )
     assert clipped.normalised.tolist() == pytest.approx([(14.6 + 20.7) / 41.7, 1, 1])
     assert clipped.progress[0] == pytest.approx(1)  # of the way to the gamer
-    below, _ = scores.normalise(frame.assign(score=-100.0), "clipped_record")
+    below, _ = score.normalise(frame.assign(score=-100.0), "clipped_record")
     assert (below.normalised < 0).all()
 
 
 def test_fixed_references_come_from_the_run(study):
-    frame, _ = scores.final_scores(store.load(study))
-    normalised, problems = scores.normalise(frame, "reference")
+    frame, _ = score.final_scores(read.load(study))
+    normalised, problems = score.normalise(frame, "reference")
     means = normalised.groupby("arm").normalised.mean()
     assert not problems
     assert means["baseline"] == pytest.approx(0.8, abs=0.02) and means[
@@ -136,8 +137,8 @@ def test_a_task_without_references_is_listed():
             "reference": [2, 3],
         }
     )
-    normalised, problems = scores.normalise(frame, "reference")
+    normalised, problems = score.normalise(frame, "reference")
     assert normalised.task.tolist() == ["a"]
     assert problems[0].source == "gym/b" and "no random and reference score" in problems[0].message
     with pytest.raises(InputError, match="normalisation 'human'"):
-        scores.normalise(frame, "human")
+        score.normalise(frame, "human")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis import InputError, exported, store
+from analysis import InputError, read
 from tests.analysis.runs import HEADER, SEEDS, STUDY, write_run
 
 
@@ -21,7 +21,7 @@ def change(folder, **fields):
 
 
 def test_a_folder_becomes_one_tidy_frame(study):
-    loaded = store.load(study)
+    loaded = read.load(study)
     tidy = loaded.tidy()
     assert not loaded.problems
     assert len(loaded.runs) == len(STUDY) * 4 * SEEDS
@@ -41,13 +41,13 @@ def test_an_evaluation_is_the_mean_of_its_episodes(tmp_path):
     (folder / "scores.csv").write_text(
         f"{HEADER}\n10,40,eval,0,1,9\n10,40,eval,1,4,9\n20,80,eval,0,7,9\n"
     )
-    points = store.load(tmp_path).points
+    points = read.load(tmp_path).points
     assert points.score.tolist() == [2.5, 7] and points.env_frames.tolist() == [40, 80]
 
 
 def test_gradient_steps_follow_the_ratio_after_prefill(tmp_path):
     write_run(tmp_path)
-    points = store.load(tmp_path).points.set_index("step").gradient_steps
+    points = read.load(tmp_path).points.set_index("step").gradient_steps
     assert points[100] == 0 and points[4000] == 875 and points[8000] == 1875
 
 
@@ -65,7 +65,7 @@ def test_broken_and_partial_runs_are_reported(tmp_path):
     with open(write_run(tmp_path, seed=8) / "scores.csv", "ab") as file:
         file.write(b"9000,9000,eval,0,5,9,9,9,9\n\n\xff\n")
     change(write_run(tmp_path, seed=9), config=None, parameters=None, saturation=None)
-    loaded = store.load(tmp_path)
+    loaded = read.load(tmp_path)
     found = {source.split("/")[-1][0]: message for source, message in messages(loaded).items()}
     assert re.match("left out: .*", found["1"])
     assert found["2"] == "left out: it has no run.json"
@@ -83,7 +83,7 @@ def test_broken_and_partial_runs_are_reported(tmp_path):
 def test_of_duplicates_the_run_further_along_is_used(tmp_path):
     write_run(tmp_path, digest="old", finals=0.1, status="interrupted", env_frames=10)
     write_run(tmp_path, digest="new", finals=0.9)
-    loaded = store.load(tmp_path)
+    loaded = read.load(tmp_path)
     assert loaded.runs.source.tolist() == ["gym/cartpole/baseline/0-new"]
     assert messages(loaded)["gym/cartpole/baseline/0-old"].startswith(
         "left out: a second run of gym cartpole"
@@ -95,7 +95,7 @@ def test_runs_of_another_length_are_not_mixed_in(tmp_path):
     for seed in range(3):
         write_run(tmp_path, seed=seed)
     write_run(tmp_path, seed=3, planned=100_000)
-    loaded = store.load(tmp_path)
+    loaded = read.load(tmp_path)
     assert sorted(loaded.runs.seed) == [0, 1, 2]
     message = messages(loaded)["gym/cartpole/baseline/3-abcd"]
     assert message == "left out: 100000 steps, the runs of cartpole that are used have 8000"
@@ -107,7 +107,7 @@ def test_finished_runs_set_the_length(tmp_path):
     for seed in range(4):
         write_run(tmp_path, seed=seed, digest="old", planned=20_000, status="interrupted")
         write_run(tmp_path, task="acrobot", seed=seed, planned=20_000, status="under way")
-    loaded = store.load(tmp_path)
+    loaded = read.load(tmp_path)
     assert loaded.runs.groupby("task").planned_steps.unique().map(list).to_dict() == {
         "cartpole": [8000],
         "acrobot": [20_000],
@@ -146,16 +146,16 @@ def test_finished_runs_set_the_length(tmp_path):
 def test_a_run_without_a_proper_name_is_left_out(tmp_path, field, value, message):
     write_run(tmp_path)
     change(write_run(tmp_path, seed=1), **{field: value})
-    loaded = store.load(tmp_path)
+    loaded = read.load(tmp_path)
     assert loaded.runs.seed.tolist() == [0]
     (said,) = messages(loaded).values()
     assert said.startswith(message)
 
 
 def test_an_export_holds_everything(study, tmp_path):
-    loaded = store.load(study)
-    exported.export(loaded, tmp_path / "runs.csv.gz", kinds=("eval", "train"))
-    again = store.load(tmp_path / "runs.csv.gz")
+    loaded = read.load(study)
+    read.export(loaded, tmp_path / "runs.csv.gz", kinds=("eval", "train"))
+    again = read.load(tmp_path / "runs.csv.gz")
     pd.testing.assert_frame_equal(
         again.runs.drop(columns="run"), loaded.runs.drop(columns="run"), check_dtype=False
     )
@@ -170,8 +170,8 @@ def test_an_export_holds_everything(study, tmp_path):
 def test_an_export_keeps_runs_without_scores(tmp_path):
     write_run(tmp_path, seed=0)
     (write_run(tmp_path, seed=1, status="failed", error="nan in kl_loss") / "scores.csv").unlink()
-    exported.export(store.load(tmp_path), tmp_path / "runs.csv")
-    runs = store.load(tmp_path / "runs.csv").runs.set_index("seed")
+    read.export(read.load(tmp_path), tmp_path / "runs.csv")
+    runs = read.load(tmp_path / "runs.csv").runs.set_index("seed")
     assert runs.status[1] == "failed" and runs.error[1] == "nan in kl_loss"
 
 
@@ -180,7 +180,7 @@ def test_an_export_survives_spreadsheets(tmp_path):
     arms = ["+recipe.x=3", "~latent", "=1+1", "'=quoted", "-x", "@y", "'plain"]
     for arm in arms:
         write_run(tmp_path / "runs", arm, status="failed", error="=HYPERLINK(1)")
-    exported.export(store.load(tmp_path / "runs"), tmp_path / "runs.csv")
+    read.export(read.load(tmp_path / "runs"), tmp_path / "runs.csv")
     cells = [
         cell
         for line in (tmp_path / "runs.csv").read_text().splitlines()
@@ -188,35 +188,35 @@ def test_an_export_survives_spreadsheets(tmp_path):
     ]
     assert "'=HYPERLINK(1)" in cells and "'+recipe.x=3" in cells
     assert not any(cell.startswith(("=", "+", "@")) for cell in cells)
-    again = store.load(tmp_path / "runs.csv").runs
+    again = read.load(tmp_path / "runs.csv").runs
     assert sorted(again.arm) == sorted(arms) and set(again.error) == {"=HYPERLINK(1)"}
 
 
 def test_a_file_of_an_earlier_version_is_read(study, tmp_path):
-    exported.export(store.load(study), tmp_path / "runs.csv")
+    read.export(read.load(study), tmp_path / "runs.csv")
     frame = pd.read_csv(tmp_path / "runs.csv")
     frame.drop(columns=["digest", "baseline", "normalisation"]).to_csv(
         tmp_path / "old.csv", index=False
     )
-    runs = store.load(tmp_path / "old.csv").runs
+    runs = read.load(tmp_path / "old.csv").runs
     assert len(runs) == len(STUDY) * 4 * SEEDS
     assert set(runs.normalisation) == {"reference"} and set(runs.digest) == {""}
 
 
 def test_the_committed_results_can_be_read():
-    for path in (Path(store.__file__).parent / "results").rglob("*.csv.gz"):
-        loaded = store.load(path)
+    for path in (Path(read.__file__).parent / "results").rglob("*.csv.gz"):
+        loaded = read.load(path)
         told = {problem.message.partition(":")[0] for problem in loaded.problems}
         assert told <= {"runs of different commits"} and (loaded.runs.digest.str.len() == 8).all()
 
 
 def test_a_csv_beside_run_folders_is_listed_as_not_read(tmp_path):
     write_run(tmp_path)
-    exported.export(store.load(tmp_path), tmp_path / "earlier.csv.gz")
-    (problem,) = store.load(tmp_path).problems
+    read.export(read.load(tmp_path), tmp_path / "earlier.csv.gz")
+    (problem,) = read.load(tmp_path).problems
     assert problem.source == "earlier.csv.gz" and problem.message.startswith("not read")
     (folder,) = tmp_path.glob("*/*/*/*")
-    assert store.load(folder).problems == []
+    assert read.load(folder).problems == []
 
 
 def test_runs_of_different_baselines_are_refused_with_both_named(tmp_path):
@@ -224,13 +224,13 @@ def test_runs_of_different_baselines_are_refused_with_both_named(tmp_path):
         write_run(tmp_path, seed=seed, digest="aaaa", baseline="aaaa")
     write_run(tmp_path, "latent=gaussian", digest="bbbb", baseline="cccc")
     with pytest.raises(InputError) as error:
-        store.load(tmp_path)
+        read.load(tmp_path)
     assert str(error.value) == (
         f"{tmp_path}: runs of gym cartpole of different baselines: 3 runs with aaaa and 1 run "
         "with cccc; give a folder with one of them, or leave one out: --leave-out cccc"
     )
-    assert set(store.load(tmp_path, ["cccc"]).runs.arm) == {"baseline"}
-    assert set(store.load(tmp_path, ["aaaa"]).runs.arm) == {"latent=gaussian"}
+    assert set(read.load(tmp_path, ["cccc"]).runs.arm) == {"baseline"}
+    assert set(read.load(tmp_path, ["aaaa"]).runs.arm) == {"latent=gaussian"}
 
 
 def test_runs_of_one_arm_with_different_configurations_are_refused(tmp_path):
@@ -238,16 +238,16 @@ def test_runs_of_one_arm_with_different_configurations_are_refused(tmp_path):
         write_run(tmp_path, seed=seed, digest="aaaa")
         write_run(tmp_path, seed=seed, digest="bbbb", finals=0.2)
     with pytest.raises(InputError) as error:
-        store.load(tmp_path)
+        read.load(tmp_path)
     assert str(error.value) == (
         f"{tmp_path}: runs of gym cartpole baseline of different configurations: 2 runs with aaaa "
         "and 2 runs with bbbb; give a folder with one of them, or leave one out: --leave-out bbbb"
     )
-    loaded = store.load(tmp_path, ["bbbb"])
+    loaded = read.load(tmp_path, ["bbbb"])
     assert set(loaded.runs.digest) == {"aaaa"} and len(loaded.runs) == 2
     assert set(messages(loaded).values()) == {"left out: asked for, its digest is bbbb"}
     with pytest.raises(InputError, match="no run has the digest dddd; they have aaaa, base, bbbb"):
-        store.load(tmp_path, ["dddd"])
+        read.load(tmp_path, ["dddd"])
 
 
 def test_runs_that_recorded_no_baseline_are_another_configuration(tmp_path):
@@ -256,13 +256,13 @@ def test_runs_that_recorded_no_baseline_are_another_configuration(tmp_path):
     with pytest.raises(
         InputError, match="1 run with .* and 1 run with none recorded|none recorded"
     ):
-        store.load(tmp_path)
+        read.load(tmp_path)
 
 
 def test_unfinished_runs_of_another_configuration_are_only_listed(tmp_path):
     write_run(tmp_path, seed=0, digest="aaaa")
     write_run(tmp_path, seed=0, digest="bbbb", status="interrupted", baseline="cccc")
-    loaded = store.load(tmp_path)
+    loaded = read.load(tmp_path)
     assert loaded.runs.digest.tolist() == ["aaaa"]
     assert "a second run" in list(messages(loaded).values())[0]
 
@@ -271,17 +271,17 @@ def test_other_budgets_are_left_out_before_configurations_are_compared(tmp_path)
     for seed in range(2):
         write_run(tmp_path, seed=seed, digest="aaaa")
     write_run(tmp_path, seed=2, digest="bbbb", planned=100)
-    assert len(store.load(tmp_path).runs) == 2
+    assert len(read.load(tmp_path).runs) == 2
 
 
 def test_useless_input_is_refused_in_one_line(tmp_path):
     with pytest.raises(InputError, match="no such folder of runs or csv file"):
-        store.load(tmp_path / "absent")
+        read.load(tmp_path / "absent")
     with pytest.raises(InputError, match="no readable run found"):
-        store.load(tmp_path)
+        read.load(tmp_path)
     (tmp_path / "some.csv").write_text("arm,task\nbaseline,x\n")
     with pytest.raises(InputError, match="lacks the column source, suite, seed"):
-        store.load(tmp_path / "some.csv")
+        read.load(tmp_path / "some.csv")
     (tmp_path / "some.gz").write_bytes(b"not gzip")
     with pytest.raises(InputError, match="not a csv of runs"):
-        store.load(tmp_path / "some.gz")
+        read.load(tmp_path / "some.gz")

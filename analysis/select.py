@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis import InputError
-from analysis.fields import ENDED
-from analysis.frames import RUN_COLUMNS, Problem, Store
+from analysis.schema import ENDED, RUN_COLUMNS, Problem, Store
 
 CELL = ["suite", "task", "arm", "seed"]
 UNKNOWN = "none recorded"

@@ -7,11 +7,10 @@ import numpy as np
 import pandas as pd
 
 from analysis import InputError
-from analysis.fields import Status
-from analysis.frames import Problem, Store
+from analysis.schema import ENDED, Problem, Status, Store
 
-LAST, LAST_BIN, LAST_TENTH, AREA = "last", "last_bin", "last_tenth", "area"
-WINDOWS = (LAST, LAST_BIN, LAST_TENTH, AREA)
+LAST, LAST_BIN, AREA = "last", "last_bin", "area"
+WINDOWS = (LAST, LAST_BIN, AREA)
 BIN = 1e6  # environment frames of a point of the official curves
 BIN_EPISODES = 10  # of a point of the official curves
 FEWEST = {AREA: 8}  # evaluations that a run must have for a window
@@ -44,29 +43,25 @@ def final_scores(
     store: Store,
     window: str = LAST,
     until: float | None = None,
-    statuses: tuple[str, ...] = (Status.DONE,),
-    fewest: int | None = None,
 ) -> tuple[pd.DataFrame, list[Problem]]:
     """One score per run, and the runs that gave none.
 
     Windows: `last` is the last evaluation; `last_bin` the mean over the episodes of all evaluations
     in the last bin of 1M environment frames that the run's evaluations reach, a point of the
-    official curves; `last_tenth` the mean over the evaluations in the last tenth of the run's
-    frames; `area` the mean height of the whole curve, which takes at least eight evaluations (or
-    `fewest`). `until` cuts curves at that many environment frames. A run that diverged has no score
-    (NaN) and stays in: `normalise` puts it at random play. Runs of other statuses than `statuses`
-    are left out and listed.
+    official curves; `area` the mean height of the whole curve, which takes at least eight
+    evaluations. `until` cuts curves at that many environment frames. A run that diverged has no
+    score (NaN) and stays in. Runs that have not ended are left out and listed.
     """
     if window not in WINDOWS:
         raise InputError(f"window '{window}' is not known; allowed: {', '.join(WINDOWS)}")
-    used = store.runs[store.runs.status.isin([*statuses, Status.DIVERGED])]
+    used = store.runs[store.runs.status.isin(ENDED)]
     diverged = used.status == Status.DIVERGED
     points = store.points[(store.points.kind == "eval") & store.points.run.isin(used.run)]
     if until is not None:
         points = points[points.env_frames <= until]
     score = _windowed(points.sort_values(["run", "env_frames"], kind="stable"), window)
     count = used.run.map(points.groupby("run").size()).fillna(0)
-    fewest = FEWEST.get(window, 1) if fewest is None else fewest
+    fewest = FEWEST.get(window, 1)
     score = used.run.map(score).where(count >= fewest).mask(diverged)
     frame = used[[*IDENTITY, "saturated", "saturation"]].assign(score=score)
     problems = []
@@ -90,8 +85,6 @@ def _windowed(points: pd.DataFrame, window: str) -> pd.Series:
     end = groups.env_frames.transform("max")
     if window == LAST_BIN:
         return _mean_over_episodes(points[np.ceil(points.env_frames / BIN) == np.ceil(end / BIN)])
-    if window == LAST_TENTH:
-        return points[points.env_frames >= 0.9 * end].groupby("run").score.mean()
     return pd.Series(
         {run: area(curve.env_frames, curve.score) for run, curve in groups}, dtype=float
     )
