@@ -1,22 +1,36 @@
-"""The cores or GPUs of this machine."""
+"""The cores or GPUs of this machine. On Linux a fork server starts the runs, which has imported
+what they need."""
 
+import atexit
+import multiprocessing
+import os
+import runpy
+import signal
+import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from multiprocessing import connection, forkserver
 from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from typing import IO
 
-from sweeps import machine
-from sweeps.forked import ForkServer
-from sweeps.job import Job, Outcome
+from agent.run.stop import PARENT
+from sweeps import job, machine
+from sweeps.job import Job, Lost, Outcome
+
+ROOT = Path(__file__).parents[1]
+NO_STATUS = 255  # what multiprocessing says of a process whose fork server has died
+ONE_AT_A_TIME = threading.Lock()  # a process's exit status can be read only once
 
 
 class Local:
     """Jobs as processes of this machine, `n_jobs` at a time (-1: as many as there are cores).
 
     Each gets `threads` threads (None: its share of the cores) and, where `device` is auto or cuda,
-    one of `jobs_per_gpu` places on a GPU. On Linux a process that has imported what runs need forks
-    them; elsewhere, where forking breaks libraries, they are fresh child processes.
+    one of `jobs_per_gpu` places on a GPU. On Linux the fork server starts them; elsewhere, where
+    forking breaks libraries, they are fresh child processes.
     """
 
     is_here = True
@@ -49,8 +63,100 @@ class Local:
             "gpus": tuple(machine.shared_gpus(self.device)),
             "gpu_places": self.jobs_per_gpu,
         }
-        with ExitStack() as stack:
-            if sys.platform == "linux":
-                shared["start"] = stack.enter_context(ForkServer(environment)).start
-            pool = stack.enter_context(ThreadPool(places))
+        if sys.platform == "linux":
+            start_server(environment)
+            shared["start"] = forked
+        with ThreadPool(places) as pool:
             yield from pool.imap_unordered(Job.__call__, [replace(job, **shared) for job in jobs])
+
+
+def start_server(environment: Mapping[str, str]) -> None:
+    """Start the fork server, unless it is there, with variables that libraries read when they
+    load."""
+    forkserver.set_forkserver_preload(["sweeps.preloaded"])
+    before = dict(os.environ)
+    os.environ.update(environment, PYTHONPATH=str(ROOT))
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def forked(
+    overrides: Sequence[str], output: IO[bytes], environment: Mapping[str, str]
+) -> job.Child:
+    """As `job.fresh`, which takes the fork server's place where that cannot fork."""
+    process = multiprocessing.get_context("forkserver").Process(
+        target=_become_run,
+        args=(str(job.PROGRAM), overrides, os.path.abspath(output.name), environment),
+        daemon=True,  # when the sweep ends at once, its runs are asked to stop
+    )
+    try:
+        with ONE_AT_A_TIME:
+            process.start()
+    except (OSError, EOFError):  # no memory, too many processes or files
+        return job.fresh(overrides, output, environment)
+    return Forked(process)
+
+
+class Forked:
+    """A forked process with the methods of `subprocess.Popen` that a job needs.
+
+    Raises job.Lost, from its methods, where the server that knew its exit status has died; the
+    process is then asked to stop.
+    """
+
+    def __init__(self, process: multiprocessing.Process):
+        self._process = process
+        self.terminate, self.kill = process.terminate, process.kill
+
+    def poll(self) -> int | None:
+        """Its exit status, negative for a signal; None while it runs."""
+        with ONE_AT_A_TIME:
+            code = self._process.exitcode
+        if code == NO_STATUS and self._outlives_server():
+            raise Lost("the fork server was killed")
+        return code
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit status once it has ended; subprocess.TimeoutExpired where it goes on."""
+        if not connection.wait([self._process.sentinel], timeout):
+            raise subprocess.TimeoutExpired(str(job.PROGRAM), timeout)
+        return self.poll()
+
+    def _outlives_server(self) -> bool:
+        try:
+            os.kill(self._process.pid, signal.SIGTERM)
+        except ProcessLookupError:
+            return False
+        return True
+
+
+def _become_run(
+    program: str, overrides: Sequence[str], log: str, environment: Mapping[str, str]
+) -> None:
+    """In the forked process: go on as `program` started afresh, until the sweep is gone."""
+    import torch  # preloaded
+
+    multiprocessing.current_process().daemon = False  # which may start processes
+    threading.Thread(target=_stop_without_sweep, name="parent", daemon=True).start()
+    with open(log, "ab") as output:
+        for stream in (1, 2):
+            os.dup2(output.fileno(), stream)
+    os.environ.clear()
+    os.environ.update({name: value for name, value in environment.items() if name != PARENT})
+    torch.set_num_threads(int(environment[machine.THREADS[0]]))  # the server may have had others
+    sys.argv = [program, *overrides]
+    try:
+        runpy.run_path(program, run_name="__main__")
+    except KeyboardInterrupt:  # as Python ends without multiprocessing
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGINT)
+    finally:
+        atexit._run_exitfuncs()  # which multiprocessing leaves out
+
+
+def _stop_without_sweep() -> None:
+    multiprocessing.parent_process().join()
+    os.kill(os.getpid(), signal.SIGTERM)

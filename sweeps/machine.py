@@ -13,6 +13,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
 
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # environment variables
+
 
 def cores() -> int:
     """Cores that this process may use: those it is bound to, or fewer where Slurm gave it fewer."""
@@ -67,7 +69,7 @@ def threads_each(parallel: int) -> int:
 
 def thread_environment(threads: int) -> dict[str, str]:
     """The environment of a process that computes with so many threads."""
-    return {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    return {name: str(threads) for name in THREADS}
 
 
 def slurm_environment() -> dict[str, str]:

@@ -1,0 +1,225 @@
+"""Runs that the fork server starts are as fresh processes in all that a run sees and writes, and
+none is left behind whoever is killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from multiprocessing import forkserver
+from pathlib import Path
+
+import psutil
+import pytest
+
+from agent.run.stop import PARENT
+from benchmarks.sweep_kills import TINY
+from sweeps import job, machine
+from sweeps.job import Job
+from sweeps.local import Forked, forked, start_server
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="runs are forked on Linux alone")
+THREADS = machine.thread_environment(2)
+ASKED = """
+import sys, time
+from agent.run.stop import Stop
+asked = Stop()
+print("running", flush=True)
+while not asked():
+    time.sleep(0.02)
+print("checkpoint written", flush=True)
+sys.exit(130)
+"""
+SWEEP = """
+import sys
+from pathlib import Path
+from sweeps import job, local, machine
+program, folder = sys.argv[1:]
+job.PROGRAM = Path(program)
+environment = machine.thread_environment(1)
+local.start_server(environment)
+one = job.Job("a run", Path(folder), (), Path("stop"), environment=environment, start=local.forked)
+print(one())
+"""
+SEEN = """
+import atexit, json, os, signal, sys
+import torch
+atexit.register(print, "at exit")
+signals = [signal.SIGINT, signal.SIGTERM, signal.SIGCHLD, signal.SIGPIPE]
+print(json.dumps({
+    "arguments": sys.argv,
+    "environment": {name: os.environ[name] for name in sorted(os.environ)},
+    "seen by libraries": torch.__config__.parallel_info(),
+    "folder": os.getcwd(),
+    "main": [__name__, sys.modules["__main__"].__file__],
+    "signals": [str(signal.getsignal(number)) for number in signals],
+    "masked": [str(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, [])],
+    "woken by": signal.set_wakeup_fd(-1),
+    "group": [os.getpgid(0), os.getsid(0)],
+    "files": [os.readlink(f"/proc/self/fd/{number}") for number in range(3)],
+    "cuda": [torch.cuda.is_initialized(), torch.cuda._is_in_bad_fork()],
+}))
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def server():
+    start_server(THREADS)
+
+
+@pytest.fixture
+def started(tmp_path, monkeypatch):
+    """Function of a program's text, how to start it and its arguments: the process, whose log is
+    log.txt."""
+    monkeypatch.setattr(job, "PROGRAM", tmp_path / "program.py")
+
+    def start(text, start, *arguments, **environment):
+        job.PROGRAM.write_text(text)
+        with open(tmp_path / "log.txt", "ab") as log:
+            return start(arguments, log, {**os.environ, **THREADS, **environment})
+
+    return start
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 300
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def lives(pid):
+    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_forked_run_sees_what_a_fresh_one_sees(started, tmp_path, monkeypatch, threads):
+    monkeypatch.setenv("PYTHONSTARTUP", "one more")
+    monkeypatch.chdir(tmp_path)
+    seen = []
+    given = {**machine.thread_environment(threads), "CUDA_VISIBLE_DEVICES": "3"}
+    for start in (job.fresh, forked):
+        child = started(SEEN, start, "a=1", "b='x y'", **given)
+        assert isinstance(child, Forked) == (start is forked) and child.wait(300) == 0
+        told, last = (tmp_path / "log.txt").read_text().splitlines()
+        seen.append(json.loads(told))
+        (tmp_path / "log.txt").unlink()
+        assert last == "at exit"
+    fresh, other = seen
+    assert fresh["environment"].pop(PARENT) == str(os.getpid())
+    assert other == fresh
+    assert fresh["environment"]["CUDA_VISIBLE_DEVICES"] == "3" and fresh["cuda"] == [False, False]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "raise SystemExit(75)",
+        "raise SystemExit('said')",
+        "raise ValueError",
+        "import os; os._exit(255)",
+        "import os; os.abort()",
+        "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+        "raise KeyboardInterrupt",
+    ],
+)
+def test_exit_statuses_are_those_of_a_fresh_process(started, text):
+    codes = [started(text, start).wait(300) for start in (job.fresh, forked)]
+    assert codes[0] == codes[1] != 0
+
+
+def test_a_run_is_asked_to_stop_and_then_killed(started, tmp_path):
+    log = tmp_path / "log.txt"
+    child = started(ASKED, forked)
+    wait_until(lambda: "running" in log.read_text())
+    assert child.poll() is None
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.wait(0.05)
+    child.terminate()
+    assert child.wait(300) == child.poll() == 130 and "checkpoint written" in log.read_text()
+    child = started("import time; time.sleep(600)", forked)
+    child.kill()
+    assert child.wait(300) == -signal.SIGKILL
+    child.terminate()
+
+
+def test_where_the_server_cannot_fork_a_fresh_process_runs(started, tmp_path, monkeypatch):
+    def fails(_):
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(forkserver._forkserver, "connect_to_new_process", fails)
+    monkeypatch.setattr("multiprocessing.popen_forkserver.forkserver.connect_to_new_process", fails)
+    child = started("print('and so on')", forked)
+    assert isinstance(child, subprocess.Popen) and child.wait(300) == 0
+    assert (tmp_path / "log.txt").read_text() == "and so on\n"
+
+
+def test_many_threads_read_each_exit_status_once(started):
+    codes = {}
+
+    def run(number):
+        codes[number] = started("import sys; sys.exit(int(sys.argv[1]))", forked, str(number))
+        codes[number] = codes[number].wait(300)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(1, 13)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert codes == {number: number for number in range(1, 13)}
+
+
+def written(folder, overrides, start):
+    """What a run writes down, the clock apart."""
+    Job("a run", folder, overrides, folder / "stop", environment=THREADS, start=start)()
+    (metrics,) = folder.rglob("metrics.jsonl")
+    rows = [json.loads(line) for line in metrics.open()]
+    for row in rows:
+        del row["wall_seconds"]
+    assert sum("model_loss" in row for row in rows) > 1, rows[-1]
+    return rows, metrics.with_name("scores.csv").read_text()
+
+
+def test_results_are_those_of_a_fresh_process_bit_for_bit(tmp_path):
+    """With two threads, and layers so wide that PyTorch and MKL use both."""
+    wide = ("size.deter=192", "size.hidden=256", "size.units=256", "recipe.batch_size=16")
+    sized = [entry for entry in TINY if entry.split("=")[0] not in [w.split("=")[0] for w in wide]]
+    overrides = (*sized, *wide, "run.steps=70", "run.log_every=5", "run.threads=null")
+    fresh, other = (
+        written(tmp_path / name, (*overrides, f"run.root={tmp_path / name}"), start)
+        for name, start in (("fresh", job.fresh), ("forked", forked))
+    )
+    assert fresh == other
+
+
+def test_a_run_whose_server_is_killed_stops_with_a_checkpoint(started, tmp_path):
+    """Its outcome tells of it, and the next run has a server again."""
+    log, outcomes = tmp_path / "log.txt", []
+    (tmp_path / "run.json").write_text(json.dumps({"status": "under way"}))
+    job.PROGRAM.write_text(ASKED)
+    run = Job("a run", tmp_path, (), tmp_path / "stop", environment=THREADS, start=forked)
+    thread = threading.Thread(target=lambda: outcomes.append(run()))
+    thread.start()
+    wait_until(lambda: log.exists() and "running" in log.read_text())
+    os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
+    thread.join(300)
+    assert str(outcomes[0]) == "a run: interrupted: the fork server was killed"
+    wait_until(lambda: "checkpoint written" in log.read_text())
+    assert started("print('and so on')", forked).wait(300) == 0
+
+
+def test_a_killed_sweep_leaves_neither_server_nor_run(tmp_path):
+    program, log = tmp_path / "program.py", tmp_path / "log.txt"
+    program.write_text(ASKED)
+    sweep = subprocess.Popen(
+        [sys.executable, "-c", SWEEP, str(program), str(tmp_path)], cwd=Path(__file__).parents[2]
+    )
+    wait_until(lambda: log.exists() and "running" in log.read_text())
+    started = psutil.Process(sweep.pid).children(recursive=True)
+    assert len(started) == 3, "the fork server, its run, and what tidies up for multiprocessing"
+    sweep.kill()
+    sweep.wait()
+    wait_until(lambda: not any(lives(process.pid) for process in started))
+    assert "checkpoint written" in log.read_text()
