@@ -17,7 +17,7 @@ from agent.config import Recipe, Settings, Size, Suite, Task, check_choice, show
 from agent.dreamer import Dreamer, Toggles
 from agent.envs.wrappers import one_line
 from agent.errors import UserError
-from agent.heads import Discount, Scalar, policy
+from agent.heads import Discount, Scalar, make_actor
 from agent.rssm import RSSM
 from agent.run import device
 from agent.run.compose import resolved
@@ -25,7 +25,7 @@ from agent.run.loop import Training
 from agent.run.record import Record, Tracker
 from agent.world_model import WorldModel
 
-LOWER = {"float32": None, "bf16": torch.bfloat16}  # of run.precision
+COMPUTE_DTYPES = {"float32": None, "bf16": torch.bfloat16}  # of run.precision
 TRANSFORMS = {"tanh": torch.tanh, "identity": lambda reward: reward}
 NUMBERS = {"size": Size, "recipe": Recipe, "run": Settings, "task": Task, "suite": Suite}
 OPTIONS = ("latent", "gru", *(field.name for field in fields(Toggles)))
@@ -37,7 +37,7 @@ def build(
 ) -> Dreamer:
     """The agent for an environment's spaces, initialised from torch's random numbers."""
     size, recipe = numbers(cfg, "size"), numbers(cfg, "recipe")
-    encoder, decoder = networks.networks(observations, size)
+    encoder, decoder = networks.encoder_and_decoder(observations, size)
     rssm = RSSM(
         latent=instantiate(cfg.latent),
         cell=instantiate(cfg.gru),
@@ -46,13 +46,13 @@ def build(
         deter=size.deter,
         hidden=size.hidden,
     )
-    head = (rssm.feat_size, size.units, size.layers)
+    head = {"features": rssm.feat_size, "units": size.units, "layers": size.layers}
     model = WorldModel(
         encoder,
         rssm,
         observation=decoder(observations, size, rssm.feat_size),
-        reward=Scalar(*head),
-        discount=Discount(*head) if recipe.discount_scale else None,
+        reward=Scalar(**head),
+        discount=Discount(**head) if recipe.discount_scale else None,
         scales={
             "observation": recipe.observation_scale,
             "reward": recipe.reward_scale,
@@ -61,9 +61,15 @@ def build(
         gamma=recipe.discount,
         reward_transform=_reward_transform(recipe.reward_transform, recipe.reward_factor),
     )
-    actor = policy(actions, *head, recipe.action_min_std)
-    lower = LOWER[numbers(cfg, "run").precision]
-    return Dreamer(model, actor, Scalar(*head), toggles(cfg), recipe, lower).prepare(device)
+    agent = Dreamer(
+        model,
+        actor=make_actor(actions, **head, min_std=recipe.action_min_std),
+        critic=Scalar(**head),
+        toggles=toggles(cfg),
+        recipe=recipe,
+        compute_dtype=COMPUTE_DTYPES[numbers(cfg, "run").precision],
+    )
+    return agent.prepare(device)
 
 
 def training(

@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from agent.build import numbers as recipe_of
 from agent.errors import UserError
-from agent.toggles.entropy import Policy
+from agent.toggles.entropy import ActorOnly
 from agent.toggles.gradients import Gradients
 from tests import tiny
 
@@ -112,7 +112,7 @@ def test_a_dead_option_is_found():
 
 
 @dataclasses.dataclass(frozen=True)
-class Dead(Policy):
+class Dead(ActorOnly):
     """A planted option that nothing depends on."""
 
     strength: float
