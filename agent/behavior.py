@@ -45,6 +45,7 @@ def imagine(
 
     No gradient flows from a policy to its state.
     """
+    # H of (N, ...) each: noise of the latents and of the actions
     state, feats = start, [start.feat]
     batch, device = len(start.deter), start.deter.device
     latents = model.rssm.noise(horizon, batch)
@@ -54,7 +55,7 @@ def imagine(
         actions.append(actor(feats[-1].detach()).sample(choice))
         state = model.rssm.imagine(state, actions[-1], latent)
         feats.append(state.feat)
-    feat = torch.stack(feats)
+    feat = torch.stack(feats)  # H + 1 of (N, F) -> (H + 1, N, F)
     reward, discount = model.heads["reward"](feat), model.discount(feat, is_terminal)
     earlier = torch.cat([torch.ones_like(discount[:1]), discount[:-1]]).detach()
     return Rollout(feat, torch.stack(actions), reward, discount, earlier.cumprod(0))
@@ -73,7 +74,7 @@ def lambda_return(
         values   v0  v1  v2 [v3]     v3 = bootstrap; v0 is not read
         targets  V0  V1  V2
     """
-    following = torch.cat([value[1:], bootstrap.unsqueeze(0)])
+    following = torch.cat([value[1:], bootstrap.unsqueeze(0)])  # (H, ...): v1 ... vH
     inputs = reward + discount * following * (1 - lambda_)
     returns, last = [], bootstrap
     weights = (discount * lambda_).unbind()
@@ -112,6 +113,7 @@ def actor_loss(
     entropy_scale: float,
 ) -> tuple[Tensor, Tensor]:
     """The loss () of equation 6 and the policy's mean entropy (); `entropy_scale` is eta."""
+    # all (H - 1, N): policies of s0 ... s_{H-2}, targets and log-probabilities one step later
     policy = actor(rollout.feat[:-2].detach())
     advantage = target[1:] - value[:-2]
     entropy = policy.entropy()

@@ -50,6 +50,7 @@ def one_hot(logits: Tensor, noise: Tensor) -> Tensor:
 
 def one_hot_mode(logits: Tensor) -> Tensor:
     """The most likely one-hot vector (..., C)."""
+    # (..., C) -> (..., 1) -> (..., C)
     return torch.zeros_like(logits).scatter(-1, logits.argmax(-1, keepdim=True), 1.0)
 
 

@@ -105,6 +105,7 @@ class ImageEncoder(Encoder):
 
     def forward(self, obs: Tensor) -> Tensor:
         """Prepared images (B, T, H, W, C) to embeddings (B, T, E), flattened in H, W, C order."""
+        # (B, T, 64, 64, C) -> (B T, C, 64, 64) -> (B T, 8 depth, 2, 2) -> (B, T, E)
         x = obs.flatten(0, 1).permute(0, 3, 1, 2)
         for conv in self.convs:
             x = functional.elu(conv(x), inplace=True)
@@ -128,6 +129,7 @@ class ImageDecoder(Decoder):
 
     def forward(self, feat: Tensor) -> Tensor:
         """Features (B, T, F) to pixel means (B, T, H, W, C) in the prepared range."""
+        # (B, T, F) -> (B T, 32 depth, 1, 1) -> (B T, C, 64, 64) -> (B, T, 64, 64, C)
         x = self.dense(feat.flatten(0, 1))[..., None, None]
         for conv in self.convs[:-1]:
             x = functional.elu(conv(x), inplace=True)
@@ -164,6 +166,7 @@ class GridEncoder(Encoder):
 
     def forward(self, obs: Tensor) -> Tensor:
         """Prepared grids (B, T, H, W, C) to embeddings (B, T, E)."""
+        # (B, T, H, W, C) -> (B T, 2 depth, H, W) -> (B T, E) -> (B, T, E)
         x = functional.elu(self.conv(obs.flatten(0, 1).permute(0, 3, 1, 2)), inplace=True)
         return self.dense(x.permute(0, 2, 3, 1).flatten(1)).unflatten(0, obs.shape[:2])
 

@@ -1,11 +1,12 @@
 """The recurrent state-space model (section 2.2, equation 2).
 
 deter_t = cell(stoch_{t-1}, action_t, deter_{t-1})      action_t led to observation t
-prior_t = p(stoch_t | deter_t)                          without looking
-post_t  = q(stoch_t | deter_t, embed_t)                 having looked
+prior_t = p(stoch_t | deter_t)                          before observation t is seen
+post_t  = q(stoch_t | deter_t, embed_t)                 after it
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -82,30 +83,20 @@ class RSSM(nn.Module):
         """Posterior states (B, T, ...) of embeddings (B, T, E), actions (B, T, A) and is_first (B,
         T) bool.
 
-        Where is_first is set, deter, stoch and the action before it are cleared. Everything that
-        does not depend on the recurrent state is computed for all steps at once, before the loop;
-        the prior's head has no part in it.
+        Where is_first is set, deter, stoch and the action before it are cleared. The prior has no
+        part in it.
         """
         state = self.initial(len(embed)) if state is None else state
+        # (B, T) -> (B, T, 1), then T of (B, ...)
         keep = 1 - is_first.to(action.dtype).unsqueeze(-1)
-        from_deter, from_embed = self.post_hidden.weight.split([self.deter, embed.shape[-1]], 1)
-        looks = functional.linear(embed, from_embed, self.post_hidden.bias)
-        steps = zip(
-            looks.unbind(1),
-            (action * keep).unbind(1),
-            keep.unbind(1),
-            self.noise(*reversed(is_first.shape), generator),
-            strict=True,
-        )
+        noises = self.noise(embed.shape[1], embed.shape[0], generator)
+        inputs = ((action * keep).unbind(1), keep.unbind(1), noises, self._posteriors(embed))
         states = []
-        for look, taken, kept, noise in steps:
-
-            def posterior(deter: Tensor, look: Tensor = look) -> Tensor:
-                return self.post_stats(functional.elu(torch.addmm(look, deter, from_deter.t())))
-
+        for taken, kept, noise, posterior in zip(*inputs, strict=True):
             state = State(state.deter * kept, state.stoch * kept, state.stats)
             state = self.step(state, taken, noise, posterior)
             states.append(state)
+        # T of (B, ...) -> (B, T, ...)
         return State(*(torch.stack(tensors, 1) for tensors in zip(*states, strict=True)))
 
     def noise(
@@ -120,10 +111,27 @@ class RSSM(nn.Module):
         return self.step(state, action, noise, self.prior)
 
     def step(
-        self, state: State, action: Tensor, noise: Tensor, head: Callable[[Tensor], Tensor]
+        self, state: State, action: Tensor, noise: Tensor, stats_of: Callable[[Tensor], Tensor]
     ) -> State:
-        """The next state (N, ...) after action (N, A); `head` gives the stats of its deter."""
+        """The next state (N, ...) after action (N, A), drawn with one step's `noise` from the stats
+        (N, P) of its deter (N, D)."""
+        # (N, S + A) -> (N, hidden) -> (N, D) -> (N, P) -> (N, S)
         x = functional.elu(self.input(torch.cat([state.stoch, action], -1)))
         deter = self.cell(x, state.deter)
-        stats = head(deter)
+        stats = stats_of(deter)
         return State(deter, self.latent.sample(stats, noise), stats)
+
+    def _posteriors(self, embed: Tensor) -> list[Callable[[Tensor], Tensor]]:
+        """For each step of embeddings (B, T, E), the posterior's stats (B, P) of deter (B, D).
+
+        What the first layer makes of the embeddings is one product for all steps.
+        """
+        # (hidden, D + E) -> (hidden, D), (hidden, E)
+        of_deter, of_embed = self.post_hidden.weight.split([self.deter, embed.shape[-1]], 1)
+        looks = functional.linear(embed, of_embed, self.post_hidden.bias)  # (B, T, hidden)
+
+        def stats(look: Tensor, deter: Tensor) -> Tensor:
+            # (B, hidden) + (B, D) (D, hidden) -> (B, hidden) -> (B, P)
+            return self.post_stats(functional.elu(torch.addmm(look, deter, of_deter.t())))
+
+        return [partial(stats, look) for look in looks.unbind(1)]

@@ -48,6 +48,7 @@ class WorldModel(nn.Module):
         self, batch: dict[str, Tensor], kl: KLLoss, kl_scale: float, gradients: Gradients
     ) -> ModelLoss:
         """The loss of a replayed batch (B, T, ...), from the zero state."""
+        # obs (B, T, ...) -> embeddings (B, T, E) -> states (B, T, ...) -> losses (B, T) -> ()
         obs = self.encoder.prepare(batch["obs"])
         post = self.rssm.observe(self.encoder(obs), batch["action"], batch["is_first"])
         prior = self.rssm.prior(post.deter)

@@ -91,6 +91,7 @@ class Categorical(Checked, group="latent"):
         return -(log_probs.exp() * log_probs).sum((-2, -1))
 
     def _logits(self, stats: Tensor) -> Tensor:
+        # (..., P) -> (..., latents, classes)
         return stats.unflatten(-1, (self.latents, self.classes)).float()
 
     def _log_probs(self, stats: Tensor) -> Tensor:
