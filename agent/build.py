@@ -1,6 +1,7 @@
 """The one door for configuration: a composed config comes in, typed objects go out."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ from agent.config import Recipe, Settings, Size, Suite, Task, check_choice, show
 from agent.dreamer import Dreamer, Toggles
 from agent.envs.wrappers import one_line
 from agent.errors import UserError
-from agent.heads import Discount, Scalar, make_actor
+from agent.heads import Discount, Scalar, policy
 from agent.rssm import RSSM
 from agent.run import device
 from agent.run.compose import resolved
@@ -25,7 +26,7 @@ from agent.run.loop import Training
 from agent.run.record import Record, Tracker
 from agent.world_model import WorldModel
 
-COMPUTE_DTYPES = {"float32": None, "bf16": torch.bfloat16}  # of run.precision
+LOWER = {"float32": None, "bf16": torch.bfloat16}  # of run.precision
 TRANSFORMS = {"tanh": torch.tanh, "identity": lambda reward: reward}
 NUMBERS = {"size": Size, "recipe": Recipe, "run": Settings, "task": Task, "suite": Suite}
 OPTIONS = ("latent", "gru", *(field.name for field in fields(Toggles)))
@@ -37,7 +38,7 @@ def build(
 ) -> Dreamer:
     """The agent for an environment's spaces, initialised from torch's random numbers."""
     size, recipe = numbers(cfg, "size"), numbers(cfg, "recipe")
-    encoder, decoder = networks.encoder_and_decoder(observations, size)
+    encoder, decoder = networks.networks(observations, size)
     rssm = RSSM(
         latent=instantiate(cfg.latent),
         cell=instantiate(cfg.gru),
@@ -46,13 +47,13 @@ def build(
         deter=size.deter,
         hidden=size.hidden,
     )
-    head = {"features": rssm.feat_size, "units": size.units, "layers": size.layers}
+    head = (rssm.feat_size, size.units, size.layers)
     model = WorldModel(
         encoder,
         rssm,
         observation=decoder(observations, size, rssm.feat_size),
-        reward=Scalar(**head),
-        discount=Discount(**head) if recipe.discount_scale else None,
+        reward=Scalar(*head),
+        discount=Discount(*head) if recipe.discount_scale else None,
         scales={
             "observation": recipe.observation_scale,
             "reward": recipe.reward_scale,
@@ -61,15 +62,9 @@ def build(
         gamma=recipe.discount,
         reward_transform=_reward_transform(recipe.reward_transform, recipe.reward_factor),
     )
-    agent = Dreamer(
-        model,
-        actor=make_actor(actions, **head, min_std=recipe.action_min_std),
-        critic=Scalar(**head),
-        toggles=toggles(cfg),
-        recipe=recipe,
-        compute_dtype=COMPUTE_DTYPES[numbers(cfg, "run").precision],
-    )
-    return agent.prepare(device)
+    actor = policy(actions, *head, recipe.action_min_std)
+    lower = LOWER[numbers(cfg, "run").precision]
+    return Dreamer(model, actor, Scalar(*head), toggles(cfg), recipe, lower).prepare(device)
 
 
 def training(
@@ -108,9 +103,7 @@ def environment(cfg: DictConfig) -> gymnasium.Env:
         cause = error.__cause__
         if isinstance(cause, UserError):
             raise cause from None
-        if isinstance(cause, ValueError | TypeError):
-            raise UserError(f"task={cfg.task.name} cannot be built: {one_line(cause)}") from error
-        raise
+        raise UserError(f"task={cfg.task.name} cannot be built: {one_line(cause)}") from error
 
 
 def tracker(cfg: DictConfig, record: Record) -> None:
@@ -169,11 +162,21 @@ def check(cfg: DictConfig, choices: Mapping[str, str], overrides: Sequence[str] 
 
 
 def check_machine(cfg: DictConfig) -> None:
-    """Raise UserError for what this machine does not have: the device, threads, the environment."""
+    """Raise UserError for what this machine does not have, the device, threads, the environment,
+    and for an environment that fails at its first step."""
     settings = numbers(cfg, "run")
     device.choose(settings.device)
     device.check_threads(settings.threads)
-    environment(cfg).close()
+    env = environment(cfg)
+    try:
+        env.reset(seed=0)
+        env.step(env.action_space.sample())
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"task={cfg.task.name} cannot be played: {one_line(error)}") from error
+    with suppress(Exception):  # how it closes says nothing about how it plays
+        env.close()
 
 
 def _check_arguments(cfg: DictConfig) -> None:

@@ -39,8 +39,7 @@ def vector_scale(cfg: DictConfig, observations: int = OBSERVATIONS) -> list[floa
     if observation_kind(space) != "vector":
         return None
     raw = OmegaConf.merge(cfg, {"task": {"env": {"scale": [1.0] * space.shape[0]}}})
-    scale = spread(random_play(environment(raw), observations))
-    return [float(f"{number:.3g}") for number in scale]
+    return spread(random_play(environment(raw), observations))
 
 
 def main() -> None:

@@ -10,9 +10,9 @@ from agent import distributions
 from agent.behavior import lambda_return
 from agent.distributions import OneHot, TruncatedNormal
 from agent.optim import Optimiser
-from agent.toggles.entropy import ActorOnly, LongTerm
+from agent.toggles.entropy import LongTerm, Policy
 from agent.toggles.explore import ActionNoise, PolicyEntropy
-from agent.toggles.kl import Balanced, Standard
+from agent.toggles.kl import Balanced, FreeNats, Standard
 from agent.toggles.latent import Binary, Categorical, Gaussian
 from tests import tiny
 
@@ -71,22 +71,20 @@ def test_straight_through_gradients_are_those_of_the_probabilities(kind):
     stats = torch.randn(5, latent.stats_size, requires_grad=True)
     sample = latent.sample(stats, latent.noise((5,), stats.device))
     assert set(sample.detach().unique().tolist()) <= {0.0, 1.0}
-    (gradient,) = torch.autograd.grad((sample * weight).sum(), stats, create_graph=True)
+    (gradient,) = torch.autograd.grad((sample * weight).sum(), stats)
     probs = (
         stats.unflatten(-1, (3, 4)).softmax(-1).flatten(-2)
         if kind == "categorical"
         else stats.sigmoid()
     )
-    (expected,) = torch.autograd.grad((probs * weight).sum(), stats, create_graph=True)
+    (expected,) = torch.autograd.grad((probs * weight).sum(), stats)
     torch.testing.assert_close(gradient, expected)
-    second = [torch.autograd.grad(first.square().sum(), stats)[0] for first in (gradient, expected)]
-    torch.testing.assert_close(*second)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 0.8])
 def test_balanced_kl_has_the_value_of_the_plain_kl_and_shares_its_gradient(latent, alpha):
     post, prior = torch.randn(2, 3, 4, latent.stats_size).requires_grad_()
-    plain = Standard(scale=1.0, free=0.0, clamp="step")(latent, post, prior)
+    plain = Standard(1.0)(latent, post, prior)
     balanced = Balanced(scale=1.0, alpha=alpha, free=0.0, clamp="step")(latent, post, prior)
     torch.testing.assert_close(balanced.loss, plain.loss)
     for side, share in ((post, 1 - alpha), (prior, alpha)):
@@ -103,12 +101,12 @@ def test_free_nats_stop_the_gradient_below_them_and_count_it():
     post.requires_grad_()
     value = latent.kl(post, prior).detach()
     free = float(value.max()) / 2
-    by_step = Standard(scale=1.0, free=free, clamp="step")(latent, post, prior)
+    by_step = FreeNats(scale=1.0, free=free, clamp="step")(latent, post, prior)
     torch.testing.assert_close(by_step.loss, value.clamp(min=free))
     assert by_step.clamped == 0.5
     (gradient,) = torch.autograd.grad(by_step.loss.sum(), post)
     assert gradient[0].abs().sum() == 0 and gradient[1].abs().sum() > 0
-    by_mean = Standard(scale=1.0, free=float(value.mean()) + 1, clamp="mean")(latent, post, prior)
+    by_mean = FreeNats(scale=1.0, free=float(value.mean()) + 1, clamp="mean")(latent, post, prior)
     assert by_mean.loss == value.mean() + 1 and by_mean.clamped == 1
 
 
@@ -169,7 +167,7 @@ def test_long_term_entropy_counts_in_every_state():
     reward, entropy = torch.zeros(3, 2), torch.tensor([[5.0, 5.0], [1.0, 2.0], [3.0, 4.0]])
     bonus = LongTerm().reward(reward, lambda: entropy, 0.1)
     torch.testing.assert_close(bonus, torch.tensor([[0.5, 0.5], [0.1, 0.2], [0.3, 0.4]]))
-    assert ActorOnly().reward(reward, lambda: entropy, 0.1) is reward
+    assert Policy().reward(reward, lambda: entropy, 0.1) is reward
 
 
 def test_truncated_normal_against_scipy():

@@ -13,10 +13,7 @@ CODE = [
     for path in sorted((ROOT / folder).rglob("*.py"))
 ]
 AGENT = [path for path in CODE if path.parts[0] == "agent"]
-READS_CONFIG = (
-    *("agent/build.py", "agent/run/identity.py", "agent/run/compose.py"),
-    "agent/envs/atari_tasks.py",
-)
+READS_CONFIG = (*("agent/build.py", "agent/run/identity.py", "agent/run/compose.py"),)
 CONFIGURATION = ("hydra", "omegaconf")
 ROOMS = {  # of agent/, from the ground floor up; a room imports none that stands below it here
     "paper": [],

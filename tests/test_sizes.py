@@ -83,7 +83,7 @@ def test_preset_dreamer_v1_is_the_earlier_agent_in_one_word():
         for group in ("latent", "kl", "actor_grad", "gru", "explore")
     }
     assert names == {
-        **{"latent": "Gaussian", "kl": "Standard", "actor_grad": "Dynamics", "gru": "PlainGRUCell"},
+        **{"latent": "Gaussian", "kl": "FreeNats", "actor_grad": "Dynamics", "gru": "Plain"},
         "explore": "ActionNoise",
     }
     assert (cfg.latent.latents, cfg.kl.free, cfg.kl.scale, cfg.recipe.horizon) == (30, 3.0, 0.1, 10)

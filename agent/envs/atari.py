@@ -5,6 +5,7 @@ import difflib
 import gymnasium
 from gymnasium.wrappers import AtariPreprocessing
 
+from agent.envs.wrappers import load
 from agent.errors import UserError
 
 
@@ -31,20 +32,12 @@ def make(
         )
     if max_frames < 1:
         raise UserError(f"task.env.max_frames={max_frames} must be at least 1")
-    try:
-        from ale_py import roms
-        from ale_py.env import AtariEnv
-    except ModuleNotFoundError as cause:
-        raise UserError(
-            f"game {game} misses the module {cause.name}: pip install ale-py"
-        ) from cause
-    known = sorted(roms.get_all_rom_ids())
+    ale_py = load(f"game {game}", "ale_py", "ale-py")
+    known = sorted(ale_py.roms.get_all_rom_ids())
     if game not in known:
-        close = (
-            ", ".join(difflib.get_close_matches(game, known, n=5)) or f"{known[0]} ... {known[-1]}"
-        )
-        raise UserError(f"game {game} has no ROM in ale-py; close to it: {close}")
-    env = AtariEnv(
+        close = difflib.get_close_matches(game, known, n=5) or [known[0], "...", known[-1]]
+        raise UserError(f"game {game} has no ROM in ale-py; close to it: {', '.join(close)}")
+    env = ale_py.AtariEnv(
         game=game,
         obs_type="grayscale" if grayscale else "rgb",
         frameskip=1,

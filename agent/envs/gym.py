@@ -1,7 +1,5 @@
 """Any Gymnasium environment by its id."""
 
-import importlib
-import warnings
 from collections.abc import Mapping, Sequence
 
 import gymnasium
@@ -10,13 +8,7 @@ from gymnasium import error
 from gymnasium.spaces import Box
 from gymnasium.wrappers import FlattenObservation, ReshapeObservation, TransformObservation
 
-from agent.envs.wrappers import (
-    one_line,
-    prepare_rendering,
-    rendering_error,
-    standardise,
-    unit_spread,
-)
+from agent.envs import wrappers
 from agent.errors import UserError
 
 # Environments of other packages register themselves when their module is imported; `module:Id`
@@ -39,55 +31,38 @@ def make(
     flatten: bool = False,
     kwargs: Mapping | None = None,
     scale: Sequence[float] | None = None,
-    render: bool = False,
 ) -> gymnasium.Env:
     """Build the environment `id` with the spaces of `agent.spaces`; `kwargs` go to the environment
-    itself, `scale` divides the numbers of a vector, `render` lets it draw pictures that are not
-    observed.
+    itself, `scale` divides the numbers of a vector.
 
     UserError where the id is not known, a package is missing, or a space is not supported.
     """
-    env = create(id, pixels or render, kwargs or {})
+    env = create(id, pixels, kwargs or {})
     if id.startswith("MiniGrid-") and not (pixels or flatten):
         env = binary_planes(env)
     if id.startswith("bsuite/") and not (pixels or flatten):
         env = boards_and_vectors(env, id)
-    env = standardise(env, size, action_repeat, pixels, flatten, actions)
-    return unit_spread(env, scale, f"{id} {kwargs} {action_repeat} {flatten}")
+    env = wrappers.standardise(env, size, action_repeat, pixels, flatten, actions)
+    return wrappers.unit_spread(env, scale, f"{id} {kwargs} {action_repeat} {flatten}")
 
 
 def create(id: str, pixels: bool, kwargs: Mapping) -> gymnasium.Env:
     """`gymnasium.make` with errors of one line."""
     if pixels:
-        prepare_rendering()
-    for prefix, (module, package) in PROVIDERS.items():
+        wrappers.prepare_rendering()
+    for prefix, (module, packages) in PROVIDERS.items():
         if id.startswith(prefix):
-            import_provider(id, module, package)
+            wrappers.load(id, module, packages)
+    drawn = {"render_mode": "rgb_array"} if pixels else {}
     try:
-        drawn = {"render_mode": "rgb_array"} if pixels else {}
         return gymnasium.make(id, disable_env_checker=True, **drawn, **kwargs)
-    except error.DependencyNotInstalled as cause:
-        raise UserError(f"{id} misses a package: {one_line(cause)}") from cause
-    except ModuleNotFoundError as cause:
-        raise UserError(
-            f"{id} misses a module: {one_line(cause)}; pip install the package that has it"
-        ) from cause
-    except (error.Error, ImportError, TypeError) as cause:
-        raise UserError(f"cannot make environment {id}: {one_line(cause)}") from cause
-    except Exception as cause:
-        if pixels:
-            raise rendering_error(cause) from cause
-        raise
-
-
-def import_provider(id: str, module: str, package: str) -> None:
-    """Import the module that registers `id`; UserError says what to install."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of packages that look for a display
-            importlib.import_module(module)
-    except ModuleNotFoundError as cause:
-        raise UserError(f"{id} misses the module {cause.name}: pip install {package}") from cause
+    except (error.DependencyNotInstalled, ModuleNotFoundError) as cause:
+        missing = f"{id} misses a package: {wrappers.one_line(cause)}; pip install what has it"
+        raise UserError(missing) from cause
+    except Exception as cause:  # of any kind: constructors are other people's
+        if pixels and not isinstance(cause, error.Error | ImportError | TypeError):
+            raise wrappers.rendering_error(cause) from cause
+        raise UserError(f"cannot make environment {id}: {wrappers.one_line(cause)}") from cause
 
 
 def binary_planes(env: gymnasium.Env) -> gymnasium.Env:
@@ -100,9 +75,8 @@ def binary_planes(env: gymnasium.Env) -> gymnasium.Env:
     from minigrid.wrappers import ImgObsWrapper, OneHotPartialObsWrapper
 
     env = ImgObsWrapper(OneHotPartialObsWrapper(env))
-    return TransformObservation(
-        env, lambda obs: obs, Box(0, 1, env.observation_space.shape, np.uint8)
-    )
+    env.observation_space = Box(0, 1, env.observation_space.shape, np.uint8)
+    return env
 
 
 def boards_and_vectors(env: gymnasium.Env, id: str) -> gymnasium.Env:
@@ -112,7 +86,6 @@ def boards_and_vectors(env: gymnasium.Env, id: str) -> gymnasium.Env:
         return env
     if not id.startswith(BOARDS):
         return FlattenObservation(env)
-    shape = (*space.shape, 1)
-    return TransformObservation(
-        ReshapeObservation(env, shape), lambda obs: obs.astype(np.uint8), Box(0, 1, shape, np.uint8)
-    )
+    board = Box(0, 1, (*space.shape, 1), np.uint8)
+    env = ReshapeObservation(env, board.shape)
+    return TransformObservation(env, lambda obs: obs.astype(np.uint8), board)

@@ -5,7 +5,7 @@ import numpy as np
 from gymnasium.spaces import Box, Discrete
 from gymnasium.wrappers import TimeLimit
 
-from agent.envs.wrappers import standardise
+from agent.envs.wrappers import load, standardise
 from agent.errors import UserError
 
 GAMES = ("asterix", "breakout", "freeway", "seaquest", "space_invaders")
@@ -38,34 +38,17 @@ def make(
 class MinAtar(gymnasium.Env):
     """One game; after `reset(seed)` the episode depends on the seed and the actions alone."""
 
-    def __init__(
-        self,
-        game: str,
-        sticky_action_prob: float,
-        full_action_space: bool,
-        difficulty_ramping: bool,
-    ):
-        try:
-            from minatar import Environment
-        except ModuleNotFoundError as cause:
-            raise UserError(
-                f"MinAtar misses the module {cause.name}: pip install minatar"
-            ) from cause
-        self.game = Environment(game, sticky_action_prob, difficulty_ramping)
-        self.actions = (
-            list(range(self.game.num_actions()))
-            if full_action_space
-            else self.game.minimal_action_set()
-        )
+    def __init__(self, game: str, sticky: float, full_actions: bool, ramping: bool):
+        self.game = load("MinAtar", "minatar", "minatar").Environment(game, sticky, ramping)
+        every, minimal = range(self.game.num_actions()), self.game.minimal_action_set()
+        self.actions = list(every) if full_actions else minimal
         self.action_space = Discrete(len(self.actions))
         self.observation_space = Box(0, 1, tuple(self.game.state_shape()), np.uint8)
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
         self.game.seed(int(self.np_random.integers(2**32)))
-        self.game.last_action = (
-            0  # the game itself would stick to the previous episode's last action
-        )
+        self.game.last_action = 0  # the game itself would stick to that of the last episode
         self.game.reset()
         return self.game.state().astype(np.uint8), {}
 

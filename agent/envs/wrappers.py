@@ -1,40 +1,68 @@
 """Bring any Gymnasium environment to the spaces that the agent takes."""
 
 import copy
+import importlib
 import os
+import warnings
 from collections.abc import Sequence
+from types import ModuleType
 
 import gymnasium
 import numpy as np
+from gymnasium import wrappers
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Tuple
-from gymnasium.wrappers import (
-    AddRenderObservation,
-    FlattenObservation,
-    RescaleAction,
-    ReshapeObservation,
-    ResizeObservation,
-    TransformAction,
-    TransformObservation,
-)
 
 from agent.errors import UserError
 from agent.spaces import action_kind, observation_kind
 
-MUJOCO_BACKENDS = {
-    "egl": "libegl1 libgl1-mesa-dri",
-    "osmesa": "libosmesa6",
-    "glfw": "libglfw3",
-}  # apt packages
-
-STEPS = 1_000  # observations of random play that measure a scale which no YAML gives
+# of MuJoCo, each with its apt packages
+MUJOCO_BACKENDS = {"egl": "libegl1 libgl1-mesa-dri", "osmesa": "libosmesa6", "glfw": "libglfw3"}
+WHOLE = "biu"  # kinds of NumPy's whole numbers
+MEASURED = 1_000  # observations of random play that measure a scale which no YAML gives
 FARTHEST = 10.0  # units from zero that random play goes at most
 
-_measured: dict[str, np.ndarray] = {}  # scales by environment; measured once a process
+_scales: dict[str, list[float]] = {}  # by environment; measured once a process
+
+
+class Checker(gymnasium.Wrapper):
+    """Copies each observation, which an environment may reuse, and checks what is returned.
+
+    UserError for an observation of another shape than its space, for whole numbers that are none or
+    are out of bounds, and for a reward that is not one number.
+    """
+
+    def reset(self, **options):
+        result = self.env.reset(**options)
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise UserError("the environment's reset must return an observation and a dict of info")
+        return self._copy(result[0]), result[1]
+
+    def step(self, action):
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        if np.shape(reward):
+            raise UserError(
+                f"the environment's reward has shape {np.shape(reward)}, not one number"
+            )
+        return self._copy(observation), float(reward), bool(terminated), bool(truncated), info
+
+    def _copy(self, observation):
+        space = self.observation_space
+        if not isinstance(space, Box):
+            return observation
+        found = np.array(observation)
+        fits = found.shape == space.shape
+        if fits and space.dtype.kind in WHOLE:
+            fits = found.dtype.kind in WHOLE and np.all(
+                (space.low <= found) & (found <= space.high)
+            )
+        if not fits:
+            given = f"{found.dtype} {found.shape} from {found.min()} to {found.max()}"
+            raise UserError(f"the environment observes {given}; its space is {one_line(space)}")
+        return found
 
 
 class ActionRepeat(gymnasium.Wrapper):
-    """Repeat each action, sum the rewards, stop at the episode's end; the last observation is
-    returned."""
+    """Repeats each action up to the episode's end: the rewards' sum, the last observation."""
 
     def __init__(self, env: gymnasium.Env, times: int):
         super().__init__(env)
@@ -44,7 +72,7 @@ class ActionRepeat(gymnasium.Wrapper):
         total = 0.0
         for _ in range(self.times):
             obs, reward, terminated, truncated, info = self.env.step(action)
-            total += float(reward)
+            total += reward
             if terminated or truncated:
                 break
         return obs, total, terminated, truncated, info
@@ -64,40 +92,46 @@ def standardise(
     every part of a composite observation into one vector, `actions` is the kind of action that the
     task promises. UserError where a space is not supported or the actions are of the other kind.
     """
-    if action_repeat < 1:
-        raise UserError(f"task.action_repeat={action_repeat} must be at least 1")
+    if pixels:
+        try:
+            env = wrappers.AddRenderObservation(env, render_only=True)  # draws one at once
+        except Exception as error:
+            raise rendering_error(error) from error
+    env = Checker(env)
     if action_repeat > 1:
         env = ActionRepeat(env, action_repeat)
-    if pixels:
-        env = observe_pixels(env)
-    env = standardise_observation(env, size, flatten)
-    env = standardise_action(env)
-    check_actions(env, actions)
+    env = standardise_action(standardise_observation(env, size, flatten))
+    kind = action_kind(env.action_space)
+    if actions not in (None, kind):
+        other = {"discrete": "gym", "continuous": "gym_continuous"}[kind]
+        raise UserError(
+            f"the environment's actions are {kind}, the task's are {actions}: use task={other}"
+        )
     return env
 
 
-def standardise_observation(env: gymnasium.Env, size: int, flatten: bool = False) -> gymnasium.Env:
+def standardise_observation(env: gymnasium.Env, size: int, flatten: bool) -> gymnasium.Env:
     """Images become uint8 (size, size, C) by area resize, grids uint8 (H, W, C), the rest float32
     vectors (D,), discrete parts one-hot."""
     if flatten or isinstance(env.observation_space, Discrete | MultiDiscrete | MultiBinary):
-        env = FlattenObservation(env)
+        env = wrappers.FlattenObservation(env)
     space = env.observation_space
     if is_image(space):
         if len(space.shape) == 2:
-            env = ReshapeObservation(env, (*space.shape, 1))
-        return env if space.shape[:2] == (size, size) else ResizeObservation(env, (size, size))
+            env = wrappers.ReshapeObservation(env, (*space.shape, 1))
+        return (
+            env
+            if space.shape[:2] == (size, size)
+            else wrappers.ResizeObservation(env, (size, size))
+        )
     if is_grid(space):
-        return TransformObservation(
-            env, lambda obs: obs.astype(np.uint8), Box(0, 1, space.shape, np.uint8)
-        )
+        grid = Box(0, 1, space.shape, np.uint8)
+        return wrappers.TransformObservation(env, lambda obs: obs.astype(np.uint8), grid)
     if isinstance(space, Box) and len(space.shape) == 1:
-        bounds = space.low.astype(np.float32), space.high.astype(np.float32)
-        return TransformObservation(
-            env, lambda obs: np.asarray(obs, np.float32), Box(*bounds, dtype=np.float32)
-        )
-    hint = (
-        "; task.env.flatten=true makes it a vector" if isinstance(space, Box | Dict | Tuple) else ""
-    )
+        vector = Box(space.low.astype(np.float32), space.high.astype(np.float32), dtype=np.float32)
+        return wrappers.TransformObservation(env, lambda obs: obs.astype(np.float32), vector)
+    composite = isinstance(space, Box | Dict | Tuple)
+    hint = "; task.env.flatten=true makes it a vector" if composite else ""
     raise UserError(
         f"observation space {one_line(space)} is not supported; allowed: uint8 images HxW or "
         f"HxWxC, HxWxC grids of 0 and 1, vectors, Discrete, MultiDiscrete, MultiBinary{hint}"
@@ -105,8 +139,7 @@ def standardise_observation(env: gymnasium.Env, size: int, flatten: bool = False
 
 
 def is_image(space: Space) -> bool:
-    """Whether a space holds uint8 pictures of 0..255, (H, W) or (H, W, C) with at most four
-    channels."""
+    """Whether a space holds uint8 pictures of 0..255, (H, W) or (H, W, C) of up to 4 channels."""
     if not isinstance(space, Box) or space.dtype != np.uint8 or space.high.min() != 255:
         return False
     return len(space.shape) == 2 or (len(space.shape) == 3 and space.shape[-1] <= 4)
@@ -114,74 +147,64 @@ def is_image(space: Space) -> bool:
 
 def is_grid(space: Space) -> bool:
     """Whether a space holds (H, W, C) planes of 0 and 1 (bool or integer)."""
-    if not isinstance(space, Box) or len(space.shape) != 3 or space.dtype.kind not in "biu":
+    if not isinstance(space, Box) or len(space.shape) != 3 or space.dtype.kind not in WHOLE:
         return False
     return bool(space.low.min() == 0 and space.high.max() == 1)
 
 
 def standardise_action(env: gymnasium.Env) -> gymnasium.Env:
-    """Discrete actions count from 0, continuous ones are float32 in [-1, 1]; UserError for other
-    action spaces."""
+    """Discrete actions count from 0, continuous ones are float32 in [-1, 1]; or UserError."""
     space = env.action_space
     if isinstance(space, Discrete):
-        return (
-            env
-            if space.start == 0
-            else TransformAction(env, lambda a: a + space.start, Discrete(space.n))
-        )
+        return wrappers.TransformAction(env, lambda action: action + space.start, Discrete(space.n))
+    refused = f"action space {one_line(space)} is not supported"
     if not isinstance(space, Box) or len(space.shape) != 1:
-        raise UserError(
-            f"action space {one_line(space)} is not supported; allowed: Discrete, Box of shape (n,)"
-        )
+        raise UserError(f"{refused}; allowed: Discrete, Box of shape (n,)")
+    if space.dtype.kind in WHOLE:
+        raise UserError(f"{refused}: a Box of whole numbers; allowed: Discrete, Box of floats")
     if not (space.is_bounded() and np.all(space.low < space.high)):
-        raise UserError(
-            f"action space {one_line(space)} is not supported: its bounds must be finite and apart"
-        )
+        raise UserError(f"{refused}: its bounds must be finite and apart")
     one = np.ones(space.shape, space.dtype)
-    env = RescaleAction(env, -one, one)
+    env = wrappers.RescaleAction(env, -one, one)
     env.action_space = Box(-1.0, 1.0, space.shape, np.float32)
     return env
 
 
-def check_actions(env: gymnasium.Env, promised: str | None) -> None:
-    """Compare the environment's kind of action with the one that the task promises; UserError where
-    they differ."""
-    if promised not in (None, "discrete", "continuous"):
-        raise UserError(f"task.actions={promised} is not known; allowed: discrete, continuous")
-    found = action_kind(env.action_space)
-    if promised not in (None, found):
-        option = {"discrete": "gym", "continuous": "gym_continuous"}[found]
-        raise UserError(
-            f"the environment's actions are {found}, the task's are {promised}: use task={option}"
-        )
-
-
 def unit_spread(env: gymnasium.Env, scale: Sequence[float] | None, name: str) -> gymnasium.Env:
-    """Divide each number of a vector (D,) by its `scale`; images and grids stay as they are.
+    """Divide each number of a vector (D,) by its `scale`, its spread under random play, so that no
+    unit of measurement weighs one number against another. Images and grids stay as they are.
 
-    Without a `scale` it is that of `STEPS` observations of random play from fixed seeds, which
-    depends on the environment `name` alone. UserError for a scale that does not fit.
+    Without a `scale` it is measured from fixed seeds: it depends on the environment `name` alone.
+    `observation_scale` of what is returned holds it. UserError for a scale that does not fit.
     """
     if observation_kind(env.observation_space) != "vector":
         return env
-    space = env.observation_space
     if scale is None:
-        if name not in _measured:
-            _measured[name] = spread(random_play(env, STEPS))
-        scale = _measured[name]
-    divisor = _checked(scale, space.shape[0])
+        if name not in _scales:
+            _scales[name] = spread(random_play(env, MEASURED))
+        scale = _scales[name]
+    space, size = env.observation_space, env.observation_space.shape[0]
+    if len(scale) != size or not all(isinstance(x, int | float) and 0 < x < np.inf for x in scale):
+        raise UserError(
+            f"task.env.scale={one_line(scale)} must hold {size} numbers greater than zero, "
+            "one for each of the observation; null measures them"
+        )
+    divisor = np.array(list(scale), np.float32)
     bounds = Box(space.low / divisor, space.high / divisor, dtype=np.float32)
-    return TransformObservation(env, lambda obs: obs / divisor, bounds)
+    env = wrappers.TransformObservation(env, lambda obs: obs / divisor, bounds)
+    env.observation_scale = [float(number) for number in scale]
+    return env
 
 
-def spread(observations: np.ndarray) -> np.ndarray:
-    """The scale (D,) of observations (N, D): each number's standard deviation, at least a tenth of
-    its largest magnitude; 1 for bits and for what is always 0."""
+def spread(observations: np.ndarray) -> list[float]:
+    """The scale, of three digits, of observations (N, D): each number's standard deviation, at
+    least a tenth of its largest magnitude; 1 for bits and for what is always 0."""
     if not np.isfinite(observations).all():
         raise UserError("the environment's observations are not finite under random play")
     bits = np.isin(observations, (0, 1)).all(0)
     farthest = np.abs(observations).max(0) / FARTHEST
-    return np.where(bits, 1.0, np.maximum(observations.std(0), farthest))
+    scale = np.where(bits, 1.0, np.maximum(observations.std(0), farthest))
+    return [float(f"{number:.3g}") for number in scale]
 
 
 def random_play(env: gymnasium.Env, steps: int) -> np.ndarray:
@@ -200,23 +223,8 @@ def random_play(env: gymnasium.Env, steps: int) -> np.ndarray:
     return np.array(rows, np.float64)
 
 
-def _checked(scale: Sequence[float], size: int) -> np.ndarray:
-    """The scale as float32 (size,)."""
-    try:
-        divisor = np.array(list(scale), np.float32)
-    except (TypeError, ValueError):
-        divisor = np.zeros(0, np.float32)
-    if divisor.shape != (size,) or not (np.isfinite(divisor) & (divisor > 0)).all():
-        raise UserError(
-            f"task.env.scale={one_line(scale)} must hold {size} numbers greater than zero, "
-            "one for each of the observation; null measures them"
-        )
-    return divisor
-
-
 def prepare_rendering() -> None:
-    """Choose headless drawing before a simulator is imported; UserError for an unknown
-    MUJOCO_GL."""
+    """Choose headless drawing before a simulator is imported; UserError for a bad MUJOCO_GL."""
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
     if not os.environ.get("DISPLAY"):
         os.environ.setdefault("MUJOCO_GL", "egl")
@@ -228,26 +236,29 @@ def prepare_rendering() -> None:
 def rendering_error(error: Exception) -> UserError:
     """The one-line error for pictures that cannot be drawn here, with the packages to install."""
     backend = os.environ.get("MUJOCO_GL", "glfw").lower()
-    others = ", ".join(
-        f"MUJOCO_GL={name} (apt install {MUJOCO_BACKENDS[name]})" for name in ("egl", "osmesa")
-    )
+    ways = {
+        name: f"MUJOCO_GL={name} (apt install {MUJOCO_BACKENDS[name]})" for name in MUJOCO_BACKENDS
+    }
     return UserError(
-        f"task.env.pixels=true cannot draw with MUJOCO_GL={backend} "
-        f"(apt install {MUJOCO_BACKENDS[backend]}): "
-        f"{one_line(error)}; headless machines draw with {others}"
+        f"task.env.pixels=true cannot draw with {ways[backend]}: {one_line(error)}; "
+        f"headless machines draw with {ways['egl']}, {ways['osmesa']}"
     )
 
 
-def observe_pixels(env: gymnasium.Env) -> gymnasium.Env:
-    """Observe the rendered picture (H, W, 3) instead of the state; draws one at once, UserError
-    where it cannot."""
+def load(what: str, module: str, packages: str) -> ModuleType:
+    """Import the module that `what` needs; UserError says which packages to install."""
     try:
-        return AddRenderObservation(env, render_only=True)
-    except Exception as error:
-        raise rendering_error(error) from error
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of packages that look for a display
+            importlib.import_module(module.split(".")[0])
+            return importlib.import_module(module)
+    except ModuleNotFoundError as cause:
+        missing = f"{what} misses the module {cause.name}: pip install {packages}"
+        raise UserError(missing) from cause
 
 
 def one_line(value: object) -> str:
-    """The text of a space or an error on one line of at most 200 characters."""
-    text = " ".join(str(value).split())
+    """The text of a space, or an error's kind and text, on one line of at most 200 characters."""
+    kind = f"{type(value).__name__}: " if isinstance(value, Exception) else ""
+    text = " ".join(f"{kind}{value}".split())
     return text if len(text) <= 200 else f"{text[:200]}..."

@@ -18,10 +18,11 @@ from PIL import Image
 
 from agent.config import Recipe, Settings
 from agent.dreamer import Dreamer
+from agent.errors import UserError
 from agent.run import checkpoint, device, disk, pictures, seeding, video
 from agent.run.episodes import Collector, Evaluator, Score
 from agent.run.progress import Clock, Display, Meter
-from agent.run.record import Record
+from agent.run.record import ANEW, Record
 from agent.run.replay import Replay
 from agent.run.seeding import Stream
 from agent.run.stop import Interrupted, Interruption
@@ -59,6 +60,7 @@ class Training:
         self.env = make_env()
         self.evaluator = Evaluator(make_env, settings, self.device)
         self.filmed_env = make_env() if settings.watch else None
+        self.scale = getattr(self.env, "observation_scale", None)  # of a vector's numbers
         observations, actions = self.env.observation_space, self.env.action_space
         self.agent = make_agent(observations, actions, self.device)
         self.meter = Meter(self.agent.saturation_keys)
@@ -82,7 +84,11 @@ class Training:
         and ClaimLost after `lost()` did, writing nothing more.
         """
         self._resume()
-        self._update_record(parameters=self.agent.parameter_counts(), device=str(self.device))
+        self._update_record(
+            parameters=self.agent.parameter_counts(),
+            device=str(self.device),
+            observation_scale=self.scale,
+        )
         self._check_disk()
         try:
             self._steps()
@@ -196,12 +202,20 @@ class Training:
         disk.check_room(self.folder, replay, used, weights)
 
     def _resume(self) -> None:
-        """Go on from the checkpoint, with replay and records cut back to it, or start over."""
+        """Go on from the checkpoint, with replay and records cut back to it, or start over.
+
+        Raises UserError where the environment's observations come in other units than replay's.
+        """
         state = checkpoint.load(self.folder, self.record.identity)
         if state is None:
             self.replay.clear()
             self.record.truncate(-1)
             return
+        if (known := self.record.fields.get("observation_scale")) != self.scale:
+            raise UserError(
+                f"{self.folder}: the environment has changed, its observation scale is "
+                f"{self.scale} and was {known}; {ANEW}"
+            )
         self._load_state_dict(state)
         self.record.truncate(self.clock.step)
 

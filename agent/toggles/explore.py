@@ -14,8 +14,7 @@ from typing import Protocol
 from torch import Tensor
 
 from agent.config import Checked, number, positive
-from agent.heads import Actor
-from agent.toggles.schedule import Linear
+from agent.heads import Policy
 
 
 class Explore(Protocol):
@@ -23,7 +22,7 @@ class Explore(Protocol):
 
     entropy_scale: float  # eta, before its schedule
 
-    def collect(self, action: Tensor, actor: Actor, progress: float) -> Tensor:
+    def collect(self, action: Tensor, policy: Policy, progress: float) -> Tensor:
         """The action (B, A) to take, of one that the policy sampled."""
 
 
@@ -34,7 +33,7 @@ class PolicyEntropy(Checked, group="explore"):
 
     entropy_scale: float = number(0)
 
-    def collect(self, action: Tensor, actor: Actor, progress: float) -> Tensor:
+    def collect(self, action: Tensor, policy: Policy, progress: float) -> Tensor:
         """The action (B, A) as the policy sampled it."""
         return action
 
@@ -54,7 +53,9 @@ class ActionNoise(Checked, group="explore"):
     std: float = number(0)
     entropy_scale = 0.0
 
-    def collect(self, action: Tensor, actor: Actor, progress: float) -> Tensor:
+    def collect(self, action: Tensor, policy: Policy, progress: float) -> Tensor:
         """The policy's sample (B, A) with noise; `progress` is the share of the run in [0, 1]."""
-        epsilon = Linear(self.epsilon_start, self.epsilon_end, self.epsilon_share)
-        return actor.perturb(action, epsilon=epsilon(progress), std=self.std)
+        epsilon = self.epsilon_start + (self.epsilon_end - self.epsilon_start) * min(
+            progress / self.epsilon_share, 1.0
+        )
+        return policy.perturb(action, epsilon=epsilon, std=self.std)

@@ -12,7 +12,7 @@ Each is multiplied by `scale` (beta). The standard KL has gradient weight 1 on b
 0.5 would halve it. It clamps as the baseline does, so that balancing alone differs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
 from torch import Tensor
@@ -32,7 +32,7 @@ class KL(NamedTuple):
     clamped: Tensor
 
 
-class KLLoss(Protocol):
+class Divergence(Protocol):
     """What every option has."""
 
     scale: float  # beta, before its schedule
@@ -68,15 +68,21 @@ class Balanced(Checked, group="kl"):
 
 @dataclass(frozen=True)
 class Standard(Checked, group="kl"):
-    """max(free, KL(post || prior)): gradient weight 1 on both sides, none while it is below
-    `free` nats; "No KL Balancing" of table 2, and DreamerV1's loss."""
+    """KL(post || prior) with gradient weight 1 on both sides, at least `free` nats: the ablation
+    "No KL Balancing" of table 2."""
 
     scale: float = number(0)
-    free: float = number(0)
-    clamp: str = choice(*CLAMPS)
+    free: float = field(default=0.0, metadata=number(0).metadata)
+    clamp: str = field(default="step", metadata=choice(*CLAMPS).metadata)
 
     def __call__(self, latent: Latent, post: Tensor, prior: Tensor) -> KL:
         """Loss of stats (B, T, P)."""
         value = latent.kl(post, prior)
         loss, clamped = clamp(value, self.free, self.clamp)
         return KL(loss, value.detach(), clamped)
+
+
+@dataclass(frozen=True)
+class FreeNats(Standard):
+    """max(free, KL(post || prior)), as in DreamerV1: no gradient while the KL is below `free`
+    nats."""

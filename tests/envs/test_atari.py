@@ -1,8 +1,6 @@
 """The paper's Atari protocol, checked against the emulator itself."""
 
 import json
-import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,11 +8,11 @@ import pytest
 from gymnasium.utils import seeding
 
 from agent.build import environment
-from agent.envs import atari, atari_tasks
+from agent.envs import atari
 from agent.errors import UserError
+from tests.envs.test_tasks import LISTED, ROOT
 
 ale_py = pytest.importorskip("ale_py")
-ROOT = Path(__file__).parents[2]
 PUBLISHED = ROOT.parent / "shared" / "published" / "atari-dreamerv2.json"
 PROTOCOL = dict(
     frame_skip=4,
@@ -74,31 +72,18 @@ def test_observations_and_rewards_are_the_emulators(game):
     assert np.any(rewards != 0)
 
 
-def test_configuration_is_the_papers_protocol(composed):
-    env = environment(composed("suite=atari", "task=pong"))
+def test_the_configuration_is_the_papers_protocol_and_reaches_the_emulator(composed):
+    cfg = composed("suite=atari", "task=pong")
+    env = environment(cfg)
     ale = env.unwrapped.ale
     assert ale.getFloat("repeat_action_probability") == 0.25
     assert ale.getInt("max_num_frames_per_episode") == 108_000
-    assert env.action_space.n == 18
+    assert env.action_space.n == 18 and cfg.recipe.reward_transform == "tanh"
     assert (env.observation_space.shape, env.observation_space.dtype) == ((64, 64, 1), np.uint8)
-    assert (env.noop_max, env.frame_skip, env.unwrapped._frameskip, env.terminal_on_life_loss) == (
-        30,
-        4,
-        1,
-        False,
-    )
-    assert composed("suite=atari").recipe.reward_transform == "tanh"
-
-
-def test_numbers_of_the_configuration_reach_the_emulator(composed):
-    env = environment(
-        composed(
-            "suite=atari",
-            "task=pong",
-            "task.env.repeat_action_probability=0.5",
-            "task.action_repeat=2",
-        )
-    )
+    wrapper = (env.noop_max, env.frame_skip, env.unwrapped._frameskip, env.terminal_on_life_loss)
+    assert wrapper == (30, 4, 1, False)
+    changed = ("task.env.repeat_action_probability=0.5", "task.action_repeat=2")
+    env = environment(composed("suite=atari", "task=pong", *changed))
     assert env.unwrapped.ale.getFloat("repeat_action_probability") == 0.5
     env.reset(seed=0)
     before = env.unwrapped.ale.getEpisodeFrameNumber()
@@ -118,17 +103,13 @@ def test_an_episode_depends_on_its_seed_alone():
     assert not np.array_equal(first, other)
 
 
-def test_the_frame_limit_truncates():
+def test_the_frame_limit_truncates_and_a_lost_life_ends_nothing():
     env = atari.make("pong", 64, **PROTOCOL | {"max_frames": 120})
     env.reset(seed=0)
     terminated = truncated = False
     while not (terminated or truncated):
         _, _, terminated, truncated, info = env.step(0)
-    assert truncated and not terminated
-    assert info["episode_frame_number"] == 120
-
-
-def test_a_lost_life_does_not_end_the_episode():
+    assert truncated and not terminated and info["episode_frame_number"] == 120
     env = atari.make("breakout", 64, **PROTOCOL)
     _, info = env.reset(seed=0)
     lives = info["lives"]
@@ -136,8 +117,7 @@ def test_a_lost_life_does_not_end_the_episode():
         _, _, terminated, truncated, info = env.step(1 if step % 10 == 0 else 0)
         if info["lives"] < lives:
             break
-    assert info["lives"] == lives - 1
-    assert not terminated and not truncated
+    assert info["lives"] == lives - 1 and not terminated and not truncated
 
 
 def test_an_unknown_game_names_close_ones():
@@ -145,22 +125,8 @@ def test_an_unknown_game_names_close_ones():
         atari.make("pongg", 64, **PROTOCOL)
 
 
-def test_a_missing_package_names_the_install(monkeypatch):
-    monkeypatch.setitem(sys.modules, "ale_py", None)
-    with pytest.raises(UserError, match="pip install ale-py"):
-        atari.make("pong", 64, **PROTOCOL)
-
-
-def test_every_games_file_is_fresh_and_has_a_rom():
-    roms = set(ale_py.roms.get_all_rom_ids())
-    for game in atari_tasks.games():
-        assert (ROOT / "conf" / "task" / f"{game}.yaml").read_text() == atari_tasks.render(game)
-        assert atari_tasks.ROMS.get(game, game) in roms
-
-
 def test_games_are_those_of_the_published_scores():
     if not PUBLISHED.exists():
         pytest.skip(f"needs the published scores, {PUBLISHED}")
     published = {row["task"].removeprefix("atari_") for row in json.loads(PUBLISHED.read_text())}
-    assert sorted(published) == atari_tasks.games()
-    assert len(published) == 55
+    assert sorted(published) == LISTED["atari"]

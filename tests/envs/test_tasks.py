@@ -11,48 +11,68 @@ from omegaconf import OmegaConf
 from agent.build import environment, numbers
 from agent.errors import UserError
 from agent.spaces import action_kind, observation_kind
+from benchmarks.random_scores import vector_scale
 
 ROOT = Path(__file__).parents[2]
-TASKS = sorted(path.stem for path in (ROOT / "conf" / "task").glob("*.yaml"))
+FILES = {file.stem: OmegaConf.load(file) for file in (ROOT / "conf" / "task").glob("*.yaml")}
 SUITES = sorted(path.stem for path in (ROOT / "conf" / "suite").glob("*.yaml"))
 LISTED = {
     suite: list(OmegaConf.load(ROOT / "conf" / "suite" / f"{suite}.yaml").suite.tasks)
     for suite in SUITES
 }
-NORMALISED = [
-    task for suite in ("mini", "minatar", "minigrid", "control") for task in LISTED[suite]
-]
+NORMALISED = ("mini", "minatar", "minigrid", "control")
 
 
-def build(cfg):
-    """The task's environment; skips where an optional package is not installed."""
+def task_of(composed, task):
+    suite = next(suite for suite in reversed(SUITES) if task in LISTED[suite])
+    return composed(f"suite={suite}", f"task={task}")
+
+
+@pytest.mark.parametrize("task", sorted({*FILES} - {*LISTED["atari"]} | {"pong"}))
+def test_a_task_is_what_it_promises(composed, task, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # MuJoCo writes its log where it runs
+    cfg = task_of(composed, task)
+    assert cfg.task.get("option", cfg.task.name) == task
+    continuous = cfg.actor_grad == composed("actor_grad=dynamics").actor_grad
+    assert continuous == (cfg.task.actions == "continuous")
+    if any(task in LISTED[suite] for suite in NORMALISED):
+        assert cfg.task.random < cfg.task.reference
     try:
-        return environment(cfg)
+        env = environment(cfg)
     except UserError as error:
         if "pip install" in str(error):
             pytest.skip(str(error))
         raise
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_task_has_the_promised_spaces(composed, task, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)  # MuJoCo writes its log where it runs
-    suite = next(suite for suite in SUITES if task in LISTED[suite])
-    cfg = composed(f"suite={suite}", f"task={task}")
-    assert cfg.task.get("option", cfg.task.name) == task
-    env = build(cfg)
     kind = observation_kind(env.observation_space)
     assert action_kind(env.action_space) == cfg.task.actions
-    env.action_space.seed(0)
     first, _ = env.reset(seed=11)
-    for _ in range(2):
-        obs, reward, *_ = env.step(env.action_space.sample())
-        assert env.observation_space.contains(obs)
-        assert isinstance(float(reward), float)
-    again, _ = env.reset(seed=11)
-    np.testing.assert_array_equal(first, again)
     assert first.dtype == (np.float32 if kind == "vector" else np.uint8)
-    env.close()
+    env.action_space.seed(0)
+    over = False
+    for step in range(3 if cfg.task.terminates else 1100):
+        obs, _, terminated, truncated, _ = env.step(env.action_space.sample())
+        assert env.observation_space.contains(obs) or step > 3
+        assert cfg.task.terminates or not terminated
+        if over := truncated:
+            break
+    assert over or cfg.task.terminates
+    np.testing.assert_array_equal(first, env.reset(seed=11)[0])
+    if kind == "vector" and cfg.task.env.scale:  # of 10,000 observations, here of fewer
+        np.testing.assert_allclose(vector_scale(cfg, 3000), list(cfg.task.env.scale), rtol=0.35)
+
+
+def test_every_game_of_atari_has_a_file_and_a_rom():
+    roms = set(pytest.importorskip("ale_py").roms.get_all_rom_ids())
+    for game in LISTED["atari"]:
+        rom = FILES[game].task.env.game
+        assert FILES[game] == {
+            "defaults": ["base/atari"],
+            "task": {"name": game, "env": {"game": rom}},
+        }
+        assert rom in roms and rom.replace("_", "") == game.replace("_", "")
+    assert len(LISTED["atari"]) == 55 and len(LISTED["atari100k"]) == 26
+    assert LISTED["atari5"] == ["battle_zone", "double_dunk", "name_this_game", "phoenix", "qbert"]
+    assert set(LISTED["atari5"]) | set(LISTED["atari100k"]) <= set(LISTED["atari"])
 
 
 @pytest.mark.parametrize("suite", SUITES)
@@ -61,139 +81,62 @@ def test_a_suites_first_task_is_its_default(composed, suite):
     assert cfg.suite.name == suite
     assert cfg.task.get("option", cfg.task.name) == cfg.suite.tasks[0]
     assert len(set(cfg.suite.tasks)) == len(cfg.suite.tasks)
-    assert set(cfg.suite.tasks) <= set(TASKS)
+    assert set(cfg.suite.tasks) <= set(FILES)
     assert cfg.size.name == ("22m" if suite.startswith("atari") else "small")
     numbers(cfg, "suite").check_task(numbers(cfg, "task"))
 
 
-@pytest.mark.parametrize("task", sorted(set(NORMALISED)))
-def test_normalisation_spans_from_random_to_reference(composed, task):
-    suite = next(suite for suite in SUITES if task in LISTED[suite])
-    cfg = composed(f"suite={suite}", f"task={task}")
-    assert cfg.task.random < cfg.task.reference
-
-
 def test_choices_compose_to_what_their_names_say(composed):
-    pong = composed("suite=atari", "task=pong")
-    assert (pong.suite.name, pong.task.name, pong.size.name, pong.recipe.name) == (
-        "atari",
-        "pong",
-        "22m",
-        "atari",
-    )
-    catch = composed("task=catch")
-    assert (catch.suite.name, catch.task.id, catch.recipe.name) == (
-        "mini",
-        "bsuite/catch-v0",
-        "mini",
-    )
-    pendulum = composed("suite=control")
-    assert (pendulum.task.actions, pendulum.recipe.name) == ("continuous", "mini_continuous")
+    chosen = lambda cfg: (cfg.suite.name, cfg.task.name, cfg.size.name, cfg.recipe.name)  # noqa: E731
+    assert chosen(composed("suite=atari", "task=pong")) == ("atari", "pong", "22m", "atari")
+    assert chosen(composed("task=catch")) == ("mini", "catch", "small", "mini")
+    assert chosen(composed("suite=control")) == ("control", "pendulum", "small", "mini_continuous")
     override = composed("suite=atari", "task=pong", "recipe=mini", "size=small", "run.steps=7")
-    assert (override.recipe.name, override.size.name, override.run.steps) == ("mini", "small", 7)
+    assert chosen(override) == ("atari", "pong", "small", "mini") and override.run.steps == 7
     assert composed("suite=atari100k").recipe.prefill < composed("suite=atari100k").run.steps / 10
 
 
-@pytest.mark.parametrize("task", LISTED["control"] + ["gym_continuous"])
-def test_continuous_tasks_select_dynamics(composed, task):
-    suite = next(suite for suite in SUITES if task in LISTED[suite])
-    cfg = composed(f"suite={suite}", f"task={task}")
-    assert cfg.actor_grad == composed("actor_grad=dynamics").actor_grad
-    assert cfg.actor_grad != composed("actor_grad=reinforce").actor_grad
-
-
-def test_a_task_of_another_suite_is_refused(composed):
-    with pytest.raises(
-        UserError, match="task=pong is not in suite=mini, whose tasks are cartpole, "
-    ):
-        environment(composed("task=pong"))
-
-
-def test_published_subsets_of_atari():
-    assert len(LISTED["atari"]) == 55
-    assert LISTED["atari5"] == ["battle_zone", "double_dunk", "name_this_game", "phoenix", "qbert"]
-    assert len(LISTED["atari100k"]) == 26
-    assert set(LISTED["atari5"]) | set(LISTED["atari100k"]) <= set(LISTED["atari"])
-
-
 def test_any_id_of_gymnasium(composed):
-    env = environment(composed("suite=gym", "task.id=MountainCar-v0"))
-    assert env.spec.id == "MountainCar-v0"
-    assert composed("suite=gym", "task.id=MountainCar-v0").task.name == "MountainCar-v0"
-    env = environment(
-        composed("suite=gym", "task=gym_continuous", "task.id=MountainCarContinuous-v0")
-    )
-    assert action_kind(env.action_space) == "continuous"
+    cfg = composed("suite=gym", "task.id=MountainCar-v0")
+    assert cfg.task.name == "MountainCar-v0" and environment(cfg).spec.id == "MountainCar-v0"
+    cfg = composed("suite=gym", "task=gym_continuous", "task.id=MountainCarContinuous-v0")
+    assert action_kind(environment(cfg).action_space) == "continuous"
 
 
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
+        ("task=pong", "task=pong is not in suite=mini, whose tasks are cartpole, "),
+        ("suite=gym task.id=Pendulum-v1", "continuous, the task's are discrete: use .*=gym_conti"),
         (
-            ["suite=gym", "task.id=Pendulum-v1"],
-            "actions are continuous, the task's are discrete: use task=gym_continuous",
-        ),
-        (
-            ["suite=gym", "task=gym_continuous", "task.id=CartPole-v1"],
+            "suite=gym task=gym_continuous task.id=CartPole-v1",
             "actions are discrete, the task's are continuous: use task=gym",
         ),
-        (
-            ["suite=gym", "task.id=CartPol-v1"],
-            "cannot make environment CartPol-v1: .*Did you mean: `CartPole`",
-        ),
-        (
-            ["suite=gym", "task.id=Blackjack-v1"],
-            "Tuple.* is not supported; allowed: .*task.env.flatten=true",
-        ),
-        (["suite=gym", "task.id=nowhere:Foo-v1"], "nowhere:Foo-v1 misses a module"),
-        (
-            ["suite=gym", "+task.env.kwargs.no_such_argument=1"],
-            "cannot make environment CartPole-v1: .*no_such_argument",
-        ),
-        (
-            ["suite=gym", "task.action_repeat=0"],
-            "task.action_repeat=0 must be a whole number of at least 1",
-        ),
-        (
-            ["suite=atari", "task.action_repeat=0"],
-            "task.action_repeat=0 must be a whole number of at least 1",
-        ),
-        (
-            ["suite=atari", "task.env.noop_max=-1"],
-            "task=alien cannot be built: .*noop_max.* non-negative",
-        ),
-        (
-            ["suite=atari", "task.env.repeat_action_probability=1.5"],
-            r"repeat_action_probability=1.5 must be in \[0, 1\]",
-        ),
-        (["suite=atari", "task.env.max_frames=0"], "max_frames=0 must be at least 1"),
-        (
-            ["suite=minatar", "task.env.sticky_action_prob=-1"],
-            r"sticky_action_prob=-1 must be in \[0, 1\]",
-        ),
-        (["suite=minatar", "task.env.max_steps=0"], "max_steps=0 must be at least 1"),
-        (
-            ["suite=atari", "+task.env.no_such_argument=1"],
-            "task=alien cannot be built: .*no_such_argument",
-        ),
+        ("suite=gym task.id=CartPol-v1", "make environment CartPol-v1: .*Did you mean: `CartPole`"),
+        ("suite=gym task.id=Blackjack-v1", "Tuple.* is not supported; .*task.env.flatten=true"),
+        ("suite=gym task.id=nowhere:Foo-v1", "nowhere:Foo-v1 misses a package: .*nowhere"),
+        ("suite=gym +task.env.kwargs.no_such=1", "cannot make environment CartPole-v1: .*no_such"),
+        ("suite=gym task.action_repeat=0", "action_repeat=0 must be a whole number of at least 1"),
+        ("suite=atari task.env.noop_max=-1", "task=alien cannot be built: .*noop_max.* non-neg"),
+        ("suite=atari task.env.repeat_action_probability=1.5", r"=1.5 must be in \[0, 1\]"),
+        ("suite=atari task.env.max_frames=0", "max_frames=0 must be at least 1"),
+        ("suite=minatar task.env.sticky_action_prob=-1", r"prob=-1 must be in \[0, 1\]"),
+        ("suite=minatar task.env.max_steps=0", "max_steps=0 must be at least 1"),
+        ("suite=minatar task.env.game=pong", "MinAtar has no game pong; allowed: asterix, "),
+        ("suite=atari +task.env.no_such=1", "task=alien cannot be built: .*no_such"),
     ],
 )
 def test_bad_choices_are_refused_in_one_line(composed, overrides, message):
     with pytest.raises(UserError, match=message) as caught:
-        environment(composed(*overrides))
+        environment(composed(*overrides.split()))
     assert "\n" not in str(caught.value)
 
 
 def test_documented_scores_are_those_of_the_tasks(composed):
     text = (ROOT / "docs" / "tasks.md").read_text()
     tables = re.findall(r"random \| reference \|\n((?:\|.*\n)+)", text)
-    rows = {
-        cells[0].strip(" `"): cells
-        for line in "".join(tables).splitlines()
-        for cells in [line.strip("|").split("|")]
-    }
-    for suite in ("mini", "minatar", "minigrid", "control"):
-        for task in LISTED[suite]:
-            config = composed(f"suite={suite}", f"task={task}").task
-            documented = [float(cell.replace(",", "")) for cell in rows[task][-2:]]
-            assert documented == [config.random, config.reference], task
+    cells = [line.strip("|").split("|") for line in "".join(tables).splitlines()]
+    rows = {row[0].strip(" `"): [cell.replace(",", "") for cell in row[-2:]] for row in cells}
+    for task in {task for suite in NORMALISED for task in LISTED[suite]}:
+        config = task_of(composed, task).task
+        assert list(map(float, rows[task])) == [config.random, config.reference], task

@@ -1,4 +1,4 @@
-"""Any environment arrives at the agent's spaces."""
+"""Any environment arrives at the agent's spaces, and vectors in units of their spread."""
 
 import cv2
 import gymnasium
@@ -6,20 +6,24 @@ import numpy as np
 import pytest
 from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Tuple
 
-from agent.envs.wrappers import ActionRepeat, standardise
+from agent.envs import gym
+from agent.envs.wrappers import ActionRepeat, random_play, spread, standardise, unit_spread
 from agent.errors import UserError
 from agent.spaces import action_kind, observation_kind
+from tests import tiny
+
+VECTOR, IMAGE = Box(-100, 100, (2,), np.float32), Box(0, 255, (64, 64, 1), np.uint8)
 
 
 class Fixed(gymnasium.Env):
-    """Shows one sample of its observation space, records its actions and ends after `length`
-    steps."""
+    """Shows one sample of its observation space, or what is `shown`, records its actions and ends
+    after `length` steps."""
 
-    def __init__(self, observation_space, action_space=None, length=10):
+    def __init__(self, observation_space, action_space=None, length=10, shown=None):
         self.observation_space = observation_space
         self.action_space = action_space or Discrete(3)
         self.observation_space.seed(0)
-        self.shown = self.observation_space.sample()
+        self.shown = self.observation_space.sample() if shown is None else shown
         self.length = length
 
     def reset(self, *, seed=None, options=None):
@@ -32,17 +36,36 @@ class Fixed(gymnasium.Env):
         return self.shown, float(len(self.actions)), len(self.actions) == self.length, False, {}
 
 
-def test_images_are_resized_by_area():
+class Reuses(Fixed):
+    """Counts in one array, which it returns again and again."""
+
+    def step(self, action):
+        self.shown += 1
+        return super().step(action)
+
+
+class ArrayReward(Fixed):
+    def step(self, action):
+        return self.shown, np.array([1.0]), False, False, {}
+
+
+class NoInfo(Fixed):
+    def reset(self, *, seed=None, options=None):
+        return self.shown
+
+
+class Breaks(Fixed):
+    def __init__(self, error):
+        raise error
+
+
+def test_images_are_resized_by_area_and_gray_ones_get_a_channel():
     env = Fixed(Box(0, 255, (210, 160, 3), np.uint8))
     resized = standardise(env, size=64)
     obs, _ = resized.reset()
     assert observation_kind(resized.observation_space) == "image"
-    np.testing.assert_array_equal(
-        obs, cv2.resize(env.shown, (64, 64), interpolation=cv2.INTER_AREA)
-    )
-
-
-def test_gray_pictures_get_a_channel():
+    expected = cv2.resize(env.shown, (64, 64), interpolation=cv2.INTER_AREA)
+    np.testing.assert_array_equal(obs, expected)
     obs, _ = standardise(Fixed(Box(0, 255, (64, 64), np.uint8)), size=32).reset()
     assert (obs.shape, obs.dtype) == ((32, 32, 1), np.uint8)
 
@@ -52,8 +75,7 @@ def test_binary_planes_are_grids(dtype):
     source = Fixed(Box(0, 1, (10, 10, 6), dtype))
     env = standardise(source, size=64)
     obs, _ = env.reset()
-    assert observation_kind(env.observation_space) == "grid"
-    assert obs.dtype == np.uint8
+    assert observation_kind(env.observation_space) == "grid" and obs.dtype == np.uint8
     np.testing.assert_array_equal(obs, source.shown)
 
 
@@ -68,52 +90,65 @@ def test_binary_planes_are_grids(dtype):
     ],
 )
 def test_the_rest_are_vectors(space, length):
-    env = standardise(Fixed(space), size=64)
+    source = Fixed(space)
+    env = standardise(source, size=64)
     obs, _ = env.reset()
     assert observation_kind(env.observation_space) == "vector"
-    assert (obs.shape, obs.dtype) == ((length,), np.float32)
-    assert env.observation_space.contains(obs)
+    assert (obs.shape, obs.dtype) == ((length,), np.float32) and env.observation_space.contains(obs)
+    if isinstance(space, MultiDiscrete):
+        first, second = source.shown
+        np.testing.assert_array_equal(obs, np.append(np.eye(2)[first], np.eye(3)[second]))
 
 
-COMPOSITE = [
-    Dict(a=Discrete(2), b=Box(0, 1, (3,))),
-    Tuple([Discrete(2)]),
-    Box(0, 1, (2, 3)),
-]
-
-
-@pytest.mark.parametrize("space", COMPOSITE)
+@pytest.mark.parametrize(
+    "space", [Dict(a=Discrete(2), b=Box(0, 1, (3,))), Tuple([Discrete(2)]), Box(0, 1, (2, 3))]
+)
 def test_composite_observations_are_refused_or_flattened(space):
-    with pytest.raises(
-        UserError, match=r"is not supported; allowed: .*; task.env.flatten=true makes it a vector"
-    ):
+    said = r"is not supported; allowed: .*; task.env.flatten=true makes it a vector"
+    with pytest.raises(UserError, match=said):
         standardise(Fixed(space), size=64)
     env = standardise(Fixed(space), size=64, flatten=True)
     assert observation_kind(env.observation_space) == "vector"
     assert env.reset()[0].shape == env.observation_space.shape
 
 
-def test_numbers_of_several_values_become_one_hot_vectors():
-    source = Fixed(MultiDiscrete([2, 3]))
-    obs, _ = standardise(source, size=64).reset()
-    first, second = source.shown
-    np.testing.assert_array_equal(obs, np.append(np.eye(2)[first], np.eye(3)[second]))
+@pytest.mark.parametrize("space", [VECTOR, IMAGE, Box(0, 255, (64, 64, 1), np.int64)])
+def test_an_observation_that_is_reused_is_copied(space):
+    env = Reuses(space, shown=np.zeros(space.shape, space.dtype))
+    env = standardise(env, size=64, flatten=space.dtype == np.int64)
+    seen = [env.reset()[0], *(env.step(0)[0] for _ in range(3))]
+    assert [obs.flat[0] for obs in seen] == [0, 1, 2, 3]
 
 
-def test_continuous_actions_are_rescaled():
-    source = Fixed(
-        Box(0, 1, (3,)), Box(np.array([-2.0, 0.0]), np.array([2.0, 10.0]), dtype=np.float64)
-    )
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        (Fixed(VECTOR, shown=np.zeros(1, np.float32)), r"float32 \(1,\) .*Box.*\(2,\), float32"),
+        (Fixed(VECTOR, shown=np.float32(1)), r"observes float32 \(\)"),
+        (Fixed(IMAGE, shown=np.full((64, 64, 1), 0.5)), r"float64 .* from 0.5 to 0.5; .*uint8"),
+        (Fixed(IMAGE, shown=np.full((64, 64, 1), 256)), "from 256 to 256; its space is Box"),
+        (Fixed(IMAGE, shown=np.zeros((48, 80, 1), np.uint8)), r"uint8 \(48, 80, 1\)"),
+        (NoInfo(VECTOR), "reset must return an observation and a dict of info"),
+        (ArrayReward(VECTOR), r"reward has shape \(1,\), not one number"),
+    ],
+)
+def test_what_does_not_fit_its_space_is_named(env, said):
+    with pytest.raises(UserError, match=said):
+        env = standardise(env, size=64)
+        env.reset()
+        env.step(0)
+
+
+def test_actions_are_rescaled_and_count_from_zero():
+    bounds = Box(np.array([-2.0, 0.0]), np.array([2.0, 10.0]), dtype=np.float64)
+    source = Fixed(VECTOR, bounds)
     env = standardise(source, size=64)
     assert env.action_space == Box(-1, 1, (2,), np.float32)
     env.reset()
     for action in ([-1, -1], [0, 0], [1, 1]):
         env.step(np.array(action, np.float32))
     np.testing.assert_allclose(source.actions, [[-2, 0], [0, 5], [2, 10]])
-
-
-def test_discrete_actions_count_from_zero():
-    source = Fixed(Box(0, 1, (3,)), Discrete(3, start=5))
+    source = Fixed(VECTOR, Discrete(3, start=5))
     env = standardise(source, size=64)
     assert action_kind(env.action_space) == "discrete"
     env.reset()
@@ -123,37 +158,31 @@ def test_discrete_actions_count_from_zero():
 
 
 @pytest.mark.parametrize(
-    "space",
+    ("space", "said"),
     [
-        MultiDiscrete([2, 2]),
-        MultiBinary(2),
-        Box(-np.inf, np.inf, (2,)),
-        Box(-1, 1, (2, 2)),
-        Tuple([Discrete(2)]),
+        (MultiDiscrete([2, 2]), "allowed: Discrete, Box"),
+        (MultiBinary(2), "allowed: Discrete, Box"),
+        (Tuple([Discrete(2)]), "allowed: Discrete, Box"),
+        (Box(-1, 1, (2, 2)), "allowed: Discrete, Box"),
+        (Box(-np.inf, np.inf, (2,)), "its bounds must be finite and apart"),
+        (Box(0, 3, (1,), np.int64), "a Box of whole numbers; allowed: Discrete"),
     ],
 )
-def test_other_actions_are_refused(space):
-    with pytest.raises(UserError, match="action space .* is not supported"):
-        standardise(Fixed(Box(0, 1, (3,)), space), size=64)
+def test_other_actions_are_refused(space, said):
+    with pytest.raises(UserError, match=f"action space .* is not supported.*{said}"):
+        standardise(Fixed(VECTOR, space), size=64)
 
 
 def test_the_promised_kind_of_action_is_checked():
     with pytest.raises(UserError, match="actions are discrete, the task's are continuous"):
-        standardise(Fixed(Box(0, 1, (3,))), size=64, actions="continuous")
-    with pytest.raises(
-        UserError, match="task.actions=steps is not known; allowed: discrete, continuous"
-    ):
-        standardise(Fixed(Box(0, 1, (3,))), size=64, actions="steps")
+        standardise(Fixed(VECTOR), size=64, actions="continuous")
 
 
 def test_repeated_actions_sum_rewards_and_stop_at_the_end():
-    env = ActionRepeat(Fixed(Box(0, 1, (3,)), length=5), 3)
+    env = ActionRepeat(Fixed(VECTOR, length=5), 3)
     env.reset()
     assert env.step(1)[1:4] == (1.0 + 2.0 + 3.0, False, False)
     assert env.step(1)[1:4] == (4.0 + 5.0, True, False)
-
-
-def test_a_time_limit_truncates():
     env = standardise(gymnasium.make("Pendulum-v1", max_episode_steps=3), size=64)
     env.reset(seed=0)
     flags = [env.step(env.action_space.sample())[2:4] for _ in range(3)]
@@ -170,3 +199,78 @@ def test_unknown_observation_spaces_name_what_is_allowed(space):
 def test_unknown_action_spaces_name_what_is_allowed(space):
     with pytest.raises(UserError, match="is not supported; allowed: Discrete"):
         action_kind(space)
+
+
+class Wide(gymnasium.Env):
+    """Numbers of different spread: 1000, 0.01, a bit, always 0, always 7, 500 with a little."""
+
+    observation_space = Box(-np.inf, np.inf, (6,), np.float32)
+    action_space = Discrete(2)
+    made = 0
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        type(self).made += 1
+        self.left = 30
+        return self._observe(), {}
+
+    def step(self, action):
+        self.left -= 1
+        return self._observe(), 0.0, self.left == 0, False, {}
+
+    def _observe(self):
+        noise = self.np_random.normal(size=3)
+        wide = [1000 * noise[0], 0.01 * noise[1], self.np_random.integers(2), 0, 7, 500 + noise[2]]
+        return np.array(wide, np.float32)
+
+
+def test_each_number_gets_unit_spread_and_none_goes_too_far():
+    env = unit_spread(Wide(), None, "wide")
+    seen = random_play(env, 2000)
+    np.testing.assert_allclose(seen.std(0)[:2], 1, rtol=0.15)
+    assert set(seen[:, 2]) == {0, 1} and not seen[:, 3].any()
+    np.testing.assert_allclose(seen.mean(0)[4:], 10, rtol=0.01)
+    assert np.isfinite(seen).all() and env.observation_space.contains(seen[0].astype(np.float32))
+    assert env.observation_scale[2:5] == [1.0, 1.0, 0.7]
+
+
+def test_a_scale_is_measured_once_and_depends_on_the_environment_alone():
+    np.random.seed(1)
+    first = random_play(unit_spread(Wide(), None, "once"), 50)
+    resets = Wide.made
+    np.random.seed(2)
+    again = random_play(unit_spread(Wide(), None, "once"), 50)
+    np.testing.assert_array_equal(first, again)
+    assert Wide.made - resets == 2  # of 50 steps alone
+
+
+def test_a_given_scale_divides():
+    env = unit_spread(Wide(), [2.0] * 6, "given")
+    np.testing.assert_allclose(random_play(env, 20) * 2, random_play(Wide(), 20), rtol=1e-6)
+    assert env.observation_scale == [2.0] * 6
+
+
+@pytest.mark.parametrize("scale", [[1.0], [1.0] * 5 + [0.0], [1.0] * 5 + [-1.0], ["a"] * 6, "ab"])
+def test_a_scale_that_does_not_fit_is_refused(scale):
+    with pytest.raises(UserError, match="task.env.scale=.* must hold 6 numbers greater than zero"):
+        unit_spread(Wide(), scale, "bad")
+    with pytest.raises(UserError, match="not finite"):
+        spread(np.array([[1.0, np.nan]]))
+
+
+@pytest.mark.parametrize(
+    "error", [FileNotFoundError(2, "No file"), KeyError("a"), AssertionError()]
+)
+def test_a_constructor_that_fails_is_one_line(error):
+    gymnasium.register("Breaks-v0", lambda: Breaks(error))
+    with pytest.raises(UserError, match=f"make environment Breaks-v0: {type(error).__name__}"):
+        gym.make("Breaks-v0", 64)
+
+
+def test_the_scale_is_recorded_and_a_resumed_run_refuses_another(configure, record):
+    tiny.train(configure("run.steps=80", "task.env.scale=null"), record)
+    scale = record.fields["observation_scale"]
+    assert len(scale) == 4 and all(number > 0 for number in scale)
+    record.update(observation_scale=[2 * number for number in scale])
+    with pytest.raises(UserError, match="the environment has changed, its observation scale is"):
+        tiny.train(configure("run.steps=160", "task.env.scale=null"), record)

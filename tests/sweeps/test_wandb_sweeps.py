@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from agent.errors import UserError
+from agent.run.status import Exit
+from agent.run.trackers import AGENT_JOB
 from benchmarks.sweep_kills import TINY
 from sweeps import dashboard, grid, wandb_job, wandb_sweeps
 from sweeps.config import project_config
@@ -86,15 +88,10 @@ def test_an_agent_job_writes_out_the_arm():
 def sweep_file(tmp_path):
     """Two tiny runs as a W&B sweep over arms."""
     sweep = yaml.safe_load((wandb_sweeps.FOLDER / "claims_discrete.yaml").read_text())
-    fixed = {
-        key: {"value": yaml.safe_load(value)}
-        for key, value in (setting.split("=", 1) for setting in TINY)
-    }
-    sweep["parameters"] = {
-        **fixed,
-        **{"run.root": {"value": str(tmp_path / "runs")}, "run.steps": {"value": 100}},
-        "arm": {"values": ["baseline", "latent=gaussian"]},
-    }
+    fixed = dict(setting.split("=", 1) for setting in TINY)
+    fixed |= {"run.root": str(tmp_path / "runs"), "run.steps": "100"}
+    given = {key: {"value": yaml.safe_load(value)} for key, value in fixed.items()}
+    sweep["parameters"] = {**given, "arm": {"values": ["baseline", "latent=gaussian"]}}
     file = tmp_path / "sweep.yaml"
     file.write_text(yaml.safe_dump(sweep))
     return file
@@ -105,143 +102,97 @@ def finished(folder):
     return sorted(run["choices"]["latent"] for run in fields if run["status"] == "done")
 
 
+def run(command, **environment):
+    """Run a command of the project to its end."""
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+def wait_until(condition):
+    end = time.monotonic() + 300
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
 def test_an_agent_that_is_killed_and_restarted_runs_the_whole_sweep(
     wandb_server, sweep_file, tmp_path
 ):
     environment = {**wandb_server.environment, "PYTHONPATH": str(ROOT)}
-    created = subprocess.run(
-        ["wandb", "sweep", str(sweep_file)],
-        env=environment,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    (name,) = re.findall(r"wandb agent (\S+)", created.stderr)
-    agent = ["wandb", "agent", name]
-    first = subprocess.Popen(
-        agent, env=environment, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    while not list((tmp_path / "runs").rglob("run.json")):
-        assert first.poll() is None
-        time.sleep(0.1)
+    created = run(["wandb", "sweep", str(sweep_file)], **environment)
+    agent = ["wandb", "agent", *re.findall(r"wandb agent (\S+)", created.stderr)]
+    first = subprocess.Popen(agent, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)
+    wait_until(lambda: list((tmp_path / "runs").rglob("run.json")) or first.poll() is not None)
+    assert first.poll() is None
     first.kill()
     first.wait()
-    subprocess.run(agent, env=environment, cwd=ROOT, capture_output=True, check=True, timeout=200)
+    assert run(agent, **environment).returncode == 0
+    states = lambda: [run["state"] for run in wandb_server.runs if run["sweep"]]  # noqa: E731
     wait_until(lambda: finished(tmp_path) == ["categorical", "gaussian"])
-    wait_until(
-        lambda: [run["state"] for run in wandb_server.runs if run["sweep"]].count("finished") == 2
-    )
+    wait_until(lambda: states().count("finished") == 2)
 
 
 def test_an_agents_job_that_is_asked_to_stop_is_no_failure(tmp_path):
     """An agent ends after a few of those."""
-    overrides = [*TINY, f"run.root={tmp_path}", "run.steps=1_000_000"]
-    command = [sys.executable, "-m", "sweeps.wandb_job", *overrides]
-    job = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: list(tmp_path.rglob("replay")))
-    job.terminate()
-    _, said = job.communicate(timeout=60)
-    assert job.returncode == 0 and "interrupted: stopped at step" in said, said
+    (tmp_path / "program.py").write_text(
+        "import os, pathlib, signal, sys, time\n"
+        f"signal.signal(signal.SIGTERM, lambda *_: sys.exit({Exit.INTERRUPTED:d}))\n"
+        f"started = os.environ['{AGENT_JOB}'] == str(os.getppid())\n"
+        "pathlib.Path(sys.argv[1]).write_text(f'{started}')\n"
+        "time.sleep(600)\n"
+    )
+    job = (
+        "import pathlib, sys; from sweeps import wandb_job; "
+        f"wandb_job.PROGRAM = pathlib.Path({str(tmp_path / 'program.py')!r}); "
+        f"sys.exit(wandb_job.main([{str(tmp_path / 'started')!r}]))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", job], cwd=ROOT)
+    wait_until(lambda: (tmp_path / "started").exists() and (tmp_path / "started").read_text())
+    process.terminate()
+    assert process.wait(300) == 0 and (tmp_path / "started").read_text() == "True"
 
 
 def test_the_local_runner_needs_no_server_and_a_wandb_sweep_hears_of_its_runs(
     sweep_file, tmp_path, wandb_server
 ):
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "WANDB_BASE_URL": "http://127.0.0.1:9",
-        "OMP_NUM_THREADS": "1",
-    }
-    command = [
-        sys.executable,
-        "-m",
-        "sweeps.wandb_local",
-        str(sweep_file),
-        "hydra/launcher=basic",
-        "run.seed=3",
-    ]
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=200
-    )
+    local = [sys.executable, "-m", "sweeps.wandb_local", str(sweep_file), "hydra/launcher=basic"]
+    alone = {"PATH": "/usr/bin:/bin", "WANDB_BASE_URL": "http://127.0.0.1:9"}
+    done = run([*local, "run.seed=3"], **alone, OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert finished(tmp_path) == ["categorical", "gaussian"]
     folders = list((tmp_path / "runs").glob("*/*/*/*"))
     assert all(folder.name.startswith("3-") for folder in folders)
-    check_a_wandb_sweep_hears_of(folders[0], wandb_server)
-
-
-def check_a_wandb_sweep_hears_of(folder, server):
-    """The run that an agent starts for it is no longer pending."""
-    fields = json.loads((folder / "run.json").read_text())
+    fields = json.loads((folders[0] / "run.json").read_text())
     job = [sys.executable, "-m", "sweeps.wandb_job", *fields["overrides"], "tracker=wandb"]
     asked = {"WANDB_SWEEP_ID": "later", "WANDB_RUN_ID": "asked"}
-    environment = {**server.environment, **asked}
-    done = subprocess.run(job, cwd=ROOT, env=environment, capture_output=True, text=True)
+    done = run(job, **wandb_server.environment, **asked)
     assert done.returncode == 0 and "done already" in done.stdout, done.stderr
-    shown = server.run(folder)
+    shown = wandb_server.run(folders[0])
     assert (shown["name"], shown["sweep"], shown["state"]) == ("asked", "later", "finished")
     assert len(shown["history"]) > 2 and shown["summary"]["status"] == "done"
 
 
-def test_the_workspace_shows_what_runs_log(wandb_server):
+def test_the_workspace_shows_what_runs_log_and_averages_no_raw_returns_over_tasks():
     pytest.importorskip("wandb_workspaces")
     built = json.loads(dashboard.as_json(dashboard.workspace("me", "mine", "| change | verdict |")))
-    text = json.dumps(built)
-    logged = {
-        "kl",
-        "prior_entropy",
-        "post_entropy",
-        "kl_loss",
-        "observation_loss",
-        "actor_loss",
-        "critic_loss",
-    }
-    for metric in (
-        *(f"metrics/{name}" for name in logged),
-        "eval/score",
-        "eval/return",
-        "pictures/prediction",
-    ):
+    text, spec = json.dumps(built), built["spec"]["section"]
+    losses = [f"metrics/{name}_loss" for name in ("kl", "observation", "actor", "critic")]
+    entropies = ["metrics/kl", "metrics/prior_entropy", "metrics/post_entropy"]
+    for metric in (*losses, *entropies, "eval/score", "eval/return", "pictures/prediction"):
         assert metric in text
-    sections = {
-        section["name"] for section in built["spec"]["section"]["panelBankConfig"]["sections"]
-    }
-    assert {
-        "What helps",
-        "Learning curves",
-        "Final scores",
-        "World model",
-        "KL and entropies",
-    } <= sections
+    sections = spec["panelBankConfig"]["sections"]
+    names = {"What helps", "Learning curves", "Final scores", "World model", "KL and entropies"}
+    assert names <= {section["name"] for section in sections}
     assert "| change | verdict |" in text and text.count('"arm.value"') > 5
-
-
-def test_no_panel_averages_raw_returns_over_tasks():
-    pytest.importorskip("wandb_workspaces")
-    built = json.loads(dashboard.as_json(dashboard.workspace("me", "mine")))
-    sections = built["spec"]["section"]["panelBankConfig"]["sections"]
     panels = [panel["config"] for section in sections for panel in section["panels"]]
     shown = [(panel.get("metrics") or [], panel.get("groupBy")) for panel in panels]
     assert (["eval/score"], "arm.value") in shown
     for metric in ("eval/return", "train/return", "metrics/target"):
         assert {group for metrics, group in shown if metric in metrics} == {None}
-    grouping = built["spec"]["section"]["runSets"][0]["grouping"]
+    grouping = spec["runSets"][0]["grouping"]
     assert [key["name"] for key in grouping] == ["task_name.value", "arm.value"]
 
 
-def test_the_workspace_is_saved(wandb_server):
+def test_the_workspace_is_saved(wandb, capsys):
     pytest.importorskip("wandb_workspaces")
-    command = [sys.executable, "-m", "sweeps.dashboard", "--entity", "local", "--project", "shown"]
-    done = subprocess.run(
-        command, cwd=ROOT, env=wandb_server.environment, capture_output=True, text=True, timeout=100
-    )
-    assert done.returncode == 0, done.stderr
-    assert "shown" in done.stdout and "What helps" in json.dumps(wandb_server.state["views"])
-
-
-def wait_until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.2)
+    assert dashboard.main(["--entity", "local", "--project", "shown"]) == 0
+    assert "shown" in capsys.readouterr().out and "What helps" in json.dumps(wandb.state["views"])

@@ -1,0 +1,206 @@
+"""MinAtar, MiniGrid, the Behaviour Suite and the DeepMind Control Suite as grids and vectors that
+depend on the seed alone; drawing; random play."""
+
+import ctypes.util
+import os
+import subprocess
+import sys
+
+import gymnasium
+import numpy as np
+import pytest
+from hydra import initialize_config_dir
+
+from agent.envs import atari, control, gym, minatar
+from agent.envs.wrappers import prepare_rendering
+from agent.errors import UserError
+from benchmarks.random_scores import all_tasks, random_returns
+from tests.envs.test_atari import PROTOCOL
+from tests.envs.test_tasks import ROOT
+
+MINATAR = dict(
+    sticky_action_prob=0.1, full_action_space=True, max_steps=2_500, difficulty_ramping=True
+)
+MAKERS = {
+    **{game: lambda game=game: minatar.make(game, 64, **MINATAR) for game in minatar.GAMES},
+    "layouts": lambda: gym.make("MiniGrid-SimpleCrossingS9N1-v0", 64),
+    "obstacles": lambda: gym.make("MiniGrid-Dynamic-Obstacles-5x5-v0", 64),
+    "catch": lambda: gym.make("bsuite/catch-v0", 64),
+    "cards": lambda: gym.make("popgym-HigherLowerEasy-v0", 64, scale=[1] * 13),
+    "walker": lambda: control.make("walker", "walk", 64, action_repeat=2),
+}
+
+
+def made(make):
+    """The environment; skips where its package is not installed."""
+    try:
+        return make()
+    except UserError as error:
+        if "pip install" in str(error):
+            pytest.skip(str(error))
+        raise
+
+
+def rollout(env, seed, steps=30):
+    env.action_space.seed(0)
+    rows = [env.reset(seed=seed)[0]]
+    for _ in range(steps):
+        obs, _, terminated, truncated, _ = env.step(env.action_space.sample())
+        rows.append(obs)
+        if terminated or truncated:
+            break
+    return np.stack(rows)
+
+
+@pytest.mark.parametrize("name", MAKERS)
+def test_an_episode_depends_on_its_seed_alone(name):
+    env = made(MAKERS[name])
+    first = rollout(env, seed=3)
+    others = [rollout(env, seed=seed) for seed in range(5, 10)]
+    np.testing.assert_array_equal(first, rollout(env, seed=3))
+    np.testing.assert_array_equal(first, rollout(MAKERS[name](), seed=3))
+    assert any(not np.array_equal(first, other) for other in others)
+
+
+def test_minatars_numbers_reach_the_game():
+    options = {"sticky_action_prob": 0.3, "difficulty_ramping": False}
+    game = minatar.make("seaquest", 64, **MINATAR | options).unwrapped.game
+    assert game.sticky_action_prob == 0.3 and game.env.ramping is False
+    assert minatar.make("breakout", 64, **MINATAR).action_space.n == 6
+    options = {"full_action_space": False, "sticky_action_prob": 0.0}
+    env = minatar.make("breakout", 64, **MINATAR | options)
+    assert env.action_space.n == 3
+    column = env.reset(seed=0)[0][9, :, 0].argmax()
+    assert env.step(2)[0][9, :, 0].argmax() == column + 1
+    env = minatar.make("freeway", 64, **MINATAR | {"max_steps": 4})
+    env.reset(seed=0)
+    assert [env.step(0)[2:4] for _ in range(4)] == [(False, False)] * 3 + [(False, True)]
+
+
+def test_minatars_sticky_actions_do_not_reach_into_the_next_episode():
+    env = minatar.make("space_invaders", 64, **MINATAR | {"sticky_action_prob": 1.0})
+    cannon = env.reset(seed=0)[0][..., 0]
+    env.unwrapped.game.last_action = 1
+    env.reset(seed=0)
+    np.testing.assert_array_equal(env.step(1)[0][..., 0], cannon)
+
+
+def test_minigrids_planes_encode_the_view(composed):
+    env = gym.make("MiniGrid-DoorKey-5x5-v0", 64)
+    raw = gymnasium.make("MiniGrid-DoorKey-5x5-v0")
+    obs, _ = env.reset(seed=2)
+    view = raw.reset(seed=2)[0]["image"]
+    for action in (0, 1, 2, 3, 5, 0, 2):
+        assert obs.shape == (7, 7, 20) and np.all(obs.sum(-1) == 3)
+        np.testing.assert_array_equal(obs[..., :11].argmax(-1), view[..., 0])
+        np.testing.assert_array_equal(obs[..., 11:17].argmax(-1), view[..., 1])
+        np.testing.assert_array_equal(obs[..., 17:].argmax(-1), view[..., 2])
+        obs = env.step(action)[0]
+        view = raw.step(action)[0]["image"]
+    env = gym.make("MiniGrid-Empty-5x5-v0", 64, scale=[1.0])  # which a grid does not read
+    env.reset(seed=0)
+    for action in (2, 2, 1, 2, 2):
+        _, reward, terminated, _, _ = env.step(action)
+    task = composed("suite=minigrid", "task=minigrid_empty_5x5").task
+    assert terminated and reward == pytest.approx(task.reference)
+
+
+def test_bsuites_boards_are_grids_and_rows_of_numbers_vectors():
+    env = made(lambda: gym.make("bsuite/catch-v0", 64))
+    obs, _ = env.reset(seed=4)
+    for row in range(9):
+        assert obs.shape == (10, 5, 1) and obs.dtype == np.uint8
+        assert obs[row].sum() == 1 and obs[9].sum() == 1  # the ball and the paddle
+        obs, reward, terminated, _, _ = env.step(1)
+        assert terminated == (row == 8) and (reward != 0) == terminated
+    assert gym.make("bsuite/cartpole-v0", 64).reset(seed=0)[0].shape == (6,)
+
+
+def test_the_control_suite_repeats_actions_and_truncates():
+    env = made(lambda: control.make("cartpole", "swingup", 64, 250, scale=[1.0] * 5))
+    env.reset(seed=0)
+    outcomes = [env.step(np.zeros(1, np.float32))[1:4] for _ in range(4)]
+    assert [flags for _, *flags in outcomes] == [[False, False]] * 3 + [[False, True]]
+    single = control.make("cartpole", "swingup", 64, 1, scale=[1.0] * 5)
+    single.reset(seed=0)
+    total = sum(single.step(np.zeros(1, np.float32))[1] for _ in range(250))
+    assert 0 <= total <= 250 and total == pytest.approx(outcomes[0][0])
+    with pytest.raises(UserError, match="no domain walkr; allowed: acrobot, "):
+        control.make("walkr", "walk", 64, action_repeat=2)
+    with pytest.raises(UserError, match="the domain walker has no task fly; allowed: .*run"):
+        control.make("walker", "fly", 64, action_repeat=2)
+
+
+@pytest.mark.parametrize(
+    ("module", "make"),
+    [
+        ("ale_py", lambda: atari.make("pong", 64, **PROTOCOL)),
+        ("minatar", lambda: minatar.make("breakout", 64, **MINATAR)),
+        ("minigrid", lambda: gym.make("MiniGrid-Empty-5x5-v0", 64)),
+        ("dm_control", MAKERS["walker"]),
+    ],
+)
+def test_a_missing_package_names_the_install(monkeypatch, module, make):
+    monkeypatch.setitem(sys.modules, module, None)
+    install = {"ale_py": "ale-py", "dm_control": "dm-control==1.0.50 mujoco==3.17.0"}
+    said = f"misses the module {module}: pip install {install.get(module, module)}"
+    with pytest.raises(UserError, match=said):
+        make()
+
+
+def test_pictures_of_classic_control():
+    env = gym.make("CartPole-v1", 64, pixels=True)
+    obs, _ = env.reset(seed=0)
+    assert (obs.shape, obs.dtype) == ((64, 64, 3), np.uint8)
+    moved = np.stack([env.step(1)[0] for _ in range(5)])
+    assert np.any(moved[-1] != obs)
+
+
+def in_a_fresh_process(backend, arguments):
+    """Output and errors of drawing one picture where MUJOCO_GL is `backend`."""
+    program = (
+        f"from agent.envs import control, gym; env = {arguments}; print(env.reset(seed=0)[0].shape)"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"MUJOCO_GL": backend},
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
+
+
+def test_pictures_of_the_control_suite():
+    pytest.importorskip("dm_control")
+    walker = "control.make('walker', 'walk', 64, action_repeat=2, pixels=True)"
+    done = in_a_fresh_process("egl", walker)
+    if "libegl1" in done.stderr:
+        pytest.skip("EGL is not installed")
+    assert done.stdout.strip() == "(64, 64, 3)", done.stderr
+
+
+@pytest.mark.skipif(bool(ctypes.util.find_library("OSMesa")), reason="OSMesa is installed")
+def test_a_missing_drawing_library_names_the_package():
+    done = in_a_fresh_process("osmesa", "gym.make('Hopper-v5', 64, pixels=True)")
+    cannot = "task.env.pixels=true cannot draw with MUJOCO_GL=osmesa (apt install libosmesa6)"
+    assert f"UserError: {cannot}" in done.stderr
+
+
+def test_an_unknown_drawing_backend_is_refused(monkeypatch):
+    monkeypatch.setenv("MUJOCO_GL", "vulkan")
+    said = "MUJOCO_GL=vulkan is not known; allowed: egl, osmesa, glfw"
+    with pytest.raises(UserError, match=said):
+        prepare_rendering()
+
+
+def test_random_play_repeats_and_meets_the_documented_score(composed):
+    env = gym.make("CartPole-v1", 64)
+    returns = random_returns(env, episodes=100)
+    np.testing.assert_array_equal(returns, random_returns(env, episodes=100))
+    error = returns.std() / 10
+    task = composed("task=cartpole").task
+    assert returns.mean() == pytest.approx(task.random, abs=4 * error)
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+        tasks = [job[1] for job in all_tasks()]
+    assert len(set(tasks)) == len(tasks)
+    assert {"task=cartpole", "task=minatar_seaquest", "task=walker_walk"} <= set(tasks)
