@@ -13,9 +13,8 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
-from agent.config import Settings
-from agent.errors import UserError
-from agent.run.compose import composed, resolved
+from agent.errors import UserError, complaint
+from agent.run.compose import composed, resolved, section
 from agent.run.identity import Identity, baseline_digest, identify, toggles
 from agent.run.lock import Busy, ClaimLost, RunFolder, check_root
 from agent.run.record import Record, read_run
@@ -47,7 +46,8 @@ def main(cfg: DictConfig):
 
 def train(cfg: DictConfig, stop: Callable[[], bool]) -> int:
     """Train the run that `cfg` describes unless it is done; returns the process's exit status."""
-    settings = Settings.of(resolved(cfg).get("run"))
+    check_numbers(cfg)
+    settings = section(cfg, "run")
     identity = identify(cfg, HydraConfig.get().runtime.choices)
     folder = RunFolder(Path(settings.root) / identity.folder)
     if (code := _finished(cfg, folder, settings.retry_failed)) is not None:
@@ -90,8 +90,7 @@ def _check(cfg: DictConfig) -> None:
     """UserError, before any file is written, for values, options or an environment that fail."""
     from agent import build
 
-    hydra_config = HydraConfig.get()
-    build.check(cfg, hydra_config.runtime.choices, hydra_config.overrides.task)
+    build.check(cfg, HydraConfig.get().runtime.choices)
     build.check_machine(cfg)
 
 
@@ -180,7 +179,8 @@ def _fields(cfg: DictConfig, identity: Identity) -> dict[str, object]:
 def _complain(error: BaseException, code: int, more: str = "") -> int:
     if os.environ.get("HYDRA_FULL_ERROR"):
         raise error
-    print(f"error: {_first_line(error)}{more}", file=sys.stderr)
+    said = complaint(error) if isinstance(error, UserError) else f"error: {_first_line(error)}"
+    print(f"{said}{more}", file=sys.stderr)
     return code
 
 

@@ -1,248 +1,104 @@
-"""What a configuration may hold: its checked groups, and how their fields are checked.
+"""What a configuration may hold: its groups, their fields, and how values are checked.
 
-@dataclass(frozen=True)
-class Balanced(Checked, group="kl"):
-    alpha: float = number(0, 1)
-
-Balanced(alpha=7)       UserError: kl.alpha=7 must be a number of at least 0 and at most 1
+A field's annotation says which values it takes (pydantic's types) and, in the groups of which not
+every field is the method's, what a value changes (`Effect`).
 """
 
-import dataclasses
 import difflib
+import functools
 import inspect
-import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from types import NoneType, UnionType
-from typing import Any, Literal, Self, Union, get_args, get_origin
+from dataclasses import dataclass
+from enum import Enum
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+    create_model,
+)
 
 from agent.errors import UserError
 
-PRECISIONS = ("float32", "bf16")
-MATMUL_PRECISIONS = ("highest", "high", "medium")
-CHECK = "check"  # the key of a field's metadata
-CLOSE = 0.8  # likeness of names of which one may be meant by the other: most share their group's
+CLOSE = 0.8  # difflib's cutoff; high, because most names share a prefix
+STRICT = ConfigDict(
+    strict=True, allow_inf_nan=False, arbitrary_types_allowed=True, protected_namespaces=()
+)
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Name = Annotated[str, Field(min_length=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
-class Checked:
-    """A dataclass of a config `group`, whose fields are checked when it is made."""
+class Effect(Enum):
+    """What a value changes, beside names of groups, which change nothing."""
 
-    group = ""
-
-    def __init_subclass__(cls, group: str = "", **kwargs):
-        super().__init_subclass__(**kwargs)
-        cls.group = group or cls.group
-
-    def __post_init__(self):
-        for field in dataclasses.fields(self):
-            if CHECK in field.metadata:
-                field.metadata[CHECK](f"{self.group}.{field.name}", getattr(self, field.name))
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Self:
-        """Built from the values of its group; UserError for an unknown or a missing key."""
-        if not isinstance(values, Mapping):
-            raise UserError(f"{cls.group}={shown(values)} must be a table of keys and values")
-        fields = {f"{cls.group}.{field.name}": field for field in dataclasses.fields(cls)}
-        for key in values:
-            if f"{cls.group}.{key}" not in fields:
-                raise UserError(unknown(f"{cls.group}.{key}", list(fields)))
-        for name, field in fields.items():
-            if field.name not in values and field.default is dataclasses.MISSING:
-                raise UserError(f"{name} is missing")
-        return cls(**values)
+    ARM = "results: it is part of the method, and names an arm"
+    PROTOCOL = "results: arms are compared under the same value"
+    BUDGET = "how long a run is: the analysis compares arms at the same budget"
+    OPTIONS = "results, where an option takes it"
+    NOTHING = "no result"
 
 
-def unknown(given: str, allowed: list[str]) -> str:
-    """The message for a name that is none of those allowed, with the nearest one."""
-    near = difflib.get_close_matches(given, allowed, n=1, cutoff=CLOSE)
-    group = given.rpartition(".")[0] + "."
-    short = ", ".join(name.removeprefix(group) for name in allowed)
-    hint = f"did you mean {near[0]}?" if near else f"allowed: {short}"
-    return f"{given} is not known; {hint}"
-
-
-LARGEST = 1e300  # beyond it a whole number has no float
-
-
-def shown(value: object) -> str:
-    """A value as it is written on the command line."""
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else str(value).lower()
-    return str(value)
-
-
-def is_number(value: object, whole: bool) -> bool:
-    """Whether `value` is a number, a whole one if asked; true and false are none."""
-    kinds = int if whole else int | float
-    return isinstance(value, kinds) and not isinstance(value, bool)
-
-
-def check_number(
-    name: str, value: object, low: float, high: float = math.inf, whole: bool = False
-) -> None:
-    """Raise UserError unless `value` is a number, a whole one if asked, from `low` to `high`."""
-    if not is_number(value, whole) or not (low <= value <= min(high, LARGEST)):
-        kind = "whole number" if whole else "number"
-        lower = "" if low == -math.inf else f" of at least {low:g}"
-        upper = "" if high == math.inf else f" and at most {high:g}"
-        raise UserError(f"{name}={shown(value)} must be a {kind}{lower}{upper}")
-
-
-def check_positive(name: str, value: object) -> None:
-    """Raise UserError unless `value` is a number greater than zero."""
-    if not is_number(value, whole=False) or not 0 < value < math.inf:
-        raise UserError(f"{name}={shown(value)} must be a number greater than zero")
-
-
-def check_choice(name: str, value: object, allowed: tuple[str, ...]) -> None:
-    """Raise UserError unless `value` is one of those allowed."""
-    if value not in allowed:
-        words = ", ".join(map(str, allowed))
-        raise UserError(f"{name}={shown(value)} is unknown; allowed: {words}")
-
-
-def number(low: float = -math.inf, high: float = math.inf, optional: bool = False) -> Any:
-    """A field for a number from `low` to `high`."""
-    return _field(lambda name, value: check_number(name, value, low, high), optional)
-
-
-def positive() -> Any:
-    """A field for a number greater than zero."""
-    return _field(check_positive)
-
-
-def whole(low: int, optional: bool = False) -> Any:
-    """A field for a whole number of at least `low`."""
-    return _field(lambda name, value: check_number(name, value, low, whole=True), optional)
-
-
-def choice(*allowed: str) -> Any:
-    """A field for one of several words."""
-    return _field(lambda name, value: check_choice(name, value, allowed))
-
-
-def flag() -> Any:
-    """A field for true or false."""
-
-    def check(name: str, value: object) -> None:
-        if not isinstance(value, bool):
-            raise UserError(f"{name}={shown(value)} must be true or false")
-
-    return _field(check)
-
-
-def names() -> Any:
-    """A field for a list of names."""
-
-    def check(name: str, value: object) -> None:
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise UserError(f"{name}={shown(value)} must be a list of names")
-
-    return _field(check)
-
-
-def table() -> Any:
-    """A field for a table of keys and values."""
-
-    def check(name: str, value: object) -> None:
-        if not isinstance(value, dict):
-            raise UserError(f"{name}={shown(value)} must be a table of keys and values")
-
-    return _field(check)
-
-
-def text(optional: bool = False) -> Any:
-    """A field for a name or a path."""
-
-    def check(name: str, value: object) -> None:
-        if not isinstance(value, str) or not value:
-            raise UserError(f"{name}={shown(value)} must be a name")
-
-    return _field(check, optional)
-
-
-def _field(check: Callable[[str, object], None], optional: bool = False) -> Any:
-    """A field whose value passes `check`, or is None where it is optional."""
-    if not optional:
-        return dataclasses.field(metadata={CHECK: check})
-    checked = lambda name, value: None if value is None else check(name, value)  # noqa: E731
-    return dataclasses.field(default=None, metadata={CHECK: checked})
+ARM, PROTOCOL, BUDGET, OPTIONS, NOTHING = Effect
 
 
 @dataclass(frozen=True)
-class Size(Checked, group="size"):
-    """Numbers of every component; `latents` and `classes` are read by options."""
+class Size:
+    """Numbers of every component."""
 
-    name: str = text()
-    image: int = whole(1)  # pixels, height and width
-    latents: int = whole(1)
-    classes: int = whole(2)
-    deter: int = whole(1)
-    hidden: int = whole(1)
-    depth: int = whole(1)
-    units: int = whole(1)
-    layers: int = whole(1)
-
-
-@dataclass(frozen=True)
-class Ratio(Checked, group="recipe.ratio"):
-    """What a preset's learning rates are of the recipe's."""
-
-    model_lr: float = positive()
-    actor_lr: float = positive()
-    critic_lr: float = positive()
+    name: Annotated[Name, NOTHING]
+    image: PositiveInt  # pixels, height and width
+    latents: Annotated[PositiveInt, OPTIONS]
+    classes: Annotated[int, Field(ge=2), OPTIONS]
+    deter: PositiveInt
+    hidden: PositiveInt
+    depth: PositiveInt
+    units: PositiveInt
+    layers: PositiveInt
 
 
 @dataclass(frozen=True)
-class Recipe(Checked, group="recipe"):
+class Recipe:
     """Table D.1, and what it leaves to the released code."""
 
-    name: str = text()
-    capacity: int = whole(1)  # rows of replay
-    prefill: int = whole(0)  # agent steps
-    batch_size: int = whole(1)
-    length: int = whole(2)  # states must follow
-    model_lr: float = number(0)  # 0: a world model that is not trained, the positive control
-    actor_lr: float = positive()
-    critic_lr: float = positive()
-    eps: float = positive()
-    weight_decay: float = number(0, 1)
-    clip: float = positive()
-    kl_scale: float = number(0)
-    free_nats: float = number(0)
-    unbalanced_free_nats: float = number(0)
-    observation_scale: float = number(0)
-    reward_scale: float = number(0)
-    discount_scale: float = number(0)
-    reward_factor: float = positive()
-    reward_transform: str = choice("tanh", "identity")
-    start_every: int = whole(1)  # steps of a sequence
-    horizon: int = whole(2)  # the actor's loss drops two
-    discount: float = number(0, 1)
-    lambda_: float = number(0, 1)
-    entropy_scale: float = number(0)
-    action_min_std: float = positive()
-    slow_every: int = whole(1)
-    schedule_share: float = positive()
-
-    @classmethod
-    def of(cls, values: Mapping[str, Any]) -> Self:
-        """Built from the values of its group: each learning rate times its `ratio`.
-
-        A preset's is one of the recipe's `ratios`.
-        """
-        ratio = values.get("ratio")
-        if not isinstance(ratio, Mapping):
-            raise UserError(f"recipe.ratio={ratio} must hold model_lr, actor_lr and critic_lr")
-        factors = vars(Ratio.of(ratio))
-        own = {key: value for key, value in values.items() if key not in ("ratio", "ratios")}
-        recipe = super().of(own)
-        rates = {name: getattr(recipe, name) * factor for name, factor in factors.items()}
-        return replace(recipe, **rates)
+    name: Annotated[Name, NOTHING]
+    capacity: PositiveInt  # rows of replay
+    prefill: NonNegativeInt  # agent steps
+    batch_size: PositiveInt
+    length: Annotated[int, Field(ge=2)]  # states must follow
+    model_lr: NonNegativeFloat  # 0: a world model that is not trained, the positive control
+    actor_lr: PositiveFloat
+    critic_lr: PositiveFloat
+    learning_rates: PositiveFloat  # multiplies all three
+    rates: Annotated[dict[str, dict[str, PositiveFloat]], OPTIONS]  # of other agents
+    eps: PositiveFloat
+    weight_decay: Fraction
+    clip: PositiveFloat
+    kl_scale: NonNegativeFloat
+    free_nats: Annotated[NonNegativeFloat, OPTIONS]
+    unbalanced_free_nats: Annotated[NonNegativeFloat, OPTIONS]
+    observation_scale: NonNegativeFloat
+    reward_scale: NonNegativeFloat
+    discount_scale: NonNegativeFloat
+    reward_factor: PositiveFloat
+    reward_transform: Literal["tanh", "identity"]
+    start_every: PositiveInt  # steps of a sequence
+    horizon: Annotated[int, Field(ge=2)]  # the actor's loss drops two
+    discount: Fraction
+    lambda_: Fraction
+    entropy_scale: Annotated[NonNegativeFloat, OPTIONS]
+    action_min_std: PositiveFloat
+    slow_every: PositiveInt
+    schedule_share: Annotated[PositiveFloat, OPTIONS]
 
     def __post_init__(self):
-        super().__post_init__()
         if self.capacity < self.length:
             raise UserError(
                 f"recipe.capacity={self.capacity}: must hold a sequence of {self.length} steps"
@@ -254,63 +110,54 @@ class Recipe(Checked, group="recipe"):
 
 
 @dataclass(frozen=True)
-class Settings(Checked, group="run"):
-    """The group `run` of the configuration; conf/config.yaml says what each is."""
+class Settings:
+    """A run's budget, what it writes and when, and how it uses the machine; conf/config.yaml says
+    what each is."""
 
-    seed: int = whole(0)
-    steps: int = whole(1)
-    train_every: float = positive()
-    eval_every: int = whole(1)
-    eval_episodes: int = whole(1)
-    eval_max_steps: int = whole(1)
-    log_every: int = whole(1)
-    predict_every: int = whole(0)
-    checkpoint_every: int = whole(1)
-    watch: bool = flag()
-    stop_seconds: float = number(0)
-    keep_replay: bool = flag()
-    root: str = text()
-    device: str = text()
-    jobs_per_gpu: int = whole(1)
-    retry_failed: bool = flag()
-    fail_fast: bool = flag()
-    matmul_precision: str = choice(*MATMUL_PRECISIONS)
-    precision: str = choice(*PRECISIONS)
-    threads: int | None = whole(1, optional=True)  # None: cores / runs under way
+    seed: Annotated[Seed, NOTHING]
+    steps: Annotated[PositiveInt, BUDGET]
+    train_every: Annotated[PositiveFloat, ARM]
+    eval_every: Annotated[PositiveInt, PROTOCOL]
+    eval_episodes: Annotated[PositiveInt, PROTOCOL]
+    eval_max_steps: Annotated[PositiveInt, PROTOCOL]
+    log_every: Annotated[PositiveInt, NOTHING]
+    predict_every: Annotated[NonNegativeInt, NOTHING]
+    checkpoint_every: Annotated[PositiveInt, NOTHING]
+    watch: Annotated[bool, NOTHING]
+    stop_seconds: Annotated[NonNegativeFloat, NOTHING]
+    keep_replay: Annotated[bool, NOTHING]
+    root: Annotated[Name, NOTHING]
+    device: Annotated[Name, NOTHING]
+    jobs_per_gpu: Annotated[PositiveInt, NOTHING]
+    retry_failed: Annotated[bool, NOTHING]
+    fail_fast: Annotated[bool, NOTHING]
+    matmul_precision: Annotated[Literal["highest", "high", "medium"], PROTOCOL]
+    precision: Annotated[Literal["float32", "bf16"], ARM]
+    threads: Annotated[PositiveInt | None, NOTHING] = None  # None: cores / runs under way
 
 
 @dataclass(frozen=True)
-class Task(Checked, group="task"):
+class Task:
     """An environment: `env` is its maker and arguments, the two scores are the analysis's."""
 
-    name: str = text()
-    env: Mapping[str, Any] = table()
-    actions: str = choice("discrete", "continuous")
-    action_repeat: int = whole(1)
-    terminates: bool = flag()  # whether an episode may end but by its time limit
-    random: float | None = number(optional=True)
-    reference: float | None = number(optional=True)
-    id: str | None = text(optional=True)  # of Gymnasium
-    option: str | None = text(optional=True)  # the file in conf/task, where it is not the name
-
-    def check_discount(self, scale: float) -> None:
-        """Raise UserError for episodes that end where the scale of the discount loss is 0, so that
-        no head predicts the end."""
-        if self.terminates and not scale:
-            raise UserError(
-                f"recipe.discount_scale={scale} with task={self.option or self.name}: its episodes "
-                "terminate, and without a discount head nothing models that; a task that never "
-                "terminates says task.terminates=false"
-            )
+    name: Annotated[Name, NOTHING]  # the environment's arguments change results
+    env: Annotated[dict[str, Any], ARM]
+    actions: Annotated[Literal["discrete", "continuous"], ARM]
+    action_repeat: Annotated[PositiveInt, ARM]
+    terminates: Annotated[bool, NOTHING]  # whether an episode may end but by its time limit
+    random: Annotated[float | None, NOTHING] = None
+    reference: Annotated[float | None, NOTHING] = None
+    id: Annotated[Name | None, OPTIONS] = None  # of Gymnasium
+    option: Annotated[Name | None, NOTHING] = None  # the file in conf/task, if not the name
 
 
 @dataclass(frozen=True)
-class Suite(Checked, group="suite"):
+class Suite:
     """Tasks that belong together, and how the analysis normalises their scores."""
 
-    name: str = text()
-    tasks: list[str] = names()
-    normalisation: str = choice("clipped_record", "reference")
+    name: Annotated[Name, PROTOCOL]
+    tasks: Annotated[list[Name], NOTHING]
+    normalisation: Annotated[Literal["clipped_record", "reference"], NOTHING]
 
     def check_task(self, task: Task) -> None:
         """Raise UserError that names the suite's tasks for one that is not of them."""
@@ -320,46 +167,147 @@ class Suite(Checked, group="suite"):
             raise UserError(f"task={option} is not in suite={self.name}, whose tasks are {allowed}")
 
 
-WORDS = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "text",
-    NoneType: "null",
-}
+GROUPS = {"size": Size, "recipe": Recipe, "run": Settings, "task": Task, "suite": Suite}
 
 
-def check_names(group: str, function: Callable, given: Mapping[str, Any]) -> None:
-    """Raise UserError for an argument of `group` that `function` does not take; Hydra's own start
-    with an underscore."""
-    parameters = inspect.signature(function).parameters.values()
-    if any(parameter.kind == parameter.VAR_KEYWORD for parameter in parameters):
-        return
-    known = [f"{group}.{parameter.name}" for parameter in parameters]
-    for name in given:
-        if not name.startswith("_") and f"{group}.{name}" not in known:
-            raise UserError(unknown(f"{group}.{name}", known))
+def effect(key: str) -> Effect:
+    """What the value of a dotted key changes; every number of an option changes results.
+
+    Raises KeyError for a field of `run`, `task` or `suite` that does not say it.
+    """
+    group, _, rest = key.partition(".")
+    if group not in GROUPS:
+        return NOTHING if group == "tracker" else ARM
+    declared, field = _effects(GROUPS[group]), rest.partition(".")[0]
+    return declared.get(field, ARM) if group in ("size", "recipe") else declared[field]
 
 
-def check_types(group: str, function: Callable, given: Mapping[str, Any]) -> None:
-    """Raise UserError for an argument that is no flag, number, text or word of a Literal where
-    `function` is annotated so; other annotations are not checked."""
-    for name, parameter in inspect.signature(function).parameters.items():
-        if name in given:
-            _check_type(f"{group}.{name}", given[name], parameter.annotation)
+def make(group: str, function: Callable, values: Any, partial: bool = False) -> Any:
+    """What `function` gives for the values of a `group`; with `partial`, a function of the rest.
+
+    Raises UserError with a line for each value that it does not take.
+    """
+    if not isinstance(values, Mapping):
+        raise UserError(f"{group}={shown(values)} must be a table of keys and values")
+    arguments = _arguments(function)
+    try:
+        taken = vars(arguments.model_validate(dict(values)))
+    except ValidationError as error:
+        lines = _problems(group, arguments, values, error, partial)
+        if lines:
+            raise UserError("\n".join(lines)) from None
+        taken = values
+    given = {key: taken.get(key, value) for key, value in values.items()}
+    return functools.partial(function, **given) if partial else function(**given)
 
 
-def _check_type(name: str, value: Any, annotation: Any) -> None:
-    if get_origin(annotation) is Literal:
-        return check_choice(name, value, get_args(annotation))
-    is_union = get_origin(annotation) in (Union, UnionType)
-    kinds = get_args(annotation) if is_union else (annotation,)
-    if all(kind in WORDS for kind in kinds) and not any(_is(value, kind) for kind in kinds):
-        allowed = " or ".join(WORDS[kind] for kind in kinds)
-        raise UserError(f"{name}={shown(value)} must be {allowed}")
+def check_value(name: str, value: Any, kind: Any) -> None:
+    """Raise UserError unless `value` is of a `kind`: a type, or one annotated with bounds."""
+    try:
+        TypeAdapter(kind, config=STRICT).validate_python(value)
+    except ValidationError:
+        raise UserError(_refused(name, value, kind)) from None
 
 
-def _is(value: Any, kind: type) -> bool:
-    if kind in (int, float):
-        return is_number(value, whole=kind is int)
-    return isinstance(value, kind)
+def unknown(given: str, allowed: list[str]) -> str:
+    """The message for a name that is none of those allowed, with the nearest one."""
+    near = difflib.get_close_matches(given, allowed, n=1, cutoff=CLOSE)
+    group = given.rpartition(".")[0] + "."
+    short = ", ".join(name.removeprefix(group) for name in allowed)
+    hint = f"did you mean {near[0]}?" if near else f"allowed: {short}"
+    return f"{given} is not known; {hint}"
+
+
+def shown(value: object) -> str:
+    """A value as it is written on the command line."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return str(value)
+
+
+@functools.cache
+def _effects(group: type) -> dict[str, Effect]:
+    annotations = inspect.get_annotations(group)
+    declared = {
+        name: [mark for mark in getattr(kind, "__metadata__", ()) if isinstance(mark, Effect)]
+        for name, kind in annotations.items()
+    }
+    return {name: marks[0] for name, marks in declared.items() if marks}
+
+
+@functools.cache
+def _arguments(function: Callable):
+    """A pydantic model of what a function or a class takes."""
+    parameters = inspect.signature(function, eval_str=True).parameters.values()
+    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    fields: dict[str, Any] = {
+        parameter.name: (
+            Any if parameter.annotation is parameter.empty else parameter.annotation,
+            ... if parameter.default is parameter.empty else parameter.default,
+        )
+        for parameter in parameters
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    }
+    config = ConfigDict(extra="allow" if takes_all else "forbid", **STRICT)
+    return create_model("Arguments", __config__=config, **fields)
+
+
+def _problems(
+    group: str, arguments, values: Mapping, error: ValidationError, partial: bool
+) -> list[str]:
+    """One line for each argument of a `group` that is not as it should be."""
+    lines = {}
+    for problem in error.errors():
+        key = problem["loc"][0]
+        name = f"{group}.{key}"
+        if problem["type"] == "missing":
+            line = None if partial else f"{name} is missing"
+        elif problem["type"] == "extra_forbidden":
+            line = unknown(name, [f"{group}.{known}" for known in arguments.model_fields])
+        else:
+            field = arguments.model_fields[key]
+            kind = Annotated[(field.annotation, *field.metadata)] if field.metadata else field
+            line = _refused(name, values[key], getattr(kind, "annotation", kind))
+        lines.setdefault(key, line)
+    return [line for line in lines.values() if line]
+
+
+def _refused(name: str, value: Any, kind: Any) -> str:
+    """The line for a value that is not of its kind."""
+    schema = TypeAdapter(kind).json_schema()
+    if words := schema.get("enum", [schema["const"]] if "const" in schema else []):
+        return f"{name}={shown(value)} is unknown; allowed: {', '.join(map(str, words))}"
+    return f"{name}={shown(value)} must be {_allowed(schema)}"
+
+
+def _allowed(schema: Mapping[str, Any]) -> str:
+    """A JSON schema in words."""
+    match schema:
+        case {"anyOf": kinds}:
+            return " or ".join(map(_allowed, kinds))
+        case {"enum": words}:
+            return " or ".join(words)
+        case {"$ref": reference}:
+            return f"a {reference.rpartition('/')[2]}"
+        case {"type": "string"}:
+            return "a name" if "minLength" in schema else "text"
+        case {"type": "array", "items": {"type": "number"}}:
+            return "a list of numbers"
+        case {"type": "array", "items": {"enum": words}}:
+            return f"a list of {', '.join(words)}"
+        case {"type": "number" | "integer"}:
+            return _number(schema)
+    words = {"boolean": "true or false", "null": "null", "array": "a list of names"}
+    return words.get(schema.get("type", ""), "a table of keys and values")
+
+
+def _number(schema: Mapping[str, Any]) -> str:
+    whole = schema["type"] == "integer"
+    words = {
+        "minimum": "of at least {}",
+        "exclusiveMinimum": "greater than {}",
+        "maximum": "and at most {}",
+        "exclusiveMaximum": "and less than {}",
+    }
+    said = [word.format(schema[bound]) for bound, word in words.items() if bound in schema]
+    return " ".join(["a whole number" if whole else "a number", *said])

@@ -64,14 +64,14 @@ class Dreamer(nn.Module):
     def prepare(self, device: torch.device) -> "Dreamer":
         """Move to a device and create the optimisers there."""
         self.to(device)
-        recipe = self.recipe
+        recipe, times = self.recipe, self.recipe.learning_rates
         rest = (recipe.eps, recipe.weight_decay, recipe.clip)
         untrained = (recipe.eps, 0.0, recipe.clip)  # a model that is not trained does not shrink
         model = rest if recipe.model_lr else untrained
         self.optimisers = {
-            "model": Optimiser(self.model.parameters(), recipe.model_lr, *model),
-            "actor": Optimiser(self.actor.parameters(), recipe.actor_lr, *rest),
-            "critic": Optimiser(self.critic.parameters(), recipe.critic_lr, *rest),
+            "model": Optimiser(self.model.parameters(), times * recipe.model_lr, *model),
+            "actor": Optimiser(self.actor.parameters(), times * recipe.actor_lr, *rest),
+            "critic": Optimiser(self.critic.parameters(), times * recipe.critic_lr, *rest),
         }
         return self
 
@@ -146,10 +146,10 @@ class Dreamer(nn.Module):
         self, batch: dict[str, Tensor], factors: Factors
     ) -> tuple[State, dict[str, Tensor]]:
         """One step of the model's optimiser; returns the posterior states (B, T, ...), detached."""
-        kl = self.toggles.kl
+        kl_scale = self.recipe.kl_scale * factors.kl_scale
         with self.products():
             loss, post, metrics = self.model.loss(
-                batch, kl, kl.scale * factors.kl_scale, self.toggles.gradients
+                batch, self.toggles.kl, kl_scale, self.toggles.gradients
             )
         norm = self.optimisers["model"].step(loss, factors.model_lr)
         return post, metrics | {"model_grad_norm": norm}

@@ -1,86 +1,72 @@
 """Combinations in which an option, or the training, would change nothing, refused by name."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
-from agent.config import Recipe
+from agent.config import Recipe, Settings, Task
 from agent.dreamer import Toggles
 from agent.errors import UserError
 
-THROUGH_OPTIONS = tuple(
-    f"recipe.{key}"
-    for key in ("entropy_scale", "free_nats", "unbalanced_free_nats", "schedule_share")
-)
 
+def check(
+    chosen: Toggles, recipe: Recipe, run: Settings, task: Task, choices: Mapping[str, str]
+) -> None:
+    """Raise UserError with a line for each refusal: what was given, and the reason.
 
-def check_budget(steps: int, train_every: float, recipe: Recipe) -> None:
-    """Raise UserError for a run that would end before its first gradient step."""
-    first = max(recipe.prefill + train_every, recipe.length)
-    if steps < first:
-        raise UserError(
-            f"run.steps={steps}: no gradient step would be made, the first comes after "
-            f"{first:g} steps (recipe.prefill={recipe.prefill}, recipe.length={recipe.length}, "
-            f"run.train_every={train_every:g})"
-        )
-
-
-def check_combination(chosen: Toggles, recipe: Recipe, choices: Mapping[str, str]) -> None:
-    """Raise UserError that names both options and the reason."""
-    for refused, reason in _combinations(chosen, recipe, choices):
-        if refused:
-            raise UserError(reason)
-
-
-def check_read(unresolved: str, overrides: Sequence[str]) -> None:
-    """Raise UserError for a number of the command line that only an option passes on, if none does.
-
-    `unresolved` is the configuration as YAML, interpolations as they are written.
+    `choices` maps each config group to its chosen option.
     """
-    for override in overrides:
-        name = override.partition("=")[0].lstrip("+")
-        read_by_options = name in THROUGH_OPTIONS or name.startswith("recipe.ratios.")
-        if read_by_options and "${" + name + "}" not in unresolved:
-            raise UserError(f"{override}: none of the chosen options reads {name}")
-
-
-def _combinations(
-    chosen: Toggles, recipe: Recipe, choices: Mapping[str, str]
-) -> list[tuple[bool, str]]:
-    schedule, entropy_scale = chosen.schedule, chosen.explore.entropy_scale
-    weight = chosen.actor_grad.dynamics_weight
     option = {group: f"{group}={choice}" for group, choice in choices.items()}
-    scales = vars(recipe)
-    return [
-        (
-            schedule.actor_mix is not None and not chosen.actor_grad.mixes,
-            f"{option['schedule']} with {option['actor_grad']}: "
-            "it schedules the gradient mix, which only actor_grad=mixed reads",
-        ),
-        (
-            chosen.actor_grad.mixes and not 0 < weight < 1,
+    lines = [*_dead(chosen, recipe, option), *_untrained(recipe, run, task)]
+    if lines:
+        raise UserError("\n".join(lines))
+
+
+def _dead(chosen: Toggles, recipe: Recipe, option: Mapping[str, str]) -> Iterator[str]:
+    """Options of which nothing is read; `option` is each group's, as on the command line."""
+    entropy_scale, weight = chosen.explore.entropy_scale, chosen.actor_grad.dynamics_weight
+    unread = {
+        "actor_mix": f"{option['actor_grad']}: it schedules the gradient mix, which only "
+        "actor_grad=mixed reads"
+        if not chosen.actor_grad.mixes
+        else None,
+        "actor_entropy": f"{option['explore']}: it schedules the entropy scale, which is 0"
+        if entropy_scale == 0
+        else None,
+        "kl_scale": "recipe.kl_scale=0" if recipe.kl_scale == 0 else None,
+        "model_lr": "recipe.model_lr=0" if recipe.model_lr == 0 else None,
+    }
+    scheduled = [name for name, factor in vars(chosen.schedule).items() if factor is not None]
+    if scheduled and all(unread.get(name) for name in scheduled):
+        yield from (f"{option['schedule']} with {unread[name]}" for name in scheduled)
+    if chosen.actor_grad.mixes and not 0 < weight < 1:
+        yield (
             f"{option['actor_grad']} with actor_grad.dynamics_weight={weight}: "
-            "it mixes nothing; allowed: between 0 and 1",
-        ),
-        (
-            schedule.actor_entropy is not None and entropy_scale == 0,
-            f"{option['schedule']} with {option['explore']}: "
-            "it schedules the entropy scale, which is 0",
-        ),
-        (
-            chosen.entropy.in_reward and entropy_scale == 0,
+            "it mixes nothing; allowed: between 0 and 1"
+        )
+    if chosen.entropy.in_reward and entropy_scale == 0:
+        yield (
             f"{option['entropy']} with {option['explore']}: "
-            "it adds the policy's entropy times a scale that is 0",
-        ),
-        (
-            schedule.kl_scale is not None and chosen.kl.scale == 0,
-            f"{option['schedule']} with {option['kl']} and kl.scale=0: "
-            "it schedules a scale that is 0",
-        ),
-        *(
-            (
-                scales[f"{head}_scale"] == 0,
+            "it adds the policy's entropy times a scale that is 0"
+        )
+    for head in sorted(chosen.gradients.stop):
+        if getattr(recipe, f"{head}_scale") == 0:
+            yield (
                 f"{option['gradients']} with recipe.{head}_scale=0: "
-                f"the {head} head has no gradient to stop",
+                f"the {head} head has no gradient to stop"
             )
-            for head in sorted(chosen.gradients.stop)
-        ),
-    ]
+
+
+def _untrained(recipe: Recipe, run: Settings, task: Task) -> Iterator[str]:
+    """Runs that would train nothing, or nothing that models the task."""
+    first = max(recipe.prefill + run.train_every, recipe.length)
+    if run.steps < first:
+        yield (
+            f"run.steps={run.steps}: no gradient step would be made, the first comes after "
+            f"{first:g} steps (recipe.prefill={recipe.prefill}, recipe.length={recipe.length}, "
+            f"run.train_every={run.train_every:g})"
+        )
+    if task.terminates and not recipe.discount_scale:
+        yield (
+            f"recipe.discount_scale={recipe.discount_scale} with task={task.option or task.name}: "
+            "its episodes terminate, and without a discount head nothing models that; "
+            "a task that never terminates says task.terminates=false"
+        )

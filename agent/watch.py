@@ -11,8 +11,10 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import NonNegativeInt, PositiveInt
+
 from agent import build
-from agent.config import check_number
+from agent.config import check_value
 from agent.errors import UserError
 from agent.run import checkpoint, device, seeding, video
 from agent.run.record import IDENTITY, read_run
@@ -45,8 +47,8 @@ def watch(run: Path, out: Path | None, seed: int, steps: int, on: str) -> Path:
 
     Raises UserError for a folder that is no run's or has no checkpoint.
     """
-    check_number("--seed", seed, 0, whole=True)
-    check_number("--steps", steps, 1, whole=True)
+    check_value("--seed", seed, NonNegativeInt)
+    check_value("--steps", steps, PositiveInt)
     file = out or run / "watch.gif"
     if file.suffix != ".gif":
         raise UserError(f"{file}: allowed: a name that ends in .gif")

@@ -4,19 +4,23 @@ from collections.abc import Iterable
 
 from omegaconf import DictConfig
 
-from agent.config import Recipe, Settings, Size, Suite, Task
 from agent.errors import UserError
-from agent.run.compose import composed, resolved
+from agent.run.compose import composed, sections
 from agent.run.lock import check_root
 from agent.run.status import Status
 from sweeps.state import Planned, unseeded
 
 
 def check_numbers(cfg: DictConfig) -> None:
-    """UserError for a wrong value or key of run, size, recipe, task or suite."""
-    values = resolved(cfg)
-    for kind in (Settings, Size, Recipe, Task, Suite):
-        kind.of(values.get(kind.group))
+    """UserError for a wrong value or key of run, size, recipe, task or suite, with all else that is
+    wrong."""
+    try:
+        sections(cfg)
+    except UserError:
+        from agent import build  # torch: only where there is something to say
+
+        build.read(cfg)
+        raise
 
 
 def check(runs: Iterable[Planned], here: bool) -> None:
@@ -33,7 +37,7 @@ def check(runs: Iterable[Planned], here: bool) -> None:
     tried = set()
     for overrides, run in different.items():
         try:
-            build.check(run.cfg, composed(overrides)[1], overrides)
+            build.check(run.cfg, composed(overrides)[1])
             settings = run.cfg.run
             machine = str(
                 (
@@ -46,4 +50,5 @@ def check(runs: Iterable[Planned], here: bool) -> None:
                 check_root(settings.root)
                 build.check_machine(run.cfg)
         except UserError as error:
-            raise UserError(f"{run.identity}: {error}") from error
+            lines = [f"{run.identity}: {line}" for line in str(error).splitlines()]
+            raise UserError("\n".join(lines)) from error

@@ -18,9 +18,8 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig
 
-from agent.config import Suite
 from agent.errors import UserError
-from agent.run.compose import composed, explained, resolved
+from agent.run.compose import composed, explained, section
 from agent.run.identity import BASELINE, parts
 
 SEED = "run.seed"
@@ -112,7 +111,7 @@ def _values(override: Override | None) -> list[list[str]]:
 
 
 def _tasks(task: Override | None, base: DictConfig) -> list[list[str]]:
-    tasks = Suite.of(resolved(base).get("suite")).tasks
+    tasks = section(base, "suite").tasks
     if not tasks:
         raise UserError(f"suite={base.suite.name} has no tasks")
     if task is None or "glob(" not in task.input_line:

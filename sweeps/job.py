@@ -9,12 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Annotated, Protocol
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig
+from pydantic import Field
 
-from agent.config import check_number
+from agent.config import check_value
 from agent.errors import UserError
 from agent.run.lock import RunFolder
 from agent.run.status import STOPPED_BY_SERVER, Exit, Status
@@ -237,7 +238,8 @@ def chosen(config: DictConfig) -> Engine:
     launcher, settings = config.hydra.launcher, config.run
     for key, least in LEAST.items():
         if key in launcher and launcher[key] is not None:
-            check_number(f"hydra.launcher.{key}", launcher[key], least, whole=key not in PARTS)
+            kind = Annotated[float if key in PARTS else int, Field(ge=least)]
+            check_value(f"hydra.launcher.{key}", launcher[key], kind)
     if launcher._target_.startswith("sweeps."):
         return instantiate(launcher)
     name = config.hydra.runtime.choices["hydra/launcher"]

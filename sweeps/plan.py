@@ -22,7 +22,7 @@ from hydra import compose
 from rich.filesize import decimal
 from rich.table import Table
 
-from agent.errors import UserError
+from agent.errors import UserError, complaint
 from agent.run.compose import composed
 from agent.run.status import Status
 from sweeps import check, grid, machine
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if runs:
                 show(runs, overrides, given.probe, engine.places())
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(complaint(error), file=sys.stderr)
         return 2
     return 0
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from omegaconf import DictConfig
 from rich.progress import track
 
-from agent.config import Settings, check_number
+from agent.config import Seed, check_value
 from agent.errors import UserError
-from agent.run.compose import composed, resolved
+from agent.run.compose import composed, section
 from agent.run.identity import Identity, identify
 from agent.run.lock import RunFolder
 from agent.run.record import read_run
@@ -92,12 +92,12 @@ def _identify(overrides: tuple[str, ...]) -> tuple[DictConfig, Identity]:
 @cache
 def _unseeded(overrides: tuple[str, ...]) -> tuple[DictConfig, Identity]:
     cfg, choices = composed(overrides)
-    Settings.of(resolved(cfg).get("run"))
+    section(cfg, "run")
     return cfg, identify(cfg, choices)
 
 
 def _seed(override: str) -> int:
     text = override.partition("=")[2]
     seed = int(text) if text.isdecimal() else text
-    check_number(SEED, seed, 0, whole=True)
+    check_value(SEED, seed, Seed)
     return seed

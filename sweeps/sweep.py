@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Column, Table
 
-from agent.errors import UserError
+from agent.errors import UserError, complaint
 from agent.run.lock import RunFolder
 from agent.run.status import Status
 from sweeps import check, grid, state, wandb_sweeps
@@ -54,7 +54,7 @@ class Sweep:
         try:
             succeeded = self._sweep(arguments)
         except UserError as error:
-            print(f"error: {error}", file=sys.stderr)
+            print(complaint(error), file=sys.stderr)
             sys.exit(2)
         except KeyboardInterrupt:
             self.stopped = True

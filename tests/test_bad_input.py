@@ -47,13 +47,13 @@ RUN = [
     ("run.root=${nope}", 2, "Interpolation key 'nope' not found"),
     # keys that nobody reads
     ("+foo=bar", 2, "foo is not known; allowed: latent, "),
-    ("+recipe.learning_rate=3", 2, "recipe.learning_rate is not known; allowed: name"),
+    ("+recipe.learning_rate=3", 2, "recipe.learning_rate is not known; did you mean recipe.lear"),
     ("++recipe.modl_lr=1", 2, "recipe.modl_lr is not known; did you mean recipe.model_lr?"),
     ("+run.stepss=3", 2, "run.stepss is not known; did you mean run.steps?"),
     ("+task.x=1", 2, "task.x is not known; allowed: name"),
     ("+task.env.pixel=true", 2, "task.env.pixel is not known; did you mean task.env.pixels?"),
     ("+suite.x=1", 2, "suite.x is not known; allowed: name"),
-    ("+kl.x=1", 2, "kl.x is not known; allowed: scale"),
+    ("+kl.x=1", 2, "kl.x is not known; allowed: alpha"),
     ("+tracker.x=1", 2, "tracker.x is not known; allowed: name"),
     ("tracker=wandb +tracker.projct=x", 2, "did you mean tracker.project?"),
     # values
@@ -63,7 +63,7 @@ RUN = [
     ("run.device=cuda:77", 2, "run.device=cuda:77: not on this machine; allowed here: auto, cpu"),
     ("run.threads=100000", 2, "run.threads=100000: allowed here: 1 to "),
     ("run.retry_failed=perhaps", 2, "run.retry_failed=perhaps must be true or false"),
-    ("run.train_every=inf", 2, "run.train_every=inf must be a number greater than zero"),
+    ("run.train_every=inf", 2, "run.train_every=inf must be a number greater than 0"),
     ("run.steps=20", 2, "run.steps=20: no gradient step would be made, the first comes after"),
     ("run.train_every=9000", 2, "run.steps=6000: no gradient step would be made"),
     ("recipe.start_every=17", 2, "recipe.start_every=17: a sequence has 16 steps"),
@@ -79,12 +79,18 @@ RUN = [
     ("suite.tasks=3", 2, "suite.tasks=3 must be a list of names"),
     ("tracker=wandb tracker.mode=of", 2, "tracker.mode=of is unknown; allowed: online, offline"),
     ("tracker=wandb tracker.timeout=soon", 2, "tracker.timeout=soon must be a number"),
+    ("kl=free_nats recipe.free_nats=1", 2, "recipe.free_nats=1: none of the chosen options reads"),
+    ("kl.free=1", 2, "kl.free=1: it is recipe.free_nats; allowed: recipe.free_nats="),
+    ("kl.alpha=true", 2, "kl.alpha=true must be a number of at least 0 and at most 1"),
+    ("recipe.length=16.0", 2, "recipe.length=16.0 must be a whole number of at least 2"),
+    ("run.seed=9223372036854775808", 2, "must be a whole number of at least 0 and less than 9223"),
+    ("recipe.model_lr='1'", 2, "recipe.model_lr=1 must be a number of at least 0"),
     # multiruns, before their first run
     ("-m latent=categorical,gausian", 2, "latent=gausian is not known; did you mean gaussian?"),
     ("-m latent=categorical,null", 2, "latent=null is not known; allowed: binary, categorical"),
     ("-m kl.alpha=0.5,1.5", 2, "mini/cartpole/kl.alpha=1.5 seed 0: kl.alpha=1.5 must be a number"),
     ("-m task=cartpole,pong", 2, "task=pong is not in suite=mini"),
-    ("-m run.steps=700,-5", 2, "run.steps=-5 must be a whole number of at least 1"),
+    ("-m run.steps=700,-5", 2, "run.steps=-5 must be a whole number greater than 0"),
     ("-m run.seed=0,abc", 2, "run.seed=abc must be a whole number of at least 0"),
     ("-m +foo=1,2", 2, "foo is not known"),
     ("-m run.root=null", 2, "run.root=null must be a name"),
@@ -94,7 +100,7 @@ RUN = [
     ("-m run.device=cuda:77,cpu", 2, "run.device=cuda:77: not on this machine"),
     ("-m run.threads=100000", 2, "run.threads=100000: allowed here: 1 to "),
     ("-m suite.tasks=3", 2, "suite.tasks=3 must be a list of names"),
-    ("-m schedule=constant,all actor_grad=reinforce", 2, "schedule=all with actor_grad=reinforce"),
+    ("-m schedule=constant,actor_mix actor_grad=reinforce", 2, "schedule=actor_mix with actor_gra"),
     ("-m hydra.sweeper.grid={here}/list.yaml", 2, "parameters are [1, 2]; allowed: a table"),
     ("-m hydra.sweeper.grid={here}/none.yaml", 2, "parameters are {{}}; allowed: a table"),
     ("-m hydra.sweeper.grid={here}/empty.yaml", 2, "parameter latent is {{'values': []}}; a grid"),
@@ -106,6 +112,38 @@ RUN = [
     ("run.seed=0 -m latent=gausian,binary", 2, "latent=gausian is not known"),
     ("-m hydra.sweeper.grid={here}/absent.yaml", 2, "absent.yaml is no W&B sweep"),
 ]
+SEVERAL = [
+    (
+        "kl.alpha=2 run.steps=-5 latent.min_std=0 latent=gaussian +explore.x=1 task.random=no",
+        [
+            "task.random=no must be a number or null",
+            "run.steps=-5 must be a whole number greater than 0",
+            "explore.x is not known; allowed: entropy_scale",
+            "kl.alpha=2 must be a number of at least 0 and at most 1",
+            "latent.min_std=0 must be a number greater than 0",
+        ],
+    ),
+    (
+        "gradients=no_reward recipe.reward_scale=0 run.steps=20 entropy=long_term "
+        "recipe.entropy_scale=0",
+        ["entropy=long_term with", "gradients=no_reward with", "run.steps=20: no gradient step"],
+    ),
+    (
+        "-m kl.alpha=2,0.5 +kl.x=1 actor_grad=mixed actor_grad.dynamics_weight=7",
+        ["kl.alpha=2 must be", "kl.x is not known", "actor_grad.dynamics_weight=7 must be"],
+    ),
+]
+
+
+@pytest.mark.parametrize("command, named", SEVERAL, ids=[row[0][:30] for row in SEVERAL])
+def test_all_that_is_wrong_is_said_one_line_each(command_line, tmp_path, command, named):
+    code, error = command_line(*command.split(), f"run.root={tmp_path / 'runs'}")
+    assert code == 2 and not list(tmp_path.iterdir())
+    lines = error.splitlines()
+    assert len(lines) == len(named) and all(line.startswith("error: ") for line in lines)
+    assert all(any(name in line for line in lines) for name in named), error
+
+
 GRIDS = {
     "list": "[1, 2]",
     "none": "{}",

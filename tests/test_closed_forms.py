@@ -16,7 +16,7 @@ from agent.toggles.kl import Balanced, FreeNats, Standard
 from agent.toggles.latent import Binary, Categorical, Gaussian
 from tests import tiny
 
-LATENTS = {"categorical": Categorical(3, 4), "gaussian": Gaussian(3, 0.1), "binary": Binary(3, 4)}
+LATENTS = {"categorical": Categorical(3, 4), "gaussian": Gaussian(3, 0.1), "binary": Binary(12)}
 SAMPLES = 40_000
 
 
@@ -84,8 +84,8 @@ def test_straight_through_gradients_are_those_of_the_probabilities(kind):
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 0.8])
 def test_balanced_kl_has_the_value_of_the_plain_kl_and_shares_its_gradient(latent, alpha):
     post, prior = torch.randn(2, 3, 4, latent.stats_size).requires_grad_()
-    plain = Standard(1.0)(latent, post, prior)
-    balanced = Balanced(scale=1.0, alpha=alpha, free=0.0, clamp="step")(latent, post, prior)
+    plain = Standard()(latent, post, prior)
+    balanced = Balanced(alpha=alpha, free=0.0, clamp="step")(latent, post, prior)
     torch.testing.assert_close(balanced.loss, plain.loss)
     for side, share in ((post, 1 - alpha), (prior, alpha)):
         ours = torch.autograd.grad(balanced.loss.sum(), side, retain_graph=True)[0]
@@ -101,12 +101,12 @@ def test_free_nats_stop_the_gradient_below_them_and_count_it():
     post.requires_grad_()
     value = latent.kl(post, prior).detach()
     free = float(value.max()) / 2
-    by_step = FreeNats(scale=1.0, free=free, clamp="step")(latent, post, prior)
+    by_step = FreeNats(free=free, clamp="step")(latent, post, prior)
     torch.testing.assert_close(by_step.loss, value.clamp(min=free))
     assert by_step.clamped == 0.5
     (gradient,) = torch.autograd.grad(by_step.loss.sum(), post)
     assert gradient[0].abs().sum() == 0 and gradient[1].abs().sum() > 0
-    by_mean = FreeNats(scale=1.0, free=float(value.mean()) + 1, clamp="mean")(latent, post, prior)
+    by_mean = FreeNats(free=float(value.mean()) + 1, clamp="mean")(latent, post, prior)
     assert by_mean.loss == value.mean() + 1 and by_mean.clamped == 1
 
 
@@ -116,8 +116,8 @@ def test_the_plain_kl_keeps_free_nats_too(clamp):
     post, prior = torch.randn(2, 5, 4, latent.stats_size)
     value = latent.kl(post, prior)
     free = float(value.mean())
-    found = Standard(scale=1.0, free=free, clamp=clamp)(latent, post, prior)
-    balanced = Balanced(scale=1.0, alpha=0.8, free=free, clamp=clamp)(latent, post, prior)
+    found = Standard(free=free, clamp=clamp)(latent, post, prior)
+    balanced = Balanced(alpha=0.8, free=free, clamp=clamp)(latent, post, prior)
     torch.testing.assert_close(found.loss, balanced.loss)
     if clamp == "step":
         torch.testing.assert_close(found.loss, value.clamp(min=free))
@@ -130,10 +130,8 @@ def test_balanced_kl_counts_what_it_clamps(clamp, share):
     post = prior.clone()
     post[1, 0, 0] = 3.0
     free = float(latent.kl(post, prior).max()) / 3
-    assert (
-        Balanced(scale=1.0, alpha=0.8, free=free, clamp=clamp)(latent, post, prior).clamped == share
-    )
-    assert Balanced(scale=1.0, alpha=0.8, free=100.0, clamp=clamp)(latent, post, prior).clamped == 1
+    assert Balanced(alpha=0.8, free=free, clamp=clamp)(latent, post, prior).clamped == share
+    assert Balanced(alpha=0.8, free=100.0, clamp=clamp)(latent, post, prior).clamped == 1
 
 
 def test_lambda_return_against_the_sum_over_n_step_returns():

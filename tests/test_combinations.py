@@ -29,10 +29,8 @@ def pairs(row):
 
 def refused(row):
     """The combinations that change nothing; the specification of what `check` refuses."""
-    scheduled_mix = row["schedule"] in ("actor_mix", "all") and row["actor_grad"] != "mixed"
-    scheduled_nothing = (
-        row["schedule"] in ("actor_entropy", "all") and row["explore"] == "action_noise"
-    )
+    scheduled_mix = row["schedule"] == "actor_mix" and row["actor_grad"] != "mixed"
+    scheduled_nothing = row["schedule"] == "actor_entropy" and row["explore"] == "action_noise"
     rewarded_nothing = row["entropy"] == "long_term" and row["explore"] == "action_noise"
     return scheduled_mix or scheduled_nothing or rewarded_nothing
 
@@ -62,7 +60,7 @@ def covering_array():
 def _completed(choices):
     """A pair of options with the baseline's for the rest, and the gradient mix that a schedule of
     it selects."""
-    if choices.get("schedule") in ("actor_mix", "all"):
+    if choices.get("schedule") == "actor_mix":
         choices = {"actor_grad": "mixed"} | choices
     return BASELINE | choices
 

@@ -106,8 +106,8 @@ def stats_of(latent, arrays, key):
 
 
 def model_loss(agent, batch):
-    kl = agent.toggles.kl
-    return agent.model.loss(batch, kl, kl.scale, agent.toggles.gradients)
+    toggles = agent.toggles
+    return agent.model.loss(batch, toggles.kl, agent.recipe.kl_scale, toggles.gradients)
 
 
 def start_of(agent, batch):
@@ -326,8 +326,8 @@ def test_golden_kl(kind, free, balance, mean):
     post, prior = (
         stats_of(latent, arrays, f"{kind}/{side}_").requires_grad_() for side in ("post", "prior")
     )
-    plain = Standard(scale=1.0) if free == 0 else FreeNats(scale=1.0, free=free, clamp="step")
-    balanced = Balanced(scale=1.0, alpha=balance, free=free, clamp="mean" if mean else "step")
+    plain = Standard() if free == 0 else FreeNats(free=free, clamp="step")
+    balanced = Balanced(alpha=balance, free=free, clamp="mean" if mean else "step")
     loss = plain if balance == 0.5 else balanced
     result = loss(latent, post, prior)
     close(result.value, arrays[f"{kind}/value"])

@@ -1,8 +1,8 @@
 """Schedules are factors over the share of the run, alike at every budget."""
 
 import pytest
-from hydra.utils import instantiate
 
+from agent.build import read
 from tests import tiny
 
 SHARE = tiny.compose().recipe.schedule_share
@@ -25,7 +25,7 @@ FACTORS = ["model_lr", "actor_critic_lr", "kl_scale", "actor_entropy", "actor_mi
 )
 @pytest.mark.parametrize("budget", [1_000, 50_000_000])
 def test_factors_at_start_middle_and_end(option, budget):
-    schedule = instantiate(tiny.compose(f"schedule={option}").schedule)
+    schedule = read(tiny.compose(f"schedule={option}")).toggles.schedule
     for name in FACTORS:
         start, end, share = EXPECTED[option].get(name, (1.0, 1.0, 1.0))
         steps = {0: start, budget * share / 2: (start + end) / 2, budget * share: end, budget: end}
@@ -35,8 +35,8 @@ def test_factors_at_start_middle_and_end(option, budget):
 
 def test_the_official_values_come_out_at_the_paper_s_budget():
     """Actor entropy 3e-3 to 3e-4 and mixing 0.1 to 0, linear over 2.5M of 50M agent steps."""
-    cfg = tiny.compose("suite=atari", "task=pong", "schedule=all")
-    schedule = instantiate(cfg.schedule)
+    cfg = tiny.compose("suite=atari", "task=pong", "schedule=all", "actor_grad=mixed")
+    schedule = read(cfg).toggles.schedule
     for step, entropy, mix in (
         (0, 3e-3, 0.1),
         (1.25e6, 1.65e-3, 0.05),
@@ -59,9 +59,9 @@ def test_each_factor_scales_the_number_that_it_is_named_after(name):
         "model_lr": ["recipe.model_lr"],
         "actor_critic_lr": ["recipe.actor_lr", "recipe.critic_lr"],
     }
-    base |= {"kl_scale": ["kl.scale"], "actor_entropy": ["explore.entropy_scale"]}
+    base |= {"kl_scale": ["recipe.kl_scale"], "actor_entropy": ["recipe.entropy_scale"]}
     base |= {"actor_mix": ["actor_grad.dynamics_weight"]}
-    common = ["actor_grad=mixed", "explore.entropy_scale=0.1"]
+    common = ["actor_grad=mixed", "recipe.entropy_scale=0.1"]
     cfg = tiny.compose(*common)
     values = {key: cfg[key.split(".")[0]][key.split(".")[1]] for key in base[name]}
     halved = tiny.agent(*common, *(f"{key}={value / 2}" for key, value in values.items()))

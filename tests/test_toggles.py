@@ -10,10 +10,9 @@ import torch
 from hydra.utils import get_class
 from omegaconf import OmegaConf
 
-from agent.build import numbers as recipe_of
 from agent.errors import UserError
+from agent.run.compose import section
 from agent.toggles.entropy import Policy
-from agent.toggles.gradients import Gradients
 from tests import tiny
 
 DEFAULTS = OmegaConf.load(tiny.CONF / "config.yaml").defaults
@@ -37,7 +36,6 @@ OFF_DEFAULT = [(group, option) for group, option in CHOICES if BASELINE[group] !
 WITH_PARAMETERS = ["latent", "gru", "size", "preset"]
 NEEDS = {
     "actor_mix": ["actor_grad=mixed"],
-    "all": ["actor_grad=mixed"],
     "dreamer_v2_control": ["task=pendulum"],
 }  # what schedules select besides
 LOUD = [
@@ -156,6 +154,7 @@ INSIDE |= {"kl.free": 50.0}
 def test_every_number_of_a_toggle_is_alive(option, name, value):
     actions = tiny.CONTINUOUS if name == "explore.std" else tiny.DISCRETE
     grads = ["actor_grad=dynamics"] if name == "explore.std" else []
+    grads += ["actor_grad=mixed"] if name.startswith("schedule.actor_mix") else []
     changed = INSIDE.get(name, value * 0.5 if value else 0.5)
     settings = [option, *grads]
     before = fingerprint(*settings, actions=actions)
@@ -173,7 +172,7 @@ ELSEWHERE = {
     },
     **{"recipe.length": "test_loop", "recipe.name": "a label", "size.name": "a label"},
     "size.image": "the only value that the image encoder takes",
-    "recipe.ratios": "test_presets_keep_the_released_learning_rates",
+    "recipe.rates": "test_presets_have_the_released_learning_rates",
 }
 CHANGED = {
     "recipe.clip": 1e-3,
@@ -190,12 +189,7 @@ WHERE = {  # what else a number needs to be read
     "recipe.action_min_std": ([], {"actions": tiny.CONTINUOUS}),
 }
 COMPOSED = tiny.compose(numbers=[*tiny.NUMBERS, *LOUD])
-OWNED = [
-    f"{group}.{name}"
-    for group in ("size", "recipe")
-    for key, value in COMPOSED[group].items()
-    for name in ([f"ratio.{inner}" for inner in value] if key == "ratio" else [key])
-]
+OWNED = [f"{group}.{key}" for group in ("size", "recipe") for key in COMPOSED[group]]
 
 
 @pytest.mark.parametrize("name", [name for name in OWNED if name not in ELSEWHERE])
@@ -245,7 +239,6 @@ def test_binary_has_the_parameters_of_categorical_and_its_own_bits():
             ["schedule=actor_mix", "actor_grad=reinforce"],
             ["schedule=actor_mix", "actor_grad=reinforce"],
         ),
-        (["schedule=all", "actor_grad=dynamics"], ["schedule=all", "actor_grad=dynamics"]),
         (
             ["schedule=actor_entropy", "explore=action_noise"],
             ["schedule=actor_entropy", "explore=action_noise"],
@@ -258,7 +251,7 @@ def test_binary_has_the_parameters_of_categorical_and_its_own_bits():
             ["entropy=long_term", "explore.entropy_scale=0"],
             ["entropy=long_term", "explore=policy_entropy"],
         ),
-        (["schedule=kl_scale", "kl.scale=0"], ["schedule=kl_scale", "kl=balanced"]),
+        (["schedule=kl_scale", "recipe.kl_scale=0"], ["schedule=kl_scale", "recipe.kl_scale=0"]),
         (
             ["actor_grad=mixed", "actor_grad.dynamics_weight=0"],
             ["actor_grad=mixed", "dynamics_weight=0"],
@@ -275,13 +268,7 @@ def test_binary_has_the_parameters_of_categorical_and_its_own_bits():
             ["gradients=no_reward", "recipe.reward_scale=0"],
             ["gradients=no_reward", "recipe.reward_scale=0"],
         ),
-        (["explore=action_noise", "recipe.entropy_scale=0.5"], ["recipe.entropy_scale=0.5"]),
-        (["kl=free_nats", "recipe.free_nats=1"], ["recipe.free_nats=1"]),
-        (["recipe.unbalanced_free_nats=5"], ["recipe.unbalanced_free_nats=5"]),
-        (["recipe.schedule_share=0.5"], ["recipe.schedule_share=0.5"]),
-        (["recipe.ratio=5"], ["recipe.ratio=5", "model_lr"]),
-        (["recipe.ratio.actor_lr=0"], ["recipe.ratio.actor_lr=0", "greater than zero"]),
-        (["+recipe.ratio.model_rl=2"], ["recipe.ratio.model_rl", "did you mean"]),
+        (["recipe.learning_rates=0"], ["recipe.learning_rates=0", "greater than 0"]),
         (["recipe.discount_scale=0"], ["recipe.discount_scale=0", "task=cartpole"]),
         (["preset=dreamer_v2_control"], ["recipe.discount_scale=0", "task.terminates=false"]),
         (["recipe.length=abc"], ["recipe.length=abc", "whole number of at least 2"]),
@@ -290,7 +277,7 @@ def test_binary_has_the_parameters_of_categorical_and_its_own_bits():
         (["recipe.weight_decay=2"], ["recipe.weight_decay=2"]),
         (["recipe.entropy_scale=-1"], ["recipe.entropy_scale=-1"]),
         (["kl.alpha=7"], ["kl.alpha=7"]),
-        (["kl.scale=-1"], ["kl.scale=-1"]),
+        (["recipe.kl_scale=-1"], ["recipe.kl_scale=-1"]),
         (["kl=free_nats", "kl.free=abc"], ["kl.free=abc"]),
         (["latent.latents=0"], ["latent.latents=0"]),
         (["latent=binary", "latent.bits=0"], ["latent.bits=0"]),
@@ -314,17 +301,17 @@ def test_what_would_change_nothing_is_refused_by_name(overrides, named):
     assert all(name in str(error.value) for name in named), error.value
 
 
-@pytest.mark.parametrize("option", ["actor_mix", "all"])
 @pytest.mark.parametrize("task", ["cartpole", "pendulum"])
-def test_a_scheduled_mix_selects_mixed_gradients(option, task):
-    assert tiny.compose(f"schedule={option}", f"task={task}").actor_grad._target_.endswith("Mixed")
+def test_a_scheduled_mix_selects_mixed_gradients(task):
+    chosen = tiny.compose("schedule=actor_mix", f"task={task}")
+    assert chosen.actor_grad._target_.endswith("Mixed")
 
 
 def test_unknown_clamps_and_heads_are_refused():
     with pytest.raises(UserError, match="^kl.clamp=never is unknown; allowed: mean, step$"):
         tiny.compose("kl.clamp=never")
-    with pytest.raises(ValueError, match="allowed: observation, reward, discount"):
-        Gradients(["picture"])
+    with pytest.raises(UserError, match="must be a list of observation, reward, discount$"):
+        tiny.compose("gradients.stop=[picture]")
 
 
 RELEASED = {  # learning rates of model, actor and critic
@@ -334,20 +321,10 @@ RELEASED = {  # learning rates of model, actor and critic
 
 
 @pytest.mark.parametrize("preset", RELEASED)
-@pytest.mark.parametrize("recipe", ["atari", "control", "mini"])
-def test_presets_keep_the_released_learning_rates(preset, recipe):
-    """Where a suite has rates of its own, their ratio to those of the paper's recipe."""
+@pytest.mark.parametrize("recipe, times", [("atari", 1), ("control", 1), ("mini", 10)])
+def test_presets_have_the_released_learning_rates(preset, recipe, times):
+    """A recipe of small tasks has ten times the paper's."""
     free = ["task.terminates=false", "run.steps=100_000", f"recipe={recipe}"]
-    rates = [
-        (numbers.model_lr, numbers.actor_lr, numbers.critic_lr)
-        for numbers in (
-            recipe_of(tiny.compose(*free, *chosen), "recipe")
-            for chosen in ([f"preset={preset}"], [])
-        )
-    ]
-    paper = (2e-4, 4e-5, 1e-4)
-    expected = [
-        released * (own / published if recipe == "mini" else 1)
-        for released, own, published in zip(RELEASED[preset], rates[1], paper, strict=True)
-    ]
-    assert rates[0] == pytest.approx(expected)
+    recipe = section(tiny.compose(*free, f"preset={preset}"), "recipe")
+    rates = (recipe.model_lr, recipe.actor_lr, recipe.critic_lr)
+    assert rates == pytest.approx([times * rate for rate in RELEASED[preset]])

@@ -48,7 +48,7 @@ def compose(*overrides: str, numbers: Sequence[str] = ()) -> DictConfig:
     cfg = deepcopy(_composed(options))
     for override in filter(VALUE.match, given):
         OmegaConf.update(cfg, *_parsed(override), merge=True)
-    check(cfg, cfg.hydra.runtime.choices, overrides)
+    check(cfg, cfg.hydra.runtime.choices)
     with open_dict(cfg):
         del cfg["hydra"]
     return cfg

@@ -1,9 +1,10 @@
 """From a command line to its configuration, and what is wrong with one, in one line."""
 
 import difflib
+import math
 import re
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from hydra import compose
@@ -12,8 +13,10 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from agent.config import CLOSE
-from agent.errors import UserError
+from agent.config import CLOSE, GROUPS, make
+from agent.errors import UserError, collect
+
+OmegaConf.register_new_resolver("product", lambda *factors: math.prod(factors), replace=True)
 
 MANY = 15  # options, of which only the nearest is named
 NO_SUCH_KEY = re.compile(r"Could not (?:override|delete from config\.) '([^']*)'")
@@ -63,6 +66,18 @@ def resolved(cfg: DictConfig) -> dict[str, Any]:
         return OmegaConf.to_container(cfg, resolve=True)
     except OmegaConfBaseException as error:
         raise UserError(explained(error)) from error
+
+
+def sections(cfg: DictConfig) -> dict[str, Any]:
+    """The checked objects of the groups that hold no options; UserError names all that is
+    wrong."""
+    return collect({group: partial(section, cfg, group) for group in GROUPS})
+
+
+def section(cfg: DictConfig, group: str) -> Any:
+    """The checked object of a group that holds no options; UserError for wrong values or keys."""
+    node = cfg.get(group)
+    return make(group, GROUPS[group], resolved(node) if isinstance(node, DictConfig) else node)
 
 
 def options_of(group: str) -> list[str]:

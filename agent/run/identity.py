@@ -1,13 +1,13 @@
 """The arm names itself: how a run differs from the baseline of its suite and task.
 
 The name is its own command line: suite, task and the comma-separated parts of the name compose to
-the same run.
+the same run. `agent.config.Effect` says of each value what it changes.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,33 +15,22 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from agent.config import Suite, Task
+from agent.config import ARM, BUDGET, OPTIONS, PROTOCOL, effect
 from agent.errors import UserError
-from agent.run.compose import composed, leaves, options_of, resolved
+from agent.run.compose import composed, leaves, options_of, section
 
 BASELINE = "baseline"
 GIVEN = ("suite", "task", "tracker", "sweep")  # groups that make no arm
-NORMALISATION = ("task.random", "task.reference")  # of scores; training does not read them
-PROMISES = ("task.terminates",)  # that are checked before a run and change nothing in it
-NO_ARM = ("suite", "run", "tracker", *NORMALISATION, *PROMISES)
-BUDGET = "run.steps"
-ALGORITHM = ("run.train_every", "run.precision")  # of the method, though among those of the run
-NO_RESULT = (
-    "suite.tasks",
-    "suite.normalisation",
-    "tracker",
-    "hydra",
-    "run.seed",
-    *NORMALISATION,
-    *PROMISES,
-) + tuple(
-    f"run.{key}"
-    for key in (
-        *("root", "device", "threads", "jobs_per_gpu", "fail_fast", "retry_failed"),
-        "stop_seconds",
-        *("log_every", "predict_every", "watch", "checkpoint_every", "keep_replay"),
-    )
-)
+RATES = ("recipe.model_lr", "recipe.actor_lr", "recipe.critic_lr")
+FACTORS = {  # of a schedule: the key that each multiplies, if some option has it
+    "schedule.actor_mix": "actor_grad.dynamics_weight",
+    "schedule.actor_entropy": "explore.entropy_scale",
+}
+OF_ACTIONS = {  # what one kind of actions has no use for
+    "discrete": ("explore.std", "recipe.action_min_std"),
+    "continuous": ("explore.epsilon_start", "explore.epsilon_end", "explore.epsilon_share"),
+}
+FOLLOWS = re.compile(r"\$\{([\w.]+)\}")  # a value that is another key's
 
 
 @dataclass(frozen=True)
@@ -69,12 +58,13 @@ def identify(cfg: DictConfig, choices: Mapping[str, str | None]) -> Identity:
     """Name a composed configuration, given the option chosen in each of its groups
     (hydra.runtime.choices).
 
-    Raises UserError for a group without an option and for wrong values of suite and task.
+    Raises UserError for a group without an option, for wrong values of run, suite, task and recipe,
+    and for a changed number that nothing reads.
     """
     _check_groups(choices)
-    values = resolved(cfg)
-    suite, task = (kind.of(values.get(kind.group)) for kind in (Suite, Task))
-    return Identity(suite.name, task.name, arm_name(cfg, choices), cfg.run.seed, digest(cfg))
+    suite, task, settings = (section(cfg, group) for group in ("suite", "task", "run"))
+    section(cfg, "recipe")
+    return Identity(suite.name, task.name, arm_name(cfg, choices), settings.seed, digest(cfg))
 
 
 def arm_name(cfg: DictConfig, choices: Mapping[str, str | None]) -> str:
@@ -93,7 +83,7 @@ def arm_name(cfg: DictConfig, choices: Mapping[str, str | None]) -> str:
         if option != base_choices.get(group):
             arm.append(f"{group}={_text(option)}")
             base, base_choices = composed((*given, *arm))
-    return ",".join(sorted(arm + _value_differences(cfg, base))) or BASELINE
+    return ",".join(sorted([*arm, *_value_differences(cfg, base)])) or BASELINE
 
 
 def parts(arm: str) -> list[str]:
@@ -111,26 +101,35 @@ def toggles(choices: Mapping[str, str | None]) -> dict[str, str | None]:
 
 
 def digest(cfg: DictConfig) -> str:
-    """Eight hexadecimal digits over every resolved value that can change a result, the seed
-    aside."""
+    """Eight hexadecimal digits over every resolved value that changes results, the seed aside."""
+    unread = unread_keys(cfg)
     values = {
-        k: _number(v) for k, v in leaves(cfg, resolve=True).items() if not _below(k, NO_RESULT)
+        key: _number(value)
+        for key, value in leaves(cfg, resolve=True).items()
+        if effect(key) in (ARM, PROTOCOL, BUDGET) and not _below(key, unread)
     }
+    factor = values.pop("recipe.learning_rates")
+    values |= {rate: factor * values[rate] for rate in RATES}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def baseline_digest(cfg: DictConfig, choices: Mapping[str, str | None]) -> str:
-    """The digest of the baseline of the same suite and task under the same protocol.
-
-    Of the run's own values the baseline takes those that change a score and no arm's name, such as
-    how an evaluation is made; not the budget, of which the analysis takes the common one.
-    """
-    base = _same_id(cfg, deepcopy(composed(_given(choices))[0]))
+    """The digest of the baseline of the same suite and task under the same protocol; not the same
+    budget, of which the analysis takes the common one."""
+    base = _of_the_task(cfg, composed(_given(choices))[0])
     for key, value in leaves(cfg, resolve=True).items():
-        hidden = _below(key, NO_ARM) and not _below(key, (*NO_RESULT, *ALGORITHM, BUDGET))
-        if hidden:
+        if effect(key) is PROTOCOL:
             OmegaConf.update(base, key, value)
     return digest(base)
+
+
+def unread_keys(cfg: DictConfig) -> set[str]:
+    """Keys whose values change nothing: no option takes them, or what they scale is not there."""
+    keys = leaves(cfg, resolve=False)
+    written = str(keys.values())
+    unread = {key for key in keys if effect(key) is OPTIONS and f"{{{key}}}" not in written}
+    unread |= {factor for factor, number in FACTORS.items() if number not in keys}
+    return unread | set(OF_ACTIONS[cfg.task.actions])
 
 
 def path_safe(name: str, longest: int = 120) -> str:
@@ -156,41 +155,44 @@ def _check_groups(choices: Mapping[str, str | None]) -> None:
             raise UserError(f"no {group} is chosen; allowed: {', '.join(options_of(group))}")
 
 
-def _value_differences(cfg: DictConfig, base: DictConfig) -> list[str]:
-    base = _same_id(cfg, deepcopy(base))
-    known, changed = leaves(base, resolve=False).keys(), {}
-    for literals_only in (
-        True,
-        False,
-    ):  # what follows from a changed number by interpolation is no difference
-        ours, theirs, written = _compared(cfg, True), _compared(base, True), _compared(base, False)
-        for key in sorted(ours.keys() | theirs.keys()):
-            same = key in ours and key in theirs and ours[key] == theirs[key]
-            if same or key in changed or (literals_only and "${" in str(written.get(key))):
-                continue
-            changed[key] = (
-                f"{'' if key in known else '+'}{key}={_text(ours[key])}"
-                if key in ours
-                else f"~{key}"
-            )
-            OmegaConf.update(base, key, ours.get(key), force_add=True)
-    return list(changed.values())
+def _value_differences(cfg: DictConfig, base: DictConfig) -> Iterator[str]:
+    """The overrides that make `base`, of the same choices, the configuration `cfg`.
+
+    Raises UserError for a value that belongs to another key, and for one that nothing reads.
+    """
+    base, unread, values = _of_the_task(cfg, base), unread_keys(cfg), leaves(cfg, resolve=True)
+    ours, theirs = (leaves(one, resolve=False) for one in (cfg, base))
+    for key in sorted(key for key in ours | theirs if effect(key) in (ARM, OPTIONS)):
+        if key not in ours:
+            yield f"~{key}"
+        elif key not in theirs:
+            yield f"+{key}={_text(values[key])}"
+        elif ours[key] != theirs[key] and values[key] != _with(cfg, key, theirs[key]):
+            given = f"{key}={_text(values[key])}"
+            if owner := FOLLOWS.fullmatch(str(theirs[key])):
+                raise UserError(f"{given}: it is {owner[1]}; allowed: {owner[1]}=...")
+            if _below(key, unread):
+                raise UserError(f"{given}: none of the chosen options reads {key}")
+            yield given
 
 
-def _same_id(cfg: DictConfig, base: DictConfig) -> DictConfig:
-    """`base` for the environment of `cfg`, where the task is any environment, named by its id."""
-    if cfg.task.name != base.task.name and "id" in cfg.task:
-        base.task.id = cfg.task.id
+def _with(cfg: DictConfig, key: str, written: Any) -> Any:
+    """What a key would be, were it `written` so."""
+    changed = deepcopy(cfg)
+    OmegaConf.update(changed, key, written)
+    return leaves(changed, resolve=True)[key]
+
+
+def _of_the_task(cfg: DictConfig, base: DictConfig) -> DictConfig:
+    """A copy of `base` for the task of `cfg`, where that is any environment by its id: what is said
+    of it belongs to the task and not to the arm."""
+    base = deepcopy(base)
+    if cfg.task.get("option"):
+        base.task = cfg.task
     return base
 
 
-def _compared(cfg: DictConfig, resolve: bool) -> dict[str, Any]:
-    return {
-        k: v for k, v in leaves(cfg, resolve).items() if k in ALGORITHM or not _below(k, NO_ARM)
-    }
-
-
-def _below(key: str, prefixes: tuple[str, ...]) -> bool:
+def _below(key: str, prefixes: set[str]) -> bool:
     return any(key == prefix or key.startswith(prefix + ".") for prefix in prefixes)
 
 
@@ -198,7 +200,7 @@ def _number(value: Any) -> Any:
     """Whole numbers as numbers, in lists too: what is written 1 or 1.0 is one value."""
     if isinstance(value, list):
         return [_number(inner) for inner in value]
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _text(value: Any) -> str:

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from agent.config import Checked, number
+from agent.config import Fraction
 
 
 class ActorGrad(Protocol):
@@ -66,11 +66,11 @@ class Dynamics:
 
 
 @dataclass(frozen=True)
-class Mixed(Checked, group="actor_grad"):
+class Mixed:
     """Both: `dynamics_weight` (1 - rho of the paper) on dynamics backpropagation, the rest on
     Reinforce."""
 
-    dynamics_weight: float = number(0, 1)
+    dynamics_weight: Fraction
     through_model = True
     mixes = True
 

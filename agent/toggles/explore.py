@@ -11,9 +11,10 @@ DreamerV1 adds noise to actions. Found: it helps.
 from dataclasses import dataclass
 from typing import Protocol
 
+from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
-from agent.config import Checked, number, positive
+from agent.config import Fraction
 from agent.heads import Policy
 
 
@@ -27,11 +28,11 @@ class Explore(Protocol):
 
 
 @dataclass(frozen=True)
-class PolicyEntropy(Checked, group="explore"):
+class PolicyEntropy:
     """An entropy bonus eta = `entropy_scale` in the actor's loss; actions are samples of the
     policy."""
 
-    entropy_scale: float = number(0)
+    entropy_scale: NonNegativeFloat
 
     def collect(self, action: Tensor, policy: Policy, progress: float) -> Tensor:
         """The action (B, A) as the policy sampled it."""
@@ -39,7 +40,7 @@ class PolicyEntropy(Checked, group="explore"):
 
 
 @dataclass(frozen=True)
-class ActionNoise(Checked, group="explore"):
+class ActionNoise:
     """No entropy bonus; noise on the policy's sample, as in DreamerV1.
 
     Discrete actions: epsilon-greedy, epsilon linear from `epsilon_start` to `epsilon_end` over the
@@ -47,10 +48,10 @@ class ActionNoise(Checked, group="explore"):
     `std`.
     """
 
-    epsilon_start: float = number(0, 1)
-    epsilon_end: float = number(0, 1)
-    epsilon_share: float = positive()
-    std: float = number(0)
+    epsilon_start: Fraction
+    epsilon_end: Fraction
+    epsilon_share: PositiveFloat
+    std: NonNegativeFloat
     entropy_scale = 0.0
 
     def collect(self, action: Tensor, policy: Policy, progress: float) -> Tensor:

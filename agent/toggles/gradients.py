@@ -9,24 +9,17 @@ small difference).
     no_reward:  the reward head sees sg(feat)
 """
 
-from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 from torch import Tensor
 
 
+@dataclass(frozen=True)
 class Gradients:
     """Heads named in `stop` still learn, but their gradient does not reach the features."""
 
-    HEADS = ("observation", "reward", "discount")
-
-    def __init__(self, stop: Sequence[str]):
-        """Raises ValueError for a name that is not a head's."""
-        unknown = sorted(set(stop) - set(self.HEADS))
-        if unknown:
-            raise ValueError(
-                f"gradients.stop={unknown} is unknown; allowed: {', '.join(self.HEADS)}"
-            )
-        self.stop = frozenset(stop)
+    stop: list[Literal["observation", "reward", "discount"]]
 
     def route(self, head: str, feat: Tensor) -> Tensor:
         """The features (B, T, F) as the head sees them."""

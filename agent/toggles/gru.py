@@ -8,15 +8,13 @@ many games (does not help substantially; table 2: clipped record mean 0.25 with 
     plain:       the standard GRU cell
 """
 
-import math
 from collections.abc import Callable
 from typing import Protocol
 
 import torch
+from pydantic import PositiveFloat
 from torch import Tensor, nn
 from torch.nn import functional
-
-from agent.config import check_number, check_positive
 
 
 class Cell(Protocol):
@@ -36,10 +34,8 @@ class LayerNorm(nn.Module):
     `update_bias`).
     """
 
-    def __init__(self, inputs: int, deter: int, eps: float, update_bias: float):
+    def __init__(self, inputs: int, deter: int, eps: PositiveFloat, update_bias: float):
         super().__init__()
-        check_positive("gru.eps", eps)
-        check_number("gru.update_bias", update_bias, -math.inf)
         self.update_bias = update_bias
         self.gates = nn.Linear(inputs + deter, 3 * deter)
         self.norm = nn.LayerNorm(3 * deter, eps=eps)

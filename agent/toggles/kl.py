@@ -8,19 +8,20 @@ tied on 5; instead of free nats it helps too.
     standard:   max(free, KL(post || prior)), with the recipe's free nats: 0 on Atari
     free_nats:  max(free, KL(post || prior)), with free nats in place of balancing
 
-Each is multiplied by `scale` (beta). The standard KL has gradient weight 1 on both sides; alpha =
-0.5 would halve it. It clamps as the baseline does, so that balancing alone differs.
+Each is multiplied by the recipe's `kl_scale` (beta). The standard KL has gradient weight 1 on both
+sides; alpha = 0.5 would halve it. It clamps as the baseline does, so that balancing alone differs.
 """
 
-from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, Protocol
 
+from pydantic import NonNegativeFloat
 from torch import Tensor
 
-from agent.config import Checked, choice, number
+from agent.config import Fraction
 from agent.toggles.latent import Latent
 
-CLAMPS = ("mean", "step")
+Clamp = Literal["mean", "step"]  # of the batch, or each step
 
 
 class KL(NamedTuple):
@@ -35,8 +36,6 @@ class KL(NamedTuple):
 class Divergence(Protocol):
     """What every option has."""
 
-    scale: float  # beta, before its schedule
-
     def __call__(self, latent: Latent, post: Tensor, prior: Tensor) -> KL:
         """The loss of stats (B, T, P)."""
 
@@ -49,14 +48,13 @@ def clamp(value: Tensor, free: float, where: str) -> tuple[Tensor, Tensor]:
 
 
 @dataclass(frozen=True)
-class Balanced(Checked, group="kl"):
+class Balanced:
     """alpha KL(sg(post) || prior) + (1 - alpha) KL(post || sg(prior)), each side at least `free`
     nats (algorithm 2)."""
 
-    scale: float = number(0)
-    alpha: float = number(0, 1)
-    free: float = number(0)
-    clamp: str = choice(*CLAMPS)
+    alpha: Fraction
+    free: NonNegativeFloat
+    clamp: Clamp
 
     def __call__(self, latent: Latent, post: Tensor, prior: Tensor) -> KL:
         """Loss of stats (B, T, P)."""
@@ -67,13 +65,12 @@ class Balanced(Checked, group="kl"):
 
 
 @dataclass(frozen=True)
-class Standard(Checked, group="kl"):
+class Standard:
     """KL(post || prior) with gradient weight 1 on both sides, at least `free` nats: the ablation
     "No KL Balancing" of table 2."""
 
-    scale: float = number(0)
-    free: float = field(default=0.0, metadata=number(0).metadata)
-    clamp: str = field(default="step", metadata=choice(*CLAMPS).metadata)
+    free: NonNegativeFloat = 0.0
+    clamp: Clamp = "step"
 
     def __call__(self, latent: Latent, post: Tensor, prior: Tensor) -> KL:
         """Loss of stats (B, T, P)."""

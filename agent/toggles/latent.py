@@ -14,14 +14,14 @@ The rest of the agent never asks which kind it is.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 from torch.nn import functional
 
 from agent import distributions
-from agent.config import Checked, positive, whole
 from agent.distributions import UNIT_ENTROPY
 
 
@@ -52,12 +52,12 @@ class Latent(Protocol):
 
 
 @dataclass(frozen=True)
-class Categorical(Checked, group="latent"):
+class Categorical:
     """`latents` variables of `classes` classes each, as one-hot vectors with straight-through
     gradients."""
 
-    latents: int = whole(1)
-    classes: int = whole(2)
+    latents: PositiveInt
+    classes: Annotated[int, Field(ge=2)]
 
     @property
     def stats_size(self) -> int:
@@ -99,12 +99,12 @@ class Categorical(Checked, group="latent"):
 
 
 @dataclass(frozen=True)
-class Gaussian(Checked, group="latent"):
+class Gaussian:
     """`latents` variables of a diagonal Gaussian with reparameterised samples; std = 2 sigmoid(x /
     2) + `min_std`."""
 
-    latents: int = whole(1)
-    min_std: float = positive()
+    latents: PositiveInt
+    min_std: PositiveFloat
 
     @property
     def stats_size(self) -> int:
@@ -143,23 +143,20 @@ class Gaussian(Checked, group="latent"):
 
 
 @dataclass(frozen=True)
-class Binary(Checked, group="latent"):
-    """Independent bits with straight-through gradients: `bits` of them, or as many as the
-    categorical has logits."""
+class Binary:
+    """`bits` independent variables of 0 or 1 with straight-through gradients."""
 
-    latents: int = whole(1)
-    classes: int = whole(1)
-    bits: int | None = whole(1, optional=True)
+    bits: PositiveInt
 
     @property
     def stats_size(self) -> int:
         """P, one logit for each bit."""
-        return self.latents * self.classes if self.bits is None else self.bits
+        return self.bits
 
     @property
     def stoch_size(self) -> int:
         """S, one number for each bit."""
-        return self.stats_size
+        return self.bits
 
     def noise(
         self, shape: tuple[int, ...], device: torch.device, generator: torch.Generator | None = None

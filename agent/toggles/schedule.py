@@ -11,17 +11,17 @@ run's agent steps after prefill. So a schedule means the same at every budget.
 
 from dataclasses import dataclass
 
-from agent.config import Checked, number, positive
+from pydantic import NonNegativeFloat, PositiveFloat
 
 
 @dataclass(frozen=True)
-class Linear(Checked, group="schedule's factor"):
+class Linear:
     """A factor that goes from `start` to `end` over the first `share` of the run and stays
     there."""
 
-    start: float = number(0)
-    end: float = number(0)
-    share: float = positive()
+    start: NonNegativeFloat
+    end: NonNegativeFloat
+    share: PositiveFloat
 
     def __call__(self, t: float) -> float:
         """The factor at t in [0, 1]."""
@@ -48,13 +48,6 @@ class Schedule:
     kl_scale: Linear | None
     actor_entropy: Linear | None
     actor_mix: Linear | None
-
-    def __post_init__(self):
-        for name, factor in vars(self).items():
-            if factor is not None and not isinstance(factor, Linear):
-                raise ValueError(
-                    f"schedule.{name}={factor} must be null or a Linear with start, end and share"
-                )
 
     def __call__(self, t: float) -> Factors:
         """All factors at t in [0, 1]."""

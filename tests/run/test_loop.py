@@ -271,11 +271,11 @@ def test_a_disk_too_small_is_refused_before_the_start(configure, record, monkeyp
     [
         ("run.seed=-1", "run.seed=-1 must be a whole number of at least 0"),
         ("run.predict_every=-5", "run.predict_every=-5 must be a whole number of at least 0"),
-        ("run.eval_every=2.5", "run.eval_every=2.5 must be a whole number of at least 1"),
-        ("run.steps=0", "run.steps=0 must be a whole number of at least 1"),
+        ("run.eval_every=2.5", "run.eval_every=2.5 must be a whole number greater than 0"),
+        ("run.steps=0", "run.steps=0 must be a whole number greater than 0"),
         ("run.steps=60", "run.steps=60: no gradient step would be made"),
-        ("run.train_every=x", "run.train_every=x must be a number greater than zero"),
-        ("run.train_every=nan", "run.train_every=nan must be a number greater than zero"),
+        ("run.train_every=x", "run.train_every=x must be a number greater than 0"),
+        ("run.train_every=nan", "run.train_every=nan must be a number greater than 0"),
         ("recipe.capacity=7", "recipe.capacity=7: must hold a sequence of 8 steps"),
         ("run.device=cuda:99", "run.device=cuda:99: not on this machine; allowed here: auto, cpu"),
         (

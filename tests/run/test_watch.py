@@ -159,7 +159,7 @@ def test_the_curve_goes_from_the_lowest_to_the_highest_value():
         (["run.json", "checkpoint.pt"], "a.gif", "no undamaged checkpoint in {run}"),
         ([], "a.mp4", "a.mp4: allowed: a name that ends in .gif"),
         ([], "nowhere/a.gif", "no folder {run}/nowhere"),
-        ([], "a.gif --steps 0", "--steps=0 must be a whole number of at least 1"),
+        ([], "a.gif --steps 0", "--steps=0 must be a whole number greater than 0"),
         ([], "a.gif --seed -1", "--seed=-1 must be a whole number of at least 0"),
     ],
 )
