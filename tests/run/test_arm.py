@@ -177,7 +177,7 @@ def test_one_training_is_one_identity():
         base, choices = build(*options)
         several = [[], *itertools.combinations(singles(base), 2)]
         found = {}
-        for numbers in random.Random(0).sample(several, 100):
+        for numbers in random.Random(0).sample(several, 40):
             cfg = deepcopy(base)
             for key, value in numbers:
                 OmegaConf.update(cfg, key, value)
@@ -185,7 +185,7 @@ def test_one_training_is_one_identity():
                 own = identify(cfg, choices)
                 found.setdefault(effective(cfg), set()).add((own.arm, own.digest))
         assert all(len(names) == 1 for names in found.values())
-        assert len(set().union(*found.values())) == len(found) > 20
+        assert len(set().union(*found.values())) == len(found) > 10
 
 
 def singles(cfg):
