@@ -39,8 +39,8 @@ install: $(FULL) ## everything that the targets below need
 
 ablation: $(BASE) ## KL balancing against none on one task, two seeds each, table and plots
 	$(PY) run.py -m task=higher_lower kl=balanced,standard run.seed=0,1 run.root=$(RUNS)
-	$(PY) -m analysis table --runs $(RUNS) --out $(OUT)
 	$(PY) -m analysis plot --runs $(RUNS) --out $(OUT)
+	$(PY) -m analysis table --runs $(RUNS) --out $(OUT)
 
 test: $(FULL) ## the tests, on all cores
 	$(PY) -m ruff check .
@@ -57,20 +57,20 @@ plan: $(BASE) ## what all claims on SUITE would cost, and the command that start
 claims: $(BASE) ## run all claims on SUITE; started again, it goes on where it stopped
 	$(PY) run.py -m +sweep=claims suite=$(SUITE) run.root=$(RUNS)
 
-table: $(BASE) ## the two lists from RUNS, as Markdown, LaTeX and HTML
+table: $(BASE) ## the verdicts from RUNS, printed and as Markdown, LaTeX, HTML, csv
 	$(PY) -m analysis table --runs $(RUNS) --out $(OUT)
 
-figures: $(BASE) ## forest plot, learning curves, aggregates, profiles from RUNS
+figures: $(BASE) ## the map and all other figures from RUNS
 	$(PY) -m analysis plot --runs $(RUNS) --out $(OUT)
 
 report: $(FULL) ## one self-contained HTML page from RUNS
 	$(PY) -m analysis report --runs $(RUNS) --out $(OUT)
 
 notebooks: $(FULL) ## execute the notebooks on the committed results, outputs inside
-	$(PY) -m analysis.executed
+	$(PY) -m analysis.show.notebooks
 
 results: $(BASE) ## fill the parts of README and docs that are made from the committed results
-	$(PY) -m analysis.pages
+	$(PY) -m analysis.show.pages
 
 clean: ## remove the environment and caches, never the runs
 	rm -rf $(VENV) .pytest_cache .ruff_cache *.egg-info

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from analysis import InputError, claims, commands, score
+from analysis.show import style
 
 OUT = "folder for what is written (results)"
 
@@ -43,14 +44,18 @@ def _parser() -> argparse.ArgumentParser:
     ):
         own = command(name, run)
         _runs(own)
-        _judged(own, windows=name in ("table", "plot"))
+        _judged(own)
+        if name == "table":
+            own.add_argument("--wide", action="store_true", help="print everything, in 200 columns")
+        if name == "plot":
+            own.add_argument(
+                "--width",
+                type=_inches,
+                default=style.PAGE,
+                help=f"inches of a figure ({style.PAGE}: a page; {style.COLUMN}: a paper's column)",
+            )
         if name == "repeat":
             own.add_argument("--of", required=True, help="what they repeat, as --runs takes it")
-        if name == "report":
-            own.add_argument(
-                "--published",
-                help="folder or URL of the official score files, for the paper's notebook",
-            )
 
     own = command("published", commands.paper)
     source = "folder or URL of the official score files"
@@ -86,23 +91,23 @@ def _runs(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _judged(parser: argparse.ArgumentParser, windows: bool) -> None:
+def _judged(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=Path("results"), help=OUT)
     parser.add_argument(
         "--claims", type=Path, default=claims.DEFAULT, help="claims file (sweeps/claims.yaml)"
     )
     parser.add_argument("--suite", help="only this suite (default: every suite that has runs)")
-    if windows:
-        parser.add_argument(
-            "--window",
-            choices=score.WINDOWS,
-            help="another final score than the one that the claims file registers, marked as such",
-        )
     parser.add_argument(
-        "--ladder",
-        action="store_true",
-        help="judge by the rounds of seeds that the claims file registers for the suite",
+        "--window",
+        choices=score.WINDOWS,
+        help="another score than the one that the claims file registers, marked as such",
     )
+
+
+def _inches(text: str) -> float:
+    if not 3 <= (width := float(text)) <= 30:
+        raise argparse.ArgumentTypeError(f"{text}: a width is from 3 to 30 inches")
+    return width
 
 
 if __name__ == "__main__":

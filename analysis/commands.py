@@ -10,149 +10,118 @@ from analysis import (
     InputError,
     calibration,
     calibration_page,
-    canvas,
     claims,
-    formats,
-    html_page,
-    plots,
-    printed,
-    published,
     read,
     repeats,
-    report,
     score,
-    score_files,
     simulate,
     study,
-    tables,
     written,
 )
+from analysis.paper import published, score_files
 from analysis.schema import Problem
-from analysis.study import Study
+from analysis.show import figures, printed, report, style, tables
+from analysis.show.shown import caption
+from analysis.show.text import latex, markdown
+from analysis.study import Judged
+
+FRAMES = ("effects", "claims", "by_task", "kinds", "interactions", "budget", "controls", "scores")
 
 
 def table(options: argparse.Namespace) -> None:
-    """Judges the claims, prints them, and writes the two lists and all other tables."""
-    out = printed.console()
-    for ours in _studies(options):
+    """Judges the claims, prints them, and writes them as csv, Markdown, LaTeX and HTML."""
+    out = printed.console(options.wide)
+    for ours in _judged(options):
         folder = _folder(options.out, ours)
-        _write_tables(ours, folder)
-        printed.problems(out, ours.problems, folder)
-        printed.verdicts(out, ours)
-        out.print(f"Tables are in {folder}", highlight=False, markup=False)
+        for name in FRAMES:
+            written.csv(getattr(ours, name), folder / f"{name}.csv")
+        _write_lists(ours, folder)
+        _problems(out, ours.problems, folder)
+        printed.study(out, ours, options.wide)
+        printed.line(out, f"Tables are in {folder}.")
+        printed.line(out, f"{printed.seen(ours)}; {printed.which(folder)}.", "bold")
 
 
-def _write_tables(ours: Study, folder: Path) -> None:
-    for name, frame in (
-        ("claims", ours.verdicts),
-        ("controls", ours.controls),
-        ("control_tasks", ours.control_tasks),
-        ("scores", ours.scores),
-        ("problems", _listed(ours.problems)),
-    ):
-        written.csv(frame, folder / f"{name}.csv")
-    for name, frame, caption in (
-        ("table_2", tables.table_2(ours), f"{tables.TABLE_2_CAPTION} {_caption(ours)}"),
-        ("games", tables.games(ours), _caption(ours)),
-    ):
-        written.csv(frame, folder / f"{name}.csv")
-        (folder / f"{name}.md").write_text(f"{caption}\n\n{formats.markdown(frame)}")
-    _write_lists(ours, folder)
-
-
-def _listed(problems: list[Problem]) -> pd.DataFrame:
-    return pd.DataFrame(problems, columns=["source", "problem"])
-
-
-def _write_lists(ours: Study, folder: Path) -> None:
-    parts = tables.lists(ours.verdicts) | tables.controls(ours)
-    filled = {title: part for title, part in parts.items() if not part.empty}
-    caption = " ".join([f"{_caption(ours)}.", *tables.insensitive(ours), *tables.looking(ours)])
-    markdown = [f"## {title}\n\n{formats.markdown(part)}" for title, part in filled.items()]
-    (folder / "lists.md").write_text("\n".join([*markdown, caption + "\n"]))
-    (folder / "lists.html").write_text(html_page.lists(parts, "The two lists", caption))
-    latex = [
-        formats.latex(part[tables.NARROW], f"{title} ({_caption(ours)})")
-        for title, part in filled.items()
-        if "change" in part
-    ]
-    (folder / "lists.tex").write_text("\n".join(latex))
-
-
-def _caption(ours: Study) -> str:
-    size = study.size(len(ours.scores), ours.scores.task.nunique())
-    scheme = ours.scheme.replace("_", " ")
-    return (
-        f"{size}, suite {ours.suite}; {ours.score}, normalised by {scheme}; "
-        f"claims file {ours.registration}{f'; {ours.judged_as}' * bool(ours.judged_as)}"
-        f"{ours.omitted}"
-    )
+def _write_lists(ours: Judged, folder: Path) -> None:
+    said, parts = f"{caption(ours)}.", tables.lists(ours)
+    filled = {title: part for title, part in parts.items() if len(part)}
+    text = [f"## {title}\n\n{markdown(part, ('change',))}\n" for title, part in filled.items()]
+    (folder / "lists.md").write_text("\n".join([*text, *ours.warnings, said, ""]))
+    (folder / "lists.html").write_text(report.lists(ours))
+    text = [latex(part, f"{title} ({said})") for title, part in filled.items()]
+    (folder / "lists.tex").write_text("\n".join(text))
 
 
 def plot(options: argparse.Namespace) -> None:
-    """Writes all figures as PNG and PDF."""
-    for ours in _studies(options):
+    """Writes the map and all other figures as PNG and PDF."""
+    for ours in _judged(options):
         folder = _folder(options.out, ours)
-        if ours.scores.empty:
-            raise InputError(f"{options.runs}: no finished run of suite {ours.suite} to plot")
-        figures = {
-            "forest": plots.forest(ours),
-            "learning_curves": plots.learning_curves(ours),
-            "aggregates": plots.aggregates(ours),
-            "profiles": plots.profiles(ours),
-        }
-        judged = ours.verdicts[ours.verdicts.stated & (ours.verdicts.tasks > 0)]
-        for row in judged.to_dict("records"):
-            arms = [row["with"], row["without"]]
-            figures[f"{row['claim']}_curves"] = plots.learning_curves(ours, arms)
-            figures[f"{row['claim']}_tasks"] = plots.games(ours, row["claim"])
-        for name, figure in figures.items():
-            canvas.save(figure, folder / name)
-        printed.problems(printed.console(), ours.problems, folder)
-        print(f"{len(figures)} figures are in {folder}")
+        drawn = figures.of(ours, options.width)
+        for name, figure in drawn.items():
+            style.save(figure, folder / name)
+        _problems(printed.console(), ours.problems, folder)
+        print(f"{len(drawn)} figures are in {folder}")
 
 
 def page(options: argparse.Namespace) -> None:
-    """Executes the notebooks and writes one self-contained HTML page per suite."""
-    options.window = None
-    for ours in _studies(options):
+    """Writes one self-contained HTML page a suite."""
+    for ours in _judged(options):
         path = written.file(_folder(options.out, ours) / "report.html")
-        report.build(
-            *(options.runs, options.claims, ours.suite, options.published),
-            *(path, options.leave_out, options.ladder),
-        )
-        printed.problems(printed.console(), ours.problems, path.parent)
+        path.write_text(report.page(ours))
+        _problems(printed.console(), ours.problems, path.parent)
         print(f"The report is {path}")
 
 
 def repeat(options: argparse.Namespace) -> None:
-    """Compares runs of some rows with the study that they repeat, over the tasks that both have."""
+    """Compares claims that were run again with the study that they repeat."""
     written.check_folder(options.out)
-    ours = study.one(options.of, options.claims, options.suite, ladder=options.ladder)
-    again = study.one(options.runs, options.claims, ours.suite, options.leave_out)
-    found = repeats.beside(again, ours, claims.load(options.claims))
-    folder, out = _folder(options.out, ours), printed.console()
-    problems = [*again.problems, *ours.problems]
-    for name, frame in (("repeat", found), ("problems", _listed(problems))):
-        written.csv(frame, folder / f"{name}.csv")
-    printed.problems(out, problems, folder)
-    printed.repeated(out, found, f"Run again: {again.size}", ours)
+    registered = claims.load(options.claims)
+    ours = study.judge(read.load(options.of), registered, options.suite)
+    again = study.judge(read.load(options.runs, options.leave_out), registered, ours.suite)
+    found = repeats.beside(again, ours)
+    folder, out = _folder(options.out, ours), printed.console(wide=True)
+    written.csv(found, folder / "repeat.csv")
+    _problems(out, [*again.problems, *ours.problems], folder)
+    printed.table(out, f"Run again: {caption(again)}", repeats.table(found))
+    printed.line(out, f"Before: {caption(ours)}.")
 
 
-def _studies(options: argparse.Namespace) -> list[Study]:
+def _judged(options: argparse.Namespace) -> list[Judged]:
+    """Every suite of the runs, or the one that is asked for; one without margin is left out with a
+    word if there are others."""
     written.check_folder(options.out)
-    return study.load(
-        options.runs,
-        options.claims,
-        options.suite,
-        options.window,
-        options.leave_out,
-        options.ladder,
-    )
+    runs, registered = read.load(options.runs, options.leave_out), claims.load(options.claims)
+    suites = [options.suite] if options.suite else sorted(runs.runs.suite.unique())
+    found, problems = [], []
+    for suite in suites:
+        try:
+            found.append(_scored(study.judge(runs, registered, suite, options.window)))
+        except InputError as error:
+            problems.append(error)
+    if not found:
+        raise problems[0]
+    for problem in problems:
+        print(f"left out: {problem}", file=sys.stderr)
+    return found
 
 
-def _folder(out: Path, ours: Study) -> Path:
+def _scored(ours: Judged) -> Judged:
+    """The study; `InputError` where no run of it has a score."""
+    if ours.scores.empty:
+        problem = ours.problems[0]
+        why = f"{problem.source}: {problem.message}"
+        raise InputError(f"no run of suite {ours.suite} has a score ({why})")
+    return ours
+
+
+def _folder(out: Path, ours: Judged) -> Path:
     return written.folder(out / ours.suite)
+
+
+def _problems(out, found: list[Problem], folder: Path) -> None:
+    """Writes all problems and prints the first."""
+    written.csv(pd.DataFrame(found, columns=["source", "problem"]), folder / "problems.csv")
+    printed.problems(out, found, folder)
 
 
 def paper(options: argparse.Namespace) -> None:
@@ -160,32 +129,22 @@ def paper(options: argparse.Namespace) -> None:
     written.check_folder(options.out)
     runs = score_files.load(options.source)
     written.folder(options.out)
-    complete = published.complete(runs)
+    whole = published.complete(runs)
     frames = {
         "table_1": published.table_1(runs).rename_axis("agent").reset_index(),
-        "table_1_complete_runs": published.table_1(complete).rename_axis("agent").reset_index(),
+        "table_1_complete_runs": published.table_1(whole).rename_axis("agent").reset_index(),
         "table_k1": published.table_k1(runs).round().astype(int).reset_index(),
-        "scheduling": _short(published.scheduling(runs)),
+        "scheduling": published.scheduling(runs),
         "scheduling_games": published.scheduling_games(runs),
         "early_ended": published.early_ended(runs),
     }
     for name, frame in frames.items():
         written.csv(frame, options.out / f"{name}.csv")
-        (options.out / f"{name}.md").write_text(formats.markdown(frame))
-    print(f"Table 1, recomputed\n\n{formats.markdown(frames['table_1'])}")
-    print(f"Scheduling, effect on clipped record score\n\n{formats.markdown(frames['scheduling'])}")
+        (options.out / f"{name}.md").write_text(f"{markdown(frame)}\n")
+    print(f"Table 1, recomputed\n\n{markdown(frames['table_1'])}\n")
+    print(f"Scheduling, effect on clipped record score\n\n{markdown(frames['scheduling'])}\n")
     early = f"{len(frames['early_ended'])} runs ended before 195M frames"
     print(f"{early}. All tables are in {options.out}")
-
-
-def _short(verdicts: pd.DataFrame) -> pd.DataFrame:
-    bounds = [formats.interval(row.low, row.high) for row in verdicts.itertuples()]
-    moving = [formats.tasks(row.moving, row.tasks) for row in verdicts.itertuples()]
-    short = verdicts[["claim", "with", "without", "runs", "verdict", "agrees", "note"]]
-    short.insert(4, "tasks", moving)
-    short.insert(5, "effect", verdicts.effect.map(formats.number))
-    short.insert(6, "interval", bounds)
-    return short
 
 
 def export(options: argparse.Namespace) -> None:

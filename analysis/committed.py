@@ -4,25 +4,25 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis import claims, study
-from analysis.study import Study
+from analysis import claims, read, study
+from analysis.study import Judged
 
 PACKAGE = Path(__file__).parent
 RUNS = PACKAGE / "results" / "mini"  # exported csv files
-HELD_OUT = PACKAGE / "results" / "held_out"  # decided rows run again, on seeds that RUNS lacks
+HELD_OUT = PACKAGE / "results" / "held_out"  # claims run again, on seeds that RUNS lacks
 SUITE = "mini"
 SCORE_FILES = PACKAGE.parents[1] / "shared" / "published"
 OFFICIAL = "https://raw.githubusercontent.com/danijar/dreamerv2/main/scores"
 
 
-def run_files() -> list[Path]:
-    """The csv files of the runs."""
-    return sorted(RUNS.glob("*.csv.gz"))
+def judged(runs: Path | None = None) -> Judged:
+    """The committed runs, or those of another folder, judged."""
+    return study.judge(read.load(runs or RUNS), claims.DEFAULT, SUITE)
 
 
-def judged() -> Study:
-    """The study of the runs, by the ladder that is registered for their suite."""
-    return study.one(RUNS, suite=SUITE, ladder=SUITE in claims.load().ladder)
+def sources() -> dict[str, str]:
+    """The SHA-256 of the files behind the verdicts by their names."""
+    return hashes([claims.DEFAULT, *sorted(RUNS.glob("*.csv.gz"))])
 
 
 def hashes(files: Sequence[Path]) -> dict[str, str]:

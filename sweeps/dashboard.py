@@ -28,7 +28,7 @@ INFORMATION = ("kl", "prior_entropy", "post_entropy", "actor_entropy", "kl_clamp
 BEHAVIOUR = ("actor_loss", "critic_loss", "actor_grad_norm", "critic_grad_norm")
 VALUES = ("imagined_reward", "target", "slow_value")
 PICTURES = ("pictures/episode", "pictures/prediction")
-COLUMNS = ("change", "with", "without", "effect", "interval", "verdict", "paper", "agrees", "runs")
+COLUMNS = ["change", "effect", "interval", "verdict", "where", "the paper", "agrees"]
 NO_RUNS = "Verdicts appear here with `python -m sweeps.dashboard --runs FOLDER`."
 
 
@@ -101,24 +101,17 @@ def verdict_table(
     runs: str | Path, suite: str | None, claims_file: str | Path = claims.DEFAULT
 ) -> str:
     """The paper's lists by our runs, as markdown; UserError where there are no runs."""
-    from analysis import study, tables
+    from analysis import read, study
+    from analysis.show import shown, tables
+    from analysis.show.text import markdown
 
     try:
-        found = study.one(runs, claims_file, suite)
+        ours = study.judge(read.load(runs), claims_file, suite)
     except InputError as error:
         raise UserError(str(error)) from error
-    parts = [f"Effects in normalised score; {found.size}."]
-    for title, table in tables.lists(found.verdicts).items():
-        if len(table):
-            rows = [
-                COLUMNS,
-                ["---"] * len(COLUMNS),
-                *table[list(COLUMNS)].astype(str).values.tolist(),
-            ]
-            parts.append(
-                "\n".join([f"**{title}**", "", *(f"| {' | '.join(row)} |" for row in rows)])
-            )
-    return "\n\n".join(parts)
+    filled = {title: part for title, part in tables.lists(ours).items() if len(part)}
+    rows = [f"**{title}**\n\n{markdown(part[COLUMNS])}" for title, part in filled.items()]
+    return "\n\n".join([f"{shown.caption(ours)}.", *ours.warnings, *rows])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -7,72 +7,35 @@
 # %% [markdown]
 # # Task by task
 #
-# Where the effects come from: each claim on each task, all arms in aggregate, and the paper's own
-# tables beside these runs.
+# Where the effects come from. A task counts as better or worse where that is sure for all tasks and
+# claims at once, as tied where it is not. The paper counts games too, with ties within 5%.
 
 # %%
-# %matplotlib inline
-from IPython.display import Markdown, display
+from analysis import committed
+from analysis.show import cells, figures, shown, tables
 
-from analysis import captioned, claims, committed, plots, study, tables
-
-# %% tags=["parameters"]
-runs = committed.RUNS
-claims_file = claims.DEFAULT
-suite = None
-published_scores = None
-leave_out = []
-ladder = True
+ours = committed.judged()
+print(shown.caption(ours))
 
 # %%
-ours = study.one(runs, claims_file, suite, leave_out, ladder)
-captioned.runs(ours)
+cells.figure(figures.task_effects(ours), "The effect of each change on each task")
+
+# %%
+counts = tables.claims(ours)[["change", "better / worse / tied", "its games"]]
+cells.table(counts, "Tasks here, and games of the paper, on which a change is better, worse, tied")
 
 # %% [markdown]
-# ## Better, worse and tied
+# ## By kind of task
+
+# %%
+cells.table(tables.kinds(ours), "The mean effect on each kind of tasks")
+
+# %% [markdown]
+# ## Which options change each other's effect?
 #
-# A task counts as tied when the scores with and without the change differ by at most 5%, as in
-# section 3.2 of the paper.
+# That takes runs in which two options were changed together, as in a trial.
 
 # %%
-captioned.table(
-    tables.games(ours),
-    "Tasks on which each change is better, worse or tied, beside the paper's 55 games",
-    "No claim has runs of both of its arms.",
+cells.table(
+    tables.interactions(ours), "Pairs of options", "No run here has two options changed together."
 )
-
-# %% [markdown]
-# The changes with a verdict, one by one:
-
-# %%
-lists = tables.lists(ours.verdicts)
-for claim in [*lists[tables.HELPED].change, *lists[tables.NOT_HELPED].change]:
-    captioned.figure(
-        plots.games(ours, claim), f"{claim}: score with the change minus score without, by task."
-    )
-if not len(lists[tables.HELPED]) + len(lists[tables.NOT_HELPED]):
-    display(Markdown("No claim is decided."))
-
-# %% [markdown]
-# ## Aggregates of all arms
-#
-# These intervals describe; the verdicts do not use them.
-
-# %%
-everything = study.one(runs, claims_file, suite, leave_out)
-captioned.figure(
-    plots.aggregates(everything),
-    "Mean and median over tasks, interquartile mean and optimality gap over all runs, with 95% "
-    "bootstrap intervals.",
-)
-
-# %%
-captioned.figure(
-    plots.profiles(everything), "Performance profiles: the share of runs that score above τ."
-)
-
-# %% [markdown]
-# ## The paper's table 2
-
-# %%
-captioned.table(tables.table_2(everything), tables.TABLE_2_CAPTION)

@@ -1,4 +1,4 @@
-"""A small study with known effects, and the official score files."""
+"""A small study with known effects, judged and drawn once, and the official score files."""
 
 from pathlib import Path
 
@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
+from analysis import read
+from analysis import study as studies
 from tests.analysis.runs import REFERENCES, SEEDS, STUDY, write_run
 
 PUBLISHED = Path(__file__).parents[3] / "shared" / "published"
@@ -23,6 +25,20 @@ def study(tmp_path_factory):
             for seed, deviation in enumerate(rng.permutation(quantiles)):
                 write_run(root, arm, task, seed, finals=score + spread * deviation)
     return root
+
+
+@pytest.fixture(scope="session")
+def judged(study):
+    """The study, judged."""
+    return studies.judge(read.load(study))
+
+
+@pytest.fixture(scope="session")
+def drawn(judged):
+    """Its figures, by name."""
+    from analysis.show import figures
+
+    return figures.of(judged)
 
 
 @pytest.fixture(scope="session")

@@ -3,170 +3,139 @@
 import pandas as pd
 import pytest
 
-from analysis import canvas, claims, committed, read, schema
+from analysis import claims
 from analysis.__main__ import main
+from analysis.show import figures
 from tests.analysis.runs import SEEDS, STUDY, write_run
 
+EFFECTS = "claim task effect error df runs"
+CLAIMS = (
+    "claim effect low high level tau new_low new_high better worse tied words depends"  # and more
+)
 
-def test_table_prints_verdicts_and_writes_the_lists(study, tmp_path, capsys):
-    assert main(["table", "--runs", str(study), "--out", str(tmp_path)]) == 0
-    printed = capsys.readouterr().out
-    line = next(line for line in printed.splitlines() if "categorical_latents" in line)
-    assert "helps" in line and "yes" in line
-    assert "no data: kl_balancing, reinforce, dynamics_backprop, model_size" in " ".join(
-        printed.split()
-    )
-    folder = tmp_path / "gym"
-    assert "## Changes that helped\n\n| change |" in (folder / "lists.md").read_text()
-    assert r"categorical\_latents & +0." in (folder / "lists.tex").read_text()
-    page = (folder / "lists.html").read_text()
+
+def few(root, **changes):
+    for arm, score in (("baseline", 0.7), ("kl=standard", 0.2)):
+        for seed in (0, 1):
+            write_run(root, arm, seed=seed, finals=score + 0.1 * seed, **changes)
+    return ["--runs", str(root)]
+
+
+def printed(capsys):
+    return " ".join(capsys.readouterr().out.split())
+
+
+@pytest.fixture(scope="module")
+def tabled(study, tmp_path_factory):
+    """The folder of the tables of the study."""
+    out = tmp_path_factory.mktemp("tables")
+    assert main(["table", "--runs", str(study), "--out", str(out)]) == 0
+    return out / "gym"
+
+
+def test_table_writes_what_others_read(tabled):
+    effects, found = (pd.read_csv(tabled / f"{name}.csv") for name in ("effects", "claims"))
+    assert effects.columns.tolist() == EFFECTS.split()
+    assert found.columns.tolist()[:13] == CLAIMS.split()
+    assert len(found) == len(claims.load().claims) and len(effects) == 4 * 3
+    row = found.set_index("claim").loc["categorical_latents"]
+    mean = effects[effects.claim == "categorical_latents"].effect.mean()
+    assert row.effect == pytest.approx(mean) == pytest.approx(0.5, abs=0.02)
+    assert len(pd.read_csv(tabled / "scores.csv")) == len(STUDY) * 4 * SEEDS
+
+
+def test_the_lists_are_markdown_latex_and_html(tabled):
+    text = (tabled / "lists.md").read_text()
+    assert "## Changes that helped\n\n| change |" in text and "| `categorical_latents` |" in text
+    assert r"categorical\_latents & +0." in (tabled / "lists.tex").read_text()
+    page = (tabled / "lists.html").read_text()
     helped = page.partition("<h2>Changes that helped</h2>")[2].partition("<h2>")[0]
     assert "<td>categorical_latents</td>" in helped and "binary_latents" not in helped
-    assert "gradient mixing" in (folder / "table_2.md").read_text()
-    assert pd.read_csv(folder / "games.csv").better.max() == 3
-    assert len(pd.read_csv(folder / "scores.csv")) == len(STUDY) * 4 * SEEDS
-    assert pd.read_csv(folder / "claims.csv").verdict.value_counts()["helps"] == 2
+    for name in ("lists.md", "lists.tex", "lists.html"):
+        assert f"claims file {claims.load().digest}" in (tabled / name).read_text(), name
 
 
-def test_where_no_terminal_limits_it_a_table_is_not_cut(tmp_path, capsys):
-    main(["table", "--runs", str(committed.RUNS), "--ladder", "--out", str(tmp_path)])
-    out = capsys.readouterr().out
-    assert " substantial " in out and " no help, worse " in out and "…" not in out
-
-
-def test_an_exported_csv_gives_the_same_tables(study, tmp_path, capsys):
+def test_an_exported_csv_gives_the_same_tables(study, tabled, tmp_path, capsys):
     assert main(["export", "--runs", str(study), "--out", str(tmp_path / "runs.csv.gz")]) == 0
     assert f"{len(STUDY) * 4 * SEEDS} runs are in" in capsys.readouterr().out
-    for name, runs in (("folder", study), ("csv", tmp_path / "runs.csv.gz")):
-        main(["table", "--runs", str(runs), "--out", str(tmp_path / name)])
-    for file in ("claims.csv", "lists.md", "table_2.csv", "games.csv"):
-        assert (tmp_path / "folder/gym" / file).read_text() == (
-            tmp_path / "csv/gym" / file
-        ).read_text()
+    main(["table", "--runs", str(tmp_path / "runs.csv.gz"), "--out", str(tmp_path)])
+    for name in ("claims", "effects", "kinds", "budget"):
+        own, theirs = (pd.read_csv(folder / f"{name}.csv") for folder in (tmp_path / "gym", tabled))
+        pd.testing.assert_frame_equal(own, theirs)  # to 5 digits
+
+
+def test_after_the_first_sweep_one_sentence_says_what_was_seen(tmp_path, capsys):
+    """As `make ablation` does: figures, then the table."""
+    options = [*few(tmp_path / "runs"), "--out", str(tmp_path)]
+    assert main(["plot", *options]) == 0
+    assert "figures are in" in printed(capsys)
+    assert main(["table", *options]) == 0
+    last = printed(capsys).rpartition("Tables are in")[2]
+    assert "On cartpole the baseline scored 0.50 more than kl=standard (4 runs)" in last
+    assert "not sure" in last and last.endswith("map.png.")
+    assert (tmp_path / "gym" / "map.png").exists()
+
+
+def test_plot_writes_every_figure_twice(tmp_path):
+    options = [*few(tmp_path / "runs"), "--out", str(tmp_path), "--width", "3.3"]
+    assert main(["plot", *options]) == 0
+    names = {path.stem for path in (tmp_path / "gym").glob("*.png")}
+    assert names == {path.stem for path in (tmp_path / "gym").glob("*.pdf")}
+    assert names == {*figures.NAMES, "kl_balancing_vs_standard_curves"}
+
+
+def test_a_report_without_any_score_is_one_line(tmp_path, capsys):
+    write_run(tmp_path / "runs", points=0)
+    for command in ("report", "plot"):
+        assert main([command, "--runs", str(tmp_path / "runs"), "--out", str(tmp_path)]) == 2
+        error = capsys.readouterr().err
+        assert "no run of suite gym has a score" in error and error.count("\n") == 1
+    assert main(["table", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path)]) == 2
 
 
 def test_problems_are_printed_and_saved(tmp_path, capsys):
-    for seed in range(2):
-        write_run(tmp_path / "runs", seed=seed)
+    options = few(tmp_path / "runs")
     write_run(tmp_path / "runs", "latent=gaussian", status="failed", error="nan in kl_loss")
-    assert main(["table", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path)]) == 0
-    assert "not scored: status failed, nan in kl_loss" in capsys.readouterr().out
+    assert main(["table", *options, "--out", str(tmp_path)]) == 0
+    assert "not scored: status failed, nan in kl_loss" in printed(capsys)
     saved = pd.read_csv(tmp_path / "gym" / "problems.csv")
-    assert saved.source.tolist() == ["gym/cartpole/latent=gaussian/0-abcd"]
+    assert "gym/cartpole/latent=gaussian/0-abcd" in saved.source.tolist()
 
 
 def test_suites_are_kept_apart(tmp_path):
-    write_run(tmp_path / "runs")
-    write_run(tmp_path / "runs", suite="minigrid", digest="other")
-    main(["table", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path)])
+    options = few(tmp_path / "runs")
+    few(tmp_path / "runs", suite="minigrid", digest="other")
+    main(["table", *options, "--out", str(tmp_path)])
     assert {path.name for path in tmp_path.iterdir()} == {"runs", "gym", "minigrid"}
-    main(
-        [
-            "table",
-            "--runs",
-            str(tmp_path / "runs"),
-            "--out",
-            str(tmp_path / "one"),
-            "--suite",
-            "minigrid",
-        ]
-    )
+    main(["table", *options, "--out", str(tmp_path / "one"), "--suite", "minigrid"])
     assert [path.name for path in (tmp_path / "one").iterdir()] == ["minigrid"]
 
 
-def test_a_suite_without_a_margin_does_not_stop_the_others(tmp_path, capsys):
-    write_run(tmp_path / "runs")
-    write_run(tmp_path / "runs", suite="another", digest="other")
-    command = ["table", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path)]
-    assert main(command) == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"runs", "gym"}
-    assert "suite another: left out: the claims give no margin for it" in capsys.readouterr().out
-    assert pd.read_csv(tmp_path / "gym" / "problems.csv").source.tolist() == ["suite another"]
-    assert main([*command, "--suite", "another"]) == 2
-    assert "no margin for suite 'another'" in capsys.readouterr().err
+def test_another_window_is_marked_wherever_its_numbers_are(tmp_path, capsys):
+    options = [*few(tmp_path / "runs"), "--out", str(tmp_path), "--window", "last_bin"]
+    assert main(["table", *options]) == 0
+    assert "score: last_bin (not the registered one)" in printed(capsys)
+    for name in ("lists.md", "lists.html", "lists.tex"):
+        text = (tmp_path / "gym" / name).read_text().replace("\\_", "_")
+        assert "not the registered one" in text, name
+    assert main(["table", *options[:-1], "last"]) == 0
+    assert "not the registered one" not in printed(capsys)
 
 
-def test_a_claims_file_of_ones_own(study, tmp_path, capsys):
-    own = tmp_path / "mine.yaml"
-    row = "{id: mine, paper: none, with: latent=binary, without: latent=gaussian, where: discrete}"
-    own.write_text(f"margin: {{gym: 0.1}}\nclaims: [{row}]\n")
-    assert main(["table", "--runs", str(study), "--claims", str(own), "--out", str(tmp_path)]) == 0
-    claims = pd.read_csv(tmp_path / "gym" / "claims.csv", keep_default_na=False)
-    stated = claims[claims.stated]
-    assert stated.verdict.tolist() == ["no substantial help"] or stated.verdict.tolist() == [
-        "helps"
-    ]
-    assert stated.agrees.tolist() == [""]
-
-
-def test_plot_writes_every_figure_twice(study, tmp_path):
-    arms = {"baseline", "latent=gaussian"}
-    runs = read.load(study)
-    few = runs.runs[runs.runs.arm.isin(arms)]
-    read.export(schema.Store(few, runs.points), tmp_path / "few.csv")
-    assert main(["plot", "--runs", str(tmp_path / "few.csv"), "--out", str(tmp_path)]) == 0
-    names = {path.stem for path in (tmp_path / "gym").glob("*.png")}
-    assert names == {path.stem for path in (tmp_path / "gym").glob("*.pdf")}
-    claim = {"categorical_latents_curves", "categorical_latents_tasks"}
-    assert names == {"forest", "learning_curves", "aggregates", "profiles"} | claim
-
-
-def test_published_writes_table_1(published_folder, tmp_path, capsys):
-    assert main(["published", "--from", str(published_folder), "--out", str(tmp_path)]) == 0
-    line = "| DreamerV2 | 2.15 | 11.33 | 0.44 | 0.28 | 8 | 55 |"
-    assert line in capsys.readouterr().out and line in (tmp_path / "table_1.md").read_text()
-    assert len(pd.read_csv(tmp_path / "table_k1.csv")) == 55
-    assert pd.read_csv(tmp_path / "scheduling.csv").verdict[0] == "no substantial help"
-    assert len(pd.read_csv(tmp_path / "early_ended.csv")) == 56
-
-
-def test_calibrate_writes_a_page(tmp_path):
-    assert main(["calibrate", "--studies", "2", "--out", str(tmp_path / "page.md")]) == 0
-    page = (tmp_path / "page.md").read_text()
-    assert "| collapsed seeds | 10 |" in page and "2 per row" in page
-
-
-def test_another_window_is_marked_wherever_its_numbers_are(study, tmp_path, capsys, monkeypatch):
-    captions = []
-    monkeypatch.setattr(canvas, "save", lambda figure, path: captions.append((path.stem, figure)))
-    options = ["--runs", str(study), "--out", str(tmp_path), "--window"]
-    mark = "not the registered score: last_tenth instead of last"
-    assert main(["table", *options, "area"]) == 0
-    assert mark in " ".join(capsys.readouterr().out.split())
-    folder = tmp_path / "gym"
-    for name in ("lists.md", "lists.html", "lists.tex", "table_2.md", "games.md"):
-        text = (folder / name).read_text()
-        assert mark in text.replace("\\_", "_"), name
-    claims = pd.read_csv(folder / "claims.csv")
-    assert set(claims.score) == {"area"} and not claims.registered.any()
-    assert main(["plot", *options, "area"]) == 0
-    for name, figure in captions:
-        if not name.endswith("curves"):  # which show all evaluations
-            assert mark in figure._supxlabel.get_text(), name
-    assert main(["table", *options, "last"]) == 0
-    assert "not the registered score" not in capsys.readouterr().out
-    assert "not the registered" not in (folder / "lists.md").read_text()
-
-
-def test_tables_name_the_claims_file(study, tmp_path):
-    assert main(["table", "--runs", str(study), "--out", str(tmp_path)]) == 0
-    digest = claims.load().digest
-    for name in ("lists.md", "lists.html", "lists.tex", "table_2.md", "games.md"):
-        assert f"claims file {digest}" in (tmp_path / "gym" / name).read_text(), name
-    assert set(pd.read_csv(tmp_path / "gym" / "claims.csv").registration) == {digest}
-
-
-def test_the_controls_are_printed_by_themselves(study, tmp_path, capsys):
-    assert main(["table", "--runs", str(study), "--out", str(tmp_path)]) == 0
-    printed = capsys.readouterr().out
-    controls, _, rest = printed.partition("Effect on normalised score")
-    line = next(line for line in controls.splitlines() if "untrained_model " in line)
-    assert "hurts" in line and "A/A" in controls and "does not differ" in controls
-    assert "untrained_model" not in rest and "untrained_model" not in (
-        (tmp_path / "gym" / "lists.tex").read_text()
-    )
-    assert len(pd.read_csv(tmp_path / "gym" / "controls.csv")) == 4
-    assert len(pd.read_csv(tmp_path / "gym" / "control_tasks.csv")) == 4
+def test_runs_made_again_stand_beside_the_first(study, tmp_path, capsys):
+    for arm, score in (("baseline", 0.8), ("latent=gaussian", 0.3)):
+        for seed in range(200, 206):
+            for task in ("cartpole", "acrobot", "space_invaders"):
+                write_run(tmp_path / "again", arm, task, seed, finals=score + 0.02 * (seed % 3))
+    command = ["repeat", "--of", str(study), "--out", str(tmp_path), "--runs"]
+    assert main([*command, str(tmp_path / "again")]) == 0
+    assert "categorical_latents" in printed(capsys)
+    row = pd.read_csv(tmp_path / "gym" / "repeat.csv").iloc[0]
+    assert (row.claim, row.tasks, row.again_runs) == ("categorical_latents", 3, 36)
+    assert row.again_effect == pytest.approx(0.5) and (row.alike, row.inside) == ("yes", "yes")
+    assert row.difference_effect == pytest.approx(row.again_effect - row.effect)
+    assert main([*command, str(study)]) == 2
+    assert "both have" in capsys.readouterr().err
 
 
 def test_arms_with_runs_are_named_where_claims_have_none(study, tmp_path, capsys):
@@ -174,12 +143,11 @@ def test_arms_with_runs_are_named_where_claims_have_none(study, tmp_path, capsys
     row = "{id: mine, paper: none, with: latent=gausian, without: baseline, where: discrete}"
     own.write_text(f"margin: {{gym: 0.1}}\nclaims: [{row}]\n")
     assert main(["table", "--runs", str(study), "--claims", str(own), "--out", str(tmp_path)]) == 0
-    printed = " ".join(capsys.readouterr().out.split())
-    assert "no data: mine arms with runs: baseline, gru=plain, kl=standard" in printed
-    assert "did you mean latent=gaussian instead of latent=gausian?" in printed
+    said = printed(capsys)
+    assert "No runs for: mine" in said and "latent=gaussian" in said
 
 
-def test_runs_can_be_left_out_by_their_digest(study, tmp_path, capsys):
+def test_runs_can_be_left_out_by_their_digest(tmp_path, capsys):
     write_run(tmp_path / "runs", seed=0, digest="aaaa")
     write_run(tmp_path / "runs", seed=1, digest="bbbb")
     command = ["export", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "runs.csv")]
@@ -188,8 +156,20 @@ def test_runs_can_be_left_out_by_their_digest(study, tmp_path, capsys):
     assert pd.read_csv(tmp_path / "runs.csv").digest.unique().tolist() == ["bbbb"]
 
 
+def test_published_writes_table_1(published_folder, tmp_path, capsys):
+    assert main(["published", "--from", str(published_folder), "--out", str(tmp_path)]) == 0
+    line = "| DreamerV2 | 2.15 | 11.33 | 0.44 | 0.28 | 8 | 55 |"
+    assert line in capsys.readouterr().out and line in (tmp_path / "table_1.md").read_text()
+    assert len(pd.read_csv(tmp_path / "table_k1.csv")) == 55
+    assert pd.read_csv(tmp_path / "scheduling.csv").words[0] == "no substantial help"
+    assert len(pd.read_csv(tmp_path / "early_ended.csv")) == 56
+
+
 def test_every_command_has_help(capsys):
-    for command in ("table", "plot", "report", "published", "export", "calibrate"):
+    for command in ("table", "plot", "report", "repeat", "published", "export", "calibrate"):
         with pytest.raises(SystemExit) as done:
             main([command, "--help"])
         assert done.value.code == 0 and "--out" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["plot", "--width", "1"])
+    assert "a width is from 3 to 30 inches" in capsys.readouterr().err

@@ -1,120 +1,168 @@
-"""The HTML pages in a real browser: nothing sticks out of a window, wide or narrow."""
+"""README, docs and notebooks say what the committed results show, and the report fits a window."""
 
 import json
 import re
 import shutil
 import subprocess
+import tempfile
 from html import escape, unescape
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
-from analysis import claims, executed, html_page, report, tables
-from analysis.study import one
-from tests.analysis.runs import write_run
+from analysis import InputError, claims, committed
+from analysis.show import notebooks, pages, report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-QUIET = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    "--hide-scrollbars",
-)
-WIDE, NARROW = 1280, 400
-# Shows the page in frames of both widths and writes what sticks out, of the page and of the boxes
-# that scroll by themselves, and the smallest letters.
+# Shows the page in frames of two widths and writes how wide it is there, and its smallest letters.
 MEASURE = """<!DOCTYPE html><body>%s<pre id="result"></pre><script>
 addEventListener("load", () => {
   const found = [...document.querySelectorAll("iframe")].map((frame) => {
-    const page = frame.contentDocument, root = page.documentElement;
-    const boxes = [...page.querySelectorAll("body *")];
-    const own = (box) => frame.contentWindow.getComputedStyle(box);
-    return {
-      window: root.clientWidth,
-      page: root.scrollWidth,
-      scrolling: boxes.filter((box) => box.scrollWidth > box.clientWidth + 1
-        && own(box).overflowX === "auto").length,
-      letters: Math.min(...boxes.map((box) => parseFloat(own(box).fontSize))),
-    };
+    const page = frame.contentDocument, boxes = [...page.querySelectorAll("body *")];
+    const size = (box) => parseFloat(frame.contentWindow.getComputedStyle(box).fontSize);
+    return [page.documentElement.scrollWidth, Math.min(...boxes.map(size))];
   });
   document.getElementById("result").textContent = JSON.stringify(found);
 });
 </script></body>"""
 
 
-@pytest.fixture(scope="session")
-def browser():
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        pytest.skip(f"no browser to look at pages: none of {', '.join(BROWSERS)} is installed")
-    return found
-
-
-def measured(browser, page, folder):
-    """What the page measures in a wide and a narrow window."""
-    frames = [
-        f'<iframe style="width:{width}px; height:900px; border:0" srcdoc="{escape(page)}"></iframe>'
-        for width in (WIDE, NARROW)
-    ]
-    (folder / "measure.html").write_text(MEASURE % "".join(frames))
-    own = f"--user-data-dir={folder / 'profile'}"
-    command = [browser, *QUIET, own, "--dump-dom", (folder / "measure.html").as_uri()]
-    answer = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    (result,) = re.findall(r'<pre id="result">(.*?)</pre>', answer.stdout[-2000:], re.DOTALL)
-    return json.loads(unescape(result))
-
-
-def check(browser, page, folder):
-    wide, narrow = measured(browser, page, folder)
-    assert (wide["window"], narrow["window"]) == (WIDE, NARROW)
-    assert wide["page"] <= WIDE and narrow["page"] <= NARROW
-    assert wide["scrolling"] == 0
-    assert min(wide["letters"], narrow["letters"]) >= 12
-    return narrow["scrolling"]
-
-
 @pytest.fixture(scope="module")
-def small(tmp_path_factory):
-    """Two arms, two seeds, one task."""
-    root = tmp_path_factory.mktemp("small")
-    for arm, score in (("baseline", 0.5), ("latent=gaussian", 0.4)):
-        for seed in (0, 1):
-            write_run(root, arm, seed=seed, finals=score + 0.1 * seed)
-    return root
+def ours():
+    """The committed results, judged."""
+    return committed.judged()
 
 
-def lists_page(runs):
-    ours = one(runs, suite="gym")
-    parts = tables.lists(ours.verdicts) | tables.controls(ours)
-    return html_page.lists(parts, "The two lists", " ".join(tables.insensitive(ours)))
+@pytest.mark.parametrize("page", pages.pages(), ids=lambda page: page.name)
+def test_pages_are_fresh(page, ours):
+    assert page.read_text() == pages.filled(page, ours), "run make results"
 
 
-def test_the_lists_fit_any_window(browser, study, small, tmp_path):
-    assert check(browser, lists_page(study), tmp_path) > 0  # wide tables scroll by themselves
-    check(browser, lists_page(small), tmp_path)
+def test_the_map_is_fresh():
+    stored = Image.open(pages.ROOT / pages.MAP).text["Description"]
+    assert stored == pages.description(), "run make results"
+    assert f"]({pages.MAP})" in (pages.ROOT / "README.md").read_text()
 
 
-def test_the_report_fits_any_window(browser, study, tmp_path):
-    nbformat = pytest.importorskip("nbformat", reason="the report needs: pip install '.[report]'")
-    committed = {
-        name: nbformat.read(executed.FOLDER / f"{name}.ipynb", as_version=4)
-        for name in executed.NOTEBOOKS
-    }
-    values = {"runs": str(study), "claims_file": str(claims.DEFAULT), "suite": "gym"}
-    values |= {"published_scores": None, "leave_out": [], "ladder": False}
-    lists = executed.execute("01_the_two_lists", values)
-    for notebooks in (committed, {"01_the_two_lists": lists}):
-        check(browser, report.page(notebooks, "Report"), tmp_path)
+def test_the_claims_stand_in_the_readme_marked_as_judged_again(ours):
+    readme = (pages.ROOT / "README.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| [+-]\d\.\d{3} \[", readme, flags=re.MULTILINE)
+    assert rows == ours.claims.claim.tolist()
+    assert pages.AGAIN in " ".join(readme.split())
 
 
-def test_a_page_that_sticks_out_is_found(browser, tmp_path):
-    broken = html_page.document("broken", '<p style="width: 1500px">wide</p>')
-    with pytest.raises(AssertionError):
-        check(browser, broken, tmp_path)
+def test_every_claim_has_its_sentences():
+    """What the paper found, what was found here, and why they may differ, in this order."""
+    page = (pages.ROOT / "docs" / "results.md").read_text()
+    sections = re.split(r"^### ", page, flags=re.MULTILINE)[1:]
+    named = [re.search(r"<!-- results: claim (\w+) -->", section).group(1) for section in sections]
+    assert sorted(named) == sorted(row.id for row in claims.load().claims)
+    for section in sections:
+        starts = [section.index(f"**{start}:**") for start in ("The paper", "Here", "Why")]
+        assert starts == sorted(starts)
 
 
-def test_a_list_without_rows_says_so_and_no_table_lacks_a_heading(small):
-    page = lists_page(small)
-    assert all(f"<h2>{title}</h2>\n<p>{tables.EMPTY[title]}" in page for title in tables.LISTS)
-    assert "<tbody>\n  </tbody>" not in page
-    headings = re.findall(r"<h2>(.*?)</h2>", page)
-    assert len({*headings}) == len(headings) > page.count("<table")
-    assert "https:" not in page and "<script" not in page
+def test_a_claims_sentence_says_mean_tasks_kinds_and_budget(ours):
+    said = " ".join(pages.claim(ours, "categorical_latents").split())
+    row = ours.claims.set_index("claim").loc["categorical_latents"]
+    assert f"{row.effect:+.3f} [{row.low:+.3f}, {row.high:+.3f}]" in said
+    assert f"better on {row.better}, worse on {row.worse}, tied on {row.tied} tasks" in said
+    assert "worse on cartpole" in said and " on grid tasks" in said
+    end = ours.budget[(ours.budget.claim == row.name) & (ours.budget.step == 1)].effect.iloc[0]
+    assert f"{end:+.2f} after all of it" in said
+
+
+def test_a_part_that_is_not_known_or_not_closed_is_named(ours, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text("<!-- results: nonsense -->\n<!-- end -->\n")
+    with pytest.raises(InputError, match="page.md: no part 'nonsense'; there are: claims"):
+        pages.filled(page, ours)
+    page.write_text("<!-- results: time -->\n")
+    with pytest.raises(InputError, match="not closed"):
+        pages.filled(page, ours)
+
+
+def test_what_needs_the_papers_scores_stays_where_they_are_not(ours, tmp_path, monkeypatch):
+    monkeypatch.setattr(committed, "SCORE_FILES", tmp_path / "absent")
+    page = tmp_path / "page.md"
+    page.write_text("<!-- results: scheduling -->\nbefore\n<!-- end -->\n")
+    assert pages.filled(page, ours) == page.read_text()
+
+
+def test_the_row_that_docs_recompute_is_the_tables(ours):
+    page = (pages.ROOT / "docs" / "analysis.md").read_text()
+    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    assert len([line for line in code.splitlines() if line.strip()]) <= 20
+    found = {}
+    exec(code.replace("analysis/results", str(committed.PACKAGE / "results")), found)
+    row = ours.effects.set_index(["claim", "task"]).loc[("categorical_latents", "catch")]
+    assert (found["effect"], found["error"]) == pytest.approx((row.effect, row.error))
+
+
+@pytest.mark.parametrize("name", notebooks.NAMES)
+def test_committed_notebooks_are_fresh(name):
+    """Each was executed on the source and the results that are here now, and can be read alone."""
+    jupytext = pytest.importorskip("jupytext", reason="pip install '.[report]'")
+    path = notebooks.FOLDER / f"{name}.ipynb"
+    notebook = json.loads(path.read_text())
+    stored, now = notebook["metadata"]["made_from"], notebooks.made_from(name)
+    if not committed.SCORE_FILES.is_dir():
+        stored = {file: own for file, own in stored.items() if not file.endswith(".json")}
+    assert stored == now, "run make notebooks"
+    sources = [("".join(cell["source"]), cell["cell_type"]) for cell in notebook["cells"]]
+    paired = jupytext.read(path.with_suffix(".py")).cells
+    assert sources == [(cell.source, cell.cell_type) for cell in paired]
+    code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    outputs = [output for cell in code for output in cell["outputs"]]
+    assert outputs and not any(output["output_type"] == "error" for output in outputs)
+    assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
+    assert path.stat().st_size < 1_000_000
+    for own in (str(pages.ROOT), tempfile.gettempdir(), str(Path.home())):
+        assert own not in path.read_text()
+
+
+def test_the_notebooks_show_what_they_promise():
+    shown = {name[:2]: (notebooks.FOLDER / f"{name}.ipynb").read_text() for name in notebooks.NAMES}
+    assert list(shown) == ["01", "02", "03", "04", "05"]
+    for title in ("Depends on the task", "Changes that helped", "Changes that did not help"):
+        assert f"**{title}" in shown["01"]
+    assert "<td>2.15</td>" in shown["04"] and "<td>11.33</td>" in shown["04"]
+    assert "depends on the task" in shown["05"] and "better on catch" in shown["05"]
+
+
+def test_a_notebook_runs_in_a_real_kernel(tmp_path):
+    """Whatever kernels a reader has registered; an error in it is one line."""
+    pytest.importorskip("nbclient", reason="pip install '.[report]'")
+    source = tmp_path / "99_mine.py"
+    source.write_text(
+        "# %%\nimport sys\nfrom analysis import committed\n"
+        "print(sys.executable, committed.SUITE)\n# %%\nraise ValueError('no runs')\n"
+    )
+    with pytest.raises(InputError, match="ValueError: no runs") as error:
+        notebooks.execute(source)
+    assert "\n" not in str(error.value)
+
+
+def test_a_rebuild_without_the_score_files_says_what_is_missing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(committed, "SCORE_FILES", tmp_path / "absent")
+    monkeypatch.setattr(notebooks, "NAMES", [notebooks.PAPER])
+    assert notebooks.main() == 0
+    said = capsys.readouterr()
+    assert said.out == "" and "baselines.json" in said.err and "absent" in said.err
+
+
+def test_the_report_fits_any_window(judged, tmp_path):
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        pytest.skip(f"no browser to look at pages: none of {', '.join(BROWSERS)} is installed")
+    frame = '<iframe style="width:{}px; height:900px; border:0" srcdoc="{}"></iframe>'
+    widths, page = (1280, 400), escape(report.page(judged))
+    own = tmp_path / "measure.html"
+    own.write_text(MEASURE % "".join(frame.format(width, page) for width in widths))
+    quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+    command = [browser, *quiet, f"--user-data-dir={tmp_path / 'profile'}", "--dump-dom"]
+    answer = subprocess.run([*command, own.as_uri()], capture_output=True, text=True, timeout=300)
+    (result,) = re.findall(r'<pre id="result">(.*?)</pre>', answer.stdout[-2000:], re.DOTALL)
+    for (width, letters), widest in zip(json.loads(unescape(result)), widths, strict=True):
+        assert width <= widest and letters >= 12

@@ -1,61 +1,108 @@
-"""The two lists, the paper's numbers beside ours, and how tables are written."""
+"""Tables: the lists, the paper beside ours, what a terminal shows, and text that stays text."""
 
+import io
 import re
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 
-from analysis import formats, published, score_files, tables
-from analysis import study as studies
-from tests.analysis.runs import SEEDS, write_run
+from analysis import read, study
+from analysis.show import printed, report, shown, tables, text
+from tests.analysis.runs import SEEDS, STUDY, write_run
+
+HOSTILE = "[click](javascript:alert(1)),<b>=1"
 
 
 @pytest.fixture(scope="module")
-def ours(study):
-    return studies.one(study)
+def few(tmp_path_factory):
+    """Two arms with two seeds each on one task, as `make ablation` leaves them."""
+    root = tmp_path_factory.mktemp("few")
+    for arm, score in (("baseline", 0.7), ("kl=standard", 0.2)):
+        for seed in (0, 1):
+            write_run(root, arm, seed=seed, finals=score + 0.1 * seed)
+    return study.judge(read.load(root))
 
 
-def test_the_two_lists(ours):
-    lists = tables.lists(ours.verdicts)
-    assert lists[tables.HELPED].change.tolist() == ["categorical_latents"]
-    assert lists[tables.NOT_HELPED].change.tolist() == [
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """Runs of an arm whose name is Markdown and HTML."""
+    root = tmp_path_factory.mktemp("hostile")
+    for arm in ("baseline", HOSTILE):
+        for seed in (0, 1):
+            folder = write_run(root, "baseline", seed=seed, digest=f"d{len(arm)}")
+            record = folder / "run.json"
+            record.write_text(record.read_text().replace('"arm": "baseline"', f'"arm": "{arm}"'))
+    return study.judge(read.load(root))
+
+
+def on_a_terminal(ours, wide=False):
+    out = Console(width=printed.WIDE if wide else printed.NARROW, record=True, file=io.StringIO())
+    printed.study(out, ours, wide)
+    return out.export_text()
+
+
+def test_every_claim_with_runs_is_on_one_list(judged):
+    lists = tables.lists(judged)
+    assert lists["Changes that helped"].change.tolist() == ["categorical_latents"]
+    assert lists["Changes that did not help substantially"].change.tolist() == [
         "kl_balancing_vs_standard",
         "binary_latents",
     ]
-    assert lists[tables.NOT_HELPED].verdict.tolist() == ["no substantial help", "hurts"]
-    assert lists[tables.NOT_HELPED].agrees.tolist() == ["no", "yes"]
-    assert "gru_layer_norm" in lists[tables.OPEN].change.tolist()
-    assert sum(map(len, lists.values())) == len(ours.verdicts)
-    row = lists[tables.HELPED].iloc[0]
-    assert re.fullmatch(r"\[\+0\.\d{3}, \+0\.\d{3}\]", row.interval) and row.level == "99.6%"
-    assert (row.runs, row.seeds, row.tasks, row.parameters) == (
-        f"{3 * SEEDS} + {3 * SEEDS}",
-        str(SEEDS),
-        "3",
-        "100,000 vs 90,000",
-    )
-    assert row.substantial == "yes"
-    assert row["probability of improvement"] == "1.00"
-    open_row = lists[tables.OPEN].set_index("change").loc["gru_layer_norm"]
-    assert int(open_row["seeds to decide"]) > SEEDS
+    assert lists["Undecided"].change.tolist() == ["gru_layer_norm"]
+    assert lists[tables.DEPENDS].empty
+    assert set(lists) == set(tables.EMPTY)
 
 
-def test_table_2_shows_both(ours):
-    table = tables.table_2(ours).set_index("agent")
-    assert table.loc["No KL Balancing", "clipped record mean"] == 0.16
-    assert table.loc["DreamerV2", "ours: mean"] == pytest.approx(0.8, abs=0.02)
-    assert table.loc["No Discrete Latents", "ours: median"] == pytest.approx(0.3, abs=0.03)
-    assert (
-        table.loc["DreamerV2", "our runs"] == 3 * SEEDS
-    )  # three discrete tasks; the continuous one is left out
-    assert np.isnan(table.loc["No Image Gradients", "ours: mean"])
-    assert "mixing" in tables.TABLE_2_CAPTION and "schedules" in tables.TABLE_2_CAPTION
+def test_what_depends_on_the_task_is_on_no_other_list(judged):
+    rows = judged.claims.copy()
+    rows.loc[rows.claim == "binary_latents", "depends"] = "better on a; worse on b"
+    lists = tables.lists(replace(judged, claims=rows))
+    assert lists[tables.DEPENDS].change.tolist() == ["binary_latents"]
+    assert sum(map(len, lists.values())) == 4
 
 
-def test_table_2_on_atari_has_the_papers_columns(tmp_path):
+def test_a_row_in_full_has_both_intervals_and_the_paper(judged):
+    row = tables.claims(judged).set_index("change").loc["categorical_latents"]
+    found = judged.claims.set_index("claim").loc["categorical_latents"]
+    assert row.interval == f"[{found.low:+.3f}, {found.high:+.3f}]"
+    assert row["tasks like these"] == f"[{found.new_low:+.3f}, {found.new_high:+.3f}]"
+    assert row["better / worse / tied"] == "3 / 0 / 0"
+    assert (row["the paper"], row["its games"], row.agrees) == ("helps", "42 / 8 / 5", "yes")
+
+
+def test_the_papers_counts_add_up_to_55():
+    assert {sum(counts) for counts in tables.PAPER_GAMES.values()} == {55}
+
+
+def test_means_are_by_arm_and_kind_of_actions(judged):
+    table = tables.means(judged).set_index(["arm", "actions"])
+    assert table.index[0] == ("baseline", "discrete") and len(table) == 2 * len(STUDY)
+    own = judged.scores.query("arm == 'baseline' and actions == 'discrete'").normalised
+    cell = table.loc[("baseline", "discrete"), "mean score [95%]"]
+    mean, low, high = map(float, re.findall(r"[\d.]+", cell))
+    assert mean == pytest.approx(own.mean(), abs=6e-4)
+    assert (high - low) / 2 == pytest.approx(2.02 * own.std() / np.sqrt(len(own)), rel=0.05)
+    assert table.loc[("baseline", "continuous"), "runs"] == SEEDS
+
+
+def test_means_of_many_arms_are_by_option(judged, monkeypatch):
+    monkeypatch.setattr(tables, "MANY", 3)
+    table = tables.means(judged)
+    assert {"baseline", "latent=binary"} <= set(table.option)
+
+
+def test_interactions_are_those_registered_or_found(judged):
+    rows = [("a x b", 0.1, 0.0, 0.2, 0.2, False), ("a x c", 0.3, 0.1, 0.5, 0.01, False)]
+    rows.append(("b x c", 0.0, -0.1, 0.1, 0.9, True))
+    frame = pd.DataFrame(rows, columns=["pair", "effect", "low", "high", "q", "registered"])
+    table = tables.interactions(replace(judged, interactions=frame))
+    assert table.options.tolist() == ["a x c", "b x c"]
+
+
+def test_table_2_is_shown_for_atari_alone(judged, tmp_path):
     config = {
         "task": {"random": None, "reference": None},
         "run": {"steps": 8000},
@@ -65,116 +112,103 @@ def test_table_2_on_atari_has_the_papers_columns(tmp_path):
         for seed in range(2):
             folder = write_run(tmp_path, "baseline", task, seed, suite="atari", config=config)
             lines = f"8000,32000,eval,0,{score},9\n"
-            (folder / "scores.csv").write_text(
-                "step,env_frames,kind,episode,return,length\n" + lines
-            )
-    row = tables.table_2(studies.one(tmp_path)).iloc[0]
-    assert row["ours: record mean"] == pytest.approx(1) and row[
-        "ours: clipped record mean"
-    ] == pytest.approx(1)
+            header = "step,env_frames,kind,episode,return,length\n"
+            (folder / "scores.csv").write_text(header + lines)
+    atari = study.judge(read.load(tmp_path))
+    row = tables.table_2(atari).iloc[0]
+    assert row["ours: record mean"] == pytest.approx(1)
     gamer = [(21 + 20.7) / (14.6 + 20.7), (864 - 1.7) / (30.5 - 1.7)]
     assert row["ours: gamer mean"] == pytest.approx(np.mean(gamer))
+    assert "gradient mixing" in report.page(atari) and "gradient mixing" not in report.page(judged)
 
 
-def test_better_worse_and_tied_within_5_percent():
-    first = {
-        "a": np.array([1.0, 1.0]),
-        "b": np.array([0.5]),
-        "c": np.array([-0.2]),
-        "only": np.array([1.0]),
+def test_a_terminal_of_80_columns_shows_everything(judged):
+    said = on_a_terminal(judged)
+    assert max(map(len, said.splitlines())) <= 80 and "…" not in said
+    found = judged.claims.set_index("claim").loc["categorical_latents"]
+    row = next(line for line in said.splitlines() if line.strip().startswith("categorical_latents"))
+    assert f"{found.effect:+.3f} [{found.low:+.3f}, {found.high:+.3f}]" in row
+    assert "helps" in row
+    control = next(line for line in said.splitlines() if "untrained_model " in line)
+    assert "hurts by at least" in control
+    assert "No runs for: kl_balancing, reinforce" in said and "gru=plain" in said
+
+
+def test_wide_shows_the_rest(judged):
+    said = on_a_terminal(judged, wide=True)
+    assert "tasks like these" in said and "42 / 8 / 5" in said and "…" not in said
+
+
+def test_few_runs_give_one_plain_sentence(few):
+    """What was seen, and that nothing is sure; no word on controls that were never run."""
+    seen = printed.seen(few)
+    assert seen.startswith("On cartpole the baseline scored 0.50 more than kl=standard (4 runs);")
+    assert "not sure: too few runs for an interval" in seen
+    said = on_a_terminal(few)
+    assert "too few runs for an interval" in said and "0.750" in said
+    assert "agrees or disagrees" not in said and "untrained_model_continuous" not in said
+
+
+def test_the_sentence_on_many_claims_counts_them(judged):
+    assert printed.seen(judged).startswith("3 of 4 claims with runs are answered")
+
+
+def test_the_file_to_open_is_one_that_is_there(tmp_path):
+    assert "analysis plot" in printed.which(tmp_path)
+    (tmp_path / "map.png").touch()
+    assert printed.which(tmp_path) == f"open {tmp_path / 'map.png'}"
+
+
+def test_warnings_come_first(judged):
+    ours = replace(judged, warnings=["The placebo differs."])
+    assert on_a_terminal(ours).startswith("The placebo differs.")
+    assert '<p class="warning">The placebo differs.</p>' in report.lists(ours)
+
+
+def test_raw_returns_are_tabled_and_drawn(tmp_path):
+    config = {
+        "task": {"random": None, "reference": None},
+        "run": {"steps": 8000},
+        "suite": {"normalisation": "reference"},
     }
-    second = {"a": np.array([0.96]), "b": np.array([0.6, 0.6]), "c": np.array([-0.3])}
-    table = tables.better_worse_tied(first, second).set_index("task")
-    assert table.result.to_dict() == {"b": "worse", "a": "tied", "c": "better"}
-    assert table.runs.to_dict() == {"b": 3, "a": 3, "c": 2}
+    for arm, score in (("baseline", 50), ("latent=gaussian", 40)):
+        for seed in (0, 1):
+            write_run(tmp_path, arm, "mine", seed, finals=score + seed, config=config)
+    ours = study.judge(read.load(tmp_path))
+    said = on_a_terminal(ours)
+    assert "raw returns" in said and "50.500" in said
+    assert "raw returns" in report.page(ours)
 
 
-def test_games_count_tasks_beside_the_papers(ours):
-    table = tables.games(ours).set_index("change")
-    assert table.loc["categorical_latents", ["better", "worse", "tied"]].tolist() == [3, 0, 0]
-    assert table.loc["categorical_latents"].iloc[-1] == "42 / 8 / 5"
-    assert table.loc["binary_latents", "worse"] == 3
-    assert "long_term_entropy" not in table.index
+def test_names_stay_text_in_markdown_and_html(hostile):
+    page = report.page(hostile)
+    assert "<b>" not in page and "&lt;b&gt;" in page
+    table = text.markdown(tables.means(hostile), codes=("arm",))
+    assert f"`{HOSTILE}`" in table
+    loose = text.markdown(pd.DataFrame({"a": [HOSTILE, "![x](http://y)", "`c` *d* |"]}))
+    assert "](" not in loose and "<b>" not in loose.replace("\\<", "") and "\\|" in loose
 
 
-def test_games_are_counted_on_the_runs_of_the_verdict(tmp_path):
-    for task in ("cartpole", "acrobot", "space_invaders"):
-        for seed in range(3):
-            write_run(tmp_path, "baseline", task, seed, finals=0.5 + 0.02 * seed)
-        for seed in range(2):
-            write_run(tmp_path, "latent=gaussian", task, seed, finals=0.4 + 0.02 * seed)
-    for arm, seed in (("baseline", 0), ("baseline", 1), ("latent=gaussian", 0)):
-        # a single seed beside tasks of two
-        write_run(tmp_path, arm, "breakout", seed, finals=3.0 + seed)
-    ours = studies.one(tmp_path)
-    row, table = ours.verdicts.iloc[0], tables.by_task(ours, "categorical_latents")
-    assert sorted(table.task) == ["acrobot", "cartpole", "space_invaders"] and row.tasks == 3
-    assert table.runs.sum() == row.runs_with + row.runs_without == 15
-    assert table.difference.mean() == pytest.approx(row.effect)
+def test_a_report_is_one_page_with_everything_inside(judged):
+    page = report.page(judged)
+    assert page.count("data:image/png;base64") == 5 + 5
+    assert "http" not in page.replace("http-equiv", "") and "<script" not in page
+    assert shown.caption(judged) in page and "Every run is complete." in page
+    assert "<td>categorical_latents</td>" in page
 
 
-def test_controls_are_tables_of_their_own(ours):
-    summary, by_task = tables.controls(ours).values()
-    assert summary.control.tolist() == [
-        *("untrained_model", "untrained_model_continuous", "same_arm", "same_arm_continuous")
-    ]
-    assert summary.verdict[0] == "hurts" and summary.verdict[2] == "does not differ"
-    assert by_task.task.tolist() == ["acrobot", "cartpole", "space_invaders", "pendulum"]
-    assert by_task.effect[0].startswith("-0.") and by_task.interval[0].startswith("[-0.")
-    listed = pd.concat(tables.lists(ours.verdicts).values())
-    assert not set(summary.control) & set(listed.change)
+def test_markdown_latex_and_html():
+    frame = pd.DataFrame({"a_b": ["x|y", "5%"], "n": [1, 2], "v": [0.123, np.nan]})
+    assert text.markdown(frame).splitlines()[2:] == ["| x\\|y | 1 | 0.12 |", "| 5% | 2 |  |"]
+    latex = text.latex(frame, "50% of a_b")
+    assert r"\caption{50\% of a\_b}" in latex and r"5\% & 2 &  \\" in latex
+    assert "&lt;b&gt;" in text.html(pd.DataFrame({"a": ["<b>"]}))
 
 
-def test_a_study_whose_control_does_not_hurt_says_so(tmp_path):
-    for arm in ("baseline", "latent=gaussian"):
-        for seed in range(3):
-            write_run(tmp_path, arm, seed=seed, finals=0.5 + seed / 10)
-    ours = studies.one(tmp_path)
-    assert tables.insensitive(ours) == [
-        "discrete: the positive control does not hurt by the margin: untrained_model; "
-        "so nothing is no substantial help, and nothing agrees or disagrees"
-    ]
-
-
-def test_seeds_to_decide_are_spoken_of_where_there_are_some(ours):
-    decided = replace(ours, verdicts=ours.verdicts.assign(seeds_needed=None))
-    assert tables.looking(ours) == [tables.LOOKING] and tables.looking(decided) == []
-    ladder = SimpleNamespace(next=lambda: "The ladder has ended.")
-    assert tables.looking(replace(decided, standing=ladder)) == ["The ladder has ended."]
-    [some] = tables.looking(replace(ours, standing=ladder))
-    assert some.startswith(f"The ladder has ended. {tables.IF_STAYED}")
-
-
-def test_the_papers_counts_add_up_to_55():
-    assert {sum(counts) for counts in tables.PAPER_GAMES.values()} == {55}
-
-
-def test_scheduling_by_game(published_folder):
-    counts = published.scheduling_games(
-        score_files.load(str(published_folder))
-    ).result.value_counts()
-    assert counts.to_dict() == {"tied": 22, "worse": 18, "better": 15}
-
-
-FRAME = pd.DataFrame({"a_b": ["x|y", "5%"], "n": [1, 2], "v": [0.123, np.nan]})
-
-
-def test_markdown():
-    assert (
-        formats.markdown(FRAME)
-        == "| a_b | n | v |\n| --- | ---: | ---: |\n| x/y | 1 | 0.12 |\n| 5% | 2 |  |\n"
-    )
-
-
-def test_latex_escapes():
-    text = formats.latex(FRAME, "50% of a_b")
-    assert (
-        r"\caption{50\% of a\_b}" in text
-        and r"a\_b & n & v \\" in text
-        and r"5\% & 2 &  \\" in text
-    )
-
-
-def test_html_escapes():
-    text = formats.html(pd.DataFrame({"a": ["<b>"]}))
-    assert "&lt;b&gt;" in text and "<table" in text
+def test_an_interval_that_says_nothing_is_not_printed(judged):
+    assert text.interval(np.nan, np.nan) == text.TOO_FEW
+    assert text.interval(-0.1, 0.2) == "[-0.100, +0.200]"
+    rows = pd.DataFrame({"low": [-35.2, -0.9], "high": [36.3, 0.9]})
+    assert shown.legible(judged, rows).low.tolist() == [pytest.approx(np.nan, nan_ok=True), -0.9]
+    raw = replace(judged, scheme="raw", scores=judged.scores.assign(normalised=judged.scores.score))
+    assert shown.legible(raw, rows).low.tolist() == [-35.2, -0.9]  # returns span over a thousand

@@ -1,0 +1,1 @@
+"""The paper's own scores, and its tables recomputed from them."""

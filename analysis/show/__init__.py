@@ -1,0 +1,1 @@
+"""How a study is shown: pictures, tables, the report, README and docs, notebooks."""

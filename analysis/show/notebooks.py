@@ -1,0 +1,96 @@
+"""The notebooks, executed on the committed results; `python -m analysis.show.notebooks` rebuilds
+the copies beside their sources."""
+
+import os
+import sys
+import tempfile
+from importlib import import_module
+from pathlib import Path
+
+from analysis import InputError, committed
+from analysis.paper import score_files
+
+FOLDER = committed.PACKAGE / "notebooks"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
+PAPER = "04_the_paper"
+TIMEOUT = 600  # seconds of a cell
+KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+
+
+def execute(source: Path):
+    """The notebook of a Python file in jupytext's form, after running."""
+    jupytext, nbclient, traitlets = _tools("jupytext", "nbclient", "traitlets.config")
+    notebook = jupytext.read(source)
+    notebook.metadata["kernelspec"] = KERNEL
+    for number, cell in enumerate(notebook.cells, start=1):
+        cell.id = f"{source.stem[:2]}-{number:02}"
+    with tempfile.TemporaryDirectory() as folder:
+        # Sockets in a folder of this kernel's own: others can neither read nor take them. Without
+        # folders of kernels it is this interpreter's, whatever a reader has registered.
+        sockets = {"transport": "ipc", "ip": f"{folder}/kernel"} if os.name == "posix" else {}
+        config = traitlets.Config(KernelManager=sockets, KernelSpecManager={"kernel_dirs": []})
+        client = nbclient.NotebookClient(
+            notebook,
+            timeout=TIMEOUT,
+            config=config,
+            record_timing=False,
+            coalesce_streams=True,
+            resources={"metadata": {"path": os.getcwd()}},
+        )
+        try:
+            client.execute(env=_environment())
+        except nbclient.exceptions.CellExecutionError as error:
+            raise InputError(f"notebook {source}: {error.ename}: {error.evalue}") from error
+    notebook.metadata["language_info"] = {"name": "python", "file_extension": ".py"}
+    return notebook
+
+
+def _environment() -> dict[str, str]:
+    """The kernel finds this package also where it is used from a checkout."""
+    paths = [str(committed.PACKAGE.parent), os.environ.get("PYTHONPATH", "")]
+    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
+def made_from(name: str) -> dict[str, str]:
+    """The SHA-256 of each file that the committed copy of a notebook is made from."""
+    source = committed.hashes([FOLDER / f"{name}.py"])
+    if name != PAPER:
+        return source | committed.sources()
+    return source | committed.hashes([committed.SCORE_FILES / file for file in score_files.FILES])
+
+
+def rebuild(name: str) -> Path:
+    """Executes a notebook and writes it beside its source."""
+    (nbformat,) = _tools("nbformat")
+    notebook = execute(FOLDER / f"{name}.py")
+    notebook.metadata["made_from"] = made_from(name)
+    path = FOLDER / f"{name}.ipynb"
+    nbformat.write(notebook, path)
+    return path
+
+
+def _tools(*names: str):
+    """The modules of the extra `report`; `InputError` where one is not installed."""
+    try:
+        return [import_module(name) for name in names]
+    except ImportError as error:
+        raise InputError(f"the notebooks need {error.name}: pip install '.[report]'") from error
+
+
+def main() -> int:
+    """Rebuilds all notebooks; that of the paper stays as it is where its score files are not."""
+    for name in NAMES:
+        if name == PAPER and not committed.SCORE_FILES.is_dir():
+            left = f"{name} is left as it is: there is no folder {committed.SCORE_FILES}"
+            print(f"{left} with {', '.join(score_files.FILES)}", file=sys.stderr)
+            continue
+        try:
+            print(rebuild(name))
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,123 @@
+"""What a terminal shows of a study: warnings, the claims in 80 columns, and one sentence on what
+was seen."""
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from analysis.claims import BASELINE
+from analysis.schema import Problem
+from analysis.score import RAW
+from analysis.show import tables
+from analysis.show.shown import caption, legible
+from analysis.show.text import TOO_FEW, counted, filled, interval
+from analysis.study import Judged
+from analysis.verdict import ANSWERED, NO_RUNS
+
+NARROW, WIDE = 80, 200  # columns of a page and of everything
+SHOWN = 10  # problems printed; all are in problems.csv
+WHOLE = (
+    "change",
+    "control",
+    "effect [interval]",
+    "interval",
+    "mean score [95%]",
+)  # cells of one line
+
+
+def console(wide: bool = False) -> Console:
+    """A console of the terminal's width, or of a page's where there is none."""
+    if sys.stdout.isatty() and not wide:
+        return Console()
+    return Console(width=WIDE if wide else NARROW)
+
+
+def study(out: Console, ours: Judged, wide: bool = False) -> None:
+    """Warnings, claims, controls, and the arms' mean scores."""
+    for warning in ours.warnings:
+        line(out, warning, "yellow")
+    rows = ours.claims[ours.claims.effect.notna()]
+    if not rows.empty:
+        shown = tables.claims(ours, rows) if wide else tables.brief(ours, rows)
+        table(out, f"Effect on the score: {caption(ours)}", shown)
+    controls = ours.controls[ours.controls.words != NO_RUNS]
+    if not controls.empty:
+        table(out, "Controls", tables.brief(ours, controls).rename(columns={"change": "control"}))
+    title = (
+        "Mean score"
+        if ours.scheme != RAW
+        else "Mean return: the tasks have no random and reference"
+    )
+    table(out, title, tables.means(ours))
+    absent = ours.claims.claim[ours.claims.effect.isna()]
+    if len(absent):
+        line(out, f"No runs for: {', '.join(absent)}", "dim")
+
+
+def seen(ours: Judged) -> str:
+    """What was seen and how sure it is, in one sentence without its end."""
+    rows = legible(ours, ours.claims[ours.claims.effect.notna()])
+    if len(rows) == 1:
+        said = _one(ours, rows.iloc[0])
+    elif len(rows):
+        answered = int(rows["mean"].isin(ANSWERED).sum())
+        depends = int((rows.depends != "").sum())
+        said = f"{answered} of {len(rows)} claims with runs are answered"
+        said += f", {depends} of them depend on the task" * bool(depends)
+    else:
+        arms = counted(ours.scores.arm.nunique(), "arm")
+        said = f"No claim has two runs of both of its arms on a task ({arms} seen)"
+    return said
+
+
+def _one(ours: Judged, row: pd.Series) -> str:
+    """What a single claim's runs show."""
+    own = ours.effects[ours.effects.claim == row.claim]
+    where = own.task.iloc[0] if len(own) == 1 else counted(len(own), "task")
+    first, second = (
+        f"the {BASELINE}" if arm == BASELINE else arm for arm in (row["with"], row["without"])
+    )
+    more, size = "less" if row.effect < 0 else "more", counted(int(own.runs.sum()), "run")
+    said = f"On {where} {first} scored {abs(row.effect):.2f} {more} than {second} ({size})"
+    sure = interval(row.low, row.high)
+    if sure == TOO_FEW:
+        return f"{said}; that is not sure: {TOO_FEW}"
+    words = row["words"] if row["mean"] in ANSWERED else "that is not sure"
+    return f"{said}; {words}, its interval is {sure}"
+
+
+def which(folder: Path) -> str:
+    """Which file to open."""
+    names = [folder / name for name in ("report.html", "map.png", "learning_curves.png")]
+    return next((f"open {path}" for path in names if path.exists()), "`analysis plot` draws it")
+
+
+def problems(out: Console, found: list[Problem], folder: Path) -> None:
+    """The first problems, and where the others are."""
+    for problem in found[:SHOWN]:
+        line(out, f"{problem.source}: {problem.message}", "yellow")
+    if len(found) > SHOWN:
+        line(out, f"and {len(found) - SHOWN} more, in {folder / 'problems.csv'}")
+
+
+def table(out: Console, title: str, rows: pd.DataFrame) -> None:
+    """A table of the columns that are not empty, below its title."""
+    line(out, f"\n{title}")
+    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
+    cells = rows.map(lambda cell: f"{cell:.2f}" if isinstance(cell, float) else str(cell))
+    cells = filled(cells)
+    for name in cells:
+        shown.add_column(escape(name), no_wrap=name in WHOLE)
+    for row in cells.itertuples(index=False):
+        shown.add_row(*map(escape, row))
+    out.print(shown)
+
+
+def line(out: Console, text: str, style: str = "") -> None:
+    """A line of text, in which nothing is markup."""
+    out.print(text, style=style, highlight=False, markup=False)

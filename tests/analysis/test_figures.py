@@ -1,0 +1,233 @@
+"""Figures: what they show, that nothing covers anything, and that each says what it is of."""
+
+from itertools import combinations
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import read, study
+from analysis.show import figures, shown, style
+from tests.analysis.runs import SEEDS, STUDY, write_run
+
+RUNS = len(STUDY) * 4 * SEEDS
+
+
+def texts(figure):
+    """All texts of a figure that are drawn: labels of ticks beyond the ends of an axis are not."""
+    figure.draw_without_rendering()
+    beyond = set()
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        low, high = sorted(axis.get_view_interval())
+        ticks = zip(axis.get_major_ticks(), axis.get_majorticklocs(), strict=True)
+        out = [tick for tick, place in ticks if not low <= place <= high]
+        beyond |= {label for tick in out for label in (tick.label1, tick.label2)}
+    found = figure.findobj(matplotlib.text.Text)
+    return [t for t in found if t.get_visible() and t.get_text().strip() and t not in beyond]
+
+
+def said(figure):
+    return [text.get_text() for text in texts(figure)]
+
+
+def two_arms(root, scores, task="cartpole", suite="gym"):
+    for arm, score in scores.items():
+        for seed in (0, 1):
+            write_run(root, arm, task, seed, finals=score + 0.1 * seed, suite=suite)
+    return study.judge(read.load(root))
+
+
+def test_there_is_a_figure_of_everything(judged, drawn):
+    claims = judged.claims.claim[judged.claims.effect.notna()]
+    assert set(drawn) == {*figures.NAMES, *(f"{claim}_curves" for claim in claims)}
+
+
+def test_every_figure_says_how_many_runs_it_is_of(drawn):
+    for name, figure in drawn.items():
+        note = figure._supxlabel.get_text().replace("\n", " ")
+        assert f"{RUNS} runs, 4 tasks, suite gym" in note, name
+        assert "claims file" in note, name
+
+
+def test_texts_do_not_cover_each_other_nor_stick_out(drawn):
+    """In print: no two texts overlap, and all lie on the paper."""
+    for name, figure in drawn.items():
+        page = figure.bbox
+        boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
+        for text, box in boxes:
+            assert box.x0 >= -1 and box.x1 <= page.x1 + 1, (name, text)
+        for (first, one), (second, other) in combinations(boxes, 2):
+            wide = min(one.x1, other.x1) - max(one.x0, other.x0)
+            high = min(one.y1, other.y1) - max(one.y0, other.y0)
+            assert min(wide, high) < 2, (name, first, second)
+
+
+def test_letters_are_as_large_as_in_print(drawn):
+    for name, figure in drawn.items():
+        assert min(text.get_fontsize() for text in texts(figure)) >= style.SMALL, name
+        assert figure.get_figwidth() == style.PAGE
+
+
+def test_the_map_has_a_cell_for_each_claim_and_task(judged, drawn):
+    left = drawn["map"].axes[0]
+    (image,) = left.images
+    shown_ = image.get_array()
+    tasks, claims = list(shown.kinds(judged).index), judged.effects.claim.unique().tolist()
+    assert shown_.shape == (len(claims), len(tasks))
+    for row in judged.effects.itertuples():
+        assert shown_[claims.index(row.claim), tasks.index(row.task)] == pytest.approx(row.effect)
+    numbers = {text.get_position(): text.get_text() for text in left.texts}
+    sure = judged.by_task.set_index(["claim", "task"]).result != "tied"
+    assert sure.any() and not sure.all()
+    for (claim, task), is_sure in sure.items():
+        cell = numbers[tasks.index(task), claims.index(claim)]
+        assert cell.endswith("•") == is_sure
+
+
+def test_no_effect_is_white_and_signs_differ():
+    assert style.EFFECTS(0.5)[:3] == pytest.approx((1, 1, 1), abs=0.01)
+    low, high = (np.array(style.EFFECTS(end)[:3]) for end in (0.25, 0.75))
+    assert low[0] > low[2] and high[2] > high[0]  # orange and purple: red against blue
+
+
+def test_the_means_have_both_intervals(judged, drawn):
+    for name, axes in (("map", drawn["map"].axes[1]), ("forest", drawn["forest"].axes[0])):
+        ends = {tuple(line.get_xdata()) for line in axes.lines if len(line.get_xdata()) == 2}
+        for row in judged.claims[judged.claims.effect.notna()].itertuples():
+            assert (row.low, row.high) in ends and (row.new_low, row.new_high) in ends, name
+
+
+def test_the_words_stand_beside_the_means(judged, drawn):
+    seen = said(drawn["map"])
+    row = judged.claims.set_index("claim").loc["categorical_latents"]
+    assert row["mean"].startswith("helps") and row["mean"] in seen
+    assert "hurts" in seen and "categorical latents" in seen
+
+
+def test_what_depends_on_the_task_says_so_first(tmp_path):
+    for task, effect in (("cartpole", 0.5), ("acrobot", -0.5)):
+        for arm, more in (("baseline", 0), ("latent=gaussian", -effect)):
+            for seed in range(12):
+                write_run(tmp_path, arm, task, seed, finals=0.5 + more + 0.01 * (seed % 3))
+    ours = study.judge(read.load(tmp_path))
+    assert "depends on the task" in said(figures.effect_map(ours))
+    assert any("depends on the task" in text for text in said(figures.forest(ours)))
+
+
+def test_curves_are_means_with_their_bands(judged, drawn):
+    figure = drawn["categorical_latents_curves"]
+    panels = {axes.get_title(): axes for axes in figure.axes}
+    assert set(panels) == {"acrobot", "cartpole", "space invaders"}  # the claim's kind of actions
+    panel = panels["cartpole"]
+    own = judged.scores[(judged.scores.arm == "baseline") & (judged.scores.task == "cartpole")]
+    (line,) = [line for line in panel.lines if line.get_label() == "baseline"]
+    assert line.get_xdata().tolist() == [2000, 4000, 6000, 8000]
+    assert line.get_ydata()[-1] == pytest.approx(own.score.mean())
+    half = 2.160 * own.score.std() / np.sqrt(SEEDS)  # Student's t, 13 degrees of freedom
+    band = panel.collections[0].get_paths()[0].vertices
+    last = band[band[:, 0] == 8000][:, 1]
+    assert last.max() == pytest.approx(own.score.mean() + half, rel=1e-3)
+    assert {text.get_text() for text in figure.legends[0].get_texts()} == {
+        "baseline",
+        "latent=gaussian",
+    }
+
+
+def test_an_arm_has_one_colour(judged, drawn):
+    colour = shown.colours(judged)
+    assert colour["baseline"] == shown.BLACK
+    first = {line.get_color() for line in drawn["categorical_latents_curves"].axes[0].lines}
+    assert first == {shown.BLACK, colour["latent=gaussian"]}
+    titles = {axes.get_title(): axes for axes in drawn["learning_curves"].axes}
+    panel = titles["latent=gaussian"]
+    assert panel.title.get_color() == colour["latent=gaussian"]
+    assert {line.get_color() for line in panel.lines} == first
+
+
+def test_in_a_trial_curves_are_by_option(tmp_path):
+    """Runs that drew other options too stand for their side."""
+    drawn = {
+        "latent=gaussian": 0.2,
+        "gru=plain,latent=gaussian": 0.4,
+        "gru=plain,size=tiny": 0.6,
+        "size=tiny": 0.8,
+    }
+    for arm, score in drawn.items():
+        for seed in (0, 1):
+            write_run(tmp_path, arm, seed=seed, finals=score)
+    points = shown.curves(study.judge(read.load(tmp_path)), "categorical_latents")
+    last = points[points.step == 1].groupby("side").normalised.agg(["mean", "size"])
+    assert last.loc["latent=gaussian"].tolist() == [pytest.approx(0.3), 4]
+    assert last.loc["baseline"].tolist() == [pytest.approx(0.7), 4]
+
+
+def test_with_one_change_at_a_time_curves_are_of_the_two_arms(judged):
+    points = shown.curves(judged, "categorical_latents")
+    assert set(points.arm) == {"baseline", "latent=gaussian"} and (points.arm == points.side).all()
+
+
+def test_effects_by_task_have_their_error_bars(judged, drawn):
+    panel = next(a for a in drawn["task_effects"].axes if "categorical" in a.get_title())
+    rows = judged.effects[judged.effects.claim == "categorical_latents"]
+    middles = sorted(bar.lines[0].get_xdata()[0] for bar in panel.containers)
+    assert middles == pytest.approx(sorted(rows.effect))
+    labels = [text.get_text() for text in panel.get_yticklabels()]
+    assert labels == [task.replace("_", " ") for task in shown.kinds(judged).index]
+
+
+def test_the_effect_over_the_budget_is_a_line_a_claim(judged, drawn):
+    panel = drawn["over_the_budget"].axes[0]
+    own = judged.budget[judged.budget.claim == judged.budget.claim.iloc[0]]
+    line = max(panel.lines, key=lambda line: len(line.get_xdata()))
+    assert line.get_xdata().tolist() == own.step.tolist()
+    assert line.get_ydata().tolist() == own.effect.tolist()
+
+
+def test_a_column_of_a_paper_is_wide_enough(judged):
+    for draw in (figures.effect_map, figures.forest, figures.task_effects):
+        figure = draw(judged, style.COLUMN)
+        boxes = [text.get_window_extent() for text in texts(figure)]
+        assert min(box.x0 for box in boxes) >= -1
+        assert max(box.x1 for box in boxes) <= figure.bbox.x1 + 1
+        assert figure.get_figwidth() == style.COLUMN
+
+
+def test_runs_that_no_claim_names_are_drawn_too(tmp_path):
+    ours = two_arms(tmp_path, {"baseline": 0.5, "kl.alpha=0.5": 0.4})
+    drawn = figures.of(ours)
+    assert list(drawn) == ["learning_curves"]
+    assert {"baseline", "kl.alpha=0.5"} <= set(said(drawn["learning_curves"]))
+
+
+def test_what_is_left_out_stands_in_the_note(tmp_path):
+    two_arms(tmp_path, {"baseline": 0.5, "latent=gaussian": 0.4})
+    write_run(tmp_path, seed=7, status="failed", error="full disk")
+    write_run(tmp_path, seed=8, status="diverged", points=2)
+    note = " ".join(said(figures.forest(study.judge(read.load(tmp_path))))).replace("\n", " ")
+    assert "1 run without a score, see problems.csv" in note and "1 run diverged" in note
+
+
+def test_files_are_pictures_and_pdf_with_letters(drawn, tmp_path):
+    style.save(drawn["forest"], tmp_path / "a.b")  # a name with a dot keeps it
+    assert (tmp_path / "a.b.png").read_bytes().startswith(b"\x89PNG")
+    pdf = (tmp_path / "a.b.pdf").read_bytes()
+    assert pdf.startswith(b"%PDF") and b"/CIDFontType2" in pdf and b"/Type3" not in pdf
+
+
+def test_a_readers_own_matplotlibrc_changes_nothing(judged, tmp_path):
+    """usetex needs LaTeX, which need not be there; a large font does not fit."""
+    plain = style.png(figures.forest(judged))
+    with matplotlib.rc_context({"text.usetex": True, "font.size": 30, "font.family": "serif"}):
+        assert style.png(figures.forest(judged)) == plain
+
+
+def test_fifty_five_games_fit():
+    games = [f"game_{number}" for number in range(55)]
+    table = pd.DataFrame({"task": games, "difference": np.linspace(-1, 50, 55)})
+    table["result"] = np.where(table.difference > 0, "better", "worse")
+    figure = figures.bars(table, "published")
+    figure.draw_without_rendering()
+    boxes = [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]
+    assert all(low.y1 <= high.y0 + 2 for low, high in zip(boxes, boxes[1:], strict=False))
+    assert "53 better, 2 worse, 0 tied" in figure._supxlabel.get_text().replace("\n", " ")
