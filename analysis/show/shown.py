@@ -22,7 +22,7 @@ def margin(ours: Judged) -> float:
 
 def legible(ours: Judged, rows: pd.DataFrame) -> pd.DataFrame:
     """The rows without the intervals that say nothing: those wider than twice what scores span."""
-    span = np.ptp(ours.score.normalised)
+    span = np.ptp(ours.scores.normalised)
     widest = 2 * (span if ours.scheme == RAW else max(span, 1))
     rows = rows.copy()
     for low, high in (("low", "high"), ("new_low", "new_high")):
