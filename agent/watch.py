@@ -58,7 +58,7 @@ def watch(run: Path, out: Path | None, seed: int, steps: int, on: str) -> Path:
     if fields is None:
         raise UserError(f"{run} is no run's folder: it has no run.json")
     identity = {name: str(fields.get(name)) for name in IDENTITY}
-    state = checkpoint.load(run, identity, looking=True)
+    state = checkpoint.load(run, identity, read_only=True)
     if state is None:
         raise UserError(f"{run} has no checkpoint yet")
     if "config" not in fields:

@@ -39,10 +39,10 @@ class Count(TorchDispatchMode):
 def count(agent, batch: dict[str, torch.Tensor]) -> Count:
     """The operators of one update and of its metrics, after another update that fills Adam's
     state."""
-    meter = Meter(agent.saturation_keys)
-    meter.add(agent.update(batch, progress=0.5), 0)
+    meter = Meter()
+    meter.add(agent.update(batch, progress=0.5))
     with Count() as counted:
-        meter.add(agent.update(batch, progress=0.5), 1)
+        meter.add(agent.update(batch, progress=0.5))
     return counted
 
 

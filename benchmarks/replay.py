@@ -48,7 +48,8 @@ def measure(replay: Replay, args: argparse.Namespace) -> None:
         replay.sample(args.batch, args.length, rng)
         times.append(time.perf_counter() - started)
     growth = process.memory_info().rss - before
-    print(f"{args.rows} rows, {replay.used_bytes() / 1e9:.2f} GB on disk")
+    used = sum(path.stat().st_blocks * 512 for path in replay.folder.glob("*.npy"))
+    print(f"{args.rows} rows, {used / 1e9:.2f} GB on disk")
     print(f"store a step: {1e6 * stored / args.rows:.0f} us")
     print(
         f"sample {args.batch} x {args.length}: {1e3 * np.median(times):.1f} ms median, "

@@ -1,9 +1,10 @@
 """Runs that train in seconds."""
 
+from contextlib import closing
+
 import pytest
 import torch
 
-from agent.run.record import Record
 from tests import tiny
 
 RUN = (
@@ -30,9 +31,13 @@ def configure():
 @pytest.fixture
 def record(tmp_path):
     """The records of a run that was just claimed."""
-    record = Record(tmp_path / "run")
-    record.update(
-        suite="mini", task="cartpole", arm="baseline", seed=0, digest="0123abcd", status="under way"
-    )
-    yield record
-    record.close()
+    with closing(tiny.claimed(tmp_path / "run")) as record:
+        yield record
+
+
+@pytest.fixture(scope="session")
+def unbroken(configure, tmp_path_factory):
+    """The folder of a run of `configure()` that nothing interrupted; to be read or copied."""
+    with closing(tiny.claimed(tmp_path_factory.mktemp("unbroken") / "run")) as record:
+        tiny.train(configure(), record)
+    return record.path

@@ -47,12 +47,12 @@ def build(device, *overrides, observations=tiny.VECTOR, actions=tiny.DISCRETE):
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     agent = tiny.agent(*overrides, observations=observations, actions=actions).prepare(device)
     batch = tiny.batch(observations, actions)
-    return agent, Meter(agent.saturation_keys), {k: v.to(device) for k, v in batch.items()}
+    return agent, Meter(), {k: v.to(device) for k, v in batch.items()}
 
 
 def updates(agent, meter, batch, numbers):
     for number in numbers:
-        meter.add(agent.update(batch, number / 100), number)
+        meter.add(agent.update(batch, number / 100))
 
 
 def without_waiting(agent, meter, batch):
@@ -64,7 +64,7 @@ def without_waiting(agent, meter, batch):
         updates(agent, meter, batch, range(2, 5))
     finally:
         torch.cuda.set_sync_debug_mode("default")
-    meter.check()
+    meter.check(agent.updates)
 
 
 def numbers(agent, meter):
@@ -135,10 +135,10 @@ def test_updates_before_and_after_a_checkpoint_equal_updates_in_one_go(device):
 def test_the_first_update_with_nan_is_named(device):
     agent, meter, batch = build(device)
     updates(agent, meter, batch, range(3))
-    meter.check()
+    meter.check(agent.updates)
     updates(agent, meter, batch | {"reward": batch["reward"] * float("nan")}, range(3, 5))
-    with pytest.raises(Diverged, match=r"reward_loss.* at step 3$"):
-        meter.check()
+    with pytest.raises(Diverged, match=r"reward_loss.* at gradient step 4$"):
+        meter.check(agent.updates)
 
 
 @pytest.mark.parametrize("device", BOTH)

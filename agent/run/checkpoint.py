@@ -7,17 +7,14 @@ import os
 import sys
 import zipfile
 from pathlib import Path
-from pickle import UnpicklingError
 
 import torch
 
 from agent.errors import UserError
 
-SCHEMA = 3
+SCHEMA = 4
 CURRENT = "checkpoint.pt"
 PREVIOUS = "checkpoint.previous.pt"
-NOT_OURS = (UnpicklingError, RuntimeError, LookupError, TypeError, ValueError)
-NOT_OURS += (AttributeError, AssertionError, EOFError)  # of another program's file
 KEYS = {"schema", "identity", "state"}
 
 
@@ -39,18 +36,11 @@ def save(folder: Path, identity: dict[str, str], state: dict) -> None:
     _sync(folder)
 
 
-def used_bytes(folder: Path) -> int:
-    """Bytes that the checkpoints of a run take now."""
-    files = (folder / CURRENT, folder / PREVIOUS)
-    return sum(file.stat().st_size for file in files if file.is_file())
-
-
-def load(folder: Path, identity: dict[str, str], looking: bool = False) -> dict | None:
+def load(folder: Path, identity: dict[str, str], read_only: bool = False) -> dict | None:
     """State of the newest undamaged checkpoint on the CPU, None where there is none yet.
 
     A damaged one, or another program's, is dropped for the previous one, which is said on standard
-    error.
-    Who is only `looking` leaves the files as they are.
+    error; `read_only` leaves the files as they are.
     CheckpointMismatch for a checkpoint of another schema or run; UserError when no undamaged one is
     left.
     """
@@ -67,7 +57,7 @@ def load(folder: Path, identity: dict[str, str], looking: bool = False) -> dict 
             print(f"{path} is no checkpoint of this program", file=sys.stderr)
         else:
             state = _checked(path, content, identity)
-            if path == previous and not looking:
+            if path == previous and not read_only:
                 os.replace(previous, current)
                 step = state["clock"]["step"]
                 print(f"resuming from the previous checkpoint, of step {step}", file=sys.stderr)
@@ -90,7 +80,9 @@ def _read(path: Path) -> dict | None:
     """What `save` wrote; None for another program's file, of which no code is run."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except NOT_OURS:
+    except OSError:
+        raise
+    except Exception:  # of many kinds, as the file may be anything
         return None
     return content if isinstance(content, dict) and set(content) == KEYS else None
 

@@ -1,8 +1,6 @@
-"""Playing episodes: the training's, one step at a time, into replay, and greedy ones that are
-scored."""
+"""Episodes: those of the training go into replay, greedy ones are scored."""
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 import gymnasium
 import numpy as np
@@ -10,22 +8,54 @@ import torch
 from gymnasium.spaces import flatdim
 from torch import Tensor
 
-from agent.config import Settings
 from agent.run import seeding
 from agent.run.replay import Replay
 from agent.run.seeding import Stream
 from agent.spaces import action_kind
 
 
-class Score(NamedTuple):
-    """Raw return and length, in agent steps, of one episode."""
-
-    ret: float
-    length: int
-
-
 class EnvironmentFault(Exception):
     """The environment gave a number that is not finite, or does not repeat itself."""
+
+
+class Episode:
+    """One episode of an environment, with its raw return `ret`.
+
+    EnvironmentFault for NaN or infinity from the environment.
+    """
+
+    def __init__(self, env: gymnasium.Env, seed: int, name: str):
+        """Reset `env` by `seed`; `name` is what a fault calls the episode."""
+        self.env = env
+        self.name = name
+        self.actions: list[np.ndarray] = []
+        self.ret = 0.0
+        self.over = False
+        self.observation, _ = env.reset(seed=seed)
+        self._check_finite(reward=0.0)
+
+    @property
+    def length(self) -> int:
+        """Agent steps so far."""
+        return len(self.actions)
+
+    def step(self, action: np.ndarray) -> tuple[float, bool]:
+        """Take an agent's action (A,); returns the reward and whether the episode terminated."""
+        self.observation, reward, terminated, truncated, _ = self.env.step(
+            environment_action(self.env, action)
+        )
+        self.actions.append(action)
+        self.ret += float(reward)
+        self.over = self.over or bool(terminated or truncated)
+        self._check_finite(reward)
+        return float(reward), bool(terminated)
+
+    def _check_finite(self, reward: float) -> None:
+        for name, value in (("observation", self.observation), ("reward", reward)):
+            if not np.isfinite(value).all():
+                raise EnvironmentFault(
+                    f"the environment's {name} is not finite at step {self.length} of {self.name}"
+                )
 
 
 def environment_action(env: gymnasium.Env, action: np.ndarray) -> int | np.ndarray:
@@ -33,139 +63,116 @@ def environment_action(env: gymnasium.Env, action: np.ndarray) -> int | np.ndarr
     return int(action.argmax()) if action_kind(env.action_space) == "discrete" else action
 
 
-def check_finite(observation: np.ndarray, reward: float, where: str) -> None:
-    """Raise EnvironmentFault for NaN or infinity in what the environment returned at `where`."""
-    whole = observation.dtype.kind != "f" or np.isfinite(observation).all()
-    if whole and np.isfinite(reward):
-        return
-    raise EnvironmentFault(
-        f"the environment's {'reward' if whole else 'observation'} is not finite at {where}"
-    )
-
-
 class Collector:
-    """Plays episodes whose seeds are functions of the run's seed and the episode's number; rewards
-    stay raw."""
+    """Plays the training's episodes into replay; every random number is a function of the run's
+    seed and of the number of the episode or the step."""
 
     def __init__(
         self,
         env: gymnasium.Env,
         agent,
         replay: Replay,
+        *,
         prefill: int,
-        rng: np.random.Generator,
         seed: int,
         knows_ends: bool = True,
     ):
-        """The first `prefill` steps take uniform actions drawn from `rng`; `knows_ends` tells
-        whether the agent has a model of termination."""
+        """The first `prefill` steps take uniform actions; `knows_ends` tells whether the agent has
+        a model of termination."""
         self.env = env
         self.agent = agent
         self.replay = replay
-        self.rng = rng
-        self.seed = seed
         self.prefill = prefill
+        self.seed = seed
         self.knows_ends = knows_ends
-        self.episode = -1
-        self._new_episode()
+        self.started = 0  # episodes
+        self.episode: Episode | None = None  # under way
+        self.agent_state: dict[str, Tensor] | None = None
 
-    def step(self, step: int, progress: float) -> Score | None:
-        """Take agent step number `step`, from 0, and store it in replay; returns a score if it
-        ended the episode.
+    def step(self, step: int, progress: float) -> Episode | None:
+        """Take agent step number `step`, from 0, and store it in replay; returns the episode that
+        it ended, if any.
 
         EnvironmentFault for NaN or infinity from the environment, and for a termination that the
         agent has no model of.
         """
-        if self.observation is None:
-            self._reset()
-            action = np.zeros(flatdim(self.env.action_space), np.float32)
-            self.replay.add(self.observation, action, 0.0, True, False)
-        action = self._random_action() if step < self.prefill else self._policy_action(progress)
-        reward, terminated, truncated = self._act(action)
-        self.replay.add(self.observation, action, reward, False, terminated)
+        if self.episode is None:
+            self._start_episode()
+            nothing = np.zeros(flatdim(self.env.action_space), np.float32)
+            self.replay.add(self.episode.observation, nothing, 0.0, True, False)
+        episode = self.episode
+        prefilling = step < self.prefill
+        action = self._random_action(step) if prefilling else self._policy_action(step, progress)
+        reward, terminated = episode.step(action)
+        self.replay.add(episode.observation, action, reward, False, terminated)
         if terminated and not self.knows_ends:
             raise EnvironmentFault(
-                f"episode {self.episode} of the training terminated, which recipe.discount_scale=0 "
-                "has no model of: task.terminates=false does not hold"
+                f"{episode.name} terminated, which recipe.discount_scale=0 has no model of: "
+                "task.terminates=false does not hold"
             )
-        if not (terminated or truncated):
+        if not episode.over:
             return None
-        score = Score(self.ret, len(self.actions))
-        self._new_episode()
-        return score
+        self.episode = self.agent_state = None
+        return episode
 
     def state_dict(self) -> dict:
-        """The episode under way: its number, its actions (N, A), the last observation and the
-        acting state; None between episodes."""
-        under_way = self.observation is not None
-        return {
-            "episode": self.episode,
-            "actions": torch.from_numpy(np.array(self.actions)) if self.actions else None,
-            "observation": torch.from_numpy(np.array(self.observation)) if under_way else None,
-            "agent_state": self.agent_state,
-        }
+        """How many episodes were started; of the one under way its actions (N, A), the last
+        observation and the acting state."""
+        episode = self.episode
+        under_way = (
+            None
+            if episode is None
+            else {
+                "actions": torch.from_numpy(np.array(episode.actions)),
+                "observation": torch.from_numpy(episode.observation.copy()),
+                "agent_state": self.agent_state,
+            }
+        )
+        return {"started": self.started, "under_way": under_way}
 
-    def load_state_dict(self, state: dict, device: torch.device) -> None:
+    def load_state_dict(self, state: dict) -> None:
         """Play the episode under way again, by its seed and its actions; EnvironmentFault where it
         comes to another observation."""
-        self.episode = state["episode"]
-        self._new_episode()
-        if state["observation"] is None:
+        self.started, played = state["started"], state["under_way"]
+        self.episode = self.agent_state = None
+        if played is None:
             return
-        self.episode -= 1
-        self._reset()
-        over = False
-        for action in state["actions"].numpy():
-            _, *ends = self._act(action)
-            over = over or any(ends)
-        if over or not np.array_equal(self.observation, state["observation"].numpy()):
+        self.started -= 1
+        self._start_episode()
+        episode = self.episode
+        for action in played["actions"].numpy():
+            episode.step(action)
+        if episode.over or not np.array_equal(episode.observation, played["observation"].numpy()):
             raise EnvironmentFault(
-                f"episode {self.episode} of the training, played again by its seed and its "
-                f"{len(self.actions)} actions, comes to another observation: the environment must "
-                "depend on these alone; without checkpoint.pt, run.retry_failed=true goes on from "
-                "checkpoint.previous.pt"
+                f"{episode.name}, played again by its seed and its {episode.length} actions, comes "
+                "to another observation: the environment must depend on these alone; without "
+                "checkpoint.pt, run.retry_failed=true goes on from checkpoint.previous.pt"
             )
-        if state["agent_state"] is not None:
-            move = lambda tensor: tensor.to(device)  # noqa: E731
-            self.agent_state = {name: move(value) for name, value in state["agent_state"].items()}
+        if acting := played["agent_state"]:
+            self.agent_state = {name: value.to(self.agent.device) for name, value in acting.items()}
 
-    def _reset(self) -> None:
-        self.episode += 1
-        seed = seeding.derive(self.seed, Stream.TRAIN_EPISODE, self.episode)
-        self.observation, _ = self.env.reset(seed=seed)
-        check_finite(self.observation, 0.0, f"the start of episode {self.episode} of the training")
+    def _start_episode(self) -> None:
+        number, self.started = self.started, self.started + 1
+        seeding.seed_libraries(self.seed, Stream.TRAIN_EPISODE, number)
+        seed = seeding.derive(self.seed, Stream.TRAIN_EPISODE, number)
+        self.episode = Episode(self.env, seed, f"episode {number} of the training")
 
-    def _act(self, action: np.ndarray) -> tuple[float, bool, bool]:
-        """Act in the environment; raw reward, terminated, truncated."""
-        self.observation, reward, terminated, truncated, _ = self.env.step(
-            environment_action(self.env, action)
-        )
-        self.actions.append(action)
-        self.ret += float(reward)
-        where = f"step {len(self.actions)} of episode {self.episode} of the training"
-        check_finite(self.observation, reward, where)
-        return reward, terminated, truncated
-
-    def _new_episode(self) -> None:
-        self.observation: np.ndarray | None = None
-        self.agent_state: dict[str, Tensor] | None = None
-        self.actions: list[np.ndarray] = []
-        self.ret = 0.0
-
-    def _random_action(self) -> np.ndarray:
+    def _random_action(self, step: int) -> np.ndarray:
         """Uniform action (A,) float32: one-hot, or in [-1, 1]."""
+        rng = seeding.generator(self.seed, Stream.PREFILL, step)
         size = flatdim(self.env.action_space)
         if action_kind(self.env.action_space) == "discrete":
-            return np.eye(size, dtype=np.float32)[self.rng.integers(size)]
-        return self.rng.uniform(-1.0, 1.0, size).astype(np.float32)
+            return np.eye(size, dtype=np.float32)[rng.integers(size)]
+        return rng.uniform(-1.0, 1.0, size).astype(np.float32)
 
-    def _policy_action(self, progress: float) -> np.ndarray:
+    def _policy_action(self, step: int, progress: float) -> np.ndarray:
         """Action (A,) float32 of the policy, which starts from a fresh state where it takes over
         from the prefill."""
+        seeding.seed_torch(self.seed, Stream.ACT, step, self.agent.device)
         is_first = np.array([self.agent_state is None])
-        state = self.agent.initial(1) if self.agent_state is None else self.agent_state
+        state = self.agent_state or self.agent.initial(1)
         actions, self.agent_state = self.agent.act(
-            self.observation[None], state, is_first, evaluate=False, progress=progress
+            self.episode.observation[None], state, is_first, evaluate=False, progress=progress
         )
         return actions[0]
 
@@ -174,86 +181,39 @@ class Collector:
 def evaluate(
     agent,
     envs: list[gymnasium.Env],
-    seeds: list[int],
+    *,
+    seed: int,
+    step: int,
     most_steps: int,
-    generator: torch.Generator | None = None,
     check_stop: Callable[[], None] = lambda: None,
-) -> tuple[list[Score], int]:
+) -> list[Episode]:
     """Play one episode in each environment, in step with one another, with the mode of the policy;
-    returns scores, and how many episodes were cut after `most_steps` steps.
+    those that are not over after `most_steps` steps are cut.
 
-    `seeds` fix the environments and `generator`, on the agent's device, the latents; `check_stop`
-    is called at every step and may raise to break off. EnvironmentFault for NaN or infinity.
+    Random numbers depend on the run's seed and the agent step alone. `check_stop` is called at
+    every step and may raise to break off. EnvironmentFault for NaN or infinity.
     """
-    observations = np.stack([_reset(env, seed) for env, seed in zip(envs, seeds, strict=True)])
-    returns, lengths = np.zeros(len(envs)), np.zeros(len(envs), dtype=int)
-    playing = np.arange(len(envs))
-    state, is_first = agent.initial(len(envs)), np.ones(len(envs), dtype=bool)
-    for step in range(1, most_steps + 1):
+    latents = seeding.torch_generator(seed, Stream.EVAL_LATENTS, step, agent.device)
+    seeds = [seeding.derive(seed, Stream.EVAL_EPISODE, step, number) for number in range(len(envs))]
+    episodes = [
+        Episode(env, start, f"episode {number} of an evaluation")
+        for number, (env, start) in enumerate(zip(envs, seeds, strict=True))
+    ]
+    playing, state = episodes, agent.initial(len(episodes))
+    for played in range(most_steps):
         check_stop()
+        observations = np.stack([episode.observation for episode in playing])
+        is_first = np.full(len(playing), played == 0)
         actions, state = agent.act(
-            observations, state, is_first, evaluate=True, progress=1.0, generator=generator
+            observations, state, is_first, evaluate=True, progress=1.0, generator=latents
         )
-        steps = [
-            _step(envs[index], action, f"step {step} of episode {index} of an evaluation")
-            for index, action in zip(playing, actions, strict=True)
-        ]
-        observations, rewards, over = (np.stack(column) for column in zip(*steps, strict=True))
-        returns[playing] += rewards
-        lengths[playing] += 1
-        is_first = np.zeros(len(playing), dtype=bool)
-        if over.any():
-            going_on = np.flatnonzero(~over)
-            playing, observations = playing[going_on], observations[going_on]
-            is_first, state = is_first[going_on], _select(state, going_on)
-        if not len(playing):
+        for episode, action in zip(playing, actions, strict=True):
+            episode.step(action)
+        left = [row for row, episode in enumerate(playing) if not episode.over]
+        if not left:
             break
-    scores = [Score(float(ret), int(length)) for ret, length in zip(returns, lengths, strict=True)]
-    return scores, len(playing)
-
-
-def _reset(env: gymnasium.Env, seed: int) -> np.ndarray:
-    """The first observation."""
-    observation, _ = env.reset(seed=seed)
-    check_finite(observation, 0.0, "the start of an evaluation")
-    return observation
-
-
-def _step(env: gymnasium.Env, action: np.ndarray, where: str) -> tuple[np.ndarray, float, bool]:
-    """Observation, raw reward, and whether the episode is over."""
-    observation, reward, terminated, truncated, _ = env.step(environment_action(env, action))
-    check_finite(observation, reward, where)
-    return observation, float(reward), terminated or truncated
-
-
-def _select(state: dict[str, torch.Tensor], rows: np.ndarray) -> dict[str, torch.Tensor]:
-    """The rows of every tensor of an acting state; their numbers are copied to its device once."""
-    index = torch.from_numpy(rows).to(next(iter(state.values())).device)
-    return {name: value[index] for name, value in state.items()}
-
-
-class Evaluator:
-    """The evaluations of a run, in environments of their own, made for the first one."""
-
-    def __init__(
-        self, make_env: Callable[[], gymnasium.Env], settings: Settings, device: torch.device
-    ):
-        self._make_env = make_env
-        self._settings = settings
-        self._device = device
-        self._envs: list[gymnasium.Env] = []
-
-    def play(self, agent, step: int, check_stop: Callable[[], None]) -> tuple[list[Score], int]:
-        """What `evaluate` returns, for seeds that depend on the run's seed and the step alone."""
-        count, seed = self._settings.eval_episodes, self._settings.seed
-        if not self._envs:
-            self._envs = [self._make_env() for _ in range(count)]
-        seeds = [seeding.derive(seed, Stream.EVAL_EPISODE, step, k) for k in range(count)]
-        latents = seeding.torch_generator(seed, Stream.EVAL_LATENTS, step, self._device)
-        most = self._settings.eval_max_steps
-        return evaluate(agent, self._envs, seeds, most, latents, check_stop)
-
-    def close(self) -> None:
-        """Close the environments."""
-        for env in self._envs:
-            env.close()
+        if len(left) < len(playing):
+            playing = [playing[row] for row in left]
+            rows = torch.tensor(left, device=agent.device)
+            state = {name: value[rows] for name, value in state.items()}
+    return episodes

@@ -1,14 +1,17 @@
 """One run from its first step, or its last checkpoint, to its last step.
 
-The order inside a step is what makes a resumed run equal to an unbroken one: everything that
-belongs to a step is done and recorded before the checkpoint of that step. Checkpoints are written
-where an episode ends, because the next one depends on the run's seed and its own number alone;
-inside a long episode they hold its actions, which are played again.
+The order inside a step is what makes a resumed run equal to an unbroken one: what belongs to a step
+is done and recorded before its checkpoint, except its evaluation, which comes after it and is made
+again by a run that goes on from there. Checkpoints are written where an episode ends, because the
+next one depends on the run's seed and its own number alone; inside a long episode they hold its
+actions, which are played again.
 """
 
+import math
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import gymnasium
@@ -19,13 +22,14 @@ from PIL import Image
 from agent.config import Recipe, Settings
 from agent.dreamer import Dreamer
 from agent.errors import UserError
-from agent.run import checkpoint, device, disk, pictures, seeding, video
-from agent.run.episodes import Collector, Evaluator, Score
+from agent.run import checkpoint, device, pictures, seeding, video
+from agent.run.episodes import Collector, Episode, evaluate
+from agent.run.lock import ClaimLost
 from agent.run.progress import Clock, Display, Meter
 from agent.run.record import ANEW, Record
 from agent.run.replay import Replay
 from agent.run.seeding import Stream
-from agent.run.stop import Interrupted, Interruption
+from agent.run.stop import Interrupted
 
 LONGEST_WAIT = 2  # checkpoint intervals, after which a checkpoint waits for no episode's end
 
@@ -49,39 +53,44 @@ class Training:
         self.recipe = recipe
         self.record = record
         self.folder = Path(record.path)
-        self.interruption = Interruption(self.folder, settings.stop_seconds, stop, lost)
+        self.stop, self.lost = stop, lost
+        self.stop_by = math.inf  # time at which a run that was asked to stop waits no longer
         self.device = device.choose(settings.device)
         device.configure(settings.threads, settings.matmul_precision)
-        seeding.seed_libraries(settings.seed)
-        self.random = {
-            stream.name: seeding.generator(settings.seed, stream)
-            for stream in (Stream.PREFILL, Stream.REPLAY)
-        }
-        self.env = make_env()
-        self.evaluator = Evaluator(make_env, settings, self.device)
-        self.filmed_env = make_env() if settings.watch else None
+        self.opened = ExitStack()
+        self.make_env = make_env
+        seeding.seed_libraries(settings.seed, Stream.START, 0)
+        self.env = self._open_env()
+        self.eval_envs: list[gymnasium.Env] = []  # made for the first evaluation
+        self.filmed_env = self._open_env() if settings.watch else None
         self.scale = getattr(self.env, "observation_scale", None)  # of a vector's numbers
         observations, actions = self.env.observation_space, self.env.action_space
+        seeding.seed_torch(settings.seed, Stream.START, 0, torch.device("cpu"))
         self.agent = make_agent(observations, actions, self.device)
-        self.meter = Meter(self.agent.saturation_keys)
         self.replay = Replay(
             self.folder / "replay", observations, flatdim(actions), recipe.capacity
         )
-        prefill, knows_ends = (recipe.prefill, self.random["PREFILL"]), recipe.discount_scale > 0
-        players = self.env, self.agent, self.replay
-        self.collector = Collector(*players, *prefill, settings.seed, knows_ends)
+        self.opened.callback(self.replay.close)
+        self.collector = Collector(
+            self.env,
+            self.agent,
+            self.replay,
+            prefill=recipe.prefill,
+            seed=settings.seed,
+            knows_ends=recipe.discount_scale > 0,
+        )
         self.clock = Clock(settings.steps, recipe.prefill, action_repeat)
+        self.meter = Meter()
+        self.saturation: dict[str, float] = {}  # means over the run up to the last line
         self.last_checkpoint = 0
         self.cut = 0  # evaluation episodes that did not end
-        self.last_return: float | None = None
 
     def run(self) -> None:
         """Step, learn, log, evaluate, predict and write checkpoints, from the last checkpoint on.
 
         Raises Diverged for NaN or infinity in a loss, EnvironmentFault for either from the
-        environment, Interrupted after `stop()` returned True (with a checkpoint, at the next
-        episode's end or after `run.stop_seconds`; inside an evaluation that takes longer, without),
-        and ClaimLost after `lost()` did, writing nothing more.
+        environment, Interrupted after `stop()` returned True, on a checkpoint at the next episode's
+        end or after `run.stop_seconds`, and ClaimLost after `lost()` did, writing nothing more.
         """
         self._resume()
         self._update_record(
@@ -89,84 +98,104 @@ class Training:
             device=str(self.device),
             observation_scale=self.scale,
         )
-        self._check_disk()
+        self.display = Display(self.clock, self.agent.updates)
+        self._say_start()
         try:
-            self._steps()
-        except Interrupted:
-            self._update_record()
-            raise
+            with self.display:
+                self._steps()
         except Exception:
-            self.meter.check()  # what diverged breaks what it acts on before a line is due
+            self._check_losses()  # if NaN caused this, report the NaN
             raise
-        self.interruption.check_claim()
+        self._check_claim()
         self._update_record()
+        self._say_end()
         if not self.settings.keep_replay:
             self.replay.delete()
 
-    def _steps(self) -> None:
-        clock, settings = self.clock, self.settings
-        with Display(clock.steps, clock.step, clock.gradient_steps) as display:
-            while not clock.over:
-                self._check_stop()
-                ended = self._collect()
-                self._learn()
-                if clock.due(settings.log_every) or clock.over:
-                    self._log()
-                if clock.due(settings.eval_every) or clock.over:
-                    self._evaluate()
-                if clock.due(settings.predict_every):
-                    self._predict()
-                if self._checkpoint_due(ended) or clock.over:
-                    self._checkpoint()
-                display.update(clock.step, clock.gradient_steps, self.last_return)
-
     def close(self) -> None:
         """Close environments and files."""
-        for opened in (self.replay, self.filmed_env, self.env, self.evaluator):
-            if opened is not None:
-                opened.close()
+        self.opened.close()
+
+    def _steps(self) -> None:
+        clock, settings = self.clock, self.settings
+        while True:
+            self._check_stop()
+            if clock.step and (clock.due(settings.eval_every) or clock.over):
+                self._evaluate()
+            if clock.over:
+                return
+            ended = self._collect()
+            self._learn()
+            if clock.due(settings.log_every) or clock.over:
+                self._log()
+            if clock.due(settings.predict_every):
+                self._predict()
+            if self._checkpoint_due(ended) or clock.over:
+                self._checkpoint()
+            self.display.update(self.agent.updates)
 
     def _collect(self) -> bool:
         """One agent step; returns whether it ended an episode."""
-        score = self.collector.step(self.clock.step, self.clock.progress)
+        episode = self.collector.step(self.clock.step, self.clock.progress)
         self.clock.step += 1
-        if score is None:
+        if episode is None:
             return False
-        self._score("train", self.collector.episode, score)
-        self.last_return = score.ret
+        self._score("train", self.collector.started - 1, episode)
+        self.display.last_return = episode.ret
         return True
 
     def _learn(self) -> None:
         """Catch up with one gradient step per `run.train_every` agent steps after the prefill."""
-        recipe, clock = self.recipe, self.clock
+        recipe, seed = self.recipe, self.settings.seed
         if len(self.replay) < recipe.length:
             return
-        for _ in range(clock.owed(self.settings.train_every)):
+        for update in range(self.agent.updates, self.clock.updates(self.settings.train_every)):
             rows = self.replay.sample(
-                recipe.batch_size, recipe.length, self.random["REPLAY"], self.device.type == "cuda"
+                recipe.batch_size,
+                recipe.length,
+                seeding.generator(seed, Stream.REPLAY, update),
+                pin=self.device.type == "cuda",
             )
-            metrics = self.agent.update(device.tensors(rows, self.device), clock.progress)
-            self.meter.add(metrics, clock.step)
-            clock.gradient_steps += 1
+            seeding.seed_torch(seed, Stream.LEARN, update, self.device)
+            batch = device.tensors(rows, self.device)
+            self.meter.add(self.agent.update(batch, self.clock.progress))
+
+    def _check_losses(self) -> None:
+        self.meter.check(self.agent.updates)
 
     def _log(self) -> None:
-        self.meter.check()
-        clock, means = self.clock, self.meter.flush()
-        self.record.log(clock.step, clock.frames, clock.gradient_steps, clock.seconds, means)
+        self._check_losses()
+        clock, updates, new = self.clock, self.agent.updates, len(self.meter.rows)
+        means = self.meter.flush()
+        for name in self.agent.saturation_keys if means else ():
+            before = self.saturation.get(name, 0.0)
+            self.saturation[name] = before + (means[name] - before) * new / updates
+        self.record.log(clock.step, clock.frames, updates, clock.seconds, means)
         self._update_record()
 
     def _evaluate(self) -> None:
-        started = time.monotonic()
-        check = lambda: self._check_stop(evaluating_since=started)  # noqa: E731
-        scores, cut = self.evaluator.play(self.agent, self.clock.step, check)
-        for episode, score in enumerate(scores):
-            self._score("eval", episode, score)
+        settings, step = self.settings, self.clock.step
+        while len(self.eval_envs) < settings.eval_episodes:
+            self.eval_envs.append(self._open_env())
+        with seeding.libraries_apart(settings.seed, Stream.EVAL_EPISODE, step):
+            episodes = evaluate(
+                self.agent,
+                self.eval_envs,
+                seed=settings.seed,
+                step=step,
+                most_steps=settings.eval_max_steps,
+                check_stop=self._check_stop,
+            )
+            for number, episode in enumerate(episodes):
+                self._score("eval", number, episode)
+            if self.filmed_env is not None:
+                video.film(self.agent, self.filmed_env, settings.seed, step, self.record)
+        cut = sum(not episode.over for episode in episodes)
         if cut and not self.cut:
             print(f"run.eval_max_steps cut {cut} evaluation episodes", file=sys.stderr)
         self.cut += cut
-        if self.filmed_env is not None:
-            seed, step = self.settings.seed, self.clock.step
-            video.film(self.agent, self.filmed_env, seed, step, self.record)
+        mean = sum(episode.ret for episode in episodes) / len(episodes)
+        self.display.evaluated(self.agent.updates, mean)
 
     def _predict(self) -> None:
         seed, step = self.settings.seed, self.clock.step
@@ -179,27 +208,35 @@ class Training:
         self.record.picture("prediction", step, file)
 
     def _checkpoint(self) -> None:
-        self.interruption.check_claim()
-        self.meter.check()
+        self._check_claim()
+        self._check_losses()
         self.replay.flush()
         self.last_checkpoint = self.clock.step
         checkpoint.save(self.folder, self.record.identity, self._state_dict())
         self.replay.commit()
+        self._update_record()
 
     def _checkpoint_due(self, ended: bool) -> bool:
         passed, every = self.clock.step - self.last_checkpoint, self.settings.checkpoint_every
-        if ended:
-            return self.interruption.asked or passed >= every
-        return self.interruption.pressing or passed >= LONGEST_WAIT * every
+        asked = self.stop_by < math.inf
+        return (asked or passed >= every) if ended else passed >= LONGEST_WAIT * every
 
-    def _check_stop(self, evaluating_since: float | None = None) -> None:
-        self.interruption.check(self.clock.step, self.last_checkpoint, evaluating_since)
+    def _check_claim(self) -> None:
+        """Raise ClaimLost where the run is another host's: nothing may be written any more."""
+        if self.lost():
+            raise ClaimLost(f"{self.folder} was taken over by a process on another host")
 
-    def _check_disk(self) -> None:
-        replay = self.replay.disk_bytes(self.settings.steps, self.settings.checkpoint_every)
-        weights = sum(p.numel() * p.element_size() for p in self.agent.parameters())
-        used = self.replay.used_bytes() + checkpoint.used_bytes(self.folder)
-        disk.check_room(self.folder, replay, used, weights)
+    def _check_stop(self) -> None:
+        """Raise Interrupted after a request to stop, on a checkpoint of this step, which is written
+        now once `run.stop_seconds` have passed; ClaimLost as in `_check_claim`."""
+        self._check_claim()
+        step, now = self.clock.step, time.monotonic()
+        if self.stop_by == math.inf and self.stop():
+            self.stop_by = now + self.settings.stop_seconds
+        if now >= self.stop_by and step != self.last_checkpoint:
+            self._checkpoint()
+        if self.stop_by < math.inf and step == self.last_checkpoint:
+            raise Interrupted(f"stopped at step {step}")
 
     def _resume(self) -> None:
         """Go on from the checkpoint, with replay and records cut back to it, or start over.
@@ -209,7 +246,7 @@ class Training:
         state = checkpoint.load(self.folder, self.record.identity)
         if state is None:
             self.replay.clear()
-            self.record.truncate(-1)
+            self.record.rewind(-1, {})
             return
         if (known := self.record.fields.get("observation_scale")) != self.scale:
             raise UserError(
@@ -217,42 +254,61 @@ class Training:
                 f"{self.scale} and was {known}; {ANEW}"
             )
         self._load_state_dict(state)
-        self.record.truncate(self.clock.step)
+        self.record.rewind(self.clock.step, state["record"])
 
     def _state_dict(self) -> dict:
         return {
             "clock": self.clock.state_dict(),
             "collector": self.collector.state_dict(),
             "cut": self.cut,
-            "last_return": self.last_return,
             "agent": self.agent.state_dict(),
             "meter": self.meter.state_dict(),
+            "saturation": self.saturation,
             "replay": self.replay.state_dict(),
-            "random": seeding.state_dict(self.random, self.device),
+            "record": self.record.sync(),
         }
 
     def _load_state_dict(self, state: dict) -> None:
         self.clock.load_state_dict(state["clock"])
-        self.last_checkpoint, self.cut = self.clock.step, state["cut"]
-        self.last_return = state["last_return"]
+        self.last_checkpoint = self.clock.step
+        self.cut, self.saturation = state["cut"], state["saturation"]
         self.agent.load_state_dict(state["agent"])
         self.meter.load_state_dict(state["meter"], self.device)
         if not self.clock.over:
             self.replay.load_state_dict(state["replay"])
-            self.collector.load_state_dict(state["collector"], self.device)
-        seeding.load_state_dict(self.random, state["random"], self.device)
+            self.collector.load_state_dict(state["collector"])
 
-    def _score(self, kind: str, episode: int, score: Score) -> None:
+    def _say_start(self) -> None:
+        run, clock = self.record.identity, self.clock
+        parameters = self.record.fields["parameters"]["total"]
+        self.display.say(
+            f"{run['arm']} on {run['task']}, seed {run['seed']}, "
+            f"{parameters:,} parameters on {self.device}, "
+            f"step {clock.step:,} of {clock.steps:,}: {self.folder}"
+        )
+
+    def _say_end(self) -> None:
+        self.display.say(
+            f"done: score {self.display.score:.4g} in {self.folder}; next: see its curve, "
+            f"python -m analysis plot, or see it play, python -m agent.watch {self.folder}"
+        )
+
+    def _open_env(self) -> gymnasium.Env:
+        env = self.make_env()
+        self.opened.callback(env.close)
+        return env
+
+    def _score(self, kind: str, number: int, episode: Episode) -> None:
         step, frames = self.clock.step, self.clock.frames
-        self.record.score(step, frames, kind, episode, score.ret, score.length)
+        self.record.score(step, frames, kind, number, episode.ret, episode.length)
 
     def _update_record(self, **more: object) -> None:
         self.record.update(
             steps=self.clock.step,
             env_frames=self.clock.frames,
-            gradient_steps=self.clock.gradient_steps,
+            gradient_steps=self.agent.updates,
             wall_seconds=self.clock.seconds,
             eval_episodes_cut=self.cut,
-            saturation=self.meter.saturation(),
+            saturation=self.saturation,
             **more,
         )

@@ -5,10 +5,10 @@ import json
 import math
 import os
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Mapping
-from itertools import takewhile
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, Protocol
 
 from agent.errors import UserError
 from agent.run.status import Status
@@ -49,9 +49,10 @@ class Record:
         self.path.mkdir(parents=True, exist_ok=True)
         self.fields: dict[str, Any] = read_run(self.path) or {}
         self._trackers: list[Tracker] = []
-        # closed by `close`
-        self._metrics = open(self.path / "metrics.jsonl", "a", encoding="utf-8")  # noqa: SIM115
-        self._scores = open(self.path / "scores.csv", "a", encoding="utf-8")  # noqa: SIM115
+        self._files = {  # closed by `close`
+            name: open(self.path / name, "a", encoding="utf-8", buffering=1)  # noqa: SIM115
+            for name in ("metrics.jsonl", "scores.csv")
+        }
         self._write_header()
 
     @property
@@ -78,26 +79,18 @@ class Record:
         metrics: Mapping[str, float],
     ) -> None:
         """Add a line to metrics.jsonl; a value that is not finite is written as null."""
-        row = {
-            "step": step,
-            "env_frames": env_frames,
-            "gradient_steps": gradient_steps,
-            "wall_seconds": wall_seconds,
-        }
+        row = dict(zip(AXES, (step, env_frames, gradient_steps, wall_seconds), strict=True))
         row |= {name: _finite(value) for name, value in metrics.items()}
-        self._metrics.write(json.dumps(row) + "\n")
-        self._metrics.flush()
+        self._files["metrics.jsonl"].write(json.dumps(row) + "\n")
         self._tell("log", row)
 
     def score(
         self, step: int, env_frames: int, kind: str, episode: int, ret: float, length: int
     ) -> None:
         """Add a line to scores.csv: the raw return of one episode of kind `train` or `eval`."""
-        row = dict(
-            zip(SCORE_FIELDS, (step, env_frames, kind, episode, float(ret), length), strict=True)
-        )
-        self._scores.write(",".join(map(str, row.values())) + "\n")
-        self._scores.flush()
+        values = step, env_frames, kind, episode, float(ret), length
+        row = dict(zip(SCORE_FIELDS, values, strict=True))
+        self._files["scores.csv"].write(",".join(map(str, row.values())) + "\n")
         self._tell("score", row)
 
     def picture_file(self, name: str, step: int, suffix: str) -> Path:
@@ -110,22 +103,35 @@ class Record:
         """Add a picture, which the caller has written to `picture_file`."""
         self._tell("picture", name, step, file)
 
-    def truncate(self, step: int) -> None:
-        """Cut the records, pictures included, back to those of steps up to `step`, torn last lines
-        too.
+    def sync(self) -> dict[str, tuple[int, int]]:
+        """Make the lines durable; returns length and checksum of each file, for `rewind`."""
+        marks = {}
+        for name, file in self._files.items():
+            os.fsync(file.fileno())
+            content = (self.path / name).read_bytes()
+            marks[name] = len(content), zlib.crc32(content)
+        return marks
 
-        A checkpoint at `step` is written after the records of that step; `truncate(-1)` starts
-        over. Raises UserError where a record before the checkpoint cannot be read.
+    def rewind(self, step: int, marks: Mapping[str, tuple[int, int]]) -> None:
+        """Cut the records back to a checkpoint: lines to what `sync` returned then, pictures to
+        those of steps up to `step`; -1 and no marks start over.
+
+        UserError where a line before the checkpoint was changed or lost.
         """
-        metrics, scores = [], []
-        if step >= 0:
-            metrics = [json.dumps(row) + "\n" for row in _up_to(step, self.metrics())]
-            scores = [",".join(row.values()) + "\n" for row in _up_to(step, self._score_rows())]
-        self._metrics = rewrite(self._metrics, metrics)
-        self._scores = rewrite(self._scores, [",".join(SCORE_FIELDS) + "\n", *scores])
-        for _, late, file in self.pictures():
-            if late > step:
-                file.unlink()
+        for name in self._files:
+            length, checksum = marks.get(name, (0, 0))
+            with open(self.path / name, "rb") as file:
+                if zlib.crc32(file.read(length)) != checksum:
+                    raise UserError(
+                        f"{self.path / name}: its first {length:,} bytes are not those of the "
+                        f"checkpoint of step {step}: restore it, or {ANEW}"
+                    )
+        for name, file in self._files.items():
+            file.truncate(marks.get(name, (0, 0))[0])
+        self._write_header()
+        for name, late, picture in self.pictures():
+            if late > step or (late == step and name == "episode"):  # its evaluation is made again
+                picture.unlink()
         self.show()
 
     def show(self) -> None:
@@ -146,23 +152,12 @@ class Record:
             print(f"tracker={name} cannot start: {first_line(error)}", file=sys.stderr)
 
     def metrics(self) -> Iterator[dict[str, Any]]:
-        """Lines of metrics.jsonl without a torn last one; UserError for one that is no record."""
-        path = self.path / "metrics.jsonl"
-        for number, line in enumerate(whole_lines(path), 1):
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError:
-                row = None
-            if not isinstance(row, dict) or type(row.get("step")) is not int:
-                raise UserError(f"{path}: line {number} is no record: restore it, or {ANEW}")
-            yield row
+        """Lines of metrics.jsonl; UserError for one that is no record."""
+        return self._rows("metrics.jsonl", json.loads)
 
     def scores(self) -> Iterator[dict[str, Any]]:
-        """Lines of scores.csv with numbers as numbers, without a torn last one; UserError for one
-        that is no record."""
-        for row in self._score_rows():
-            numbers = {name: int(row[name]) for name in ("step", "env_frames", "episode", "length")}
-            yield {**row, **numbers, "return": float(row["return"])}
+        """Lines of scores.csv with numbers as numbers; UserError for one that is no record."""
+        return self._rows("scores.csv", _score)
 
     def pictures(self) -> Iterator[tuple[str, int, Path]]:
         """Name, step and file of each picture."""
@@ -175,25 +170,28 @@ class Record:
         """Close the files and finish the trackers with the status that run.json names."""
         self._tell("close", self.fields.get("status", Status.FAILED))
         self._trackers.clear()
-        self._metrics.close()
-        self._scores.close()
+        for file in self._files.values():
+            file.close()
 
     def _write_header(self) -> None:
-        if self._scores.tell() == 0:
-            self._scores.write(",".join(SCORE_FIELDS) + "\n")
-            self._scores.flush()
+        scores = self._files["scores.csv"]
+        if scores.seek(0, os.SEEK_END) == 0:
+            scores.write(",".join(SCORE_FIELDS) + "\n")
 
-    def _score_rows(self) -> Iterator[dict[str, str]]:
-        path = self.path / "scores.csv"
-        for number, line in enumerate(whole_lines(path), 1):
-            cells = line.split(",")
-            if number == 1 and tuple(cells) != SCORE_FIELDS:
-                raise UserError(f"{path}: its columns are not {','.join(SCORE_FIELDS)}: {ANEW}")
-            if number == 1:
-                continue
-            if len(cells) != len(SCORE_FIELDS) or not cells[0].isdecimal():
-                raise UserError(f"{path}: line {number} is no record: restore it, or {ANEW}")
-            yield dict(zip(SCORE_FIELDS, cells, strict=True))
+    def _rows(self, name: str, parse: Callable[[str], Any]) -> Iterator[dict[str, Any]]:
+        """Lines of a file but for a last one that a kill cut off; None of `parse` is left out."""
+        path = self.path / name
+        with open(path, encoding="utf-8", errors="replace") as file:
+            for number, line in enumerate(file, 1):
+                if not line.endswith("\n"):
+                    return
+                try:
+                    row = parse(line[:-1])
+                    if row is not None:
+                        yield {**row, "step": int(row["step"])}
+                except (ValueError, TypeError, KeyError):
+                    message = f"{path}: line {number} is no record: restore it, or {ANEW}"
+                    raise UserError(message) from None
 
     def _tell(self, what: str, *args: Any) -> None:
         for tracker in list(self._trackers):
@@ -228,9 +226,13 @@ def read_run(path: str | Path) -> dict[str, Any] | None:
     return fields
 
 
-def _up_to(step: int, rows: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Rows up to a step; what comes after them is not read."""
-    return takewhile(lambda row: int(row["step"]) <= step, rows)
+def _score(line: str) -> dict[str, Any] | None:
+    """A line of scores.csv, None for its header."""
+    if line == ",".join(SCORE_FIELDS):
+        return None
+    step, frames, kind, episode, ret, length = line.split(",")
+    numbers = int(step), int(frames), kind, int(episode), float(ret), int(length)
+    return dict(zip(SCORE_FIELDS, numbers, strict=True))
 
 
 def _finite(value: Any) -> Any:
@@ -241,21 +243,3 @@ def _finite(value: Any) -> Any:
 def first_line(error: Exception) -> str:
     """The kind of an error and the first line of its message."""
     return f"{type(error).__name__}: {error}".splitlines()[0]
-
-
-def whole_lines(path: Path) -> Iterator[str]:
-    """Lines without their ends; a last one that was cut off is left out."""
-    with open(path, encoding="utf-8", errors="replace") as file:
-        for line in file:
-            if line.endswith("\n"):
-                yield line[:-1]
-
-
-def rewrite(file: TextIO, lines: list[str]) -> TextIO:
-    """Replace an open file's contents atomically and return it open for appending."""
-    path = Path(file.name)
-    file.close()
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text("".join(lines), encoding="utf-8")
-    os.replace(temporary, path)
-    return open(path, "a", encoding="utf-8")

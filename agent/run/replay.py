@@ -9,6 +9,7 @@ does not grow with the replay.
 
 import os
 import shutil
+import zlib
 from bisect import bisect_right
 from errno import ENOSPC
 from io import BytesIO
@@ -47,15 +48,11 @@ class Replay:
         )
         self.segment_rows = max(1, min(capacity // 8, SEGMENT_BYTES // self.row.itemsize))
         self._header = _header(self.row, self.segment_rows)
-        self._segment_bytes = len(self._header) + self.segment_rows * self.row.itemsize
         self.end = 0  # rows ever written
-        self.starts: list[
-            int
-        ] = []  # first row of every episode that has a live row, and perhaps of older ones
+        self.starts: list[int] = []  # first row of every live episode, and perhaps of older ones
         self._kept_from = 0  # oldest row that the last checkpoint relies on
-        self._files: dict[
-            int, tuple[int, int]
-        ] = {}  # segment: (file descriptor, bytes before its first row)
+        self._files: dict[int, int] = {}  # file descriptor of each open segment
+        self._checksums: dict[int, int] = {}  # of the rows of each segment
         self.folder.mkdir(parents=True, exist_ok=True)
 
     def __len__(self) -> int:
@@ -73,10 +70,6 @@ class Replay:
         rows = min(self.capacity + 4 * checkpoint_every + self.segment_rows, 2 * steps)
         return rows * self.row.itemsize
 
-    def used_bytes(self) -> int:
-        """Bytes that the rows on disk take now."""
-        return sum(path.stat().st_blocks * 512 for path in self.folder.glob("*.npy"))
-
     def add(
         self, obs: np.ndarray, action: np.ndarray, reward: float, is_first: bool, is_terminal: bool
     ) -> None:
@@ -84,10 +77,12 @@ class Replay:
         disk is full."""
         if is_first:
             self.starts.append(self.end)
-        row = np.array((obs, action, reward, is_first, is_terminal), self.row)
+        row = np.array((obs, action, reward, is_first, is_terminal), self.row).tobytes()
         descriptor, offset = self._locate(self.end, create=True)
-        if os.pwrite(descriptor, row.tobytes(), offset) != self.row.itemsize:
-            raise OSError(ENOSPC, f"a row of {self.row.itemsize} bytes was cut off", self.folder)
+        if os.pwrite(descriptor, row, offset) != len(row):
+            raise OSError(ENOSPC, f"a row of {len(row)} bytes was cut off", self.folder)
+        segment = self.end // self.segment_rows
+        self._checksums[segment] = zlib.crc32(row, self._checksums.get(segment, 0))
         self.end += 1
 
     def sample(
@@ -158,26 +153,25 @@ class Replay:
         segment, index = divmod(position, self.segment_rows)
         if segment not in self._files:
             self._files[segment] = self._open(self._path(segment), create)
-        descriptor, header = self._files[segment]
-        return descriptor, header + index * self.row.itemsize
+        return self._files[segment], len(self._header) + index * self.row.itemsize
 
-    def _open(self, path: Path, create: bool) -> tuple[int, int]:
+    def _open(self, path: Path, create: bool) -> int:
         """Open a segment, or create it at full size with holes, so that it takes the disk space of
         its rows only."""
         if create and not path.exists():
             partial = path.with_suffix(".partial")  # a kill may come between
             with partial.open("wb") as file:
                 file.write(self._header)
-                file.truncate(self._segment_bytes)
+                file.truncate(len(self._header) + self.segment_rows * self.row.itemsize)
             os.replace(partial, path)
-        return os.open(path, os.O_RDWR), len(self._header)
+        return os.open(path, os.O_RDWR)
 
     def _path(self, segment: int) -> Path:
         return self.folder / f"{segment:06d}.npy"
 
     def flush(self) -> None:
         """Make the rows durable, before the checkpoint that relies on them is written."""
-        for descriptor, _ in self._files.values():
+        for descriptor in self._files.values():
             os.fsync(descriptor)
 
     def commit(self) -> None:
@@ -187,36 +181,48 @@ class Replay:
             segment = int(path.stem)
             if (segment + 1) * self.segment_rows <= needed:
                 self._close(segment)
+                self._checksums.pop(segment, None)
                 path.unlink()
         del self.starts[: self._oldest_episode()]
 
     def state_dict(self) -> dict:
-        """Position and live episodes; the rows themselves are on disk."""
-        starts = torch.tensor(self.starts[self._oldest_episode() :], dtype=torch.int64)
-        return {"end": self.end, "starts": starts, "rows": str(self.row)}
+        """Position, live episodes and checksums of their segments; the rows are on disk."""
+        return {
+            "end": self.end,
+            "starts": torch.tensor(self.starts[self._oldest_episode() :], dtype=torch.int64),
+            "rows": str(self.row),
+            "checksums": {number: self._checksums[number] for number in self._live_segments()},
+        }
 
     def load_state_dict(self, state: dict) -> None:
         """Cut the replay back to a checkpoint; UserError for other rows, and for a segment that is
-        missing or of another size."""
+        missing or was changed."""
         if state["rows"] != str(self.row):
             raise UserError(
                 f"{self.folder} holds rows of {state['rows']}, this run needs {self.row}"
             )
         self.end, self.starts = state["end"], state["starts"].tolist()
         self._kept_from = self.oldest
-        for segment in range(self.oldest // self.segment_rows, -(-self.end // self.segment_rows)):
-            path = self._path(segment)
+        self._checksums = dict(state["checksums"])
+        for segment in self._live_segments():
+            path, rows = self._path(segment), self.end - segment * self.segment_rows
             if not path.exists():
                 raise UserError(f"{path} is missing: the run cannot resume without its replay")
-            if (found := path.stat().st_size) != self._segment_bytes:
-                raise UserError(f"{path} has {found} bytes, not {self._segment_bytes}: restore it")
+            with path.open("rb") as file:
+                file.seek(len(self._header))
+                content = file.read(min(rows, self.segment_rows) * self.row.itemsize)
+            if zlib.crc32(content) != self._checksums[segment]:
+                raise UserError(f"{path} is not as the checkpoint left it: restore it")
+
+    def _live_segments(self) -> range:
+        return range(self.oldest // self.segment_rows, -(-self.end // self.segment_rows))
 
     def clear(self) -> None:
         """Delete all rows, on disk too."""
         self.close()
         shutil.rmtree(self.folder)
         self.folder.mkdir()
-        self.end, self.starts, self._kept_from = 0, [], 0
+        self.end, self.starts, self._kept_from, self._checksums = 0, [], 0, {}
 
     def delete(self) -> None:
         """Close the replay and delete its folder."""
@@ -230,7 +236,7 @@ class Replay:
 
     def _close(self, segment: int) -> None:
         if segment in self._files:
-            os.close(self._files.pop(segment)[0])
+            os.close(self._files.pop(segment))
 
 
 def _column(values: np.ndarray, pin: bool) -> Tensor:

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from agent.run.identity import path_safe
-from agent.run.record import AXES, IDENTITY, PICTURES, Record, first_line
+from agent.run.record import AXES, IDENTITY, Record, first_line
 from agent.run.status import STOPPED_BY_SERVER, Status
 
 AGENT_JOB = "RUN_WANDB_JOB"  # environment variable: pid of the job that a W&B agent started
 LONGEST_GROUP, LONGEST_TAG = 128, 64  # of W&B
-KINDS = ("train", "metrics", "eval", *PICTURES)  # the order of the records of a step
+KINDS = ("train", "metrics", "prediction", "eval", "episode")  # the order of those of a step
 
 
 def asked_id() -> str | None:

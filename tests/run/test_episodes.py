@@ -1,5 +1,7 @@
-"""Collecting and evaluating: actions, observations and rewards stay aligned; evaluation leaves
-training alone."""
+"""Collecting and evaluating: actions, observations and rewards stay aligned; evaluations and
+environments leave the random numbers of the training alone."""
+
+import random
 
 import gymnasium
 import numpy as np
@@ -8,8 +10,10 @@ import torch
 from gymnasium.spaces import Box, Discrete
 
 from agent.build import build, environment
-from agent.run.episodes import Collector, EnvironmentFault, Score, evaluate
+from agent.run import seeding
+from agent.run.episodes import Collector, EnvironmentFault, evaluate
 from agent.run.replay import Replay
+from agent.run.seeding import Stream
 
 
 class Telltale(gymnasium.Env):
@@ -29,13 +33,8 @@ class Telltale(gymnasium.Env):
     def step(self, action):
         self.now += 1
         over = self.now == self.length
-        return (
-            self._observation(action),
-            float(self.now),
-            over and not self.truncates,
-            over and self.truncates,
-            {},
-        )
+        ends = over and not self.truncates, over and self.truncates
+        return self._observation(action), float(self.now), *ends, {}
 
     def _observation(self, action):
         return np.array([self.seed, self.now, action], np.float32)
@@ -44,6 +43,8 @@ class Telltale(gymnasium.Env):
 class Script:
     """Agent whose state counts its steps since the last first one, and whose action is that count
     modulo 4."""
+
+    device = torch.device("cpu")
 
     def initial(self, batch):
         return {"count": torch.zeros(batch, dtype=torch.int64), "name": torch.arange(batch)}
@@ -54,11 +55,16 @@ class Script:
         return np.eye(4, dtype=np.float32)[count.numpy() % 4], {**state, "count": count + 1}
 
 
-def collect(folder, env, steps, prefill):
-    replay, agent = Replay(folder, env.observation_space, 4, 10_000), Script()
-    collector = Collector(env, agent, replay, prefill, np.random.default_rng(0), seed=3)
-    scores = [collector.step(step, 0.0) for step in range(steps)]
-    return np.load(folder / "000000.npy")[: replay.end], agent, scores
+def collector(folder, env, prefill, agent=None):
+    replay = Replay(folder, env.observation_space, 4, 10_000)
+    return Collector(env, agent or Script(), replay, prefill=prefill, seed=3)
+
+
+def collect(folder, env, steps, prefill, agent=None):
+    player = collector(folder, env, prefill, agent)
+    ended = [player.step(step, 0.0) for step in range(steps)]
+    rows = np.load(folder / "000000.npy")[: player.replay.end]
+    return rows, player.agent, [(one.ret, one.length) for one in ended if one]
 
 
 @pytest.mark.parametrize("truncates", [False, True])
@@ -71,16 +77,12 @@ def test_a_row_holds_the_action_that_led_to_its_observation(tmp_path, truncates)
     assert np.array_equal(rows["action"][~first].argmax(-1), rows["obs"][~first, 2])
     assert np.array_equal(rows["reward"], rows["obs"][:, 1])
     assert np.array_equal(rows["is_terminal"], (rows["obs"][:, 1] == 5) & (not truncates))
-    assert [score for score in scores if score] == [Score(15.0, 5)] * 4
+    assert scores == [(15.0, 5)] * 4
     assert len(set(rows["obs"][:, 0])) == 4  # every episode has a seed of its own
     # The policy takes over in the middle of the second episode with a fresh state, and at every
     # reset.
-    assert [bool(is_first[0]) for _, is_first, _ in agent.seen] == [
-        True,
-        False,
-        False,
-        *[True, *[False] * 4] * 2,
-    ]
+    fresh = [bool(is_first[0]) for _, is_first, _ in agent.seen]
+    assert fresh == [True, False, False, *[True, *[False] * 4] * 2]
     assert rows["action"][-5:].argmax(-1).tolist() == [0, 1, 2, 3, 0]
 
 
@@ -99,22 +101,21 @@ def test_episodes_do_not_depend_on_how_the_run_got_there(tmp_path):
 def test_evaluation_keeps_environments_and_states_together_as_episodes_end():
     agent, lengths = Script(), (3, 7, 1, 5)
     envs = [Telltale(length) for length in lengths]
-    scores, cut = evaluate(agent, envs, seeds=[1, 2, 3, 4], most_steps=7)
-    assert cut == 0 and scores == [Score(length * (length + 1) / 2, length) for length in lengths]
+    episodes = evaluate(agent, envs, seed=8, step=40, most_steps=7)
+    played = [(one.ret, one.length, one.over) for one in episodes]
+    assert played == [(length * (length + 1) / 2, length, True) for length in lengths]
     for obs, _, greedy in agent.seen:
         assert greedy and set(obs[:, 2]) <= {(obs[0, 1] - 1) % 4 if obs[0, 1] else -1}
-    assert [obs[:, 0].tolist() for obs, _, _ in agent.seen][:4] == [
-        [1, 2, 3, 4],
-        [1, 2, 4],
-        [1, 2, 4],
-        [2, 4],
-    ]
+    a, b, c, d = (seeding.derive(8, Stream.EVAL_EPISODE, 40, number) % 1000 for number in range(4))
+    seeds = [obs[:, 0].tolist() for obs, _, _ in agent.seen]
+    assert seeds[:4] == [[a, b, c, d], [a, b, d], [a, b, d], [b, d]]
 
 
-def test_an_evaluation_without_end_is_cut_and_counted():
+def test_an_evaluation_without_end_is_cut():
     envs = [Telltale(length) for length in (3, 10**9, 10**9)]
-    scores, cut = evaluate(Script(), envs, seeds=[1, 2, 3], most_steps=5)
-    assert cut == 2 and scores == [Score(6.0, 3), Score(15.0, 5), Score(15.0, 5)]
+    episodes = evaluate(Script(), envs, seed=1, step=2, most_steps=5)
+    assert [one.over for one in episodes] == [True, False, False]
+    assert [(one.ret, one.length) for one in episodes] == [(6.0, 3), (15.0, 5), (15.0, 5)]
 
 
 class Faulty(Telltale):
@@ -138,29 +139,70 @@ def test_what_is_not_finite_is_the_environments_fault_and_named(tmp_path, where)
     with pytest.raises(EnvironmentFault, match=said + "the training"):
         collect(tmp_path, Faulty(where, at=4), steps=20, prefill=2)
     with pytest.raises(EnvironmentFault, match=said + "an evaluation"):
-        evaluate(Script(), [Faulty(where, at=4)], seeds=[1], most_steps=20)
+        evaluate(Script(), [Faulty(where, at=4)], seed=1, step=0, most_steps=20)
 
 
 @pytest.mark.parametrize("prefill", [0, 3, 100])
 def test_an_episode_under_way_is_played_again(tmp_path, prefill):
-    def collector(folder):
-        replay = Replay(tmp_path / folder, Telltale.observation_space, 4, 10_000)
-        env, rng = Telltale(length=9), np.random.default_rng(0)
-        return Collector(env, Script(), replay, prefill, rng, seed=3)
-
-    first = collector("first")
+    first = collector(tmp_path / "first", Telltale(length=9), prefill)
     for step in range(14):
         first.step(step, 0.0)
     state = first.state_dict()
-    again = collector("again")
-    again.load_state_dict(state, torch.device("cpu"))
-    again.rng = first.rng
+    again = collector(tmp_path / "again", Telltale(length=9), prefill)
+    again.load_state_dict(state)
     for step in range(14, 18):
-        scores = first.step(step, 0.0), again.step(step, 0.0)
-    assert scores[0] == scores[1] == Score(45.0, 9) and again.episode == 1
-    state["observation"] += 1
+        one, other = first.step(step, 0.0), again.step(step, 0.0)
+    assert one.ret == other.ret == 45.0 and again.started == 2
+    state["under_way"]["observation"] += 1
     with pytest.raises(EnvironmentFault, match="episode 1 of the training, played again .* 5 act"):
-        again.load_state_dict(state, torch.device("cpu"))
+        again.load_state_dict(state)
+
+
+class Draws(Telltale):
+    """Observes numbers of the global generators of Python and NumPy."""
+
+    def _observation(self, action):
+        return np.array([random.random(), np.random.random(), self.now], np.float32)
+
+
+def test_an_environment_that_draws_from_the_global_generators_goes_on_as_it_would_have(tmp_path):
+    """Evaluations between, and whatever another process drew, change nothing."""
+    whole, _, _ = collect(tmp_path / "whole", Draws(length=9), steps=18, prefill=0)
+    first = collector(tmp_path / "first", Draws(length=9), prefill=0)
+    for step in range(14):
+        first.step(step, 0.0)
+        with seeding.libraries_apart(3, Stream.EVAL_EPISODE, step):
+            evaluate(Script(), [Draws()], seed=3, step=step, most_steps=9)
+    random.seed(99)
+    np.random.seed(99)
+    again = collector(tmp_path / "again", Draws(length=9), prefill=0)
+    again.load_state_dict(first.state_dict())
+    for step in range(14, 18):
+        again.step(step, 0.0)
+    rows = np.load(tmp_path / "again" / "000000.npy")["obs"][:4]
+    assert np.array_equal(rows, whole["obs"][-4:])
+
+
+class Seeds(Telltale):
+    """Seeds PyTorch's generator at each reset and step, as many simulators do."""
+
+    def _observation(self, action):
+        torch.manual_seed(0)
+        return super()._observation(action)
+
+
+class Random(Script):
+    """An agent whose actions are uniform."""
+
+    def act(self, obs, state, is_first, evaluate, progress, generator=None):
+        return torch.eye(4)[torch.randint(4, (len(obs),))].numpy(), state
+
+
+def test_what_an_environment_seeds_changes_no_action(tmp_path):
+    usual, _, _ = collect(tmp_path / "usual", Telltale(), 20, 5, Random())
+    seeded, _, _ = collect(tmp_path / "seeded", Seeds(), 20, 5, Random())
+    assert np.array_equal(usual, seeded)
+    assert len({tuple(rows.argmax(-1)) for rows in usual["action"][6:].reshape(3, 6, 4)}) == 3
 
 
 def test_is_first_clears_the_acting_state(configure):
@@ -182,15 +224,18 @@ def test_is_first_clears_the_acting_state(configure):
     assert not torch.equal(kept["deter"], fresh["deter"])
 
 
-def test_evaluation_is_repeatable_and_draws_nothing_from_the_training(configure):
+def test_an_evaluation_is_repeatable(configure):
     cfg = configure()
-    players = [environment(cfg) for _ in range(3)]
-    agent = build(cfg, players[0].observation_space, players[0].action_space, torch.device("cpu"))
-    states = [torch.get_rng_state(), np.random.get_state()[1].copy()]
-    scores = [
-        evaluate(agent, players, [5, 6, 7], 500, torch.Generator().manual_seed(1)) for _ in range(2)
-    ]
-    assert scores[0] == scores[1]
-    assert torch.equal(states[0], torch.get_rng_state()) and np.array_equal(
-        states[1], np.random.get_state()[1]
+    envs = [environment(cfg) for _ in range(3)]
+    agent = build(cfg, envs[0].observation_space, envs[0].action_space, torch.device("cpu"))
+    first, again = (
+        [one.ret for one in evaluate(agent, envs, seed=0, step=9, most_steps=500)] for _ in range(2)
     )
+    assert first == again and len(set(first)) > 1
+
+
+def test_every_number_of_an_index_counts():
+    """Zeros at its end too."""
+    indices = [(), (0,), (0, 0), (1,), (1, 0)]
+    seeds = [seeding.derive(seed, Stream.WATCH, *index) for seed in (0, 1) for index in indices]
+    assert len(set(seeds)) == 10

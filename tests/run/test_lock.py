@@ -62,9 +62,10 @@ def test_the_run_is_free_after_an_exception(tmp_path):
 
 
 def foreign(tmp_path, age):
-    file = tmp_path / "owner.json"
+    file = tmp_path / "owner.new"
     file.write_text(json.dumps({"host": "elsewhere", "pid": 1, "token": "theirs"}))
     os.utime(file, (time.time() - age,) * 2)
+    os.replace(file, tmp_path / "owner.json")
 
 
 def owner_token(tmp_path):
@@ -179,7 +180,7 @@ def test_a_folder_that_cannot_be_written_is_bad_input(tmp_path):
         pass
 
 
-def wait_until(condition, seconds=10):
+def wait_until(condition, seconds=300):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end

@@ -2,20 +2,17 @@
 wrong."""
 
 import shutil
-from contextlib import closing
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from agent.build import training
 from agent.dreamer import Dreamer
 from agent.errors import UserError
-from agent.run import checkpoint, device, seeding
-from agent.run.episodes import EnvironmentFault
+from agent.run import checkpoint, device
+from agent.run.episodes import Collector, EnvironmentFault
 from agent.run.lock import ClaimLost
-from agent.run.progress import Diverged, Meter
+from agent.run.progress import Clock, Diverged, Meter
 from agent.run.record import Record
 from agent.run.stop import Interrupted
 from tests.tiny import train
@@ -25,40 +22,40 @@ def rows(record, kind):
     return [row for row in record.scores() if row["kind"] == kind]
 
 
-def test_a_run_leaves_what_it_says(configure, record):
-    train(configure(), record)
-    metrics = list(record.metrics())
+def test_a_run_leaves_what_it_says(unbroken):
+    record = Record(unbroken)
+    metrics, episodes = list(record.metrics()), rows(record, "train")
     assert [row["step"] for row in metrics] == list(range(30, 301, 30))
     assert [row["gradient_steps"] for row in metrics] == [
         max(0, (step - 60) // 8) for step in range(30, 301, 30)
     ]
-    assert (
-        metrics[-1]["kl_loss"] > 0
-        and metrics[-1]["critic_loss"] > 0
-        and "kl_loss" not in metrics[0]
-    )
+    assert metrics[-1]["kl_loss"] > 0 and metrics[-1]["critic_loss"] > 0
+    assert "kl_loss" not in metrics[0]
     assert [(row["step"], row["episode"]) for row in rows(record, "eval")] == [
         (step, episode) for step in (100, 200, 300) for episode in (0, 1)
     ]
-    episodes = rows(record, "train")
     assert [row["episode"] for row in episodes] == list(range(len(episodes)))
-    assert np.array_equal(
-        np.cumsum([row["length"] for row in episodes]), [row["step"] for row in episodes]
-    )
+    ends = np.cumsum([row["length"] for row in episodes])
+    assert ends.tolist() == [row["step"] for row in episodes]
     assert all(row["return"] == row["length"] for row in episodes)  # cartpole pays 1 a step
     run = record.fields
     assert (run["steps"], run["env_frames"], run["gradient_steps"]) == (300, 300, 30)
-    assert (
-        run["parameters"]["total"] > 0
-        and run["device"] == "cpu"
-        and set(run["saturation"]) == {"kl_clamped"}
-    )
-    assert not (record.path / "replay").exists()
-    assert checkpoint.load(record.path, identity(record))["clock"]["step"] == 300
+    assert run["parameters"]["total"] > 0 and run["device"] == "cpu"
+    state = checkpoint.load(unbroken, record.identity)
+    assert state["clock"]["step"] == 300 and not (unbroken / "replay").exists()
 
 
-def identity(record):
-    return {name: str(record.fields[name]) for name in ("suite", "task", "arm", "seed", "digest")}
+def test_the_saturation_is_the_mean_over_all_updates(configure, record, monkeypatch):
+    update, clamped = Dreamer.update, []
+
+    def updating(agent, batch, progress):
+        clamped.append(len(clamped) % 3 / 2)
+        return update(agent, batch, progress) | {"kl_clamped": torch.tensor(clamped[-1])}
+
+    monkeypatch.setattr(Dreamer, "update", updating)
+    train(configure("run.steps=160", "run.log_every=40", "run.eval_every=1000"), record)
+    assert len(clamped) == 12  # of lines with 2, 5 and 5
+    assert record.fields["saturation"] == {"kl_clamped": pytest.approx(np.mean(clamped))}
 
 
 def test_more_than_one_gradient_step_per_agent_step(configure, record):
@@ -88,43 +85,33 @@ def test_progress_is_the_share_of_the_steps_after_the_prefill(configure, record,
     assert acted[0] == 0.0 and acted[120] == 0.5 and learned[14] == 0.5 and learned[-1] == 1.0
 
 
-def test_no_step_of_the_prefill_is_progress(configure, record, monkeypatch):
-    run = []
-    monkeypatch.setattr(
-        "agent.run.loop.Collector.step", lambda _, step, progress: run.append(progress)
-    )
-    monkeypatch.setattr("agent.run.loop.Training._evaluate", lambda _: None)
-    train(configure("run.steps=70"), record)
-    assert run[:61] == [0.0] * 61 and run[61:] == pytest.approx(
-        [step / 10 for step in range(1, 10)]
-    )
+def test_no_step_of_the_prefill_is_progress():
+    clock, progress = Clock(steps=70, prefill=60, action_repeat=4), []
+    for clock.step in range(71):
+        progress.append(clock.progress)
+    assert progress[:61] == [0.0] * 61
+    assert progress[61:] == pytest.approx([step / 10 for step in range(1, 11)])
+    assert clock.over and clock.frames == 280 and clock.updates(train_every=0.5) == 20
 
 
 def test_a_run_says_how_far_it_is_before_its_first_log_line(configure, record):
     seen, calls = [], iter(range(10_000))
-    overrides = ("run.log_every=1000", "run.steps=300")
+    cfg, told = configure("run.log_every=1000"), ("steps", "env_frames", "gradient_steps")
 
     def stop():
-        seen.append(
-            {
-                name: record.fields.get(name)
-                for name in ("steps", "env_frames", "gradient_steps", "saturation")
-            }
-        )
+        seen.append([record.fields.get(name) for name in told])
         return next(calls) > 200
 
     with pytest.raises(Interrupted):
-        train(configure(*overrides), record, stop)
-    assert seen[0] == {"steps": 0, "env_frames": 0, "gradient_steps": 0, "saturation": {}}
-    state = checkpoint.load(record.path, identity(record))
+        train(cfg, record, stop)
+    assert seen[0] == [0, 0, 0] and record.fields["saturation"] == {}
+    step = checkpoint.load(record.path, record.identity)["clock"]["step"]
+    updates = (step - 60) // 8
     record.update(steps=999, gradient_steps=999, wall_seconds=1e9)  # of an attempt that died later
     seen.clear()
     with pytest.raises(Interrupted):
-        train(configure(*overrides), record, lambda: stop() or True)
-    assert (seen[0]["steps"], seen[0]["gradient_steps"]) == (
-        state["clock"]["step"],
-        state["clock"]["gradient_steps"],
-    )
+        train(cfg, record, lambda: stop() or True)
+    assert seen[0] == [step, step, updates] and updates > 0
     assert record.fields["wall_seconds"] < 1e6
 
 
@@ -146,75 +133,54 @@ def test_a_run_that_another_host_took_over_touches_no_file(configure, record):
 def test_a_claim_lost_while_a_step_is_made_keeps_the_checkpoint_of_the_new_owner(
     configure, record, monkeypatch
 ):
-    evaluated = []
+    made, step = [], Collector.step
     monkeypatch.setattr(
         checkpoint, "save", lambda *_: pytest.fail("wrote over the new owner's checkpoint")
     )
-    monkeypatch.setattr(
-        "agent.run.loop.Training._evaluate", lambda run: evaluated.append(run.clock.step)
-    )
+    monkeypatch.setattr(Collector, "step", lambda *args: made.append(1) or step(*args))
+    cfg = configure("run.steps=100", "run.checkpoint_every=1000")
     with pytest.raises(ClaimLost):
-        cfg = configure("run.steps=100", "run.checkpoint_every=1000")
-        train(cfg, record, lost=lambda: bool(evaluated))
-    assert evaluated == [100]
+        train(cfg, record, lost=lambda: len(made) == 100)
+    assert len(made) == 100
 
 
 def files(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_checkpoints_wait_two_intervals_for_the_end_of_an_episode(configure, record, monkeypatch):
+@pytest.mark.parametrize(
+    ("every", "steps"),
+    [(40, [80, 160, 200, 250]), (60, [100, 200, 250])],  # the end at step 100 comes too early
+)
+def test_checkpoints_wait_two_intervals_for_the_end_of_an_episode(
+    configure, record, monkeypatch, every, steps
+):
     """Pendulum's episodes take 100 steps."""
-    written, save = [], checkpoint.save
-
-    def saving(folder, run, state):
-        written.append(state["clock"]["step"])
-        save(folder, run, state)
-
-    monkeypatch.setattr(checkpoint, "save", saving)
+    written = []
+    monkeypatch.setattr(
+        checkpoint, "save", lambda folder, run, state: written.append(state["clock"]["step"])
+    )
     never = ("run.eval_every=1000", "run.log_every=1000", "run.train_every=100")
-    train(configure("task=pendulum", "run.steps=250", "run.checkpoint_every=40", *never), record)
-    assert written == [80, 160, 200, 250]  # the end at step 100 comes too early
-    written.clear()
-    shutil.rmtree(record.path)
-    again = Record(record.path)
-    train(configure("task=pendulum", "run.steps=250", "run.checkpoint_every=60", *never), again)
-    assert written == [100, 200, 250]
+    cfg = configure("task=pendulum", "run.steps=250", f"run.checkpoint_every={every}", *never)
+    train(cfg, record)
+    assert written == steps
 
 
 def test_an_evaluation_that_does_not_end_is_cut_and_told(configure, record, capsys):
     train(configure("task=pendulum", "run.steps=100", "run.eval_max_steps=30"), record)
     assert {row["length"] for row in rows(record, "eval")} == {30}
     assert record.fields["eval_episodes_cut"] == 2
-    assert capsys.readouterr().err == "run.eval_max_steps cut 2 evaluation episodes\n"
+    assert "run.eval_max_steps cut 2 evaluation episodes\n" in capsys.readouterr().err
 
 
-def test_prefill_and_replay_draw_from_generators_of_their_own(configure, record):
-    """So a batch can be drawn ahead: how many there were does not move the random actions."""
-    cfg = configure("recipe.prefill=60")
-    with closing(training(cfg, record)) as run:
-        for _ in range(20):
-            run._collect()
-        run.random["REPLAY"].random(1000)
-        actions = [run.collector._random_action().tolist() for _ in range(40)]
-    other = Record(record.path.parent / "other")
-    with closing(training(cfg, other)) as run:
-        for _ in range(20):
-            run._collect()
-        assert actions == [run.collector._random_action().tolist() for _ in range(40)]
-
-
-def test_a_finished_run_only_finishes_again(configure, record, monkeypatch):
-    train(configure("run.keep_replay=true"), record)
-    left = (record.path / "scores.csv").read_bytes(), (record.path / "metrics.jsonl").read_bytes()
-    assert list((record.path / "replay").glob("*.npy"))
+def test_a_finished_run_only_evaluates_again(configure, unbroken, tmp_path, monkeypatch):
+    folder, names = shutil.copytree(unbroken, tmp_path / "run"), ("scores.csv", "metrics.jsonl")
+    (folder / "replay").mkdir()
+    left = [(folder / name).read_bytes() for name in names]
     monkeypatch.setattr(Dreamer, "update", None)
-    train(configure(), record)
-    assert left == (
-        (record.path / "scores.csv").read_bytes(),
-        (record.path / "metrics.jsonl").read_bytes(),
-    )
-    assert not (record.path / "replay").exists()
+    train(configure(), Record(folder))
+    assert left == [(folder / name).read_bytes() for name in names]
+    assert not (folder / "replay").exists()
 
 
 @pytest.mark.parametrize("task", ["pendulum", "minigrid_empty_random_5x5"])
@@ -236,34 +202,26 @@ def test_looking_at_a_run_leaves_it_as_it_is(configure, record, tmp_path):
     train(
         configure(*overrides, "run.predict_every=25", "run.eval_every=40", "run.log_every=7"), other
     )
-    weights = [checkpoint.load(each.path, identity(each))["agent"] for each in (record, other)]
+    weights = [checkpoint.load(one.path, one.identity)["agent"] for one in (record, other)]
     torch.testing.assert_close(*weights, rtol=0, atol=0)
     assert list((tmp_path / "other" / "predictions").iterdir())
 
 
-def test_nan_stops_the_run_names_loss_and_step_and_keeps_the_last_good_checkpoint(
+def test_nan_stops_the_run_names_loss_and_update_and_keeps_the_last_good_checkpoint(
     configure, record, monkeypatch
 ):
     update = Dreamer.update
 
     def broken(agent, batch, progress):
         metrics = update(agent, batch, progress)
-        return metrics | {
-            "reward_loss": metrics["reward_loss"] * float("nan" if agent.updates >= 15 else 1)
-        }
+        factor = float("nan" if agent.updates >= 15 else 1)
+        return metrics | {"reward_loss": metrics["reward_loss"] * factor}
 
     monkeypatch.setattr(Dreamer, "update", broken)
-    with pytest.raises(Diverged, match=r"NaN or infinity in reward_loss at step 180$"):
+    with pytest.raises(Diverged, match=r"NaN or infinity in reward_loss at gradient step 15$"):
         train(configure("run.log_every=1000"), record)
-    state = checkpoint.load(record.path, identity(record))
-    assert 40 <= state["clock"]["step"] < 180 and state["agent"]["_extra_state"]["updates"] < 15
-
-
-def test_a_disk_too_small_is_refused_before_the_start(configure, record, monkeypatch):
-    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
-    with pytest.raises(UserError, match=r"needs .* of disk .* lower recipe.capacity"):
-        train(configure(), record)
-    assert list(record.metrics()) == []
+    state = checkpoint.load(record.path, record.identity)
+    assert 40 <= state["clock"]["step"] < 180  # of the 15th
 
 
 @pytest.mark.parametrize(
@@ -310,42 +268,16 @@ def test_the_precision_covers_matrix_products_and_convolutions(precision, tf32):
         torch.backends.cudnn.allow_tf32 = before[1]
 
 
-def test_the_random_numbers_of_the_runs_own_device_alone_are_kept(monkeypatch):
-    states = {"cuda:1": torch.arange(16, dtype=torch.uint8)}
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: pytest.fail("touched every GPU"))
-    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device: states[str(device)])
-    monkeypatch.setattr(
-        torch.cuda, "set_rng_state", lambda state, device: states.update({str(device): state})
-    )
-    rng = {"REPLAY": np.random.default_rng(0)}
-    gpu, cpu = torch.device("cuda:1"), torch.device("cpu")
-    on_gpu, on_cpu = seeding.state_dict(rng, gpu), seeding.state_dict(rng, cpu)
-    states["cuda:1"] = None
-    seeding.load_state_dict(rng, on_gpu, gpu)
-    assert states["cuda:1"].tolist() == list(range(16))
-    states.clear()
-    seeding.load_state_dict(rng, on_gpu, cpu)
-    seeding.load_state_dict(rng, on_cpu, gpu)
-    assert on_cpu["cuda"] is None and not states
-
-
-def test_a_meter_means_since_the_last_line_and_saturation_over_the_run():
-    meter = Meter(["clamped"])
-    for step, clamped in enumerate((1.0, 1.0, 0.0)):
-        meter.add({"loss": torch.tensor(float(step)), "clamped": torch.tensor(clamped)}, step)
-    assert meter.flush() == {"loss": 1.0, "clamped": pytest.approx(2 / 3)}
-    assert meter.flush() == {}
-    meter.add({"loss": torch.tensor(8.0), "clamped": torch.tensor(0.0)}, 4)
-    assert meter.flush()["loss"] == 8.0 and meter.saturation() == {"clamped": 0.5}
-
-
-def test_a_meter_names_the_first_step_that_was_not_finite():
-    meter = Meter([])
-    for step, loss in ((4, 1.0), (8, float("inf")), (12, float("nan"))):
-        meter.add({"a": torch.tensor(1.0), "b": torch.tensor(loss), "c": torch.tensor(loss)}, step)
-    with pytest.raises(Diverged, match="NaN or infinity in b, c at step 8"):
-        meter.check()
+def test_a_meter_means_since_the_last_line_and_names_the_update_that_was_not_finite():
+    meter = Meter()
+    for loss in (0.0, 1.0, 2.0):
+        meter.add({"loss": torch.tensor(loss), "other": torch.tensor(1.0)})
+    meter.check(3)
+    assert meter.flush() == {"loss": 1.0, "other": 1.0} and meter.flush() == {}
+    for loss in (1.0, float("inf"), float("nan")):
+        meter.add({"loss": torch.tensor(loss), "other": torch.tensor(loss)})
+    with pytest.raises(Diverged, match="NaN or infinity in loss, other at gradient step 5$"):
+        meter.check(6)
 
 
 def test_what_diverged_is_not_the_environments_fault(configure, record, monkeypatch):

@@ -1,35 +1,39 @@
 """What a person sees: the progress bar and pictures of predictions."""
 
 import io
+import re
 
 import numpy as np
 from rich.console import Console
 
 from agent.run import pictures
-from agent.run.progress import Display
+from agent.run.progress import Clock, Display
 
 
 def show(terminal, monkeypatch):
     monkeypatch.setattr("agent.run.progress.REFRESH_SECONDS", 0.0)
     console = Console(file=io.StringIO(), force_terminal=terminal, width=120)
-    with Display(200, 0, 0, console) as display:
-        display.update(50, 3, None)
-        display.update(100, 6, 12.5)
+    clock = Clock(steps=2000, prefill=20, action_repeat=1)
+    with Display(clock, 0, console) as display:
+        display.say("baseline on [cartpole], " + "long " * 40)
+        for clock.step, updates, display.last_return in ((500, 3, None), (1000, 6, 12.5)):
+            display.update(updates)
+        display.evaluated(6, 321.5)
     return console.file.getvalue()
 
 
-def test_progress_on_a_terminal(monkeypatch):
+def test_a_bar_on_a_terminal(monkeypatch):
     shown = show(True, monkeypatch)
-    assert (
-        "100/200" in shown
-        and "return 12.5" in shown
-        and "gradient steps/s" in shown
-        and "left" in shown
-    )
+    for part in ("1000/2000", "return 12.5", "updates/s", "left", "score 321.5"):
+        assert part in shown
 
 
-def test_quiet_where_there_is_no_terminal(monkeypatch):
-    assert show(False, monkeypatch).strip() == ""
+def test_lines_alone_where_there_is_no_terminal(monkeypatch):
+    start, evaluation = show(False, monkeypatch).splitlines()
+    assert start == "baseline on [cartpole], " + "long " * 40
+    number = r"[\d.]+"
+    said = rf"step 1,000 of 2,000: score 321.5, {number} updates/s, 0:00:0\d left"
+    assert re.fullmatch(said, evaluation)
 
 
 def test_a_picture_has_rows_of_truth_model_and_error():

@@ -51,35 +51,30 @@ def test_a_value_that_is_not_finite_keeps_the_line_valid(tmp_path):
     assert json.loads(text)["norm"] == 2.5
 
 
-def test_truncate_equals_never_having_gone_on(tmp_path):
+def test_rewinding_equals_never_having_gone_on(tmp_path):
     cut, short = Record(tmp_path / "cut"), Record(tmp_path / "short")
-    fill(cut, [2, 4, 6, 8])
     fill(short, [2, 4])
-    cut.truncate(5)
+    fill(cut, [2, 4])
+    marks = cut.sync()
+    fill(cut, [6, 8])
+    for name, torn in (("metrics.jsonl", '{"step": 9, "env_f'), ("scores.csv", "9,2")):
+        with open(tmp_path / "cut" / name, "a") as file:
+            file.write(torn)
+    cut.close()
+    cut = Record(tmp_path / "cut")
+    assert [row["step"] for row in cut.metrics()] == [2, 4, 6, 8]
+    cut.rewind(4, marks)
     for name in ("metrics.jsonl", "scores.csv"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "short" / name).read_bytes()
     fill(cut, [6])
+    assert [row["step"] for row in cut.metrics()] == [2, 4, 6]
     assert [row["step"] for row in cut.scores()] == [2, 4, 6]
-
-
-def test_truncate_drops_torn_lines(tmp_path):
-    record = Record(tmp_path)
-    fill(record, [2, 4])
-    record.close()
-    for name, torn in (("metrics.jsonl", '{"step": 6, "env_f'), ("scores.csv", "6,2")):
-        with open(tmp_path / name, "a") as file:
-            file.write(torn)
-    record = Record(tmp_path)
-    record.truncate(100)
-    fill(record, [6])
-    assert [row["step"] for row in record.metrics()] == [2, 4, 6]
-    assert [row["step"] for row in record.scores()] == [2, 4, 6]
 
 
 def test_starting_over_leaves_the_header_alone(tmp_path):
     record = Record(tmp_path)
     fill(record, [0, 2])
-    record.truncate(-1)
+    record.rewind(-1, {})
     assert list(record.metrics()) == [] and list(record.scores()) == []
     assert (tmp_path / "scores.csv").read_text() == "step,env_frames,kind,episode,return,length\n"
 
@@ -101,24 +96,20 @@ def test_trackers_see_every_record_and_a_broken_one_is_dropped(tmp_path, capsys)
     record, watcher = Record(tmp_path), Watcher()
     record.add_tracker(lambda record: Broken(), "broken")
     record.add_tracker(lambda record: watcher, "watcher")
-    fill(record, [2, 4])
-    files = [record.picture_file("prediction", step, ".png") for step in (2, 4)]
-    for file in files:
-        file.write_bytes(b"a picture")
-    record.picture("prediction", 4, files[1])
-    record.truncate(2)
-    assert list(record.pictures()) == [("prediction", 2, files[0])]
+    files = {}
+    for step in (2, 4):
+        fill(record, [step])
+        for name in ("prediction", "episode"):
+            files[name, step] = file = record.picture_file(name, step, ".png")
+            file.write_bytes(b"a picture")
+            record.picture(name, step, file)
+        marks = record.sync() if step == 2 else marks  # noqa: F821
+    record.rewind(2, marks)  # to before its evaluation, which films again
+    assert list(record.pictures()) == [("prediction", 2, files["prediction", 2])]
     record.update(status="done")
     record.close()
-    assert [what for what, *_ in watcher.seen] == [
-        "log",
-        "score",
-        "log",
-        "score",
-        "picture",
-        "rewind",
-        "close",
-    ]
+    seen = [what for what, *_ in watcher.seen]
+    assert seen == [*["log", "score", "picture", "picture"] * 2, "rewind", "close"]
     assert watcher.seen[-1] == ("close", "done")
     assert len(list(record.metrics())) == 1
     assert capsys.readouterr().err.splitlines() == [
@@ -136,30 +127,20 @@ def test_trackers_see_every_record_and_a_broken_one_is_dropped(tmp_path, capsys)
         ("scores.csv", "x,8,train,2,1.5,20", "scores.csv: line 2 is no record"),
     ],
 )
-def test_a_damaged_record_before_the_checkpoint_is_named_and_nothing_is_dropped(
-    tmp_path, name, line, said
-):
+def test_a_line_that_is_no_record_is_named_and_nothing_is_dropped(tmp_path, name, line, said):
     record = Record(tmp_path)
     fill(record, [2, 4])
-    lines = (tmp_path / name).read_text().splitlines()
-    (tmp_path / name).write_text("\n".join([lines[0], line, *lines[1:], ""]))
-    before = (tmp_path / name).read_text()
+    marks, file = record.sync(), tmp_path / name
+    lines = file.read_text().splitlines()
+    file.write_text("\n".join([lines[0], line, *lines[1:], ""]))
+    before = file.read_text()
     with pytest.raises(UserError, match=said):
-        record.truncate(4)
-    assert (tmp_path / name).read_text() == before
-    record.truncate(-1)  # a run that starts over needs none of them
+        list(record.metrics()), list(record.scores())
+    with pytest.raises(UserError, match=f"{name}: its first .* bytes are not those of the check"):
+        record.rewind(4, marks)
+    assert file.read_text() == before
+    record.rewind(-1, {})  # a run that starts over needs none of them
     assert list(record.metrics()) == list(record.scores()) == []
-
-
-def test_what_lies_behind_the_checkpoint_may_be_damaged(tmp_path):
-    record = Record(tmp_path)
-    fill(record, [2, 4, 6])
-    for name in ("metrics.jsonl", "scores.csv"):
-        with open(tmp_path / name, "a") as file:
-            file.write("garbage\n")
-    record.truncate(4)
-    assert [row["step"] for row in record.metrics()] == [2, 4]
-    assert [row["step"] for row in record.scores()] == [2, 4]
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,25 @@
 """A run that was killed and resumed equals an unbroken one, bit for bit on one CPU thread."""
 
+import itertools
 import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import time
+from contextlib import closing
 
 import pytest
 import torch
 
+from agent.dreamer import Dreamer
+from agent.errors import UserError
 from agent.run import checkpoint
 from agent.run.record import Record
 from agent.run.stop import Interrupted
-from tests.tiny import train
+from tests import tiny
 
-FIELDS = {"suite": "mini", "task": "cartpole", "arm": "baseline", "seed": 0, "digest": "0123abcd"}
 KILLS = random.Random(int(os.environ.get("KILL_SEED", "0")))  # draws the moments
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["agent.run.loop", "agent.build"])
@@ -23,28 +27,31 @@ PROCESSES.set_forkserver_preload(["agent.run.loop", "agent.build"])
 
 def run(cfg, folder, stop=lambda: False):
     torch.set_num_threads(1)
-    record = Record(folder)
-    record.update(**FIELDS)
-    try:
-        train(cfg, record, stop)
-    finally:
-        record.close()
+    with closing(tiny.claimed(folder)) as record:
+        tiny.train(cfg, record, stop)
+
+
+def at(moment):
+    """A request to stop at the call `moment` and later ones."""
+    calls = itertools.count()
+    return lambda: next(calls) >= moment
+
+
+def saved(folder):
+    """The state in the checkpoint of a run's folder."""
+    with closing(Record(folder)) as record:
+        return checkpoint.load(folder, record.identity)
 
 
 def left(folder):
     """All that a run leaves, wall-clock times aside, in values that compare."""
-    state = checkpoint.load(folder, {name: str(value) for name, value in FIELDS.items()})
+    state, fields = saved(folder), json.loads((folder / "run.json").read_text())
     metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-    fields = json.loads((folder / "run.json").read_text())
-    del state["clock"]["seconds"]
+    del state["clock"]["seconds"], state["record"]  # a checksum of lines with times
     for timed in (fields, *metrics):
         del timed["wall_seconds"]
-    return {
-        "state": plain(state),
-        "metrics": metrics,
-        "scores": (folder / "scores.csv").read_text(),
-        "run": fields,
-    }
+    scores = (folder / "scores.csv").read_text()
+    return {"state": plain(state), "metrics": metrics, "scores": scores, "run": fields}
 
 
 def plain(value):
@@ -55,23 +62,17 @@ def plain(value):
     return [plain(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
-def assert_equal(one, other):
+def assert_equal(folder, other):
+    one, other = left(folder), left(other)
     for what in one:
         assert one[what] == other[what], what
-
-
-@pytest.fixture(scope="module")
-def unbroken(configure, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("unbroken")
-    run(configure(), folder)
-    return left(folder)
 
 
 def kill_when(process, folder, lines):
     """SIGKILL as soon as scores.csv has `lines` lines, plus a moment; False if the run ended
     first."""
-    scores, deadline = folder / "scores.csv", time.monotonic() + 60
-    while process.is_alive() and time.monotonic() < deadline:
+    scores = folder / "scores.csv"
+    while process.is_alive():
         if scores.exists() and scores.read_bytes().count(b"\n") >= lines:
             time.sleep(KILLS.uniform(0, 0.05))
             os.kill(process.pid, signal.SIGKILL)
@@ -82,78 +83,67 @@ def kill_when(process, folder, lines):
 
 
 def test_killed_at_random_moments_a_run_equals_an_unbroken_one(configure, unbroken, tmp_path):
-    total = unbroken["scores"].count("\n")
+    total = (unbroken / "scores.csv").read_text().count("\n")
     moments = sorted(KILLS.sample(range(2, total), 3))
     kills = 0
     for moment in (*moments, None):
         process = PROCESSES.Process(target=run, args=(configure(), tmp_path))
         process.start()
         if moment is None:
-            process.join(60)
+            process.join()
             assert process.exitcode == 0
-        elif kill_when(process, tmp_path, moment):
-            kills += 1
+        else:
+            kills += kill_when(process, tmp_path, moment)
     assert kills >= 2, f"killed at the scores {moments} (KILL_SEED draws others)"
-    assert_equal(left(tmp_path), unbroken)
+    assert_equal(tmp_path, unbroken)
 
 
-def test_resuming_really_uses_the_checkpoint(configure, unbroken, tmp_path):
-    calls = iter(range(10_000))
-    with pytest.raises(Interrupted, match="the last checkpoint is of step"):
-        run(configure(), tmp_path, stop=lambda: next(calls) > 200)
-    step = checkpoint.load(tmp_path, {name: str(value) for name, value in FIELDS.items()})["clock"][
-        "step"
-    ]
-    assert 100 < step < 300
-    (tmp_path / "scores.csv").write_text("step,env_frames,kind,episode,return,length\n")
-    run(configure(), tmp_path)
-    resumed = left(tmp_path)
-    steps = [int(line.split(",")[0]) for line in resumed["scores"].splitlines()[1:]]
-    assert min(steps) > step
-    assert resumed["state"] == unbroken["state"]
-
-
-def test_asked_to_stop_it_writes_a_checkpoint_at_the_next_episode_end(
-    configure, unbroken, tmp_path
+def test_asked_to_stop_it_writes_a_checkpoint_at_the_next_episode_end_and_goes_on_from_there(
+    configure, unbroken, tmp_path, monkeypatch
 ):
-    calls = iter(range(10_000))
+    cfg = configure("run.checkpoint_every=1000")
     with pytest.raises(Interrupted):
-        run(configure("run.checkpoint_every=1000"), tmp_path, stop=lambda: next(calls) > 130)
-    assert (tmp_path / checkpoint.CURRENT).exists()
-    run(configure("run.checkpoint_every=1000"), tmp_path)
-    assert_equal(left(tmp_path), unbroken)
+        run(cfg, tmp_path, at(180))
+    state = saved(tmp_path)
+    assert 100 < state["clock"]["step"] < 300 and state["collector"]["under_way"] is None
+    update, updates = Dreamer.update, []
+    monkeypatch.setattr(Dreamer, "update", lambda *args: updates.append(1) or update(*args))
+    run(cfg, tmp_path)
+    assert len(updates) == 30 - (state["clock"]["step"] - 60) // 8 < 30
+    assert_equal(tmp_path, unbroken)
 
 
-LONG = ("task=pendulum", "recipe.prefill=30", "run.checkpoint_every=45")  # episodes of 100 steps
+LONG = (  # episodes of 100 steps
+    *("task=pendulum", "recipe.prefill=30", "run.steps=230", "run.checkpoint_every=45"),
+)
 
 
 @pytest.fixture(scope="module")
 def long_episodes(configure, tmp_path_factory):
     folder = tmp_path_factory.mktemp("long")
     run(configure(*LONG), folder)
-    return left(folder)
+    return folder
 
 
-@pytest.mark.parametrize("moment", [7, 30, 31, 77, 170, 250])
+@pytest.mark.parametrize("moment", [7, 30, 31, 170])
 def test_a_stop_that_waits_for_no_end_writes_a_checkpoint_inside_the_episode(
     configure, long_episodes, tmp_path, moment
 ):
     """In the prefill, where the policy takes over, and later."""
-    calls = iter(range(10_000))
-    cfg = configure(*LONG, "run.stop_seconds=0", "run.eval_every=1000")
-    with pytest.raises(Interrupted, match=f"stopped at step {moment + 1}"):
-        run(cfg, tmp_path, stop=lambda: next(calls) == moment)
-    run(configure(*LONG, "run.eval_every=1000"), tmp_path)
-    ours = left(tmp_path)
-    for what in ("agent", "replay", "collector", "random"):
-        assert ours["state"][what] == long_episodes["state"][what], what
+    never = ("run.eval_every=1000", "run.log_every=1000")
+    with pytest.raises(Interrupted, match=f"stopped at step {moment}$"):
+        run(configure(*LONG, *never, "run.stop_seconds=0"), tmp_path, at(moment))
+    run(configure(*LONG, *never), tmp_path)
+    ours, theirs = left(tmp_path)["state"], left(long_episodes)["state"]
+    for what in ("agent", "replay", "collector"):
+        assert ours[what] == theirs[what], what
 
 
 def test_killed_inside_long_episodes_a_run_goes_on_from_inside(configure, long_episodes, tmp_path):
     """As if killed at once: the state on disk is all that the next process has."""
     resumed = []
     for moment in (95, 60, 90):  # calls, one a step and one a step of evaluation
-        calls = iter(range(10_000))
+        calls = itertools.count()
 
         def die(calls=calls, moment=moment):
             if next(calls) == moment:
@@ -161,39 +151,108 @@ def test_killed_inside_long_episodes_a_run_goes_on_from_inside(configure, long_e
             return False
 
         with pytest.raises(KeyboardInterrupt):
-            run(configure(*LONG), tmp_path, stop=die)
-        state = checkpoint.load(tmp_path, {name: str(value) for name, value in FIELDS.items()})
-        resumed.append((state["clock"]["step"], state["collector"]["actions"] is not None))
+            run(configure(*LONG), tmp_path, die)
+        state = saved(tmp_path)
+        resumed.append((state["clock"]["step"], state["collector"]["under_way"] is not None))
     assert (90, True) in resumed
     run(configure(*LONG), tmp_path)
-    assert_equal(left(tmp_path), long_episodes)
+    assert_equal(tmp_path, long_episodes)
 
 
-def test_an_evaluation_that_outlasts_a_stop_leaves_the_last_checkpoint(
-    configure, unbroken, tmp_path
+def scores(folder, kind):
+    lines = (folder / "scores.csv").read_text().splitlines()[1:]
+    return [line for line in lines if line.split(",")[2] == kind]
+
+
+def test_a_stop_inside_an_evaluation_loses_no_step(configure, unbroken, tmp_path):
+    """The first evaluation, of step 100, begins at call 101."""
+    with pytest.raises(Interrupted, match="stopped at step 100$"):
+        run(configure("run.stop_seconds=0"), tmp_path, at(105))
+    assert saved(tmp_path)["clock"]["step"] == 100 and scores(tmp_path, "eval") == []
+    run(configure(), tmp_path)
+    assert_equal(tmp_path, unbroken)
+
+
+@pytest.mark.parametrize("after", [0, 1, 2, 3, 4])
+def test_an_evaluation_that_a_kill_broke_off_is_made_again(
+    configure, unbroken, tmp_path, monkeypatch, after
 ):
-    calls = iter(range(10_000))
-    with pytest.raises(Interrupted, match="stopped at step 1"):
-        run(configure("run.stop_seconds=0"), tmp_path, stop=lambda: next(calls) == 101)
-    run(configure(), tmp_path)
-    assert_equal(left(tmp_path), unbroken)
+    """`after` of the scores of the evaluation of step 100, and of that of step 200."""
+    score, evaluated = Record.score, itertools.count()
+
+    def dying(record, step, frames, kind, *rest):
+        if kind == "eval" and next(evaluated) == after:
+            raise KeyboardInterrupt
+        score(record, step, frames, kind, *rest)
+
+    monkeypatch.setattr(Record, "score", dying)
+    with pytest.raises(KeyboardInterrupt):
+        run(configure("run.checkpoint_every=10"), tmp_path)
+    monkeypatch.undo()
+    run(configure("run.checkpoint_every=10"), tmp_path)
+    assert len(scores(tmp_path, "eval")) == 6
+    assert_equal(tmp_path, unbroken)
 
 
-def test_the_previous_checkpoint_does_as_well(configure, unbroken, tmp_path, capsys):
-    calls = iter(range(10_000))
+@pytest.fixture(scope="module")
+def stopped(configure, tmp_path_factory):
+    """The folder of a run that was asked to stop after step 200."""
+    folder = tmp_path_factory.mktemp("stopped")
     with pytest.raises(Interrupted):
-        run(configure(), tmp_path, stop=lambda: next(calls) > 220)
-    current = tmp_path / checkpoint.CURRENT
+        run(configure(), folder, at(220))
+    return folder
+
+
+def test_the_previous_checkpoint_does_as_well(configure, unbroken, stopped, tmp_path, capsys):
+    folder = shutil.copytree(stopped, tmp_path / "run")
+    current = folder / checkpoint.CURRENT
     current.write_bytes(current.read_bytes()[:-1000])
-    run(configure(), tmp_path)
+    run(configure(), folder)
     assert "resuming from the previous checkpoint" in capsys.readouterr().err
-    assert_equal(left(tmp_path), unbroken)
+    assert_equal(folder, unbroken)
+
+
+def halve(file):
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+
+
+def blank(file):
+    """What a crash of the host leaves of lines that were not synced."""
+    size = file.stat().st_size
+    file.write_bytes(file.read_bytes()[: size // 2] + bytes(size - size // 2))
+
+
+@pytest.mark.parametrize("name", ["scores.csv", "metrics.jsonl"])
+@pytest.mark.parametrize("damage", [halve, blank, os.unlink])
+def test_a_run_does_not_go_on_without_the_lines_of_its_checkpoint(
+    configure, stopped, tmp_path, name, damage
+):
+    folder = shutil.copytree(stopped, tmp_path / "run")
+    damage(folder / name)
+    with pytest.raises(UserError, match=rf"{name}: its first [\d,]+ bytes are not those of the"):
+        run(configure(), folder)
+
+
+def test_lines_are_synced_before_the_checkpoint_that_relies_on_them(
+    configure, tmp_path, monkeypatch
+):
+    save, sync, events = checkpoint.save, os.fsync, []
+    monkeypatch.setattr(checkpoint, "save", lambda *args: events.append("save") or save(*args))
+    monkeypatch.setattr(os, "fsync", lambda file: events.append(name_of(file)) or sync(file))
+    with pytest.raises(Interrupted):
+        run(configure(), tmp_path, at(60))
+    before = events[: events.index("save")]
+    assert {"metrics.jsonl", "scores.csv", "000000.npy"} <= set(before)
+
+
+def name_of(descriptor):
+    return os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))
 
 
 def test_the_seed_fixes_everything(configure, unbroken, tmp_path):
     run(configure(), tmp_path / "again")
-    assert_equal(left(tmp_path / "again"), unbroken)
+    assert_equal(tmp_path / "again", unbroken)
     run(configure("run.seed=1"), tmp_path / "other")
-    other = left(tmp_path / "other")
-    assert other["scores"] != unbroken["scores"]
-    assert other["metrics"][-1]["kl_loss"] != unbroken["metrics"][-1]["kl_loss"]
+    one, other = left(unbroken), left(tmp_path / "other")
+    assert other["scores"] != one["scores"]
+    assert other["metrics"][-1]["kl_loss"] != one["metrics"][-1]["kl_loss"]

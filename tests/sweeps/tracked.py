@@ -52,7 +52,8 @@ def track(
     tracker = OmegaConf.load(ROOT / "conf" / "tracker" / f"{name}.yaml")
     tracker = OmegaConf.merge(tracker, OmegaConf.from_dotlist(settings))
     record.add_tracker(instantiate(tracker, _partial_=True), name)
-    record.truncate(resumed)
+    record.rewind(resumed, json.loads(marks(record, resumed).read_text()) if resumed else {})
+    evaluate(record, resumed)
     for step in range(resumed + 1, last + 1):
         record_step(record, step)
         after(step)
@@ -64,12 +65,22 @@ def track(
 def record_step(record: Record, step: int) -> None:
     record.score(step, 4 * step, "train", step, float(-step), 20)
     record.log(step, 4 * step, step // 2, 0.5, {"kl_loss": step / 10})
-    if step % 3 == 0:
+    if step % 5 == 0:
+        picture(record, "prediction", step, ".png")
+    marks(record, step).write_text(json.dumps(record.sync()))
+    evaluate(record, step)
+
+
+def marks(record: Record, step: int) -> Path:
+    """What the checkpoint of a step would hold of the records."""
+    return record.path / f"marks-{step}.json"
+
+
+def evaluate(record: Record, step: int) -> None:
+    if step and step % 3 == 0:
         for episode in range(2):
             record.score(step, 4 * step, "eval", episode, float(step + episode), 20)
         picture(record, "episode", step, ".gif")
-    if step % 5 == 0:
-        picture(record, "prediction", step, ".png")
 
 
 def picture(record: Record, name: str, step: int, suffix: str) -> None:
