@@ -19,7 +19,7 @@ import numpy as np
 from scipy import stats
 
 NEAR = 1e-8
-FEW = 10  # runs of a side on a task: with fewer a rare failure may not have happened yet
+FEW = 12  # runs of a side on a task: with fewer a rare failure may not have happened yet
 
 
 class Estimate(NamedTuple):
@@ -73,9 +73,13 @@ class Design:
         return np.linalg.pinv(self.matrix, rcond=NEAR)
 
     @cached_property
-    def residual_maker(self) -> np.ndarray:
-        """I - H, `(R, R)`."""
-        return np.eye(len(self.matrix)) - self.matrix @ self.inverse
+    def free(self) -> np.ndarray:
+        """1 - h, what the fit leaves of each run's own spread, `(R,)`."""
+        return 1 - (self.matrix * self.inverse.T).sum(-1)
+
+    def residuals(self, scores: np.ndarray) -> np.ndarray:
+        """What the columns do not explain of scores `(..., R)`."""
+        return scores - scores @ self.inverse.T @ self.matrix.T
 
     def inseparable(self, contrast: np.ndarray) -> list[str]:
         """The columns that these runs cannot tell apart, where that keeps a contrast from being
@@ -95,17 +99,19 @@ class Design:
         h_i)). The error is NaN where it takes the spread of a single run.
         """
         weights = contrast @ self.inverse
-        maker = self.residual_maker
-        free = np.diag(maker)
-        alone = free < NEAR
+        alone = self.free < NEAR
         if (np.abs(weights[alone]) > NEAR).any():
             nothing = np.full(np.shape(scores)[:-1], np.nan)
             return Estimate(scores @ weights, nothing, nothing)
-        scale = np.where(alone, 0, weights**2 / np.where(alone, 1, free))
-        residuals = scores @ maker
-        error = np.sqrt(residuals**2 @ scale)
-        df = (free @ scale) ** 2 / (scale @ maker**2 @ scale)
-        return Estimate(scores @ weights, error, np.broadcast_to(df, error.shape))
+        scale = np.where(alone, 0, weights**2 / np.where(alone, 1, self.free))
+        error = np.sqrt(self.residuals(scores) ** 2 @ scale)
+        return Estimate(scores @ weights, error, np.full(error.shape, self._freedom(scale)))
+
+    def _freedom(self, scale: np.ndarray) -> float:
+        """tr(MD)^2 / tr(MDMD) of D = diag(`scale`), without the `(R, R)` matrix M = I - H."""
+        crossed = self.matrix.T @ (scale[:, None] * self.matrix) @ self.inverse @ self.inverse.T
+        own = scale**2 @ (2 * self.free - 1)
+        return (self.free @ scale) ** 2 / (own + (crossed * crossed.T).sum())
 
     def with_failures(
         self, contrast: np.ndarray, scores: np.ndarray, worst: np.ndarray

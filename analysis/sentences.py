@@ -5,7 +5,7 @@ Those of pairs of options are not guarded; of pairs that are not registered they
 pair, beside its rate of false discoveries `q`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -16,6 +16,8 @@ from scipy.stats import false_discovery_control
 from analysis import tasks, verdict
 from analysis.claims import Claim, Claims, Row
 from analysis.estimate import (
+    Design,
+    Estimate,
     mean_over_new_tasks,
     mean_over_tasks,
     spread_between_tasks,
@@ -59,13 +61,16 @@ class Rule:
         """Claims and controls."""
         return [*self.family, *self.controls]
 
-    def alpha(self, each: int = 1) -> float:
-        """The error of one interval, of which every claim has `each`."""
-        return verdict.alpha(self.share, len(self.family) * each)
+    def alpha(self, part: float = verdict.MEAN, each: int = 1) -> float:
+        """The error of one interval of a kind of sentences, of which every claim has `each`."""
+        return verdict.alpha(self.share, len(self.family) * each, part)
 
 
-def claims(rule: Rule, own: Sequence[Task], controls: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """The frames `claims`, `effects`, `by_task`, `kinds` and `budget` of a suite's family.
+def claims(
+    rule: Rule, found: Mapping[str, Shown | None], controls: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
+    """The frames `claims`, `effects`, `by_task`, `kinds` and `budget` of a suite's family, from
+    what the runs show of each row.
 
     Nothing is said to be small where no positive control hurts, and nothing agrees with the paper
     or disagrees where the placebo differs.
@@ -74,7 +79,7 @@ def claims(rule: Rule, own: Sequence[Task], controls: pd.DataFrame) -> dict[str,
     trusted = not (controls.words == verdict.DIFFERS).any()
     lines, effects, by_task, kinds, budget = [], [], [], [], []
     for row in rule.family:
-        shown, _ = tasks.of_row(row, rule.suite, own)
+        shown = found[row.id]
         line = _ends(shown, rule.alpha())
         mean = str(verdict.words(line["low"], line["high"], rule.margin, row.where in seen))
         singly, grouped = _by_task(row, shown, rule), _by_kind(row, shown, rule)
@@ -128,7 +133,7 @@ def _effects(row: Row, shown: Shown | None) -> list[dict]:
 def _by_task(row: Row, shown: Shown | None, rule: Rule) -> list[dict]:
     if shown is None:
         return []
-    alpha = rule.alpha(len(shown.tasks))
+    alpha = rule.alpha(verdict.TASK, len(shown.tasks))
     low, high = shown.change.task_intervals(alpha)
     result = np.select([low > 0, high < 0], [BETTER, WORSE], TIED)
     each = zip(shown.names, shown.change.tasks.effect, low, high, result, strict=True)
@@ -143,7 +148,7 @@ def _by_kind(row: Row, shown: Shown | None, rule: Rule) -> list[dict]:
     lines = []
     for kind, weights in kinds.items():
         effect = mean_over_tasks(shown.change.tasks, weights).effect
-        ends = shown.change.interval(rule.alpha(len(kinds)), weights)
+        ends = shown.change.interval(rule.alpha(verdict.KIND, len(kinds)), weights)
         lines.append(dict(zip(KINDS, (row.id, kind, effect, *ends), strict=True)))
     return lines
 
@@ -162,15 +167,14 @@ def _budget(row: Row, shown: Shown | None, alpha: float) -> list[dict]:
     return [dict(zip(BUDGET, (row.id, *values), strict=True)) for values in each]
 
 
-def controls(rule: Rule, own: Sequence[Task]) -> pd.DataFrame:
+def controls(rule: Rule, found: Mapping[str, Shown | None], own: Sequence[Task]) -> pd.DataFrame:
     """The positive controls on kinds of actions that have tasks here, and the placebo, each at the
     round's level by itself; columns as `claims`."""
     alpha, lines = verdict.alpha(rule.share, 1), []
     least = np.nan_to_num(rule.margin)
     for row in rule.controls:
         if row.where in {task.actions for task in own}:
-            shown, _ = tasks.of_row(row, rule.suite, own)
-            line = _ends(shown, alpha)
+            line = _ends(found[row.id], alpha)
             words = verdict.of_control(line["low"], line["high"], least)
             arms = dict(zip(("with", "without"), row.arms(rule.suite), strict=True))
             lines.append({"claim": row.id, **line, "words": words, **arms, "where": row.where})
@@ -213,31 +217,58 @@ def warnings(controls: pd.DataFrame, own: Sequence[Task]) -> list[str]:
 def interactions(rule: Rule, own: Sequence[Task]) -> pd.DataFrame:
     """Every pair of options of different groups that some runs have together: by how much the
     effect of one differs with the other."""
-    pairs = {}
-    names = sorted({name for task in own for name in task.design.columns[1:]})
-    for first, second in combinations(names, 2):
-        if _group(first) != _group(second):
-            change = tasks.of_pair(first, second, own)
-            if change is not None:
-                pairs[first, second] = mean_over_tasks(change.tasks)
-    chosen = {frozenset(pair) for pair in rule.registered.interactions}
-    registered = [_is_registered(*pair, chosen) for pair in pairs]
-    alpha = verdict.alpha(rule.share, sum(registered))
-    frame = pd.DataFrame(
-        [
-            (f"{a} x {b}", float(found.effect), *found.interval(alpha if named else verdict.ERROR))
-            for ((a, b), found), named in zip(pairs.items(), registered, strict=True)
-        ],
-        columns=INTERACTIONS[:4],
-    )
-    rates = false_discovery_control(np.array([found.p_value() for found in pairs.values()]))
-    return frame.assign(q=rates, registered=registered)
+    found = pairs([task.design for task in own], [task.scores for task in own])
+    named = registered_pairs(found, rule.registered)
+    alpha = verdict.alpha(rule.share, len(named))
+    rates = discovery_rates(found)
+    lines = [
+        (
+            *(f"{pair[0]} x {pair[1]}", float(change.effect)),
+            *change.interval(alpha if pair in named else verdict.ERROR),
+            *(rates[pair], pair in named),
+        )
+        for pair, change in found.items()
+    ]
+    return pd.DataFrame(lines, columns=INTERACTIONS)
+
+
+def pairs(
+    designs: Sequence[Design], scores: Sequence[np.ndarray]
+) -> dict[tuple[str, str], Estimate]:
+    """By pair of options of different groups the mean of their interaction over the tasks that show
+    it."""
+    names = sorted({name for design in designs for name in design.columns[1:]})
+    changes = {
+        pair: tasks.of_pair(*pair, designs, scores)
+        for pair in combinations(names, 2)
+        if _group(pair[0]) != _group(pair[1])
+    }
+    return {
+        pair: mean_over_tasks(change.tasks)
+        for pair, change in changes.items()
+        if change is not None
+    }
+
+
+def registered_pairs(found: Iterable[tuple[str, str]], registered: Claims) -> list[tuple[str, str]]:
+    """Those of the pairs of options whose groups are registered."""
+    chosen = {frozenset(pair) for pair in registered.interactions}
+    return [pair for pair in found if chosen & {frozenset(one) for one in _groups(*pair)}]
+
+
+def discovery_rates(found: dict[tuple[str, str], Estimate]) -> dict[tuple[str, str], float]:
+    """By pair the rate of false discoveries at which it is one (Benjamini & Hochberg 1995)."""
+    if not found:
+        return {}
+    values = np.array([change.p_value() for change in found.values()])
+    return dict(zip(found, false_discovery_control(values, axis=0), strict=True))
 
 
 def _group(option: str) -> str:
     return option.partition("=")[0]
 
 
-def _is_registered(first: str, second: str, chosen: set[frozenset[str]]) -> bool:
-    groups = _group(first), _group(second)
-    return bool(chosen & {frozenset(groups), *(frozenset(("*", group)) for group in groups)})
+def _groups(first: str, second: str) -> list[tuple[str, str]]:
+    """The pairs under which two options may be registered; `*` is any group."""
+    one, other = _group(first), _group(second)
+    return [(one, other), ("*", one), ("*", other)]

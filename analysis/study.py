@@ -18,6 +18,7 @@ from analysis import (
     controls,
     looks,
     read,
+    recommend,
     score,
     sentences,
     tasks,
@@ -69,6 +70,7 @@ class Judged:
     kinds: pd.DataFrame
     interactions: pd.DataFrame
     budget: pd.DataFrame
+    recommendation: pd.DataFrame
     controls: pd.DataFrame
     warnings: list[str]
     problems: list[Problem]
@@ -98,8 +100,10 @@ def judge(
     rule = Rule(registered, suite, margin, _share(registered, standing))
     known = frame[frame.run.isin(judged) & frame.normalised.notna()]
     own = tasks.of_runs(known, curves, registered.kinds.get(suite, {}))
-    controls = sentences.controls(rule, own)
-    said = sentences.claims(rule, own, controls)
+    found = {row.id: tasks.of_row(row, suite, own) for row in rule.rows}
+    shown = {name: shown for name, (shown, _) in found.items()}
+    controls = sentences.controls(rule, shown, own)
+    said = sentences.claims(rule, shown, controls)
     if standing is not None:
         open_ = said["claims"].claim[~said["claims"]["mean"].isin(verdict.ANSWERED)]
         standing = replace(standing, open=tuple(open_))
@@ -114,6 +118,7 @@ def judge(
         curves=curves,
         **said,
         interactions=sentences.interactions(rule, own),
+        recommendation=recommend.table(own, rule.share),
         controls=controls,
         warnings=sentences.warnings(controls, own),
         problems=[

@@ -141,16 +141,18 @@ def of_placebo(tasks: Sequence[Task]) -> Shown | None:
     return shown("placebo", frozenset({"seed=odd"}), frozenset(), coins)[0]
 
 
-def of_pair(first: str, second: str, tasks: Sequence[Task]) -> Change | None:
-    """What the runs show of the product of two options, not guarded."""
+def of_pair(
+    first: str, second: str, designs: Sequence[Design], scores: Sequence[np.ndarray]
+) -> Change | None:
+    """What scores `(..., R)` of M tasks show of the product of two options, not guarded."""
     found = []
-    for task in tasks:
-        names = task.design.columns
+    for design, own in zip(designs, scores, strict=True):
+        names = design.columns
         if first in names and second in names:
-            both = task.design.matrix[:, [names.index(first), names.index(second)]].prod(-1)
-            design = task.design.with_column(both, "both")
-            contrast = np.eye(len(design.columns))[-1]
-            if both.any() and not design.inseparable(contrast):
-                found.append(design.estimate(contrast, task.scores))
-    found = [one for one in found if not np.isnan(one.error)]
+            both = design.matrix[:, [names.index(first), names.index(second)]].prod(-1)
+            more = design.with_column(both, "both")
+            contrast = np.eye(len(more.columns))[-1]
+            if both.any() and not more.inseparable(contrast):
+                found.append(more.estimate(contrast, own))
+    found = [one for one in found if not np.isnan(one.error).any()]
     return Change.unguarded(found) if found else None

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-ERROR = 0.05  # of any false verdict in a table
+ERROR = 0.05  # of any false sentence in a table
+MEAN, TASK, KIND = 0.6, 0.2, 0.2  # what part of it sentences on means, tasks and kinds may spend
 SUBSTANTIALLY, HELPS, A_LITTLE = "helps substantially", "helps", "helps a little"
 NO_HELP, HURTS, UNDECIDED = "no substantial help", "hurts", "undecided"
 DEPENDS = "depends on the task"
@@ -15,10 +16,10 @@ NO_RUNS = "has no runs that show it"
 ANSWERED = (SUBSTANTIALLY, HELPS, A_LITTLE, NO_HELP, HURTS)
 
 
-def alpha(share: float, comparisons: int) -> float:
-    """The error of one of several simultaneous intervals (Bonferroni), in a round that may spend a
-    share of it."""
-    return ERROR * share / max(comparisons, 1)
+def alpha(share: float, comparisons: int, part: float = 1) -> float:
+    """The error of one of several simultaneous intervals (Bonferroni) that may spend a part of the
+    error, in a round that may spend a share of it."""
+    return ERROR * share * part / max(comparisons, 1)
 
 
 def words(low, high, margin: float, sensitive=True) -> np.ndarray:

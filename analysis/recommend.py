@@ -1,0 +1,74 @@
+"""Which options to take on a kind of task: those whose advantage over the paper's is sure."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analysis import tasks, verdict
+from analysis.estimate import mean_over_tasks
+from analysis.tasks import Task
+
+COLUMNS = ["kind", "group", "option", "effect", "low", "high", "recommended"]
+
+
+def table(own: Sequence[Task], share: float) -> pd.DataFrame:
+    """One row for each option and kind of tasks on all of which the runs show it: its effect
+    against the baseline's, the guarded interval that is simultaneous over the rows, and whether it
+    is recommended: its effect is surely above 0, and the largest such of its group.
+
+    Kinds are kinds of actions, and what tasks with the same kind of actions have in common. Numbers
+    (dotted keys) are no options.
+    """
+    found = {
+        (kind, option): change
+        for kind, members in kinds(own).items()
+        for option in sorted({name for task in members for name in task.design.columns[1:]})
+        if "." not in option.partition("=")[0] and (change := _change(option, members)) is not None
+    }
+    alpha = verdict.alpha(share, len(found))
+    lines = [
+        (
+            *(kind, option.partition("=")[0], option, float(mean_over_tasks(change.tasks).effect)),
+            *change.interval(alpha),
+        )
+        for (kind, option), change in found.items()
+    ]
+    frame = pd.DataFrame(lines, columns=COLUMNS[:-1])
+    sure = frame.effect.where(frame.low > 0)
+    best = sure.groupby([frame.kind, frame.group]).transform("max")
+    return frame.assign(recommended=sure.notna() & (sure == best))
+
+
+def kinds(own: Sequence[Task]) -> dict[str, list[Task]]:
+    """The tasks by kind of actions, as `discrete`, and by what some of these have in common, as
+    `discrete, vector`."""
+    found: dict[str, list[Task]] = {}
+    for actions in sorted({task.actions for task in own}):
+        members = [task for task in own if task.actions == actions]
+        found[actions] = members
+        for kind in sorted(frozenset().union(*(task.kinds for task in members)) - {actions}):
+            some = [task for task in members if kind in task.kinds]
+            if len(some) < len(members):
+                found[f"{actions}, {kind}"] = some
+    return found
+
+
+def _change(option: str, members: Sequence[Task]):
+    shown, _ = tasks.shown(option, frozenset({option}), frozenset(), members)
+    return shown.change if shown is not None and len(shown.tasks) == len(members) else None
+
+
+def lines(recommendation: pd.DataFrame) -> list[str]:
+    """The recommendation as text: of each kind overrides to paste, and each with its interval."""
+    said = []
+    for kind, rows in recommendation.groupby("kind", sort=False):
+        chosen = rows[rows.recommended]
+        said.append(f"{kind}: {' '.join(chosen.option) or 'the paper’s options'}")
+        said += [
+            f"    {row.option}  {row.effect:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
+            for row in chosen.itertuples()
+        ]
+        others = sorted(set(rows.group) - set(chosen.group))
+        if len(chosen) and others:
+            said.append(f"    the paper’s: {', '.join(others)}")
+    return said
