@@ -71,9 +71,6 @@ def _parser() -> argparse.ArgumentParser:
 
     own = command("calibrate", commands.calibrate)
     own.add_argument("--studies", type=int, default=2000, help="simulated studies per row (2000)")
-    own.add_argument(
-        "--from", dest="source", help="official score files, for a scenario of real runs"
-    )
     own.add_argument("--out", type=Path, required=True, help="Markdown file to write")
     return parser
 

@@ -11,18 +11,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from jinja2 import Environment, PackageLoader
 
 from analysis import read, score, verdict
 from analysis import sentences as said
 from analysis.claims import Claims, options
 from analysis.committed import RUNS, SUITE
 from analysis.estimate import (
+    FEW,
     Change,
     Design,
     Estimate,
     mean_over_new_tasks,
     mean_over_tasks,
 )
+from analysis.show.text import markdown
 
 LEVEL = 0.5  # of the baseline
 SCATTER = 0.2  # standard deviation of an effect between tasks
@@ -428,3 +431,42 @@ def tables(registered: Claims, studies: int, seed: int = 1) -> dict[str, pd.Data
         ),
         "others": pd.Series(other_sentences(Plan(LARGE, (48,)), registered, studies, seed)),
     }
+
+
+def page(registered: Claims, studies: int) -> str:
+    """docs/calibration.md, made anew."""
+    found = tables(registered, studies)
+    shown = {
+        "worst": found["worst"].rename(columns=KINDS_OF_ERROR).map(_percent),
+        "any": found["any"].map(_percent),
+        "precision": found["precision"].assign(
+            half=found["precision"].half.map("±{:.3f}".format),
+            **found["precision"][["narrow", "answered"]].map("{:.0%}".format),
+        ),
+        "methods": found["methods"].assign(
+            **found["methods"].iloc[:, :2].map(_percent),
+            half=found["methods"].half.map("±{:.3f}".format),
+        ),
+    }
+    named = {"precision": "runs a task", "any": "truth", "worst": "runs"}
+    names = {name: [named.get(name, "truth, runs a task")] for name in shown} | {
+        "methods": ["truth, runs a task", "way"]
+    }
+    values = {
+        name: markdown(frame.rename_axis(names[name]).reset_index())
+        for name, frame in shown.items()
+    }
+    lines = [f"- {name}: {_percent(value)}" for name, value in found["others"].items()]
+    template = Environment(loader=PackageLoader("analysis.show"), keep_trailing_newline=True)
+    return template.get_template("calibration.md").render(
+        **values,
+        others="\n".join(lines),
+        studies=studies,
+        few=FEW,
+        family=registered.family(SUITE),
+        parts=[f"{100 * part * verdict.ERROR:g}%" for part in verdict.PARTS],
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}"

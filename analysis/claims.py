@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from analysis import InputError
 from analysis.design import Trial
-from analysis.ladder import Ladder
 from analysis.schema import BASELINE, Actions, Identifier, Name, Suite, one_line, shown
 
 DEFAULT = Path(__file__).parents[1] / "sweeps" / "claims.yaml"
@@ -70,7 +69,6 @@ class Claims(BaseModel):
     kinds: dict[Suite, dict[Identifier, tuple[str, ...]]] = {}
     interactions: tuple[tuple[str, str], ...] = ()
     trial: Trial | None = None
-    ladder: dict[Suite, Ladder] = {}
     date: datetime.date | None = None
     digest: str = ""
 

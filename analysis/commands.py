@@ -8,15 +8,14 @@ import pandas as pd
 
 from analysis import (
     InputError,
-    calibration,
-    calibration_page,
     claims,
     read,
     repeats,
-    score,
-    simulate,
     study,
     written,
+)
+from analysis import (
+    calibrate as calibration,
 )
 from analysis.paper import published, score_files
 from analysis.schema import Problem
@@ -162,13 +161,5 @@ def calibrate(options: argparse.Namespace) -> None:
     if options.studies < 1:
         raise InputError(f"--studies {options.studies}: at least 1 study is needed")
     written.file(options.out)
-    scenarios = dict(simulate.SCENARIOS)
-    if options.source:
-        finals = published.finals(score_files.load(options.source))
-        own, _ = score.normalise(finals[finals.arm == score_files.DREAMER], "clipped_record")
-        scenarios["published runs (55 games)"] = simulate.drawn_again(own)
-    results = calibration.table(options.studies, scenarios)
-    command = f"python -m analysis calibrate --studies {options.studies}"
-    command += " --from FOLDER" * bool(options.source) + f" --out {options.out}"
-    options.out.write_text(calibration_page.page(results, scenarios, options.studies, command))
+    options.out.write_text(calibration.page(claims.load(), options.studies))
     print(f"The table is in {options.out}")

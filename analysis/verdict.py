@@ -6,6 +6,7 @@ import numpy as np
 
 ERROR = 0.05  # of any false sentence in a table
 MEAN, TASK, KIND = 0.6, 0.2, 0.2  # what part of it sentences on means, tasks and kinds may spend
+PARTS = (MEAN, TASK, KIND)
 SUBSTANTIALLY, HELPS, A_LITTLE = "helps substantially", "helps", "helps a little"
 NO_HELP, HURTS, UNDECIDED = "no substantial help", "hurts", "undecided"
 DEPENDS = "depends on the task"
