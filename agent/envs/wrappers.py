@@ -3,6 +3,7 @@
 import copy
 import importlib
 import os
+import sys
 import warnings
 from collections.abc import Sequence
 from types import ModuleType
@@ -44,6 +45,12 @@ class Checker(gymnasium.Wrapper):
                 f"the environment's reward has shape {np.shape(reward)}, not one number"
             )
         return self._copy(observation), float(reward), bool(terminated), bool(truncated), info
+
+    def close(self):
+        try:
+            super().close()
+        except Exception as error:  # how it closes says nothing about how it played
+            print(f"{self.env.unwrapped} cannot be closed: {one_line(error)}", file=sys.stderr)
 
     def _copy(self, observation):
         space = self.observation_space

@@ -6,6 +6,7 @@ import shutil
 import numpy as np
 import pytest
 import torch
+from gymnasium.envs.classic_control import CartPoleEnv
 
 from agent.dreamer import Dreamer
 from agent.errors import UserError
@@ -294,6 +295,18 @@ def test_what_diverged_is_not_the_environments_fault(configure, record, monkeypa
     monkeypatch.setattr(Dreamer, "update", diverging)
     with pytest.raises(Diverged, match="actor_loss"):
         train(configure("task=pendulum", "run.log_every=1000"), record)
+
+
+def test_an_environment_that_cannot_be_closed_spoils_no_run(configure, record, monkeypatch, capsys):
+    def close(env):
+        raise RuntimeError("not connected to the server")
+
+    monkeypatch.setattr(CartPoleEnv, "close", close)
+    train(configure("run.steps=70"), record)
+    assert record.fields["steps"] == 70
+    assert (
+        "cannot be closed: RuntimeError: not connected to the server\n" in capsys.readouterr().err
+    )
 
 
 def test_a_task_that_terminates_against_its_word_is_a_fault(configure, record):
