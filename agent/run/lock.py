@@ -22,6 +22,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from agent.errors import UserError
+from agent.run.record import write_atomically
 
 LOCK_SECONDS = 1.0  # how long a claim tries: who looks holds a shared lock for a moment
 HEARTBEAT_SECONDS = 10.0
@@ -57,77 +58,68 @@ class RunFolder:
     def holder(self) -> str | None:
         """Describe the process that owns the run; None where there is none. Looking keeps nobody
         from claiming."""
-        return self._describe() if self._is_locked() else self._foreign_holder()
+        return self._describe() if self._is_locked() or self._is_foreign_alive() else None
 
     @contextmanager
     def claim(self) -> Iterator[Callable[[], bool]]:
         """Own the folder, which is created; yields a function that tells whether the claim was lost
         to another host.
 
-        Raises Busy naming the owner, and UserError where the folder cannot be written.
+        Raises Busy naming the owner, and UserError where the folder cannot be written or locked.
         """
         with ExitStack() as stack:
             try:
                 self.path.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(FileLock(self._lock_file, timeout=LOCK_SECONDS))
-                holder = self._foreign_holder()
-                lost = None if holder else stack.enter_context(self._heartbeat())
+                if self._is_foreign_alive():
+                    raise self._busy()
+                lost = stack.enter_context(self._heartbeat())
             except Timeout:
-                holder = self._describe()
+                raise self._busy() from None
             except OSError as error:
                 raise UserError(
-                    f"{self.path} cannot be written ({error.strerror}): see run.root"
+                    f"{self.path} cannot be written or locked ({error.strerror}): see run.root"
                 ) from None
-            if holder:
-                raise self._busy(holder)
             yield lost
 
     def _is_locked(self) -> bool:
+        """Whether a process holds the kernel's lock; those who look share it for a moment."""
         try:
             with open(self._lock_file) as file:
-                fcntl.flock(
-                    file, fcntl.LOCK_SH | fcntl.LOCK_NB
-                )  # shared: those who look do not see each other
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except (FileNotFoundError, NotADirectoryError):
             return False
         except BlockingIOError:
             return True
+        except OSError as error:
+            raise UserError(f"{self._lock_file} cannot be locked ({error.strerror})") from None
         return False
 
-    def _foreign_holder(self) -> str | None:
-        """A process on another host with a recent heartbeat; one that is dated in the future is no
-        owner's, who would have renewed it."""
+    def _is_foreign_alive(self) -> bool:
+        """Whether an owner on another host has a recent heartbeat; one from the future is ignored,
+        as a live owner would have renewed it."""
         age = self._heartbeat_age() if self._is_foreign() else None
-        return self._describe() if age is not None and abs(age) < STALE_SECONDS else None
+        return age is not None and abs(age) < STALE_SECONDS
 
     def _is_foreign(self) -> bool:
         """Whether the last owner is or was on another host."""
-        owner = self._owner()
-        return owner is not None and owner.get("host") != socket.gethostname()
+        return self._owner().get("host", socket.gethostname()) != socket.gethostname()
 
-    def _busy(self, holder: str) -> Busy:
-        return Busy(f"{self.path} is under way: {holder}")
+    def _busy(self) -> Busy:
+        return Busy(f"{self.path} is under way: {self._describe()}")
 
     def _describe(self) -> str:
-        owner, age = self._owner() or {}, self._heartbeat_age()
+        owner, age = self._owner(), self._heartbeat_age()
         seen = "no heartbeat yet" if age is None else f"heartbeat {age:.0f} s ago"
         return f"host {owner.get('host', 'unknown')}, pid {owner.get('pid', 'unknown')}, {seen}"
 
-    def _owner(self) -> dict[str, Any] | None:
-        """Fields of owner.json; None where it is absent or torn."""
+    def _owner(self) -> dict[str, Any]:
+        """Fields of owner.json; empty where it is absent or torn."""
         try:
             owner = json.loads(self._owner_file.read_text())
         except (OSError, ValueError):
-            return None
-        return owner if isinstance(owner, dict) else None
-
-    def _write_owner(self, owner: dict[str, Any]) -> None:
-        partial = self.path / f".owner-{owner['token']}"
-        try:
-            partial.write_text(json.dumps(owner))
-            os.replace(partial, self._owner_file)
-        finally:
-            partial.unlink(missing_ok=True)
+            return {}
+        return owner if isinstance(owner, dict) else {}
 
     def _heartbeat_age(self) -> float | None:
         """Seconds by the clock of the file system, which may be another machine's."""
@@ -144,26 +136,19 @@ class RunFolder:
     def _heartbeat(self) -> Iterator[Callable[[], bool]]:
         """Write owner.json and keep it fresh; Busy when another host takes over the same dead
         owner's run."""
-        owner = {
-            "host": socket.gethostname(),
-            "pid": os.getpid(),
-            "token": uuid.uuid4().hex,
-            "since": time.time(),
-        }
-        taking_over = self._is_foreign()
-        self._write_owner(owner)
+        token, taking_over = uuid.uuid4().hex, self._is_foreign()
+        self._write_owner(token)
         if taking_over:
             time.sleep(TAKEOVER_SECONDS)
-            if (self._owner() or owner).get("token") != owner["token"]:
-                raise self._busy(self._describe())
+            if not self._is_mine(token):
+                raise self._busy()
         lost, ended = threading.Event(), threading.Event()
 
         def beat() -> None:
             last = time.time()
-            while not ended.wait(HEARTBEAT_SECONDS):
-                if not self._beat(owner, time.time() - last):
+            while not lost.is_set() and not ended.wait(HEARTBEAT_SECONDS):
+                if not self._beat(token, time.time() - last):
                     lost.set()
-                    return
                 last = time.time()
 
         thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
@@ -173,22 +158,28 @@ class RunFolder:
         finally:
             ended.set()
             thread.join()
-            if (self._owner() or {}).get("token") == owner["token"]:
+            if self._owner() and self._is_mine(token):
                 self._owner_file.unlink(missing_ok=True)
 
-    def _beat(self, owner: dict[str, Any], silence: float) -> bool:
+    def _beat(self, token: str, silence: float) -> bool:
         """Keep owner.json fresh after `silence` seconds; returns whether the run is still this
         owner's."""
-        found = self._owner()
-        if (
-            found is None and silence >= STALE_SECONDS
-        ):  # suspended: another host may have come, finished and gone
-            return False
-        if found is not None and found.get("token") != owner["token"]:
+        named = bool(self._owner())
+        if not named and silence >= STALE_SECONDS:
+            return False  # suspended: another host may have come, finished and gone
+        if not self._is_mine(token):
             return False
         with suppress(OSError):
-            if found is None:
-                self._write_owner(owner)
-            else:
+            if named:
                 os.utime(self._owner_file)
+            else:
+                self._write_owner(token)
         return True
+
+    def _is_mine(self, token: str) -> bool:
+        """Whether owner.json names nobody else."""
+        return self._owner().get("token", token) == token
+
+    def _write_owner(self, token: str) -> None:
+        owner = {"host": socket.gethostname(), "pid": os.getpid(), "token": token}
+        write_atomically(self._owner_file, json.dumps(owner | {"since": time.time()}))

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import sys
+import uuid
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -25,10 +26,10 @@ class Tracker(Protocol):
     """A view of the records elsewhere, such as W&B; what it raises never stops the run."""
 
     def log(self, row: Mapping[str, Any]) -> None:
-        """Take one line of metrics.jsonl."""
+        """Take a line of metrics.jsonl."""
 
     def score(self, row: Mapping[str, Any]) -> None:
-        """Take one line of scores.csv."""
+        """Take a line of scores.csv."""
 
     def picture(self, name: str, step: int, file: Path) -> None:
         """Take a picture, a png file, or a moving one, a gif file."""
@@ -63,12 +64,7 @@ class Record:
     def update(self, **fields: Any) -> None:
         """Set fields of run.json; a reader finds either the old file or the new one."""
         self.fields = {"schema": SCHEMA, **self.fields, **fields}
-        temporary = self.path / "run.json.tmp"
-        with open(temporary, "w", encoding="utf-8") as file:
-            json.dump(self.fields, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self.path / "run.json")
+        write_atomically(self.path / "run.json", json.dumps(self.fields, indent=1))
 
     def log(
         self,
@@ -201,6 +197,19 @@ class Record:
                 self._trackers.remove(tracker)
                 name = type(tracker).__name__
                 print(f"{name} stopped at {what}: {first_line(error)}", file=sys.stderr)
+
+
+def write_atomically(file: Path, text: str) -> None:
+    """Replace a file's content; a reader finds either the old one or the new one, on any host."""
+    partial = file.with_name(f".{file.name}-{uuid.uuid4().hex}")
+    try:
+        with open(partial, "w", encoding="utf-8") as opened:
+            opened.write(text)
+            opened.flush()
+            os.fsync(opened.fileno())
+        os.replace(partial, file)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def read_run(path: str | Path) -> dict[str, Any] | None:

@@ -1,5 +1,7 @@
 """One owner at a time: locks of live, dead and foreign owners."""
 
+import errno
+import fcntl
 import json
 import os
 import signal
@@ -174,10 +176,20 @@ def test_looking_keeps_nobody_from_claiming_and_sees_no_other_looker(tmp_path):
 def test_a_folder_that_cannot_be_written_is_bad_input(tmp_path):
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(UserError, match=r"file/run cannot be written.*run\.root"),
+        pytest.raises(UserError, match=r"file/run cannot be written or locked.*run\.root"),
         RunFolder(tmp_path / "file/run").claim(),
     ):
         pass
+
+
+def test_a_file_system_without_locks_is_named_in_one_line(tmp_path, monkeypatch):
+    def missing(*_):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    (tmp_path / "lock").touch()
+    monkeypatch.setattr(fcntl, "flock", missing)
+    with pytest.raises(UserError, match=r"lock cannot be locked \(Function not implemented\)$"):
+        RunFolder(tmp_path).holder()
 
 
 def wait_until(condition, seconds=300):
