@@ -245,7 +245,7 @@ class Training:
         """
         state = checkpoint.load(self.folder, self.record.identity)
         if state is None:
-            self.replay.clear()
+            self.replay.delete()  # of an unfinished start
             self.record.rewind(-1, {})
             return
         if (known := self.record.fields.get("observation_scale")) != self.scale:

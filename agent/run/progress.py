@@ -134,7 +134,8 @@ class Display:
         self._task = self._bar.add_task(
             "", total=clock.steps, completed=clock.step, rates="", last_return="-"
         )
-        self._began = self._shown = (time.monotonic(), clock.step, updates)
+        self._began = time.monotonic(), clock.step, updates
+        self._shown = 0.0
 
     def __enter__(self) -> "Display":
         self._bar.start()
@@ -149,30 +150,28 @@ class Display:
 
     def evaluated(self, updates: int, score: float) -> None:
         """Say what an evaluation came to, how fast the run is, and how long it will take."""
-        self.score = score
-        steps, gradient_steps = self._rates(self._began, updates)
+        self.score, (steps, rate) = score, self._rates(updates)
         left = (self._clock.steps - self._clock.step) / steps if steps else 0
         self.say(
             f"step {self._clock.step:,} of {self._clock.steps:,}: score {score:.4g}, "
-            f"{gradient_steps:.1f} updates/s, {timedelta(seconds=round(left))} left"
+            f"{rate:.1f} updates/s, {timedelta(seconds=round(left))} left"
         )
 
     def update(self, updates: int) -> None:
-        """Show the counts and the rates since the last time they were shown; cheap enough for every
-        step."""
-        if self._bar.disable or time.monotonic() - self._shown[0] < REFRESH_SECONDS:
+        """Show the counts and the rates; cheap enough for every step."""
+        if self._bar.disable or time.monotonic() - self._shown < REFRESH_SECONDS:
             return
-        steps, gradient_steps = self._rates(self._shown, updates)
-        self._shown = (time.monotonic(), self._clock.step, updates)
+        self._shown, (steps, rate) = time.monotonic(), self._rates(updates)
         self._bar.update(
             self._task,
             completed=self._clock.step,
-            rates=f"{steps:.0f} steps/s {gradient_steps:.1f} updates/s",
+            rates=f"{steps:.0f} steps/s {rate:.1f} updates/s",
             last_return="-" if self.last_return is None else f"{self.last_return:.4g}",
             refresh=True,
         )
 
-    def _rates(self, since: tuple[float, int, int], updates: int) -> tuple[float, float]:
-        """Agent steps and gradient steps a second."""
-        seconds = max(1e-9, time.monotonic() - since[0])
-        return (self._clock.step - since[1]) / seconds, (updates - since[2]) / seconds
+    def _rates(self, updates: int) -> tuple[float, float]:
+        """Agent steps and updates a second, since the beginning."""
+        began, step, updates_before = self._began
+        seconds = max(1e-9, time.monotonic() - began)
+        return (self._clock.step - step) / seconds, (updates - updates_before) / seconds

@@ -53,7 +53,6 @@ class Replay:
         self._kept_from = 0  # oldest row that the last checkpoint relies on
         self._files: dict[int, int] = {}  # file descriptor of each open segment
         self._checksums: dict[int, int] = {}  # of the rows of each segment
-        self.folder.mkdir(parents=True, exist_ok=True)
 
     def __len__(self) -> int:
         """Live rows: steps and resets."""
@@ -159,6 +158,7 @@ class Replay:
         """Open a segment, or create it at full size with holes, so that it takes the disk space of
         its rows only."""
         if create and not path.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
             partial = path.with_suffix(".partial")  # a kill may come between
             with partial.open("wb") as file:
                 file.write(self._header)
@@ -216,13 +216,6 @@ class Replay:
 
     def _live_segments(self) -> range:
         return range(self.oldest // self.segment_rows, -(-self.end // self.segment_rows))
-
-    def clear(self) -> None:
-        """Delete all rows, on disk too."""
-        self.close()
-        shutil.rmtree(self.folder)
-        self.folder.mkdir()
-        self.end, self.starts, self._kept_from, self._checksums = 0, [], 0, {}
 
     def delete(self) -> None:
         """Close the replay and delete its folder."""
