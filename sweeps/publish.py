@@ -80,7 +80,7 @@ def _send(folder: Path, start: Callable[..., Tracker]) -> None:
         if "config" not in record.fields:
             raise UserError("run.json has no config, which says what the run is")
         tracker = start(record=record)
-        tracker.rewind(record)
+        tracker.show(record)
         tracker.close(record.fields["status"])
         record.close()
 

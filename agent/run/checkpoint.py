@@ -18,10 +18,6 @@ PREVIOUS = "checkpoint.previous.pt"
 KEYS = {"schema", "identity", "state"}
 
 
-class CheckpointMismatch(UserError):
-    """The checkpoint belongs to another run, or to another version of this program."""
-
-
 def save(folder: Path, identity: dict[str, str], state: dict) -> None:
     """Write `state` as the current checkpoint of the run `identity`; the one that was current
     becomes the previous."""
@@ -41,8 +37,7 @@ def load(folder: Path, identity: dict[str, str], read_only: bool = False) -> dic
 
     A damaged one, or another program's, is dropped for the previous one, which is said on standard
     error; `read_only` leaves the files as they are.
-    CheckpointMismatch for a checkpoint of another schema or run; UserError when no undamaged one is
-    left.
+    UserError for a checkpoint of another schema or run, and when no undamaged one is left.
     """
     current, previous = folder / CURRENT, folder / PREVIOUS
     candidates = [path for path in (current, previous) if path.exists()]
@@ -89,11 +84,9 @@ def _read(path: Path) -> dict | None:
 
 def _checked(path: Path, content: dict, identity: dict[str, str]) -> dict:
     if content.get("schema") != SCHEMA:
-        raise CheckpointMismatch(
-            f"{path} has schema {content.get('schema')}, this version reads {SCHEMA}"
-        )
+        raise UserError(f"{path} has schema {content.get('schema')}, this version reads {SCHEMA}")
     if content["identity"] != identity:
-        raise CheckpointMismatch(f"{path} is of the run {content['identity']}, not of {identity}")
+        raise UserError(f"{path} is of the run {content['identity']}, not of {identity}")
     return content["state"]
 
 

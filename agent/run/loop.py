@@ -62,7 +62,6 @@ class Training:
         seeding.seed_libraries(settings.seed, Stream.START, 0)
         self.env = self._open_env()
         self.eval_envs: list[gymnasium.Env] = []  # made for the first evaluation
-        self.filmed_env = self._open_env() if settings.watch else None
         self.scale = getattr(self.env, "observation_scale", None)  # of a vector's numbers
         observations, actions = self.env.observation_space, self.env.action_space
         seeding.seed_torch(settings.seed, Stream.START, 0, torch.device("cpu"))
@@ -188,8 +187,8 @@ class Training:
             )
             for number, episode in enumerate(episodes):
                 self._score("eval", number, episode)
-            if self.filmed_env is not None:
-                video.film(self.agent, self.filmed_env, settings.seed, step, self.record)
+            if settings.watch:
+                video.film(self.agent, self.eval_envs[0], settings.seed, step, self.record)
         cut = sum(not episode.over for episode in episodes)
         if cut and not self.cut:
             print(f"run.eval_max_steps cut {cut} evaluation episodes", file=sys.stderr)
@@ -253,7 +252,14 @@ class Training:
                 f"{self.folder}: the environment has changed, its observation scale is "
                 f"{self.scale} and was {known}; {ANEW}"
             )
-        self._load_state_dict(state)
+        self.clock.load_state_dict(state["clock"])
+        self.agent.load_state_dict(state["agent"])
+        self.meter.load_state_dict(state["meter"], self.device)
+        if not self.clock.over:
+            self.replay.load_state_dict(state["replay"])
+            self.collector.load_state_dict(state["collector"])
+        self.last_checkpoint = self.clock.step
+        self.cut, self.saturation = state["cut"], state["saturation"]
         self.record.rewind(self.clock.step, state["record"])
 
     def _state_dict(self) -> dict:
@@ -267,16 +273,6 @@ class Training:
             "replay": self.replay.state_dict(),
             "record": self.record.sync(),
         }
-
-    def _load_state_dict(self, state: dict) -> None:
-        self.clock.load_state_dict(state["clock"])
-        self.last_checkpoint = self.clock.step
-        self.cut, self.saturation = state["cut"], state["saturation"]
-        self.agent.load_state_dict(state["agent"])
-        self.meter.load_state_dict(state["meter"], self.device)
-        if not self.clock.over:
-            self.replay.load_state_dict(state["replay"])
-            self.collector.load_state_dict(state["collector"])
 
     def _say_start(self) -> None:
         run, clock = self.record.identity, self.clock

@@ -34,7 +34,7 @@ class Tracker(Protocol):
     def picture(self, name: str, step: int, file: Path) -> None:
         """Take a picture, a png file, or a moving one, a gif file."""
 
-    def rewind(self, record: "Record") -> None:
+    def show(self, record: "Record") -> None:
         """Show what `record` holds and no more: the run goes on from there."""
 
     def close(self, status: str) -> None:
@@ -132,7 +132,7 @@ class Record:
 
     def show(self) -> None:
         """Show the trackers all records."""
-        self._tell("rewind", self)
+        self._tell("show", self)
 
     def add_tracker(self, start: Callable[..., Tracker], name: str) -> None:
         """Show every later record to the tracker that `start(record=self)` makes as well.

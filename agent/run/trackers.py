@@ -55,7 +55,7 @@ class View(ABC):
         row = {"step": step, "env_frames": step * self._config["task"]["action_repeat"]}
         self._show(name, row, {f"pictures/{name}": file})
 
-    def rewind(self, record: Record) -> None:
+    def show(self, record: Record) -> None:
         """Show the records of the run's files, in the order in which they were made."""
         calls = [(row["step"], "metrics", partial(self.log, row)) for row in record.metrics()]
         calls += [(row["step"], row["kind"], partial(self.score, row)) for row in record.scores()]
@@ -80,14 +80,14 @@ class TensorBoard(View):
         self._folder = record.path / "tensorboard"
         self._final: Mapping[str, float] = {}
 
-    def rewind(self, record: Record) -> None:
+    def show(self, record: Record) -> None:
         """Write everything anew: what a killed process had not written is in the run's files."""
         shutil.rmtree(self._folder, ignore_errors=True)
         self._writer = self._writer_of(self._folder, purge_step=0)  # an open page forgets the rest
         self._writer.add_text(
             "configuration", f"```json\n{json.dumps(self._config, indent=2)}\n```"
         )
-        super().rewind(record)
+        super().show(record)
 
     def close(self, status: str) -> None:
         """Write what is left; for a run that is done, its options and final score as hparams."""

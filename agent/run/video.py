@@ -38,7 +38,7 @@ class Episode(NamedTuple):
 
 def film(agent: Dreamer, env: gymnasium.Env, seed: int, step: int, record: Record) -> None:
     """Add an episode to the record of a run with this `seed`: the one that the evaluation at `step`
-    plays first, in an environment of its own."""
+    plays first."""
     start = seeding.derive(seed, Stream.EVAL_EPISODE, step, 0)
     latents = seeding.torch_generator(seed, Stream.WATCH, step, agent.device)
     file = record.picture_file("episode", step, ".gif")

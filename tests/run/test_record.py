@@ -109,7 +109,7 @@ def test_trackers_see_every_record_and_a_broken_one_is_dropped(tmp_path, capsys)
     record.update(status="done")
     record.close()
     seen = [what for what, *_ in watcher.seen]
-    assert seen == [*["log", "score", "picture", "picture"] * 2, "rewind", "close"]
+    assert seen == [*["log", "score", "picture", "picture"] * 2, "show", "close"]
     assert watcher.seen[-1] == ("close", "done")
     assert len(list(record.metrics())) == 1
     assert capsys.readouterr().err.splitlines() == [
