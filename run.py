@@ -5,9 +5,10 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -26,38 +27,49 @@ from sweeps.check import check_numbers
 from sweeps.config import CONF, project_config
 
 FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)  # disks
+MULTIRUN = ("-m", "--multirun")
 
 machine.register_resolver()
 
 
+class Command(NamedTuple):
+    """A composed command: its configuration, the option of each group, and what was written."""
+
+    cfg: DictConfig
+    choices: Mapping[str, str | None]
+    overrides: Sequence[str]
+
+
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def main(cfg: DictConfig):
-    """One run."""
+    """What Hydra does of a command: --help and other flags; -m calls its sweeper instead."""
+    job = HydraConfig.get()
+    sys.exit(status(Command(cfg, job.runtime.choices, job.overrides.task)))
+
+
+def status(command: Command) -> int:
+    """Train the run of a command; returns the process's exit status."""
     try:
-        code = train(cfg, Stop())
-    except UserError as error:
-        code = _complain(error, Exit.BAD_INPUT)
-    except Busy as error:
-        code = _complain(error, Exit.BUSY)
-    except OSError as error:
-        code = _complain(error, Exit.FAILED)
-    sys.exit(code)
+        return train(command, Stop())
+    except (UserError, Busy, OSError) as error:
+        bad = Exit.BUSY if isinstance(error, Busy) else Exit.FAILED
+        return _complain(error, Exit.BAD_INPUT if isinstance(error, UserError) else bad)
 
 
-def train(cfg: DictConfig, stop: Callable[[], bool]) -> int:
-    """Train the run that `cfg` describes unless it is done; returns the process's exit status."""
+def train(command: Command, stop: Callable[[], bool]) -> int:
+    """Train the run of a command unless it is done; returns the process's exit status."""
+    cfg = command.cfg
     check_numbers(cfg)
-    settings = section(cfg, "run")
-    identity = identify(cfg, HydraConfig.get().runtime.choices)
+    settings, identity = section(cfg, "run"), identify(cfg, command.choices)
     folder = RunFolder(Path(settings.root) / identity.folder)
     if (code := _finished(cfg, folder, settings.retry_failed)) is not None:
         return code
-    _check(cfg)
+    fields = _checked(command, identity)
     with folder.claim() as lost:
         code = _finished(cfg, folder, settings.retry_failed)
         if code is not None:  # another process was quicker
             return code
-        return _claimed(cfg, identity, folder.path, stop, lost)
+        return _claimed(cfg, fields, folder.path, stop, lost)
 
 
 def _finished(cfg: DictConfig, folder: RunFolder, retry_failed: bool) -> int | None:
@@ -66,8 +78,12 @@ def _finished(cfg: DictConfig, folder: RunFolder, retry_failed: bool) -> int | N
     again = status in (Status.FAILED, Status.DIVERGED) and retry_failed
     if status not in (Status.DONE, Status.FAILED, Status.DIVERGED) or again:
         return None
-    if asked_id():
-        _show_again(cfg, folder.path)
+    if asked_id():  # the W&B sweep that asks is told how the run ended
+        from agent import build
+
+        with closing(Record(folder.path)) as record:
+            build.tracker(cfg, record)
+            record.show()
     if status == Status.DONE:
         print(f"done already: {folder.path}")
         return Exit.DONE
@@ -76,27 +92,31 @@ def _finished(cfg: DictConfig, folder: RunFolder, retry_failed: bool) -> int | N
     )
 
 
-def _show_again(cfg: DictConfig, path: Path) -> None:
-    """Tell the W&B sweep that asks for a run that has ended how it ended."""
+def _checked(command: Command, identity: Identity) -> dict[str, object]:
+    """What run.json begins with; UserError, before any file is written, for values, options or an
+    environment that fail."""
     from agent import build
+    from agent.run.provenance import provenance
 
-    record = Record(path)
-    build.tracker(cfg, record)
-    record.show()
-    record.close()
-
-
-def _check(cfg: DictConfig) -> None:
-    """UserError, before any file is written, for values, options or an environment that fail."""
-    from agent import build
-
-    build.check(cfg, HydraConfig.get().runtime.choices)
+    cfg, choices, overrides = command
+    build.check(cfg, choices)
     build.check_machine(cfg)
+    return {
+        "status": Status.UNDER_WAY,
+        **vars(identity),
+        "baseline": baseline_digest(cfg, choices),
+        "actions": cfg.task.actions,
+        "overrides": list(overrides),
+        "config": resolved(cfg),
+        "choices": toggles(choices),
+        **provenance(),
+        "error": None,
+    }
 
 
 def _claimed(
     cfg: DictConfig,
-    identity: Identity,
+    fields: Mapping[str, object],
     path: Path,
     stop: Callable[[], bool],
     lost: Callable[[], bool],
@@ -104,7 +124,7 @@ def _claimed(
     from agent import build
 
     record = Record(path)
-    record.update(**_fields(cfg, identity))
+    record.update(**fields)
     try:
         build.tracker(cfg, record)
         with closing(build.training(cfg, record, stop, lost)) as training:
@@ -154,28 +174,6 @@ def _is_the_folders(error: OSError, path: Path) -> bool:
     return Path(os.fsdecode(error.filename)).absolute().is_relative_to(path.absolute())
 
 
-def _fields(cfg: DictConfig, identity: Identity) -> dict[str, object]:
-    from agent.run.provenance import provenance
-
-    job = HydraConfig.get()
-    chosen = job.runtime.choices
-    return {
-        "status": Status.UNDER_WAY,
-        "arm": identity.arm,
-        "task": identity.task,
-        "suite": identity.suite,
-        "seed": identity.seed,
-        "digest": identity.digest,
-        "baseline": baseline_digest(cfg, chosen),
-        "actions": cfg.task.actions,
-        "overrides": list(job.overrides.task),
-        "config": resolved(cfg),
-        "choices": toggles(chosen),
-        **provenance(),
-        "error": None,
-    }
-
-
 def _complain(error: BaseException, code: int, more: str = "") -> int:
     if os.environ.get("HYDRA_FULL_ERROR"):
         raise error
@@ -189,31 +187,30 @@ def _first_line(error: BaseException) -> str:
     return text.splitlines()[0] if text else type(error).__name__
 
 
-def check_command_line(arguments: Sequence[str]) -> None:
-    """UserError for overrides that do not compose: Hydra would list search paths.
-
-    With another flag than -m, such as --help, Hydra's own is all there is to do.
-    """
-    flags = {argument for argument in arguments if argument.startswith("-")}
-    if not flags <= {"-m", "--multirun"}:
-        return
-    overrides = [argument for argument in arguments if argument not in flags]
-    with project_config():
-        cfg, _ = composed(tuple(grid.fixed(overrides) if flags else overrides))
-    if flags:
-        check_numbers(cfg)
-        check_root(cfg.run.root)
-
-
 def start() -> None:
-    """What `python run.py ...` does."""
+    """What `python run.py ...` does: one run, or with -m all runs of a sweep."""
     # -m first: argparse takes overrides on both sides of a flag for a mistake
-    sys.argv[1:] = sorted(sys.argv[1:], key=lambda given: given not in ("-m", "--multirun"))
+    sys.argv[1:] = sorted(sys.argv[1:], key=lambda given: given not in MULTIRUN)
+    flags = {argument for argument in sys.argv[1:] if argument.startswith("-")}
+    overrides = [argument for argument in sys.argv[1:] if argument not in flags]
     try:
-        check_command_line(sys.argv[1:])
+        with project_config():  # a UserError, where Hydra would list search paths
+            if not flags:
+                sys.exit(status(_single(overrides)))
+            if flags <= {*MULTIRUN}:
+                cfg, _ = composed(tuple(grid.fixed(overrides)))
+                check_numbers(cfg)
+                check_root(cfg.run.root)
     except UserError as error:
         sys.exit(_complain(error, Exit.BAD_INPUT))
     main()
+
+
+def _single(overrides: Sequence[str]) -> Command:
+    """The command of one run; UserError for overrides that do not compose, and for a sweep."""
+    if sweeps := [override for override in overrides if override.startswith("+sweep=")]:
+        raise UserError(f"{sweeps[0]} asks for many runs: python run.py -m {sweeps[0]}")
+    return Command(*composed(tuple(overrides)), overrides)
 
 
 if __name__ == "__main__":

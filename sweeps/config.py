@@ -2,16 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from hydra import initialize_config_dir
 from hydra.errors import HydraException
 
 from agent.errors import UserError
-from agent.run.compose import explained
+from agent.run.compose import CONF, explained
 from sweeps.machine import register_resolver
-
-CONF = Path(__file__).parents[1] / "conf"
 
 
 @contextmanager

@@ -41,6 +41,7 @@ RUN = [
     ("kl=standard kl.alpha=0.5", 2, "kl.alpha: the chosen options have no such number"),
     ("seed=3", 2, "seed is not known; did you mean run.seed?"),
     ("~run.steps", 2, "run.steps is missing"),
+    ("+sweep=claims", 2, "+sweep=claims asks for many runs: python run.py -m +sweep=claims"),
     ("nonsense", 2, "nonsense"),
     ("run.seed=[1", 2, "run.seed=[1: no viable alternative"),
     ("latent=gaussian,binary", 2, "several values need -m"),

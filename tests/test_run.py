@@ -11,15 +11,14 @@ import time
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
+from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import open_dict
 
 import run
 from agent import build
 from agent.errors import UserError
 from agent.run import lock
+from agent.run.compose import composed
 from agent.run.lock import Busy, ClaimLost, RunFolder
 from agent.run.record import Record
 from agent.run.status import Exit
@@ -45,11 +44,8 @@ def execute(tmp_path):
     """Function of overrides: the exit status of a run in this process."""
 
     def function(*overrides, stop=lambda: False):
-        cfg = compose("config", [f"run.root={tmp_path}", *overrides], return_hydra_config=True)
-        HydraConfig.instance().set_config(cfg)
-        with open_dict(cfg):
-            del cfg["hydra"]
-        return run.train(cfg, stop)
+        given = (f"run.root={tmp_path}", *overrides)
+        return run.train(run.Command(*composed(given), given), stop)
 
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(CONF), version_base="1.3"):

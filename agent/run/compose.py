@@ -5,6 +5,7 @@ import math
 import re
 from collections.abc import Iterable
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 from hydra import compose
@@ -16,7 +17,9 @@ from omegaconf.errors import OmegaConfBaseException
 from agent.config import CLOSE, GROUPS, make
 from agent.errors import UserError, collect
 
+CONF = Path(__file__).parents[2] / "conf"
 OmegaConf.register_new_resolver("product", lambda *factors: math.prod(factors), replace=True)
+OmegaConf.register_new_resolver("settings", lambda: _settings(), replace=True)
 
 MANY = 15  # options, of which only the nearest is named
 NO_SUCH_KEY = re.compile(r"Could not (?:override|delete from config\.) '([^']*)'")
@@ -88,6 +91,11 @@ def options_of(group: str) -> list[str]:
 def leaves(cfg: DictConfig, resolve: bool) -> dict[str, Any]:
     """Values by dotted key; a list is one value, an empty table is none."""
     return dict(_leaves(OmegaConf.to_container(cfg, resolve=resolve), ""))
+
+
+def _settings() -> str:
+    """The group `run` as conf/config.yaml has it, with its comments."""
+    return (CONF / "config.yaml").read_text().partition("\nrun:\n")[2].partition("\n\n")[0]
 
 
 def _no_such_option(group: str, option: str) -> str:

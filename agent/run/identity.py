@@ -171,6 +171,8 @@ def _value_differences(cfg: DictConfig, base: DictConfig) -> Iterator[str]:
             given = f"{key}={_text(values[key])}"
             if owner := FOLLOWS.fullmatch(str(theirs[key])):
                 raise UserError(f"{given}: it is {owner[1]}; allowed: {owner[1]}=...")
+            if _below(key, unread) and key.startswith("size."):
+                continue  # a size is of all options, of which this one needs less
             if _below(key, unread):
                 raise UserError(f"{given}: none of the chosen options reads {key}")
             yield given

@@ -1,5 +1,6 @@
 """Where a run's numbers come from: the commit, the versions of packages, the host."""
 
+import os
 import platform
 import socket
 import subprocess
@@ -18,7 +19,8 @@ PACKAGES = (
     "dm-control",
     "mujoco",
 )
-ROOT = Path(__file__).parents[2]
+CODE = ("run.py", "agent", "conf", "hydra_plugins", "sweeps")  # what can change a result
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def provenance() -> dict[str, object]:
@@ -28,13 +30,12 @@ def provenance() -> dict[str, object]:
 
 @cache
 def git() -> dict[str, object] | None:
-    """The checkout's commit and whether tracked files were changed since; None outside of a
-    repository."""
-    commit, changes = (
-        _git("rev-parse", "HEAD"),
-        _git("status", "--porcelain", "--untracked-files=no"),
-    )
-    return None if commit is None else {"commit": commit, "dirty": bool(changes)}
+    """The checkout's commit, and whether its code differs or some is not tracked; None where this
+    is no checkout of its own."""
+    top, _, commit = (_git("rev-parse", "--show-toplevel", "HEAD") or "").partition("\n")
+    if not commit or Path(top).resolve() != ROOT:
+        return None
+    return {"commit": commit, "dirty": bool(_git("status", "--porcelain", "--", *CODE))}
 
 
 def versions() -> dict[str, str]:
@@ -49,9 +50,16 @@ def versions() -> dict[str, str]:
 
 
 def _git(*arguments: str) -> str | None:
+    """What git says of this folder, whatever repository the environment names."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     try:
         done = subprocess.run(
-            ["git", *arguments], cwd=ROOT, capture_output=True, text=True, timeout=30
+            ["git", *arguments],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=30,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
