@@ -4,7 +4,7 @@ import pkgutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import gymnasium
 import torch
@@ -73,7 +73,6 @@ def check(cfg: DictConfig, choices: Mapping[str, str]) -> None:
     """
     parts = read(cfg)
     parts.suite.check_task(parts.task)
-    config.check_value("size.image", parts.size.image, Literal[networks.IMAGE_SIZE])
     refusals.check(parts.toggles, parts.recipe, parts.run, parts.task, choices)
 
 

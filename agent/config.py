@@ -7,12 +7,13 @@ every field is the method's, what a value changes (`Effect`).
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    BaseModel,
     ConfigDict,
     Field,
     NonNegativeFloat,
@@ -37,12 +38,12 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Effect(Enum):
-    """What a value changes, beside names of groups, which change nothing."""
+    """What a value changes; a number of an option or a recipe that does not say it names an arm."""
 
     ARM = "results: it is part of the method, and names an arm"
     PROTOCOL = "results: arms are compared under the same value"
-    BUDGET = "how long a run is: the analysis compares arms at the same budget"
-    OPTIONS = "results, where an option takes it"
+    BUDGET = "results: arms are compared at the same one, which the analysis sees to"
+    OPTIONS = "results, where an option takes it, and names an arm"
     NOTHING = "no result"
 
 
@@ -54,7 +55,7 @@ class Size:
     """Numbers of every component."""
 
     name: Annotated[Name, NOTHING]
-    image: PositiveInt  # pixels, height and width
+    image: Literal[64]  # pixels, height and width, that the convolutions fit
     latents: Annotated[PositiveInt, OPTIONS]
     classes: Annotated[int, Field(ge=2), OPTIONS]
     deter: PositiveInt
@@ -189,15 +190,12 @@ def make(group: str, function: Callable, values: Any, partial: bool = False) -> 
     """
     if not isinstance(values, Mapping):
         raise UserError(f"{group}={shown(values)} must be a table of keys and values")
-    arguments = _arguments(function)
+    arguments = _arguments(function, partial)
     try:
-        taken = vars(arguments.model_validate(dict(values)))
+        taken = arguments.model_validate(dict(values))
     except ValidationError as error:
-        lines = _problems(group, arguments, values, error, partial)
-        if lines:
-            raise UserError("\n".join(lines)) from None
-        taken = values
-    given = {key: taken.get(key, value) for key, value in values.items()}
+        raise UserError("\n".join(_problems(group, arguments, values, error))) from None
+    given = {key: getattr(taken, key) for key in values}
     return functools.partial(function, **given) if partial else function(**given)
 
 
@@ -236,14 +234,14 @@ def _effects(group: type) -> dict[str, Effect]:
 
 
 @functools.cache
-def _arguments(function: Callable):
-    """A pydantic model of what a function or a class takes."""
+def _arguments(function: Callable, partial: bool) -> type[BaseModel]:
+    """A pydantic model of what a function or a class takes; of some of it, with `partial`."""
     parameters = inspect.signature(function, eval_str=True).parameters.values()
     takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
     fields: dict[str, Any] = {
         parameter.name: (
             Any if parameter.annotation is parameter.empty else parameter.annotation,
-            ... if parameter.default is parameter.empty else parameter.default,
+            ... if parameter.default is parameter.empty and not partial else None,
         )
         for parameter in parameters
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
@@ -253,23 +251,24 @@ def _arguments(function: Callable):
 
 
 def _problems(
-    group: str, arguments, values: Mapping, error: ValidationError, partial: bool
-) -> list[str]:
+    group: str, arguments: type[BaseModel], values: Mapping[str, Any], error: ValidationError
+) -> Iterable[str]:
     """One line for each argument of a `group` that is not as it should be."""
-    lines = {}
+    lines: dict[str, str] = {}
     for problem in error.errors():
-        key = problem["loc"][0]
+        key = str(problem["loc"][0])
         name = f"{group}.{key}"
         if problem["type"] == "missing":
-            line = None if partial else f"{name} is missing"
+            line = f"{name} is missing"
         elif problem["type"] == "extra_forbidden":
             line = unknown(name, [f"{group}.{known}" for known in arguments.model_fields])
         else:
             field = arguments.model_fields[key]
-            kind = Annotated[(field.annotation, *field.metadata)] if field.metadata else field
-            line = _refused(name, values[key], getattr(kind, "annotation", kind))
+            bounds = field.metadata
+            kind = Annotated[(field.annotation, *bounds)] if bounds else field.annotation
+            line = _refused(name, values[key], kind)
         lines.setdefault(key, line)
-    return [line for line in lines.values() if line]
+    return lines.values()
 
 
 def _refused(name: str, value: Any, kind: Any) -> str:

@@ -147,10 +147,7 @@ def _given(choices: Mapping[str, str | None]) -> tuple[str, ...]:
 
 def _check_groups(choices: Mapping[str, str | None]) -> None:
     """UserError, with the options there are, for a group of which none is chosen."""
-    base = {"suite": "", "task": ""}
-    if all(choices.get(group) for group in base):
-        base = composed(_given(choices))[1]
-    for group, option in base.items():
+    for group, option in composed(())[1].items():
         if option is not None and not choices.get(group):
             raise UserError(f"no {group} is chosen; allowed: {', '.join(options_of(group))}")
 
