@@ -51,7 +51,7 @@ class RunFolder:
     """The folder of one run."""
 
     def __init__(self, path: str | Path):
-        self.path = Path(path)
+        self.path = Path(path).absolute()  # an environment may change directory
         self._owner_file = self.path / "owner.json"
         self._lock_file = self.path / "lock"
 

@@ -12,7 +12,6 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 
 import gymnasium
 import torch
@@ -52,7 +51,7 @@ class Training:
         self.settings = settings
         self.recipe = recipe
         self.record = record
-        self.folder = Path(record.path)
+        self.folder = record.path
         self.stop, self.lost = stop, lost
         self.stop_by = math.inf  # time at which a run that was asked to stop waits no longer
         self.device = device.choose(settings.device)

@@ -46,7 +46,7 @@ class Record:
     present."""
 
     def __init__(self, path: str | Path):
-        self.path = Path(path)
+        self.path = Path(path).absolute()  # an environment may change directory
         self.path.mkdir(parents=True, exist_ok=True)
         self.fields: dict[str, Any] = read_run(self.path) or {}
         self._trackers: list[Tracker] = []

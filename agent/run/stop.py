@@ -4,12 +4,10 @@ import os
 import signal
 import threading
 
-SIGNALS = (
-    signal.SIGINT,
-    signal.SIGTERM,
-    signal.SIGUSR1,
-    signal.SIGUSR2,
-)  # Slurm's are the last two
+from agent.errors import UserError
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU)
+SIGNALS += (signal.SIGUSR1, signal.SIGUSR2)  # by which Slurm warns
 PARENT = "RUN_PARENT"  # environment variable: the pid of the process without which the run stops
 PARENT_SECONDS = 0.5
 
@@ -21,8 +19,11 @@ class Stop:
     def __init__(self) -> None:
         self._asked = threading.Event()
         for number in SIGNALS:
-            signal.signal(number, self._on_signal)
+            if (number, signal.getsignal(number)) != (signal.SIGHUP, signal.SIG_IGN):  # nohup
+                signal.signal(number, self._on_signal)
         if parent := os.environ.get(PARENT):
+            if not parent.isdecimal():
+                raise UserError(f"{PARENT}={parent} must be the number of a process")
             threading.Thread(
                 target=self._watch_parent, args=(int(parent),), name="parent", daemon=True
             ).start()

@@ -22,7 +22,7 @@ import sys, time
 from agent.run.lock import RunFolder
 with RunFolder(sys.argv[1]).claim():
     print("mine", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
@@ -146,7 +146,8 @@ def test_an_owner_without_a_name_is_lost_once_its_heartbeat_was_silent_for_too_l
     assert not (tmp_path / "owner.json").exists()
 
 
-def test_looking_keeps_nobody_from_claiming_and_sees_no_other_looker(tmp_path):
+def test_looking_keeps_nobody_from_claiming_and_sees_no_other_looker(tmp_path, monkeypatch):
+    monkeypatch.setattr(lock, "LOCK_SECONDS", 300.0)
     RunFolder(tmp_path / "run").path.mkdir()
     (tmp_path / "run" / "lock").touch()
     seen, claiming, ended = set(), threading.Event(), threading.Event()

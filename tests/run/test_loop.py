@@ -1,7 +1,9 @@
 """The training loop: what is done when, what a run leaves, and how it ends when something is
 wrong."""
 
+import os
 import shutil
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -12,10 +14,11 @@ from agent.dreamer import Dreamer
 from agent.errors import UserError
 from agent.run import checkpoint, device
 from agent.run.episodes import Collector, EnvironmentFault
-from agent.run.lock import ClaimLost
+from agent.run.lock import ClaimLost, RunFolder
 from agent.run.progress import Clock, Diverged, Meter
 from agent.run.record import Record
 from agent.run.stop import Interrupted
+from tests import tiny
 from tests.tiny import train
 
 
@@ -307,6 +310,18 @@ def test_an_environment_that_cannot_be_closed_spoils_no_run(configure, record, m
     assert (
         "cannot be closed: RuntimeError: not connected to the server\n" in capsys.readouterr().err
     )
+
+
+def test_an_environment_that_changes_directory_takes_no_file_along(
+    configure, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    reset = CartPoleEnv.reset
+    monkeypatch.setattr(CartPoleEnv, "reset", lambda *a, **b: os.chdir("/") or reset(*a, **b))
+    with RunFolder("run").claim() as lost, closing(tiny.claimed("run")) as record:
+        train(configure("run.steps=70"), record, lost=lost)
+    assert {"checkpoint.pt", "run.json"} <= {file.name for file in (tmp_path / "run").iterdir()}
+    assert not (tmp_path / "run" / "owner.json").exists()
 
 
 def test_a_task_that_terminates_against_its_word_is_a_fault(configure, record):

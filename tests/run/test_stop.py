@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from agent.errors import UserError
 from agent.run import stop
 from agent.run.stop import SIGNALS, Stop
 
@@ -27,6 +28,19 @@ def test_each_signal_asks_to_stop(number):
     assert asked()
 
 
+def test_nohup_is_obeyed():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    asked = Stop()
+    signal.raise_signal(signal.SIGHUP)
+    assert not asked()
+
+
+def test_a_parent_that_is_no_process_is_named(monkeypatch):
+    monkeypatch.setenv(stop.PARENT, "abc")
+    with pytest.raises(UserError, match="RUN_PARENT=abc must be the number of a process"):
+        Stop()
+
+
 def test_ctrl_c_again_stops_at_once():
     asked = Stop()
     signal.raise_signal(signal.SIGINT)
@@ -41,7 +55,7 @@ def test_the_watch_over_the_parent_ends_with_the_request(monkeypatch):
     asked = Stop()
     (watch,) = (thread for thread in threading.enumerate() if thread.name == "parent")
     signal.raise_signal(signal.SIGTERM)
-    watch.join(10)
+    watch.join(300)
     assert asked() and not watch.is_alive()
 
 
@@ -50,5 +64,5 @@ def test_a_parent_that_is_another_process_asks_to_stop(monkeypatch):
     asked = Stop()
     for thread in threading.enumerate():
         if thread.name == "parent":
-            thread.join(10)
+            thread.join(300)
     assert asked()
