@@ -64,6 +64,14 @@ class Trial(BaseModel):
         """The baseline's option of a factor on tasks with this kind of actions."""
         return self.default.get(factor, {}).get(actions, next(iter(self.weights[factor])))
 
+    def options(self, factor: str, actions: str) -> dict[str, int]:
+        """The options of a factor and their weights on tasks with this kind of actions: the first
+        one's are the baseline's there."""
+        weights, baseline = self.weights[factor], self.baseline(factor, actions)
+        first = next(iter(weights))
+        others = {name: weight for name, weight in weights.items() if name not in (first, baseline)}
+        return {baseline: weights[first], **others}
+
     def draw(self, task: str, actions: str, number: int) -> tuple[str, ...]:
         """The options of run `number` (from 0) of a task that differ from the baseline's, as in
         `("gru=plain", "latent=binary")`; the run's seed is its number."""
@@ -85,14 +93,14 @@ class Trial(BaseModel):
 
     def _block(self, task: str, actions: str, block: int, size: int) -> list[tuple[str, ...]]:
         chosen = {}
-        for factor, weights in self.weights.items():
+        for factor in self.weights:
             baseline = self.baseline(factor, actions)
             acts = np.ones(size, bool)
             for other, option in self.needs.get(factor, {}).items():
                 acts &= chosen[other] == option
             rng = np.random.default_rng([self.seed, *map(_key, (task, factor)), block])
             drawn = np.full(size, baseline, dtype=object)
-            own = _options(weights, baseline)
+            own = self.options(factor, actions)
             drawn[acts] = rng.permutation(_repeated(own, int(acts.sum()), rng))
             chosen[factor] = drawn
         return [
@@ -105,14 +113,6 @@ class Trial(BaseModel):
             )
             for run in range(size)
         ]
-
-
-def _options(weights: dict[str, int], baseline: str) -> dict[str, int]:
-    """The weights of a factor on a task: the first option's are the baseline's there."""
-    first = next(iter(weights))
-    return {baseline: weights[first]} | {
-        option: weight for option, weight in weights.items() if option not in (first, baseline)
-    }
 
 
 def _repeated(weights: dict[str, int], size: int, rng: np.random.Generator) -> np.ndarray:

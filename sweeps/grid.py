@@ -16,13 +16,14 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from agent.errors import UserError
 from agent.run.compose import composed, explained, section
 from agent.run.identity import BASELINE, parts
 
 SEED = "run.seed"
+FACTOR = re.compile(r"x([\d.]+)")  # x0.5: half of the task's own number
 ONE_VALUE = re.compile(r"[+~]*(sweep$|hydra[./])")  # keys that say how to sweep
 
 
@@ -78,6 +79,15 @@ def fixed(overrides: Sequence[str]) -> list[str]:
     return [
         override.input_line for override in _parse(overrides) if not override.is_sweep_override()
     ]
+
+
+def multiplied(task: Sequence[str], override: str) -> str:
+    """The override with `x0.5` written out as half of the number that the task has, whose
+    overrides are `task`."""
+    key, _, value = override.partition("=")
+    if not (factor := FACTOR.fullmatch(value)):
+        return override
+    return f"{key}={OmegaConf.select(_compose(list(task)), key) * float(factor[1])}"
 
 
 def _parse(overrides: Sequence[str]) -> list[Override]:

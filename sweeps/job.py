@@ -41,7 +41,7 @@ class Child(Protocol):
 
 
 class Lost(OSError):
-    """A child has ended, and nobody is left who knows its exit status."""
+    """There is no child, or nobody is left who knows its exit status."""
 
 
 def fresh(
@@ -137,7 +137,9 @@ class Job:
         """Exit status of the run's process, negative for a signal, and what it said last."""
         log = self.folder / "log.txt"
         with ExitStack() as stack:
-            pin = stack.enter_context(machine.pinned(self.gpus, self.gpu_places))
+            place = machine.pinned(self.gpus, self.gpu_places, self.stop_file.exists)
+            if (pin := stack.enter_context(place)) is None:
+                raise Lost("stopped before a GPU was free")
             output = stack.enter_context(open(log, "ab"))
             start = output.tell()
             given = {**machine.slurm_environment(), **self.environment, **pin}

@@ -5,14 +5,16 @@ import runpy
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from omegaconf import OmegaConf
 
+PLACE_SECONDS = 1.0  # between looks for a free place on a GPU
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # environment variables
 
 
@@ -81,20 +83,27 @@ def slurm_environment() -> dict[str, str]:
 
 @contextmanager
 def pinned(
-    devices: Sequence[str], jobs_per_gpu: int, places: Path | None = None
-) -> Iterator[dict[str, str]]:
+    devices: Sequence[str],
+    jobs_per_gpu: int,
+    is_stopping: Callable[[], bool],
+    places: Path | None = None,
+) -> Iterator[dict[str, str] | None]:
     """Hold one of `jobs_per_gpu` places on one of the GPUs; yields the environment that pins a
-    child process to it.
+    child process to it, None where the sweep was stopped before a place was free.
 
-    Places are kernel locks of this machine, so that sweeps started side by side share them; waits
-    until one is free.
+    Places are kernel locks of this machine, so that sweeps started side by side share them.
     """
     if not devices:
         yield {}
         return
     places = places or Path(tempfile.gettempdir()) / f"ablation-gpus-{os.getuid()}"
     places.mkdir(parents=True, exist_ok=True)
-    device, lock = _take_place(devices, jobs_per_gpu, places)
+    while not (taken := _take_place(devices, jobs_per_gpu, places)):
+        if is_stopping():
+            yield None
+            return
+        time.sleep(PLACE_SECONDS)
+    device, lock = taken
     try:
         yield {"CUDA_VISIBLE_DEVICES": device, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     finally:
@@ -106,17 +115,17 @@ def register_resolver() -> None:
     OmegaConf.register_new_resolver("at_a_time", at_a_time, replace=True)
 
 
-def _take_place(devices: Sequence[str], jobs_per_gpu: int, places: Path) -> tuple[str, FileLock]:
-    while True:
-        for place in range(jobs_per_gpu):  # the first place of every GPU before the second of any
-            for device in devices:
-                lock = FileLock(places / f"{device.replace('/', '_')}-{place}.lock", timeout=0)
-                try:
-                    lock.acquire()
-                except Timeout:
-                    continue
-                return device, lock
-        time.sleep(1.0)
+def _take_place(
+    devices: Sequence[str], jobs_per_gpu: int, places: Path
+) -> tuple[str, FileLock] | None:
+    """A GPU with a free place and its lock, the first place of every GPU before the second of
+    any."""
+    for place, device in product(range(jobs_per_gpu), devices):
+        lock = FileLock(places / f"{device.replace('/', '_')}-{place}.lock", timeout=0)
+        with suppress(Timeout):
+            lock.acquire()
+            return device, lock
+    return None
 
 
 def _number(variable: str) -> int | None:

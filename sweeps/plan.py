@@ -1,7 +1,7 @@
-"""What a sweep will do, before anything runs: arms, tasks, seeds, what is done already, hours,
-disk, the command.
+"""What a sweep will do, before anything runs: the runs, what is done already, hours and disk.
 
 python -m sweeps.plan suite=atari           # every arm of the paper's claims
+python -m sweeps.plan +sweep=trial suite=mini
 python -m sweeps.plan +sweep=latent suite=mini --probe
 python -m sweeps.plan suite=atari --commands > jobs.txt     # one command a line, for any scheduler
 """
@@ -15,10 +15,12 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from hydra import compose
+from omegaconf import DictConfig
 from rich.filesize import decimal
 from rich.table import Table
 
@@ -27,142 +29,183 @@ from agent.run.compose import composed
 from agent.run.status import Status
 from sweeps import check, grid, machine
 from sweeps.config import project_config
-from sweeps.job import PROGRAM, chosen
+from sweeps.job import PROGRAM, Engine, chosen
 from sweeps.state import Planned, planned
 from sweeps.sweep import console
+
+PROBED_UPDATES = 12
+WARM_UP_LINES = 3
+Kind = tuple[str, ...]  # suite and size, and of a finished run its arm too
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the plan of the overrides given; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m sweeps.plan", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument(
-        "overrides", nargs="*", help="as for run.py -m; without a sweep, +sweep=claims"
-    )
-    parser.add_argument(
-        "--probe",
-        action="store_true",
-        help="measure a few gradient steps where no run has finished",
-    )
-    parser.add_argument(
-        "--commands", action="store_true", help="print the commands of the runs that are to do"
-    )
-    given = parser.parse_args(arguments)
+    given = _parsed(arguments)
     try:
         with project_config():
             overrides = _with_sweep(given.overrides)
             check.check_numbers(composed(tuple(grid.fixed(overrides)))[0])
             config = compose("config", grid.fixed(overrides), return_hydra_config=True)
-            engine, sweeper = chosen(config), config.hydra.sweeper
-            if sweeper.grid:
-                raise UserError(
-                    f"hydra.sweeper.grid={sweeper.grid}: no plan of a W&B sweep file; "
-                    "allowed: the sweeps of run.py -m"
-                )
-            runs = planned(grid.jobs(overrides, sweeper.params, sweeper.claims, sweeper.rows))
-            check.check(runs, here=engine.is_here)
-            if given.commands:
-                sys.stdout.writelines(f"{command}\n" for command in commands(runs))
-                return 0
-            if runs:
-                show(runs, overrides, given.probe, engine.places())
+            Plan(overrides, config).show(given.commands, given.probe)
     except UserError as error:
         print(complaint(error), file=sys.stderr)
         return 2
     return 0
 
 
-def commands(runs: Sequence[Planned]) -> list[str]:
-    """A shell command for each run that a sweep starts; alike in any order, anywhere, twice."""
-    return [f"python run.py {shlex.join(run.overrides)}" for run in runs if run.is_due]
-
-
-def show(runs: Sequence[Planned], overrides: Sequence[str], probe: bool, places: int) -> None:
-    """Print the plan for an engine that takes so many runs at a time."""
-    screen = console()
-    screen.print(_table(runs))
-    for run in runs:
-        if run.state in (Status.FAILED, Status.UNREADABLE):
-            screen.print(f"{run.state}: {run.identity}: {run.error}")
-    count = Counter(run.state for run in runs)
-    screen.print(
-        ", ".join(f"{count[state]} {state}" for state in Status) + f"; {len(runs)} runs in all"
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m sweeps.plan",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    todo = [run for run in runs if run.is_due]
-    if not todo:
-        return
-    rates, source = _rates(runs, places, probe)
-    screen.print(f"expected hours: {_hours(runs, places, rates, source)}")
-    under_way = min(places, len(todo))
-    disk = max(replay_bytes(run) for run in {run.identity.task: run for run in todo}.values())
-    screen.print(
-        f"peak disk: {decimal(disk * under_way)} for the replay of {under_way} runs under way"
+    parser.add_argument(
+        "overrides", nargs="*", help="as for run.py -m; without a sweep, +sweep=claims"
     )
-    screen.print(f"start: python run.py -m {shlex.join(overrides)}")
-
-
-def _table(runs: Sequence[Planned]) -> Table:
-    shown = [state for state in Status if any(run.state == state for run in runs)]
-    table = Table("suite", "arm", "tasks", "seeds", "runs", *shown, box=None)
-    for suite, arm in dict.fromkeys((run.identity.suite, run.identity.arm) for run in runs):
-        own = [run for run in runs if (run.identity.suite, run.identity.arm) == (suite, arm)]
-        count = Counter(run.state for run in own)
-        tasks, seeds = ({getattr(run.identity, name) for run in own} for name in ("task", "seed"))
-        table.add_row(
-            suite,
-            arm,
-            *map(str, (len(tasks), len(seeds), len(own), *(count[state] for state in shown))),
-        )
-    return table
-
-
-def _rates(
-    runs: Sequence[Planned], places: int, probe: bool
-) -> tuple[dict[tuple[str, ...], float], str]:
-    """Seconds per agent step by kind of run, and where they are from."""
-    rates, source = finished_rates(runs), "finished runs"
-    due = [run for run in runs if run.is_due]
-    if probe:
-        threads = due[0].cfg.run.threads or machine.threads_each(min(places, len(due)))
-        missing = {kind: run for kind, run in kinds(due).items() if kind not in rates}
-        rates |= {kind: probe(run, threads) for kind, run in missing.items()}
-        source = "finished runs and a probe without evaluations" if missing else source
-    return rates, source
-
-
-def _hours(
-    runs: Sequence[Planned], places: int, rates: dict[tuple[str, ...], float], source: str
-) -> str:
-    total = hours([run for run in runs if run.is_due], rates)
-    if total is None:
-        return "no run has finished yet; --probe measures a few gradient steps"
-    at_a_time = f"{total / places:.1f} with {places} runs at a time"
-    return f"{at_a_time} ({total:.1f} in all), from {source}"
+    parser.add_argument(
+        "--probe", action="store_true", help="time a few gradient steps where no run has finished"
+    )
+    parser.add_argument(
+        "--commands", action="store_true", help="print the commands of the runs that are to do"
+    )
+    return parser.parse_args(arguments)
 
 
 def _with_sweep(overrides: list[str]) -> list[str]:
-    swept = (
-        any(override.startswith("+sweep=") for override in overrides)
-        or grid.fixed(overrides) != overrides
-    )
+    named = any(override.startswith("+sweep=") for override in overrides)
+    swept = named or grid.fixed(overrides) != overrides
     return overrides if swept else ["+sweep=claims", *overrides]
 
 
-PROBED_UPDATES = 12
-WARM_UP_LINES = 3
+class Plan:
+    """The runs that a command stands for: of a trial those up to its next round, none where it has
+    ended; `sizes` are the runs up to each round of a trial."""
+
+    def __init__(self, overrides: list[str], config: DictConfig):
+        self.overrides = overrides
+        self.engine: Engine = chosen(config)
+        self.sizes: list[int] = []
+        sweeper = config.hydra.sweeper
+        if sweeper.grid:
+            raise UserError(
+                f"hydra.sweeper.grid={sweeper.grid}: no plan of a W&B sweep file; "
+                "allowed: the sweeps of run.py -m"
+            )
+        if sweeper.trial:
+            from sweeps.trial import Trial  # pandas: only where runs are judged
+
+            trial = Trial(overrides, sweeper)
+            self.sizes = [trial.size(number) for number in trial.rounds]
+            self.round, self.runs = trial.next() or (0, [])
+        else:
+            self.runs = planned(grid.jobs(overrides, sweeper.params, sweeper.claims, sweeper.rows))
+        check.check(self.runs, here=self.engine.is_here)
+
+    def show(self, commands: bool, probe: bool) -> None:
+        """Print the plan, or only the commands of the runs that are due."""
+        if commands:
+            sys.stdout.writelines(f"{command}\n" for command in self.commands())
+            return
+        screen = console()
+        if self.sizes:
+            sizes = ", ".join(map(str, self.sizes))
+            following = f"round {self.round} is next" if self.runs else "the trial has ended"
+            screen.print(f"runs up to each round: {sizes}; {following}")
+        if not self.runs:
+            return
+        screen.print(_table(self.runs, "task" if self.sizes else "arm"))
+        for run in self.runs:
+            if run.state in (Status.FAILED, Status.UNREADABLE):
+                screen.print(f"{run.state}: {run.identity}: {run.error}")
+        count = Counter(run.state for run in self.runs)
+        states = ", ".join(f"{count[state]} {state}" for state in Status)
+        screen.print(f"{states}; {len(self.runs)} runs in all")
+        if any(run.is_due for run in self.runs):
+            self._show_cost(screen, probe)
+
+    def commands(self) -> list[str]:
+        """A shell command for each run that is due; alike in any order, anywhere, twice."""
+        return [f"python run.py {shlex.join(run.overrides)}" for run in self.runs if run.is_due]
+
+    def _show_cost(self, screen, probe: bool) -> None:
+        due = [run for run in self.runs if run.is_due]
+        places = self.engine.places()
+        under_way = min(places, len(due))
+        rates = Rates.of(self.runs, machine.threads_each(under_way) if probe else None)
+        if lacking := rates.lacking(due):
+            unknown = f"no run of suite={lacking[0]} with size={lacking[1]} has finished yet"
+            screen.print(f"expected hours: {unknown}; --probe times a few gradient steps")
+        else:
+            total = rates.hours(due)
+            at_a_time = f"{total / places:.1f} with {places} runs at a time ({total:.1f} in all)"
+            screen.print(f"expected hours: {at_a_time}, from {rates.source}")
+            if self.sizes:
+                later = rates.hours(self.runs, whole=True) / len(self.runs)
+                later *= self.sizes[-1] - len(self.runs)
+                screen.print(f"of later rounds at most: {later / places:.1f} ({later:.1f} in all)")
+        disk = max(replay_bytes(run) for run in {run.identity.task: run for run in due}.values())
+        screen.print(
+            f"peak disk: {decimal(disk * under_way)} for the replay of {under_way} runs under way"
+        )
+        screen.print(f"start: python run.py -m {shlex.join(self.overrides)}")
 
 
-def finished_rates(runs: Sequence[Planned]) -> dict[tuple[str, ...], float]:
-    """Median seconds per agent step of the done runs, by (suite, size, arm) and by (suite,
-    size)."""
-    seconds: dict[tuple[str, ...], list[float]] = {}
+def _table(runs: Sequence[Planned], by: str) -> Table:
+    """The runs by `arm` or by `task`, and how far they are."""
+    shown = [state for state in Status if any(run.state == state for run in runs)]
+    other = {"arm": "task", "task": "arm"}[by]
+    table = Table("suite", by, f"{other}s", "seeds", "runs", *shown, box=None)
+    rows: dict[tuple[str, str], list[Planned]] = {}
     for run in runs:
-        if run.state == Status.DONE and run.fields.get("steps"):
-            rate = run.fields["wall_seconds"] / run.fields["steps"]
-            for key in ((*_kind(run), run.identity.arm), _kind(run)):
-                seconds.setdefault(key, []).append(rate)
-    return {key: median(rates) for key, rates in seconds.items()}
+        rows.setdefault((run.identity.suite, getattr(run.identity, by)), []).append(run)
+    for names, own in rows.items():
+        count = Counter(run.state for run in own)
+        others, seeds = ({getattr(run.identity, name) for run in own} for name in (other, "seed"))
+        numbers = (len(others), len(seeds), len(own), *(count[state] for state in shown))
+        table.add_row(*names, *map(str, numbers))
+    return table
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Seconds per agent step by kind of run, and where they are from."""
+
+    seconds: dict[Kind, float]
+    source: str = "finished runs"
+
+    @classmethod
+    def of(cls, runs: Sequence[Planned], probe_threads: int | None = None) -> "Rates":
+        """The medians of the done runs; with `probe_threads` kinds that lack one are measured."""
+        found: dict[Kind, list[float]] = {}
+        for run in runs:
+            if run.state == Status.DONE and run.fields.get("steps"):
+                rate = run.fields["wall_seconds"] / run.fields["steps"]
+                for key in ((*_kind(run), run.identity.arm), _kind(run)):
+                    found.setdefault(key, []).append(rate)
+        rates = {key: median(own) for key, own in found.items()}
+        lacking = {_kind(run): run for run in reversed(runs) if run.is_due}
+        lacking = {kind: run for kind, run in lacking.items() if kind not in rates}
+        if not (probe_threads and lacking):
+            return cls(rates)
+        for kind, run in lacking.items():
+            rates[kind] = probe(run, run.cfg.run.threads or probe_threads)
+        return cls(rates, "finished runs and a probe without evaluations")
+
+    def lacking(self, runs: Sequence[Planned]) -> Kind | None:
+        """The first kind of which there is no rate; None where there are all."""
+        return next((_kind(run) for run in runs if self._rate(run) is None), None)
+
+    def hours(self, runs: Sequence[Planned], whole: bool = False) -> float:
+        """Hours of one place for what is left of the runs, or for the `whole` of them."""
+        seconds = 0.0
+        for run in runs:
+            done = 0 if whole else (run.fields or {}).get("steps", 0)
+            seconds += self._rate(run) * (run.cfg.run.steps - done)
+        return seconds / 3600
+
+    def _rate(self, run: Planned) -> float | None:
+        kind = _kind(run)
+        return self.seconds.get((*kind, run.identity.arm), self.seconds.get(kind))
 
 
 def probe(run: Planned, threads: int) -> float:
@@ -177,8 +220,8 @@ def probe(run: Planned, threads: int) -> float:
         f"recipe.prefill={prefill}",
         f"run.steps={prefill + PROBED_UPDATES * every}",
         f"run.log_every={every}",
+        *("run.eval_episodes=1", "run.predict_every=0", "run.keep_replay=false", "tracker=none"),
     ]
-    short += ["run.eval_episodes=1", "run.predict_every=0", "run.keep_replay=false", "tracker=none"]
     environment = {**os.environ, **machine.thread_environment(threads)}
     with tempfile.TemporaryDirectory(prefix="probe-") as root:
         command = [sys.executable, str(PROGRAM), *run.overrides, *short, f"run.root={root}"]
@@ -186,28 +229,13 @@ def probe(run: Planned, threads: int) -> float:
         if done.returncode:
             said = (done.stderr or done.stdout).strip().split("\n")[-1]
             raise UserError(f"the probe of {run.identity} failed: {said.removeprefix('error: ')}")
-        lines = [
-            json.loads(line)
-            for line in next(Path(root).rglob("metrics.jsonl")).read_text().splitlines()
-        ]
+        (file,) = Path(root).rglob("metrics.jsonl")
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
     learning = [line for line in lines if line["step"] > prefill][WARM_UP_LINES:]
-    pairs = zip(learning, learning[1:], strict=False)
     return median(
-        (b["wall_seconds"] - a["wall_seconds"]) / (b["step"] - a["step"]) for a, b in pairs
+        (later["wall_seconds"] - line["wall_seconds"]) / (later["step"] - line["step"])
+        for line, later in zip(learning, learning[1:], strict=False)
     )
-
-
-def hours(runs: Sequence[Planned], rates: dict[tuple[str, ...], float]) -> float | None:
-    """Hours of one machine's place for the runs that are not done; None where a rate is missing."""
-    total = 0.0
-    for run in runs:
-        if run.state == Status.DONE:
-            continue
-        rate = rates.get((*_kind(run), run.identity.arm), rates.get(_kind(run)))
-        if rate is None:
-            return None
-        total += rate * (run.cfg.run.steps - (run.fields or {}).get("steps", 0))
-    return total / 3600
 
 
 def replay_bytes(run: Planned) -> int:
@@ -233,15 +261,7 @@ def replay_bytes(run: Planned) -> int:
         env.close()
 
 
-def kinds(runs: Sequence[Planned]) -> dict[tuple[str, str], Planned]:
-    """The first run of each (suite, size), of those given."""
-    first: dict[tuple[str, str], Planned] = {}
-    for run in runs:
-        first.setdefault(_kind(run), run)
-    return first
-
-
-def _kind(run: Planned) -> tuple[str, str]:
+def _kind(run: Planned) -> Kind:
     return run.identity.suite, run.cfg.size.name
 
 

@@ -60,6 +60,14 @@ def queue() -> dict[str, Queued] | None:
     return {job: Queued(state.strip(), reason.strip()) for job, state, reason in rows}
 
 
+def _queue_or_stop(jobs: Sequence[Job]) -> dict[str, Queued] | None:
+    """The queue, asked for until Slurm answers; None where the sweep is stopped before."""
+    while (known := queue()) is None and not any(job.stop_file.exists() for job in jobs):
+        print("waiting: Slurm does not answer", flush=True)
+        time.sleep(POLL_SECONDS)
+    return known
+
+
 def largest_array() -> int:
     """Jobs that one array may have; UserError where there is no Slurm or it does not answer."""
     told = _run("scontrol", "show", "config")
@@ -256,7 +264,9 @@ class Slurm:
                 f"run.stop_seconds={longest:g}: allowed here: less than "
                 f"hydra.launcher.signal_delay_s={warning:g}"
             )
-        known = queue() or {}
+        if (known := _queue_or_stop(jobs)) is None:
+            yield from (job.found() for job in jobs)
+            return
         tickets, rest = [], []
         for job in jobs:
             number = registered(job)

@@ -20,6 +20,7 @@ from agent.run.status import Status
 from sweeps import check, grid, state, wandb_sweeps
 from sweeps.job import Engine, Job, Outcome, chosen
 
+OF_A_TRIAL = ("weights", "rounds", "results")  # options
 WAIT_SECONDS = 2.0  # between looks at runs that another sweep trains
 
 
@@ -27,24 +28,12 @@ class Sweep:
     """Launches the runs of a command that are not done, and ends with a table of those that did not
     get done.
 
-    `params` are sweeps that the command line may replace; `claims` is a claims file whose arms are
-    swept: all of them, or those that the claims with the ids `rows` name. `grid` is a W&B sweep
-    file, which takes the place of both.
+    `config` has the options of hydra/sweeper, each explained in conf/hydra/sweeper/ablation.yaml.
     """
 
-    def __init__(
-        self,
-        config: DictConfig,
-        params: dict[str, str],
-        claims: str | None,
-        rows: list[str] | None,
-        grid: str | None,
-    ):
+    def __init__(self, config: DictConfig):
         self.config = config
-        self.params = params
-        self.claims = claims
-        self.rows = rows
-        self.grid = grid
+        self.options = config.hydra.sweeper
         self.stop_file = Path(config.run.root).resolve() / f".sweep-{uuid.uuid4().hex}.stop"
         self.stopped = False
 
@@ -66,10 +55,27 @@ class Sweep:
         return []
 
     def _sweep(self, arguments: list[str]) -> bool:
+        if self.options.trial:
+            return self._try_out(arguments)
+        if given := [name for name in OF_A_TRIAL if self.options[name]]:
+            raise UserError(f"hydra.sweeper.{given[0]} is an option of +sweep=trial")
         runs = state.planned(self._jobs(arguments))
         if not runs:
             raise UserError("no claim is about the tasks of this suite: nothing to run")
         return self._carry_out(runs)
+
+    def _try_out(self, arguments: list[str]) -> bool:
+        """Run a trial round after round, until it has ended or a round does not get complete."""
+        from sweeps.trial import Trial  # pandas: only where runs are judged
+
+        trial, tried, carried_out = Trial(arguments, self.options), 0, True
+        while (due := trial.next()) and due[0] > tried:
+            tried, runs = due
+            print(f"round {tried} of {len(trial.rounds)}:", flush=True)
+            carried_out = self._carry_out(runs)
+        if due is None:
+            print("the trial has ended", flush=True)
+        return due is None or carried_out
 
     def _carry_out(self, runs: Sequence[state.Planned]) -> bool:
         """Launch those of the runs that are due, and report; returns whether all are done, or
@@ -113,11 +119,12 @@ class Sweep:
                 signal.signal(number, handler)
 
     def _jobs(self, arguments: list[str]) -> list[list[str]]:
-        if self.grid is None:
-            return grid.jobs(arguments, self.params, self.claims, self.rows)
+        options = self.options
+        if options.grid is None:
+            return grid.jobs(arguments, options.params, options.claims, options.rows)
         if swept := [override for override in arguments if override not in grid.fixed([override])]:
-            raise UserError(f"{swept[0]}: {self.grid} says what is swept; give one value here")
-        return [[*job, *arguments] for job in wandb_sweeps.expand(self.grid)]
+            raise UserError(f"{swept[0]}: {options.grid} says what is swept; give one value here")
+        return [[*job, *arguments] for job in wandb_sweeps.expand(options.grid)]
 
     def _checked(self, todo: Sequence[state.Planned]) -> Engine:
         """What runs the runs; UserError, before anything starts, where it cannot."""

@@ -1,10 +1,14 @@
-"""The sweeps of conf/sweep/ as W&B sweeps, and W&B grids as jobs.
+"""The sweeps of conf/sweep/ as W&B sweeps, W&B grids as jobs, and what a W&B agent starts.
 
-python -m sweeps.wandb_sweeps              # write sweeps/wandb/*.yaml, which `wandb sweep` takes
-python -m sweeps.wandb_sweeps suite=atari --out my_sweeps
+python -m sweeps.wandb_sweeps write            # sweeps/wandb/*.yaml, which `wandb sweep` takes
+python -m sweeps.wandb_sweeps write suite=atari --out my_sweeps
+python -m sweeps.wandb_sweeps run sweeps/wandb/latent.yaml run.root=runs    # without any server
 """
 
 import argparse
+import os
+import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from itertools import product
@@ -13,49 +17,50 @@ from typing import Any
 
 import yaml
 from hydra import compose
+from omegaconf import DictConfig
 
-from agent.errors import UserError
+from agent.errors import UserError, complaint
 from agent.run.compose import composed
 from agent.run.identity import BASELINE, parts
+from agent.run.status import Exit
+from agent.run.stop import PARENT, SIGNALS
+from agent.run.trackers import AGENT_JOB
 from sweeps import grid
 from sweeps.config import CONF, project_config
+from sweeps.job import PROGRAM
 
 FOLDER = Path(__file__).parent / "wandb"
 ARM = "arm"  # a parameter that stands for the overrides of an arm's name
 METRIC = {"name": "eval/score", "goal": "maximize"}
-COMMAND = [
-    *("${env}", "${interpreter}", "-m", "sweeps.wandb_job"),
-    *("tracker=wandb", "${args_no_hyphens}"),
-]
+SEEDS = {"distribution": "int_uniform", "min": 0, "max": 999_999}  # of draws
 
 
-def grids(suite: str) -> dict[str, dict[str, Any]]:
-    """W&B sweeps by name: one for each sweep of conf/sweep/; the arms of claims by kind of
-    actions."""
+def sweeps(suite: str) -> dict[str, dict[str, Any]]:
+    """W&B sweeps by name: one for each sweep of conf/sweep/; those of claims, and the trial, by
+    kind of actions."""
     tasks = composed((f"suite={suite}",))[0].suite.tasks
-    actions = {task: composed((f"suite={suite}", f"task={task}"))[0].task.actions for task in tasks}
+    kinds: dict[str, list[str]] = {}
+    for task in tasks:
+        kind = composed((f"suite={suite}", f"task={task}"))[0].task.actions
+        kinds.setdefault(kind, []).append(task)
     found = {}
     for name in sorted(file.stem for file in (CONF / "sweep").glob("*.yaml")):
         sweeper = compose("config", [f"+sweep={name}"], return_hydra_config=True).hydra.sweeper
-        axes = {
-            "task": list(tasks),
-            **{key: values for key, values in grid.axes(sweeper.params).items() if key != "task"},
-        }
-        if not sweeper.claims:
-            found[name] = _sweep(suite, name, axes)
-            continue
-        for kind in sorted(set(actions.values())):
-            named = grid.of_claims(sweeper.claims, sweeper.rows, suite, kind)
-            if named:
-                own = {"task": [task for task in tasks if actions[task] == kind]}
-                own[ARM] = [",".join(overrides) or BASELINE for overrides in named]
-                found[f"{name}_{kind}"] = _sweep(suite, f"{name}_{kind}", {**axes, **own})
+        if sweeper.claims:
+            for kind, own in sorted(kinds.items()):
+                of_kind = _draws if sweeper.trial else _arms
+                if axes := of_kind(sweeper, suite, own[0], kind):
+                    axes = {"task": {"values": own}, **axes}
+                    found[f"{name}_{kind}"] = _sweep(suite, f"{name}_{kind}", axes, sweeper.trial)
+        else:
+            axes = {"task": list(tasks), **grid.axes(sweeper.params)} | {"task": list(tasks)}
+            found[name] = _sweep(suite, name, _values_of(axes))
     return found
 
 
 def text(sweep: dict[str, Any]) -> str:
     """The file of a W&B sweep."""
-    return "# Written by `python -m sweeps.wandb_sweeps`.\n" + yaml.safe_dump(
+    return "# Written by `python -m sweeps.wandb_sweeps write`.\n" + yaml.safe_dump(
         sweep, sort_keys=False, width=120
     )
 
@@ -87,17 +92,82 @@ def overrides(key: str, value: Any) -> list[str]:
     return [f"{key}={yaml.safe_dump(value, default_flow_style=True).split(chr(10))[0]}"]
 
 
-def _sweep(suite: str, name: str, axes: dict[str, list]) -> dict[str, Any]:
+def command(arguments: Sequence[str]) -> list[str]:
+    """The command line of run.py for an agent's arguments `key=value`: `arm=NAME` is written out,
+    and `x0.5` as half of the task's own number."""
+    expanded = []
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        expanded += overrides(ARM, value) if key == ARM else [argument]
+    if any(grid.FACTOR.fullmatch(given.partition("=")[2]) for given in expanded):
+        chosen = [given for given in expanded if given.startswith(("suite=", "task="))]
+        with project_config():
+            expanded = [grid.multiplied(chosen, given) for given in expanded]
+    return [sys.executable, str(PROGRAM), *expanded]
+
+
+def job(arguments: Sequence[str], is_drawn: bool) -> int:
+    """Run what an agent asks for; returns its exit status, but that of a done run for one that was
+    asked to stop, and for a draw that is refused.
+
+    The run itself tells W&B how it ended; an agent gives up after a few failures.
+    """
+    environment = {**os.environ, PARENT: str(os.getpid()), AGENT_JOB: str(os.getpid())}
+    run = subprocess.Popen(command(arguments), env=environment, process_group=0)
+    for number in SIGNALS:
+        signal.signal(number, lambda given, _: run.send_signal(given))
+    code = run.wait()
+    if code == Exit.BAD_INPUT and is_drawn:
+        print("skipped: this draw is refused")
+        return Exit.DONE
+    if code == Exit.INTERRUPTED:
+        return Exit.DONE
+    return code if code >= 0 else 128 - code
+
+
+def _arms(sweeper: DictConfig, suite: str, _task: str, kind: str) -> dict[str, dict]:
+    """The seeds and the arms of a claims sweep on tasks of one kind of actions."""
+    named = grid.of_claims(sweeper.claims, sweeper.rows, suite, kind)
+    axes = {key: values for key, values in grid.axes(sweeper.params).items() if key != "task"}
+    axes[ARM] = [",".join(overrides) or BASELINE for overrides in named]
+    return _values_of(axes) if named else {}
+
+
+def _draws(sweeper: DictConfig, suite: str, task: str, kind: str) -> dict[str, dict]:
+    """The factors of the registered trial with their probabilities; the first option is what the
+    suite chooses."""
+    trial = grid.registered(sweeper.claims).trial
+    choices = composed((f"suite={suite}", f"task={task}"))[1]
+    found: dict[str, dict] = {"run.seed": SEEDS}
+    for factor in trial.weights:
+        weights = trial.options(factor, kind)
+        first, *others = weights
+        values = [choices.get(factor, first), *others]
+        found[factor] = {
+            "values": [yaml.safe_load(option) for option in values],
+            "probabilities": [weight / sum(weights.values()) for weight in weights.values()],
+        }
+    return found
+
+
+def _sweep(suite: str, name: str, axes: dict[str, dict], is_drawn: bool = False) -> dict[str, Any]:
+    start = "draw" if is_drawn else "job"
     return {
         "name": f"{name} ({suite})",
         "project": "dreamer-ablation",
         "program": "run.py",
-        "method": "grid",
+        "method": "random" if is_drawn else "grid",
         "metric": METRIC,
-        "command": COMMAND,
-        "parameters": {"suite": {"value": suite}}
-        | {key: {"values": values} for key, values in axes.items()},
+        "command": [
+            *("${env}", "${interpreter}", "-m", "sweeps.wandb_sweeps", start),
+            *("tracker=wandb", "${args_no_hyphens}"),
+        ],
+        "parameters": {"suite": {"value": suite}, **axes},
     }
+
+
+def _values_of(axes: dict[str, list]) -> dict[str, dict]:
+    return {key: {"values": values} for key, values in axes.items()}
 
 
 def _values(path: str | Path, key: str, given: Any) -> list[Any]:
@@ -109,26 +179,51 @@ def _values(path: str | Path, key: str, given: Any) -> list[Any]:
     raise UserError(f"{path}: parameter {key} is {given}; a grid takes a value or a list of values")
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the files; returns the exit status."""
+def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        prog="python -m sweeps.wandb_sweeps", description=__doc__.splitlines()[0]
+        prog="python -m sweeps.wandb_sweeps",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("suite", nargs="?", default="suite=mini", help="suite=NAME")
-    parser.add_argument("--out", type=Path, default=FOLDER)
-    given = parser.parse_args(arguments)
+    commands = parser.add_subparsers(dest="command", required=True)
+    write = commands.add_parser("write", help="write the W&B sweeps of a suite")
+    write.add_argument("suite", nargs="?", default="suite=mini", help="suite=NAME")
+    write.add_argument("--out", type=Path, default=FOLDER)
+    run = commands.add_parser("run", help="run a W&B sweep file without any server")
+    run.add_argument("file", type=Path, help="a W&B sweep file of method grid")
+    run.add_argument("overrides", nargs="*", help="as for run.py; they apply to every run")
+    for name in ("job", "draw"):
+        agent = commands.add_parser(name, help="what a W&B agent starts")
+        agent.add_argument("overrides", nargs="*")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command asks for; returns the exit status."""
+    given = _parsed(arguments)
     try:
-        with project_config():
-            given.out.mkdir(parents=True, exist_ok=True)
-            for name, sweep in grids(given.suite.removeprefix("suite=")).items():
-                (given.out / f"{name}.yaml").write_text(text(sweep))
-    except OSError as error:
-        print(f"error: --out {given.out}: {error}", file=sys.stderr)
-        return 2
+        if given.command == "write":
+            _write(given.suite.removeprefix("suite="), given.out)
+        elif given.command == "run":
+            quoted = str(given.file.resolve()).replace("'", "\\'")
+            sweep = [f"hydra.sweeper.grid='{quoted}'", *given.overrides]
+            os.execv(sys.executable, [sys.executable, str(PROGRAM), "-m", *sweep])
+        else:
+            return job(given.overrides, given.command == "draw")
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(complaint(error), file=sys.stderr)
         return 2
     return 0
+
+
+def _write(suite: str, folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with project_config():
+            for name, sweep in sweeps(suite).items():
+                (folder / f"{name}.yaml").write_text(text(sweep))
+    except OSError as error:
+        raise UserError(f"--out {folder}: {error}") from error
 
 
 if __name__ == "__main__":

@@ -206,7 +206,7 @@ def test_plan(capsys, command, status, named):
 def test_wandb_sweeps(capsys, tmp_path):
     GlobalHydra.instance().clear()
     (tmp_path / "file").touch()
-    assert wandb_sweeps.main(["--out", str(tmp_path / "file")]) == 2
+    assert wandb_sweeps.main(["write", "--out", str(tmp_path / "file")]) == 2
     assert is_one_line(capsys.readouterr().err, f"--out {tmp_path / 'file'}")
 
 

@@ -4,6 +4,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterable
+from copy import deepcopy
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ CONF = Path(__file__).parents[2] / "conf"
 OmegaConf.register_new_resolver("product", lambda *factors: math.prod(factors), replace=True)
 OmegaConf.register_new_resolver("settings", lambda: _settings(), replace=True)
 
+CONF = Path(__file__).parents[2] / "conf"
 MANY = 15  # options, of which only the nearest is named
 NO_SUCH_KEY = re.compile(r"Could not (?:override|delete from config\.) '([^']*)'")
 
@@ -30,8 +32,42 @@ def composed(overrides: tuple[str, ...]) -> tuple[DictConfig, dict[str, str | No
     """The configuration of a command line and the option chosen in each group; composed once, not
     to be changed.
 
+    An option that stands alone is laid on the configuration of the others, in a tenth of the time.
     Raises UserError for a command line that does not compose.
     """
+    laid = [override for override in overrides if _stands_alone(override, overrides)]
+    if not laid:
+        return _by_hydra(overrides)
+    cfg, choices = deepcopy(composed(tuple(one for one in overrides if one not in laid)))
+    for override in laid:
+        group, _, option = override.partition("=")
+        replaced = _option(f"{group}={choices[group]}")
+        if replaced is None or leaves(cfg[group], False) != leaves(replaced, False):
+            return _by_hydra(overrides)  # something else has set values of this group
+        cfg[group], choices[group] = _option(override), option
+    return cfg, choices
+
+
+@cache
+def _option(override: str) -> DictConfig | None:
+    """The values of an option that chooses no other and sets no other; None for anything else."""
+    group, _, option = override.partition("=")
+    file = CONF / group / f"{option}.yaml"
+    if not group.isidentifier() or option not in options_of(group):
+        return None
+    node = OmegaConf.load(file)
+    is_alone = "defaults" not in node and "@package" not in file.read_text()
+    return node if is_alone else None
+
+
+def _stands_alone(override: str, overrides: tuple[str, ...]) -> bool:
+    group = override.partition("=")[0]
+    others = [other.lstrip("+~") for other in overrides if other != override]
+    mentioned = any(other.startswith((f"{group}.", f"{group}=")) for other in others)
+    return not mentioned and _option(override) is not None
+
+
+def _by_hydra(overrides: tuple[str, ...]) -> tuple[DictConfig, dict[str, str | None]]:
     try:
         cfg = compose("config", list(overrides), return_hydra_config=True)
     except (HydraException, OmegaConfBaseException, ValueError) as error:

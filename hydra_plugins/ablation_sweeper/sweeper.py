@@ -7,17 +7,17 @@ from omegaconf import DictConfig
 
 
 class AblationSweeper(Sweeper):
-    """Hydra's name for `sweeps.sweep.Sweep`."""
+    """Hydra's name for `sweeps.sweep.Sweep`, which reads its options from the configuration."""
 
-    def __init__(self, **options) -> None:
-        self.options = options
+    def __init__(self, **_options) -> None:
+        pass
 
     def setup(
         self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig
     ) -> None:
         from sweeps.sweep import Sweep
 
-        self.body = Sweep(config, **self.options)
+        self.body = Sweep(config)
 
     def sweep(self, arguments: list[str]) -> list:
         return self.body.sweep(arguments)

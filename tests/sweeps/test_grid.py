@@ -9,7 +9,7 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from agent.errors import UserError
-from agent.run.compose import composed
+from agent.run.compose import _by_hydra, composed, leaves
 from agent.run.identity import toggles
 from benchmarks.sweep_kills import TINY
 from sweeps import grid, job, machine, plan, state
@@ -200,12 +200,13 @@ def test_a_launcher_that_is_no_engine_is_refused():
 def test_hours_are_those_of_finished_runs_scaled_to_what_is_left(tmp_path):
     write(tmp_path, ["run.seed=0"], status="done", steps=8000, wall_seconds=720.0)
     write(tmp_path, ["run.seed=1"], status="interrupted", steps=4000)
-    runs = state.planned([[f"run.seed={seed}", f"run.root={tmp_path}"] for seed in range(3)])
-    steps = runs[0].cfg.run.steps
-    assert plan.hours(runs, plan.finished_rates(runs)) == pytest.approx(
-        (2 * steps - 4000) * 720 / 8000 / 3600
-    )
-    assert plan.hours(runs, {}) is None
+    root = f"run.root={tmp_path}"
+    runs = state.planned([[f"run.seed={seed}", root] for seed in range(3)])
+    steps, rates = runs[0].cfg.run.steps, plan.Rates.of(runs)
+    assert rates.hours(runs[1:]) == pytest.approx((2 * steps - 4000) * 720 / 8000 / 3600)
+    assert rates.hours(runs[:2], whole=True) == pytest.approx(2 * steps * 720 / 8000 / 3600)
+    tiny = state.planned([["size=tiny", root]])
+    assert rates.lacking(runs) is None and rates.lacking([*runs, *tiny]) == ("mini", "tiny")
 
 
 def test_replay_on_disk_grows_with_the_run(tmp_path):
@@ -233,3 +234,23 @@ def test_a_mistyped_name_is_named_with_what_there_is(given, said, capsys):
     assert plan.main([given]) == 2
     error = capsys.readouterr().err
     assert error.startswith(f"error: {said}") and error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "latent=gaussian kl=standard size=tiny explore=action_noise",
+        "task=pendulum actor_grad=reinforce gradients=no_image recipe.model_lr=0 run.seed=3",
+        "preset=dreamer_v1 latent=binary gru=plain kl=standard",
+        "schedule=all entropy=long_term latent=gaussian",
+        "latent=gaussian latent.latents=7 kl=free_nats",
+        "suite=atari task=pong size=13m kl.alpha=0.5 kl=balanced",
+        "explore=action_noise +explore.new=1 tracker=wandb",
+    ],
+)
+def test_options_that_are_laid_compose_as_hydra_does(given):
+    overrides = tuple(given.split(" "))
+    (ours, choices), (theirs, expected) = composed(overrides), _by_hydra(overrides)
+    assert leaves(ours, resolve=True) == leaves(theirs, resolve=True)
+    assert leaves(ours, resolve=False) == leaves(theirs, resolve=False)
+    assert list(choices.items()) == list(expected.items())

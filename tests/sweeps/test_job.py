@@ -165,7 +165,7 @@ def test_a_job_is_done_only_if_its_run_says_so(tmp_path, status, outcome):
 
 
 def test_a_sweep_that_fail_fast_stopped_waits_for_no_run_of_another_sweep(tmp_path):
-    sweep = Sweep(OmegaConf.create({"run": {"root": str(tmp_path)}}), {}, None, None, None)
+    sweep = Sweep(OmegaConf.create({"run": {"root": str(tmp_path)}, "hydra": {"sweeper": {}}}))
     sweep.stop_file.touch()
     run = SimpleNamespace(folder=tmp_path / "run")
     with RunFolder(run.folder).claim():

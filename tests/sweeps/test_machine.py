@@ -1,12 +1,16 @@
 """Cores and GPUs are shared out: how many runs at a time, how many threads, which GPU."""
 
-import threading
+from contextlib import ExitStack
 
 import pytest
 
 from sweeps import job, machine
 from sweeps.job import Job
 from sweeps.local import Local
+
+
+def never():
+    return False
 
 
 @pytest.fixture
@@ -57,30 +61,33 @@ def test_visible_devices_are_the_gpus(monkeypatch, visible, gpus):
 
 def test_runs_fill_every_gpu_before_they_share_one(tmp_path):
     with (
-        machine.pinned(["0", "1"], 2, tmp_path) as a,
-        machine.pinned(["0", "1"], 2, tmp_path) as b,
+        machine.pinned(["0", "1"], 2, never, tmp_path) as a,
+        machine.pinned(["0", "1"], 2, never, tmp_path) as b,
     ):
-        with machine.pinned(["0", "1"], 2, tmp_path) as c:
+        with machine.pinned(["0", "1"], 2, never, tmp_path) as c:
             assert [place["CUDA_VISIBLE_DEVICES"] for place in (a, b, c)] == ["0", "1", "0"]
-        with machine.pinned(["0", "1"], 2, tmp_path) as c:
+        with machine.pinned(["0", "1"], 2, never, tmp_path) as c:
             assert c["CUDA_VISIBLE_DEVICES"] == "0"
-    with machine.pinned([], 2, tmp_path) as nowhere:
+    with machine.pinned([], 2, never, tmp_path) as nowhere:
         assert nowhere == {}
 
 
-def test_a_run_waits_for_a_place(tmp_path):
-    entered = threading.Event()
+def test_a_run_waits_for_a_place(tmp_path, monkeypatch):
+    with ExitStack() as held:
+        held.enter_context(machine.pinned(["0"], 1, never, tmp_path))
+        looks = iter([lambda: None, held.close])
+        monkeypatch.setattr(machine.time, "sleep", lambda _: next(looks)())
+        with machine.pinned(["0"], 1, never, tmp_path) as place:
+            assert place["CUDA_VISIBLE_DEVICES"] == "0"
+        assert not list(looks)
 
-    def wait():
-        with machine.pinned(["0"], 1, tmp_path):
-            entered.set()
 
-    with machine.pinned(["0"], 1, tmp_path):
-        thread = threading.Thread(target=wait)
-        thread.start()
-        assert not entered.wait(0.3)
-    assert entered.wait(10)
-    thread.join()
+def test_a_sweep_that_stops_waits_for_no_place(tmp_path, monkeypatch):
+    job = Job("a", tmp_path / "a", (), tmp_path / "stop", gpus=("0",))
+    monkeypatch.setattr(machine.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(machine.time, "sleep", lambda _: job.stop_file.touch())
+    with machine.pinned(["0"], 1, never):
+        assert str(job()) == "a: not started: stopped before a GPU was free"
 
 
 SHOW = "import os; print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])"

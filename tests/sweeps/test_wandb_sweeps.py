@@ -15,7 +15,7 @@ from agent.errors import UserError
 from agent.run.status import Exit
 from agent.run.trackers import AGENT_JOB
 from benchmarks.sweep_kills import TINY
-from sweeps import dashboard, grid, wandb_job, wandb_sweeps
+from sweeps import dashboard, grid, wandb_sweeps
 from sweeps.config import project_config
 
 ROOT = Path(__file__).parents[2]
@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture(scope="module")
 def fresh():
     with project_config():
-        return wandb_sweeps.grids("mini")
+        return wandb_sweeps.sweeps("mini")
 
 
 def test_files_are_fresh(fresh):
@@ -75,13 +75,13 @@ def test_a_file_that_is_no_grid_is_named(tmp_path, text, said):
 
 def test_an_agent_job_writes_out_the_arm():
     given = ["tracker=wandb", "arm=kl=standard,latent=gaussian", "run.seed=1"]
-    assert wandb_job.command(given)[2:] == [
+    assert wandb_sweeps.command(given)[2:] == [
         "tracker=wandb",
         "kl=standard",
         "latent=gaussian",
         "run.seed=1",
     ]
-    assert wandb_job.command(["arm=baseline"])[2:] == []
+    assert wandb_sweeps.command(["arm=baseline"])[2:] == []
 
 
 @pytest.fixture
@@ -141,9 +141,9 @@ def test_an_agents_job_that_is_asked_to_stop_is_no_failure(tmp_path):
         "time.sleep(600)\n"
     )
     job = (
-        "import pathlib, sys; from sweeps import wandb_job; "
-        f"wandb_job.PROGRAM = pathlib.Path({str(tmp_path / 'program.py')!r}); "
-        f"sys.exit(wandb_job.main([{str(tmp_path / 'started')!r}]))"
+        "import pathlib, sys; from sweeps import wandb_sweeps; "
+        f"wandb_sweeps.PROGRAM = pathlib.Path({str(tmp_path / 'program.py')!r}); "
+        f"sys.exit(wandb_sweeps.main(['job', {str(tmp_path / 'started')!r}]))"
     )
     process = subprocess.Popen([sys.executable, "-c", job], cwd=ROOT)
     wait_until(lambda: (tmp_path / "started").exists() and (tmp_path / "started").read_text())
@@ -154,15 +154,16 @@ def test_an_agents_job_that_is_asked_to_stop_is_no_failure(tmp_path):
 def test_the_local_runner_needs_no_server_and_a_wandb_sweep_hears_of_its_runs(
     sweep_file, tmp_path, wandb_server
 ):
-    local = [sys.executable, "-m", "sweeps.wandb_local", str(sweep_file), "hydra/launcher=basic"]
+    local = [sys.executable, "-m", "sweeps.wandb_sweeps", "run", str(sweep_file)]
     alone = {"PATH": "/usr/bin:/bin", "WANDB_BASE_URL": "http://127.0.0.1:9"}
-    done = run([*local, "run.seed=3"], **alone, OMP_NUM_THREADS="1")
+    done = run([*local, "hydra/launcher=basic", "run.seed=3"], **alone, OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stdout + done.stderr
     assert finished(tmp_path) == ["categorical", "gaussian"]
     folders = list((tmp_path / "runs").glob("*/*/*/*"))
     assert all(folder.name.startswith("3-") for folder in folders)
     fields = json.loads((folders[0] / "run.json").read_text())
-    job = [sys.executable, "-m", "sweeps.wandb_job", *fields["overrides"], "tracker=wandb"]
+    job = [sys.executable, "-m", "sweeps.wandb_sweeps", "job", "tracker=wandb"]
+    job += fields["overrides"]
     asked = {"WANDB_SWEEP_ID": "later", "WANDB_RUN_ID": "asked"}
     done = run(job, **wandb_server.environment, **asked)
     assert done.returncode == 0 and "done already" in done.stdout, done.stderr

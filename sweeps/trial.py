@@ -1,0 +1,195 @@
+"""The registered trial as runs: every run draws one option of each toggle, round by round.
+
+A draw depends on the registered seed, the task and the number of the run alone. What is done is
+read from the runs that there are, so the same command goes on after a kill.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+from omegaconf import DictConfig, OmegaConf
+from pydantic import Field, ValidationError
+
+from agent.config import check_value
+from agent.errors import UserError
+from agent.run.compose import composed
+from agent.run.identity import BASELINE, parts
+from agent.run.status import Status
+from analysis import InputError, claims, design, read, study
+from analysis.schema import ENDED, Store, joined, one_line
+from sweeps import grid
+from sweeps.grid import SEED
+from sweeps.state import Planned, planned
+
+RESULTS = "hydra.sweeper.results"
+Task = tuple[str, ...]  # the overrides of all runs of a task
+
+
+class Trial:
+    """The rounds of a trial on the tasks of a suite, or on those that `overrides` name.
+
+    `sweeper` has the options of hydra/sweeper. Raises UserError for a claims file without a trial,
+    and for overrides that make another arm or give a seed.
+    """
+
+    def __init__(self, overrides: Sequence[str], sweeper: DictConfig):
+        self.registered = _registered(sweeper)
+        self.design = self.registered.trial
+        self.rounds = range(1, 1 + _last(sweeper, len(self.design.rounds)))
+        self.results = tuple(sweeper.results)
+        self._open: dict[int, tuple[str, ...] | None] = {}  # claims, by complete round
+        self.tasks: list[Task] = [tuple(job) for job in grid.jobs(overrides, {"task": "glob(*)"})]
+        for run in planned(self.tasks):
+            if run.identity.arm != BASELINE or any(SEED in given for given in run.overrides):
+                raise UserError(
+                    f"{' '.join(run.overrides)}: the trial gives the options and the seeds; "
+                    "allowed: the suite, its tasks, and values that make no other arm"
+                )
+
+    def runs(self, number: int) -> list[Planned]:
+        """The runs of rounds 1 to `number`, by seed first; one that a csv holds, and one that
+        diverged, is done."""
+        size, controls = self.design.rounds[number - 1], self.design.control_runs
+        jobs = []
+        for seed in range(max(size, controls)):
+            for task in self.tasks:
+                arms = [self._drawn[task][seed]] if seed < size else []
+                arms += self._controls(task) if seed < controls else []
+                jobs += [[*task, *arm, f"{SEED}={seed}"] for arm in arms]
+        return [self._ended(run) for run in planned(jobs)]
+
+    def size(self, number: int) -> int:
+        """Runs of rounds 1 to `number`."""
+        drawn = len(self.tasks) * self.design.rounds[number - 1]
+        controls = sum(len(self._controls(task)) for task in self.tasks)
+        return drawn + self.design.control_runs * controls
+
+    def next(self) -> tuple[int, list[Planned]] | None:
+        """The first round that is not complete, and the runs of it and of those before; None once
+        the trial has ended. Prints what each complete round answers."""
+        for number in self.rounds:
+            runs = self.runs(number)
+            if any(run.state != Status.DONE for run in runs):
+                return number, runs
+            if number not in self._open:
+                self._open[number] = self.open_claims(runs)
+                print(
+                    f"round {number} of {len(self.design.rounds)} is complete; "
+                    f"{_said(self._open[number])}",
+                    flush=True,
+                )
+            if self._open[number] == ():
+                return None
+        return None
+
+    def open_claims(self, runs: Sequence[Planned]) -> tuple[str, ...] | None:
+        """The claims that the ended `runs` leave open; None where these are too few to judge."""
+        cfg, keys = runs[0].cfg, {_key(run) for run in runs}
+        store = joined([read.folder(Path(cfg.run.root)), *self._imported])
+        known = [key in keys for key in _keys(store.runs)]
+        own = store.of(store.runs[known].drop_duplicates(read.SAME))
+        tasks = sorted({run.identity.task for run in runs})
+        try:
+            standing = study.standing(own, self.registered, cfg.suite.name, tasks)
+        except InputError as error:
+            raise UserError(str(error)) from error
+        return standing and standing.open
+
+    @cached_property
+    def _drawn(self) -> dict[Task, list[list[str]]]:
+        """The overrides that each run of a task draws."""
+        kinds = {task: composed(task)[0].task for task in self.tasks}
+        return {
+            task: [
+                [grid.multiplied(task, option) for option in drawn]
+                for drawn in self.design.draws(kind.name, kind.actions)
+            ]
+            for task, kind in kinds.items()
+        }
+
+    def _controls(self, task: Task) -> list[list[str]]:
+        """The overrides of each positive control."""
+        cfg = composed(task)[0]
+        rows = [row for row in self.registered.controls if row.where == cfg.task.actions]
+        arms = [row.arms(cfg.suite.name) for row in rows]
+        return [parts(sides[0]) for sides in arms if sides]
+
+    @cached_property
+    def _imported(self) -> list[Store]:
+        """The ended runs of the csv files, and of folders of them: one store, or none."""
+        files = [file for path in self.results for file in _csv_files(Path(path))]
+        try:
+            stores = [read.exported(files)] if files else []
+        except InputError as error:
+            raise UserError(f"{RESULTS}: {error}") from error
+        return [store.of(store.runs[store.runs.status.isin(ENDED)]) for store in stores]
+
+    def _ended(self, run: Planned) -> Planned:
+        if run.state == Status.DIVERGED:
+            return replace(run, state=Status.DONE)
+        if run.state != Status.DONE and (fields := self._done_elsewhere.get(_key(run))):
+            return replace(run, state=Status.DONE, error=None, fields=fields)
+        return run
+
+    @cached_property
+    def _done_elsewhere(self) -> dict[tuple, dict]:
+        """What the plan needs of the ended runs of the csv files."""
+        stores = [(_keys(store.runs), store.runs.to_dict("records")) for store in self._imported]
+        return {key: row for keys, rows in stores for key, row in zip(keys, rows, strict=True)}
+
+
+def _registered(sweeper: DictConfig) -> claims.Claims:
+    """The claims file with its trial, whose weights `sweeper` may replace."""
+    found = grid.registered(sweeper.claims)
+    if found.trial is None:
+        raise UserError(f"{sweeper.claims} registers no trial")
+    if not sweeper.weights:
+        return found
+    weights = OmegaConf.to_container(sweeper.weights)
+    given = found.trial.model_dump()
+    kept = {
+        "default": {key: given["default"][key] for key in weights if key in given["default"]},
+        "needs": {
+            key: needs
+            for key, needs in given["needs"].items()
+            if key in weights and needs.keys() <= weights.keys()
+        },
+    }
+    try:
+        trial = design.Trial.model_validate({**given, **kept, "weights": weights})
+    except ValidationError as error:
+        raise UserError(f"hydra.sweeper.weights: {one_line(error)}") from error
+    return found.model_copy(update={"trial": trial})
+
+
+def _last(sweeper: DictConfig, rounds: int) -> int:
+    if sweeper.rounds is None:
+        return rounds
+    check_value("hydra.sweeper.rounds", sweeper.rounds, Annotated[int, Field(ge=1, le=rounds)])
+    return sweeper.rounds
+
+
+def _said(open_claims: tuple[str, ...] | None) -> str:
+    if open_claims is None:
+        return "no claim can be judged"
+    return f"open claims: {', '.join(open_claims)}" if open_claims else "all claims are answered"
+
+
+def _key(run: Planned) -> tuple:
+    one = run.identity
+    return one.suite, one.task, one.arm, one.seed, one.digest
+
+
+def _keys(runs: pd.DataFrame) -> list[tuple]:
+    return list(runs[read.SAME].itertuples(index=False, name=None))
+
+
+def _csv_files(path: Path) -> list[Path]:
+    files = sorted(path.glob("*.csv*")) if path.is_dir() else [path]
+    if not files or not all(file.is_file() for file in files):
+        raise UserError(f"{RESULTS}: there is no file {path}")
+    return files
