@@ -205,7 +205,7 @@ def joined(stores: Iterable[Store]) -> Store:
 
 def shown(value: object, longest: int = 60) -> str:
     """A value of the user's in one line of a message, cut where it is long."""
-    text = " ".join(str(value).split())
+    text = "nothing" if value is None else " ".join(str(value).split())
     text = "".join(character if character.isprintable() else "?" for character in text)
     return text if len(text) <= longest else f"{text[:longest]}..."
 

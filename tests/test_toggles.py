@@ -147,7 +147,7 @@ INSIDE = {
     "explore.epsilon_share": 0.01,
     "explore.epsilon_end": 1.0,
 }
-INSIDE |= {"kl.free": 50.0}
+INSIDE |= {"kl.free": 50.0, "latent.bits": 7}
 
 
 @pytest.mark.parametrize("option, name, value", TOGGLE_NUMBERS, ids=lambda value: str(value))
@@ -201,10 +201,6 @@ def test_every_number_of_size_and_recipe_is_alive(name):
     assert differ(
         fingerprint(*options, **spaces), fingerprint(*options, f"{name}={changed}", **spaces)
     )
-
-
-def test_the_bits_of_binary_latents_are_alive():
-    assert differ(fingerprint("latent=binary"), fingerprint("latent=binary", "latent.bits=7"))
 
 
 @pytest.mark.parametrize("group", ["size", "recipe"])
