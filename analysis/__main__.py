@@ -1,4 +1,4 @@
-"""Command line: `python -m analysis table|plot|report|repeat|published|export|calibrate --help`."""
+"""Command line: `python -m analysis COMMAND --help`."""
 
 import argparse
 import sys
@@ -40,6 +40,7 @@ def _parser() -> argparse.ArgumentParser:
         ("table", commands.table),
         ("plot", commands.plot),
         ("report", commands.page),
+        ("recommend", commands.recommended),
         ("repeat", commands.repeat),
     ):
         own = command(name, run)
@@ -94,6 +95,12 @@ def _judged(parser: argparse.ArgumentParser) -> None:
         "--claims", type=Path, default=claims.DEFAULT, help="claims file (sweeps/claims.yaml)"
     )
     parser.add_argument("--suite", help="only this suite (default: every suite that has runs)")
+    parser.add_argument(
+        "--references",
+        type=Path,
+        metavar="FILE",
+        help="YAML with random and reference scores by task, in place of those that the runs carry",
+    )
     parser.add_argument(
         "--window",
         choices=score.WINDOWS,

@@ -10,7 +10,9 @@ from analysis import (
     InputError,
     claims,
     read,
+    recommend,
     repeats,
+    score,
     study,
     written,
 )
@@ -18,7 +20,7 @@ from analysis import (
     calibrate as calibration,
 )
 from analysis.paper import published, score_files
-from analysis.schema import Problem
+from analysis.schema import Problem, Store
 from analysis.show import figures, printed, report, style, tables
 from analysis.show.shown import caption
 from analysis.show.text import latex, markdown
@@ -71,12 +73,22 @@ def page(options: argparse.Namespace) -> None:
         print(f"The report is {path}")
 
 
+def recommended(options: argparse.Namespace) -> None:
+    """Says which options to take on each kind of tasks, as overrides to paste."""
+    for ours in _judged(options):
+        written.csv(ours.recommendation, _folder(options.out, ours) / "recommendation.csv")
+        for warning in ours.warnings:
+            print(warning)
+        print(f"{caption(ours)}.\n")
+        print("\n".join(recommend.lines(ours.recommendation)))
+
+
 def repeat(options: argparse.Namespace) -> None:
     """Compares claims that were run again with the study that they repeat."""
     written.check_folder(options.out)
     registered = claims.load(options.claims)
     ours = study.judge(read.load(options.of), registered, options.suite)
-    again = study.judge(read.load(options.runs, options.leave_out), registered, ours.suite)
+    again = study.judge(_runs(options), registered, ours.suite)
     found = repeats.beside(again, ours)
     folder, out = _folder(options.out, ours), printed.console(wide=True)
     written.csv(found, folder / "repeat.csv")
@@ -89,7 +101,7 @@ def _judged(options: argparse.Namespace) -> list[Judged]:
     """Every suite of the runs, or the one that is asked for; one without margin is left out with a
     word if there are others."""
     written.check_folder(options.out)
-    runs, registered = read.load(options.runs, options.leave_out), claims.load(options.claims)
+    runs, registered = _runs(options), claims.load(options.claims)
     suites = [options.suite] if options.suite else sorted(runs.runs.suite.unique())
     found, problems = [], []
     for suite in suites:
@@ -102,6 +114,11 @@ def _judged(options: argparse.Namespace) -> list[Judged]:
     for problem in problems:
         print(f"left out: {problem}", file=sys.stderr)
     return found
+
+
+def _runs(options: argparse.Namespace) -> Store:
+    runs = read.load(options.runs, options.leave_out)
+    return score.with_references(runs, options.references) if options.references else runs
 
 
 def _scored(ours: Judged) -> Judged:

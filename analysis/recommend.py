@@ -63,12 +63,13 @@ def lines(recommendation: pd.DataFrame) -> list[str]:
     said = []
     for kind, rows in recommendation.groupby("kind", sort=False):
         chosen = rows[rows.recommended]
-        said.append(f"{kind}: {' '.join(chosen.option) or 'the paper’s options'}")
+        overrides = " ".join(chosen.option) or "the paper's options"
+        said.append(f"{kind}: {overrides}")
         said += [
             f"    {row.option}  {row.effect:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
             for row in chosen.itertuples()
         ]
         others = sorted(set(rows.group) - set(chosen.group))
         if len(chosen) and others:
-            said.append(f"    the paper’s: {', '.join(others)}")
+            said.append(f"    the paper's: {', '.join(others)}")
     return said

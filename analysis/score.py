@@ -2,12 +2,22 @@
 
 from functools import cache
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    FiniteFloat,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from analysis import InputError
-from analysis.schema import ENDED, Problem, Status, Store
+from analysis.schema import ENDED, Problem, Status, Store, one_line, shown
 
 LAST, LAST_BIN, AREA = "last", "last_bin", "area"
 WINDOWS = (LAST, LAST_BIN, AREA)
@@ -120,32 +130,26 @@ def normalise(frame: pd.DataFrame, scheme: str) -> tuple[pd.DataFrame, list[Prob
 
     Schemes: `gamer` and `record` take the human references of the Atari table, `clipped_record`
     clips the latter at 1 from above (section 3.1), `reference` takes the two fixed scores that each
-    run carries from its task. A run without a score (it diverged) scores as random play does. The
-    column `progress` is the same with what counts as played well: the gamer's score on Atari, where
-    records are far beyond it, else the reference.
+    run carries from its task. What has no score stays NaN.
     """
     if scheme not in SCHEMES:
         raise InputError(f"normalisation '{scheme}' is not known; allowed: {', '.join(SCHEMES)}")
     if scheme == "reference":
         low, high = frame.random.astype(float), frame.reference.astype(float)
-        well = high
     else:
         table = atari_reference()
-        low, well = frame.task.map(table.random), frame.task.map(table.human_gamer)
+        low = frame.task.map(table.random)
         high = frame.task.map(table["human_gamer" if scheme == "gamer" else "human_record"])
-    score = frame.score.astype(float).fillna(low)
-    value = (score - low) / (high - low)
+    value = (frame.score.astype(float) - low) / (high - low)
     if scheme == "clipped_record":
         value = value.clip(upper=1)
-    known = np.isfinite(value.astype(float))
+    known = np.isfinite((high - low).astype(float)) & (high != low)
+    unknown = frame.loc[~known, ["suite", "task"]].drop_duplicates()
     problems = [
         Problem(f"{suite}/{task}", f"not normalised: the task has no random and {scheme} score")
-        for suite, task in frame.loc[~known, ["suite", "task"]]
-        .drop_duplicates()
-        .itertuples(index=False)
+        for suite, task in unknown.itertuples(index=False)
     ]
-    frame = frame.assign(score=score, normalised=value.astype(float))
-    frame["progress"] = (score - low) / (well - low)
+    frame = frame.assign(normalised=value.astype(float))
     return frame[known].reset_index(drop=True), problems
 
 
@@ -191,9 +195,50 @@ def scored(store: Store, window: str) -> tuple[pd.DataFrame, pd.DataFrame, str, 
         frame, curves = (part.assign(normalised=part.score) for part in (final, points))
     else:
         curves, _ = normalise(points, scheme)
-    worst = frame.groupby("task").normalised.transform("min")
-    diverged = frame.status == Status.DIVERGED
-    frame = frame.assign(normalised=frame.normalised.mask(diverged, worst))
+    frame = frame.assign(normalised=frame.normalised.fillna(_worst(frame)))
     end = curves.groupby("task").env_frames.transform("max")
     curves = curves.assign(step=(curves.env_frames / end).round(3))
     return frame, curves, scheme, [*problems, *unnormalised]
+
+
+def _worst(frame: pd.DataFrame) -> pd.Series:
+    """The worst that each run's task has shown; random play's where all runs diverged."""
+    return frame.groupby("task").normalised.transform("min").fillna(0)
+
+
+def with_references(store: Store, path: str | Path) -> Store:
+    """The store with the `random` and `reference` scores of the tasks that a YAML file names, as in
+    `{my_task: {random: 0, reference: 100}}`; `InputError` for another file, or for a task without
+    runs."""
+    try:
+        given = _REFERENCES.validate_python(yaml.safe_load(Path(path).read_text()))
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the references ({error.strerror})") from error
+    except ValidationError as error:
+        raise InputError(f"{path}: {one_line(error)}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not valid YAML ({shown(error, 200)})") from error
+    if unknown := sorted(set(given) - set(store.runs.task)):
+        raise InputError(f"{path}: no run is of task {unknown[0]}")
+    runs = store.runs.copy()
+    for task, own in given.items():
+        runs.loc[runs.task == task, ["random", "reference"]] = own.random, own.reference
+    return store.of(runs)
+
+
+class _Reference(BaseModel):
+    """The returns that count as 0 and as 1."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    random: FiniteFloat
+    reference: FiniteFloat
+
+    @model_validator(mode="after")
+    def _differ(self):
+        if self.random == self.reference:
+            raise ValueError("random and reference must differ")
+        return self
+
+
+_REFERENCES = TypeAdapter(dict[str, _Reference])

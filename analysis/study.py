@@ -154,19 +154,19 @@ def _stands(
     """Where the trial stands, whatever its claims, and the numbers of the runs that are judged.
 
     A run is of the trial if its options are those that its seed draws. The runs are of a trial if
-    one of these differs from the baseline in more than one option.
+    one of these has more than one option, or one where the trial has a single factor: with one
+    change at a time no run has.
     """
     runs, trial = store.runs[store.runs.status.isin(ENDED)], registered.trial
     drawn = [] if trial is None else _drawn(runs, trial)
-    if not any(options_ > 1 for *_, options_ in drawn):
+    least = 0 if trial is None else min(2, len(trial.weights))
+    if not any(options_ >= least for *_, options_ in drawn):
         return None, runs.run
     numbers = pd.Series({run: number for run, number, _ in drawn})
     tasks_ = len({*store.runs.task, *suite_tasks})
     lacking = [size * tasks_ - int((numbers < size).sum()) for size in trial.rounds]
     complete = sum(lack == 0 for lack in lacking)
-    standing = Standing(
-        len(lacking), complete, 0 if complete == len(lacking) else lacking[complete]
-    )
+    standing = Standing(len(lacking), complete, [*lacking, 0][complete])
     size = trial.rounds[complete - 1] if complete else 0
     arms = [pair[0] for row in registered.controls if (pair := row.arms(suite))]
     control = runs.run[runs.arm.isin(arms) & (runs.seed < trial.control_runs)]
