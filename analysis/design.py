@@ -58,6 +58,12 @@ class Trial(BaseModel):
             before = order[: order.index(factor)]
             if unknown := sorted(set(needed) - set(before)):
                 raise ValueError(f"{factor} needs {unknown[0]}, which is not listed before it")
+            for other, option in needed.items():
+                if option not in self.weights[other]:
+                    raise ValueError(
+                        f"{factor} needs {other}={option}, which is not among the options of "
+                        f"{other}: {', '.join(self.weights[other])}"
+                    )
         return self
 
     def baseline(self, factor: str, actions: str) -> str:
@@ -72,19 +78,11 @@ class Trial(BaseModel):
         others = {name: weight for name, weight in weights.items() if name not in (first, baseline)}
         return {baseline: weights[first], **others}
 
-    def draw(self, task: str, actions: str, number: int) -> tuple[str, ...]:
-        """The options of run `number` (from 0) of a task that differ from the baseline's, as in
-        `("gru=plain", "latent=binary")`; the run's seed is its number."""
-        return self.draws(task, actions)[number]
-
     def draws(self, task: str, actions: str) -> list[tuple[str, ...]]:
-        """`draw` of all runs of a task up to the last round."""
+        """By number (from 0) the options of each run of a task, up to the last round, that differ
+        from the baseline's, as in `("gru=plain", "latent=binary")`; a run's seed is its number."""
         drawn = [self._block(task, actions, *block) for block in self._blocks()]
         return [run for block in drawn for run in block]
-
-    def round_of(self, number: int) -> int:
-        """The round, from 1, that run `number` of a task belongs to."""
-        return 1 + int(np.searchsorted(self.rounds, number, side="right"))
 
     def _blocks(self) -> list[tuple[int, int]]:
         """The number and the size of each round's block."""

@@ -99,8 +99,8 @@ class RunFile(BaseModel):
     actions: Actions
     status: Status
     error: str | None = None
-    digest: Digest = ""
-    baseline: Digest = ""
+    digest: Digest | None = ""
+    baseline: Digest | None = ""
     git: _Git | None = None
     config: _Config
     steps: Number = math.nan
@@ -123,7 +123,7 @@ class RunFile(BaseModel):
         saturated = max(shares, key=shares.get, default="")
         own = {name: getattr(self, name) for name in RUN_COLUMNS if hasattr(self, name)}
         return own | {
-            "error": self.error or "",
+            **{name: getattr(self, name) or "" for name in ("error", "digest", "baseline")},
             "normalisation": self.config.suite.normalisation,
             "traits": " ".join(self.config.task.traits),
             "saturated": saturated,

@@ -154,35 +154,35 @@ def _stands(
     """Where the trial stands, whatever its claims, and the numbers of the runs that are judged.
 
     A run is of the trial if its options are those that its seed draws. The runs are of a trial if
-    one of these has more than one option, or one where the trial has a single factor: with one
-    change at a time no run has.
+    most of those with several options are (or with one, where the trial has a single factor): one
+    change at a time leaves none of these.
     """
     runs, trial = store.runs[store.runs.status.isin(ENDED)], registered.trial
-    drawn = [] if trial is None else _drawn(runs, trial)
-    least = 0 if trial is None else min(2, len(trial.weights))
-    if not any(options_ >= least for *_, options_ in drawn):
+    if trial is None:
         return None, runs.run
-    numbers = pd.Series({run: number for run, number, _ in drawn})
+    drawn = _drawn(runs, trial)
+    several = runs.run[runs.arm.map(options).map(len) >= min(2, len(trial.weights))]
+    if several.empty or several.isin(drawn.index).mean() <= 0.5:
+        return None, runs.run
     tasks_ = len({*store.runs.task, *suite_tasks})
-    lacking = [size * tasks_ - int((numbers < size).sum()) for size in trial.rounds]
+    lacking = [size * tasks_ - int((drawn < size).sum()) for size in trial.rounds]
     complete = sum(lack == 0 for lack in lacking)
     standing = Standing(len(lacking), complete, [*lacking, 0][complete])
     size = trial.rounds[complete - 1] if complete else 0
     arms = [pair[0] for row in registered.controls if (pair := row.arms(suite))]
     control = runs.run[runs.arm.isin(arms) & (runs.seed < trial.control_runs)]
-    return standing, pd.concat([pd.Series(numbers.index[numbers < size]), control])
+    return standing, pd.concat([pd.Series(drawn.index[drawn < size]), control])
 
 
-def _drawn(runs: pd.DataFrame, trial: Trial) -> list[tuple[int, int, int]]:
-    """Of each run of the trial its number in the frame, that of its draw, and how many options it
-    drew."""
-    found = []
+def _drawn(runs: pd.DataFrame, trial: Trial) -> pd.Series:
+    """The numbers of the draws of the trial's runs, by run."""
+    found = {}
     for (task, actions), own in runs.groupby(["task", "actions"]):
         draws = trial.draws(task, actions)
         for run in own[own.seed.between(0, len(draws) - 1)].itertuples():
             if matches(options(run.arm), draws[run.seed]):
-                found.append((run.run, run.seed, len(draws[run.seed])))
-    return found
+                found[run.run] = run.seed
+    return pd.Series(found, dtype=int)
 
 
 def _share(registered: Claims, standing: Standing | None) -> float:

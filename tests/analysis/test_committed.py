@@ -6,7 +6,6 @@ import re
 from collections import defaultdict
 from statistics import mean
 
-import pandas as pd
 import pytest
 
 from analysis import claims, committed, read
@@ -18,7 +17,7 @@ FRACTIONS = ["random", "reference", "step", "score"]
 def areas():
     """By task, arm and seed the normalised area of every run that ended; 0 of one that diverged."""
     found = defaultdict(dict)
-    for path in committed.run_files():
+    for path in sorted(committed.RUNS.glob("*.csv.gz")):
         with gzip.open(path, "rt", newline="") as file:
             for row in csv.DictReader(file):
                 run = row["task"], row["arm"], int(row["seed"])
@@ -48,23 +47,37 @@ def test_every_file_has_a_row_that_names_its_commits():
 
 
 def test_effects_are_those_of_the_files():
-    study = committed.judged()
-    ladder = claims.load().ladder[committed.SUITE]
-    scores = areas()
-    kinds = dict(zip(study.store.runs.task, study.store.runs.actions, strict=True))
-    moves = dict(zip(study.control_tasks.task, study.control_tasks.moves == "yes", strict=True))
-    rows = pd.concat([study.verdicts, study.controls])
-    rows = rows[rows.effect.notna() & (rows.role != "A/A")]
-    for row in rows.to_dict("records"):
-        number = row["round"] or study.standing.complete
-        effects = []
-        for task in [task for task, kind in kinds.items() if kind == row["actions"]]:
-            seeds = range(round(ladder.rounds[number - 1] * ladder.ratios[task]))
-            one, other = (
-                mean(scores[task, row[side], seed] for seed in seeds)
-                for side in ("with", "without")
-            )
-            if row["role"] != "claim" or moves[task]:
-                effects.append(one - other)
-        assert row["effect"] == pytest.approx(mean(effects)), row["claim"]
-    assert len(rows) >= 16
+    study, scores = committed.judged(), areas()
+    arms = {row.id: row.arms(committed.SUITE) for row in claims.load().claims}
+    seeds = defaultdict(list)
+    for task, arm, seed in scores:
+        seeds[task, arm].append(scores[task, arm, seed])
+    for name, own in study.effects.groupby("claim"):
+        effects = [
+            mean(seeds[task, arms[name][0]]) - mean(seeds[task, arms[name][1]]) for task in own.task
+        ]
+        assert own.effect.tolist() == pytest.approx(effects)
+        (row,) = study.claims[study.claims.claim == name].to_dict("records")
+        assert row["effect"] == pytest.approx(mean(effects))
+        assert row["better"] + row["worse"] + row["tied"] == len(effects)
+    assert len(study.effects) == 13 * 5 + 3
+
+
+def test_the_example_of_the_docs_recomputes_a_row(monkeypatch):
+    """The Python of docs/analysis.md gives the effect and the error of a task."""
+    root = committed.PACKAGE.parent
+    text = (root / "docs" / "analysis.md").read_text()
+    code = text.partition("```python\n")[2].partition("```")[0]
+    monkeypatch.chdir(root)
+    names = {}
+    exec(code, names)
+    effects = committed.judged().effects.set_index(["claim", "task"])
+    row = effects.loc["categorical_latents", "catch"]
+    assert (names["effect"], names["error"]) == pytest.approx((row.effect, row.error))
+    assert code.count("\n") <= 20
+
+
+def test_the_first_verdicts_stay_in_the_record():
+    page = (RESULTS / "old_verdicts.md").read_text()
+    assert "`978e126`" in page and "d2b379c1" in page
+    assert page.count("| helps |") >= 6 and "| `gru_layer_norm` | +0.034 [-0.033, +0.102]" in page

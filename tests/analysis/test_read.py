@@ -118,29 +118,30 @@ def test_finished_runs_set_the_length(tmp_path):
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
+        *((key, 3, f"{key}: Input should be a valid string; got 3") for key in ("task", "arm")),
+        ("suite", {"name": "gym"}, "suite: Input should be a valid string; got {'name': 'gym'}"),
+        ("arm", None, "arm: Input should be a valid string; got None"),
+        ("arm", "a\nb", "arm: this is a name in one line; got a b"),
         *(
-            (key, 3, f"left out: {key} in run.json is a name; got 3")
-            for key in ("suite", "task", "arm", "status")
+            (
+                "suite",
+                name,
+                f"suite: this is a suite's name: letters, digits, spaces, and _ . + -; got {name}",
+            )
+            for name in ("../x", "a/b")
         ),
-        ("suite", {"name": "gym"}, 'left out: suite in run.json is a name; got {"name": "gym"}'),
-        ("arm", None, "left out: arm in run.json is a name; got null"),
-        ("suite", "../x", 'left out: suite in run.json is "../x"; a suite\'s name has letters'),
-        ("suite", "a/b", 'left out: suite in run.json is "a/b"; a suite\'s name has letters'),
-        ("status", "dun", 'left out: status in run.json is "dun"; allowed: not started, under way'),
-        ("seed", "0", "left out: seed in run.json is a whole number; got 0"),
-        ("seed", True, "left out: seed in run.json is a whole number; got True"),
-        ("seed", 10**30, "left out: seed in run.json is a whole number; got 1000"),
-        ("digest", ["x"], "left out: digest in run.json is ['x']; it has letters and digits"),
-        ("baseline", True, "left out: baseline in run.json is True; it has letters and digits"),
-        ("steps", 10**400, "left out: int too large to convert to float"),
-        ("schema", 99, "left out: run.json has schema 99, this analysis reads schema 1"),
+        ("status", "dun", "status: Input should be 'not started', 'under way', 'interrupted', 'd"),
+        ("seed", "0", "seed: Input should be a valid integer; got 0"),
+        ("seed", True, "seed: Input should be a valid integer; got True"),
+        ("seed", 10**30, "seed: Input should be less than 9223372036854775808; got 1000"),
+        ("digest", ["x"], "digest: Input should be a valid string; got ['x']"),
+        ("steps", "many", "steps: Input should be a valid number"),
         (
             "config",
             {"suite": {"normalisation": "records"}},
-            "left out: suite.normalisation in run.json is records; allowed: clipped_record, refer",
+            "config suite normalisation: Input",
         ),
-        ("actions", None, "left out: actions in run.json is null; allowed: discrete, continuous"),
-        ("actions", ["x"], 'left out: actions in run.json is ["x"]; allowed: discrete, continuous'),
+        ("actions", None, "actions: Input should be 'discrete' or 'continuous'; got None"),
     ],
 )
 def test_a_run_without_a_proper_name_is_left_out(tmp_path, field, value, message):
@@ -149,7 +150,7 @@ def test_a_run_without_a_proper_name_is_left_out(tmp_path, field, value, message
     loaded = read.load(tmp_path)
     assert loaded.runs.seed.tolist() == [0]
     (said,) = messages(loaded).values()
-    assert said.startswith(message)
+    assert said.startswith(f"left out: run.json: {message}")
 
 
 def test_an_export_holds_everything(study, tmp_path):
@@ -173,23 +174,6 @@ def test_an_export_keeps_runs_without_scores(tmp_path):
     read.export(read.load(tmp_path), tmp_path / "runs.csv")
     runs = read.load(tmp_path / "runs.csv").runs.set_index("seed")
     assert runs.status[1] == "failed" and runs.error[1] == "nan in kl_loss"
-
-
-def test_an_export_survives_spreadsheets(tmp_path):
-    """A cell that starts like a formula is text in a spreadsheet, and itself when read again."""
-    arms = ["+recipe.x=3", "~latent", "=1+1", "'=quoted", "-x", "@y", "'plain"]
-    for arm in arms:
-        write_run(tmp_path / "runs", arm, status="failed", error="=HYPERLINK(1)")
-    read.export(read.load(tmp_path / "runs"), tmp_path / "runs.csv")
-    cells = [
-        cell
-        for line in (tmp_path / "runs.csv").read_text().splitlines()
-        for cell in line.split(",")
-    ]
-    assert "'=HYPERLINK(1)" in cells and "'+recipe.x=3" in cells
-    assert not any(cell.startswith(("=", "+", "@")) for cell in cells)
-    again = read.load(tmp_path / "runs.csv").runs
-    assert sorted(again.arm) == sorted(arms) and set(again.error) == {"=HYPERLINK(1)"}
 
 
 def test_a_file_of_an_earlier_version_is_read(study, tmp_path):
@@ -282,6 +266,126 @@ def test_useless_input_is_refused_in_one_line(tmp_path):
     (tmp_path / "some.csv").write_text("arm,task\nbaseline,x\n")
     with pytest.raises(InputError, match="lacks the column source, suite, seed"):
         read.load(tmp_path / "some.csv")
-    (tmp_path / "some.gz").write_bytes(b"not gzip")
-    with pytest.raises(InputError, match="not a csv of runs"):
-        read.load(tmp_path / "some.gz")
+
+
+def test_a_damaged_file_is_refused_in_one_line(tmp_path):
+    write_run(tmp_path / "runs")
+    path = tmp_path / "some.csv.gz"
+    read.export(read.load(tmp_path / "runs"), path)
+    whole = path.read_bytes()
+    broken = (b"not gzip", whole[: len(whole) // 2], whole[:40] + b"\0" * 9 + whole[49:])
+    for data in broken:
+        path.write_bytes(data)
+        with pytest.raises(InputError, match="not a csv of runs") as error:
+            read.load(path)
+        assert "\n" not in str(error.value)
+
+
+def export(runs, path):
+    path.parent.mkdir(exist_ok=True)
+    read.export(read.load(runs), path)
+
+
+@pytest.fixture
+def rounds(tmp_path):
+    """Folder of two files: seeds 0 and 1, then seeds 0 to 2, as two exports of a growing sweep."""
+    for seed in (0, 1):
+        write_run(tmp_path / "runs", seed=seed, finals=0.1 * seed)
+    export(tmp_path / "runs", tmp_path / "rounds/round1.csv.gz")
+    write_run(tmp_path / "runs", seed=2, finals=0.2)
+    export(tmp_path / "runs", tmp_path / "rounds/round2.csv")
+    return tmp_path / "rounds"
+
+
+def test_files_are_read_as_one_and_equal_runs_once(rounds):
+    (rounds / "README.md").write_text("not a file of runs")
+    together = read.load(rounds)
+    alone = read.load(rounds / "round2.csv")
+    assert together.runs.seed.tolist() == [0, 1, 2] and not together.problems
+    keys = ["seed", "step"]
+    first, second = (
+        part.tidy().sort_values(keys)[[*keys, "score"]].to_numpy().tolist()
+        for part in (together, alone)
+    )
+    assert first == second
+
+
+def test_one_run_with_two_contents_is_refused(rounds, tmp_path):
+    write_run(tmp_path / "others", seed=1, finals=0.5)
+    export(tmp_path / "others", rounds / "round3.csv.gz")
+    message = "round3.csv.gz: the run gym cartpole baseline seed 1 .* round1.csv.*run.root=other"
+    with pytest.raises(InputError, match=message):
+        read.load(rounds)
+
+
+def test_where_a_run_was_found_is_not_its_content(rounds, tmp_path):
+    write_run(tmp_path / "elsewhere" / "moved", seed=0, finals=0.0)
+    export(tmp_path / "elsewhere", rounds / "round0.csv")
+    assert read.load(rounds).runs.seed.tolist() == [0, 1, 2]
+
+
+def test_a_file_that_is_no_export_is_refused(rounds):
+    (rounds / "notes.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(InputError, match="notes.csv: lacks the column source"):
+        read.load(rounds)
+
+
+def test_a_run_that_went_on_counts_as_it_ended(rounds, tmp_path):
+    write_run(tmp_path / "early", seed=2, finals=0.1, status="under way")
+    write_run(tmp_path / "early", seed=3, finals=0.1, status="interrupted")
+    export(tmp_path / "early", rounds / "round0.csv.gz")
+    runs = read.load(rounds).runs.set_index("seed")
+    assert runs.status.to_dict() == {0: "done", 1: "done", 2: "done", 3: "interrupted"}
+
+
+def test_a_run_that_is_not_taken_leaves_the_numbers_of_the_others_apart(tmp_path):
+    write_run(tmp_path / "first", seed=0, finals=0.1, status="interrupted")
+    write_run(tmp_path / "first", seed=1, finals=0.1)
+    export(tmp_path / "first", tmp_path / "rounds/1.csv")
+    for seed in (0, 2):
+        write_run(tmp_path / "second", seed=seed, finals=0.1 * (1 + seed))
+    export(tmp_path / "second", tmp_path / "rounds/2.csv")
+    together = read.load(tmp_path / "rounds")
+    assert together.runs.run.is_unique
+    assert together.points.groupby("run").step.apply(lambda step: step.is_unique).all()
+    alone = read.load(tmp_path / "rounds/2.csv").tidy()
+    both = together.tidy()[together.tidy().seed != 1]
+    columns = ["seed", "step", "score"]
+    assert sorted(both[columns].to_numpy().tolist()) == sorted(alone[columns].to_numpy().tolist())
+
+
+def test_what_is_wrong_in_one_of_the_files_is_listed(rounds):
+    text = (rounds / "round2.csv").read_text().splitlines()
+    score = text[0].split(",").index("score")
+    cells = text[-1].split(",")
+    cells[score] = "high"
+    (rounds / "round2.csv").write_text("\n".join([*text[:-1], ",".join(cells)]) + "\n")
+    problems = [problem.message for problem in read.load(rounds).problems]
+    assert problems == ["1 rows left out: the score or its step is not a number"]
+
+
+def test_runs_of_a_task_with_different_references_are_refused(tmp_path):
+    write_run(tmp_path, seed=0)
+    config = {"task": {"random": 20, "reference": 400}, "run": {"steps": 8000}}
+    write_run(tmp_path, "latent=gaussian", seed=0, config=config)
+    with pytest.raises(InputError, match="gym cartpole of different random and reference scores"):
+        read.load(tmp_path)
+
+
+def test_the_advice_names_a_digest_where_some_runs_have_none(tmp_path):
+    write_run(tmp_path, seed=0, digest="aaaa")
+    write_run(tmp_path, seed=1, digest="")
+    with pytest.raises(InputError, match="--leave-out aaaa$"):
+        read.load(tmp_path)
+
+
+def test_runs_of_different_code_are_listed(tmp_path):
+    commit = "abc1234567"
+    for seed, dirty in ((0, False), (1, False), (2, True)):
+        write_run(tmp_path, seed=seed, git={"commit": commit, "dirty": dirty})
+    write_run(tmp_path, seed=3, git=None)
+    for seed in (4, 5):
+        write_run(tmp_path, task="acrobot", seed=seed, git={"commit": commit, "dirty": False})
+    [problem] = read.load(tmp_path).problems
+    listed = "2 runs with abc1234, 1 run with abc1234+"
+    assert tuple(problem) == ("gym", f"runs of different commits: {listed}; on cartpole")

@@ -28,12 +28,12 @@ def curve(tmp_path):
     [
         ("last", None, 40),
         ("last", 9700, 30),
-        ("area", None, 30),
         ("area", None, (5 * 5 + 4 * 15 + 0.5 * 25 + 0.5 * 35) / 10),
     ],
 )
-def test_windows(curve, window, until, expected):
-    frame, problems = score.final_scores(curve, window, until, fewest=1)
+def test_windows(curve, window, until, expected, monkeypatch):
+    monkeypatch.setitem(score.FEWEST, score.AREA, 1)
+    frame, problems = score.final_scores(curve, window, until)
     assert frame.score.item() == pytest.approx(expected) and not problems
 
 
@@ -62,21 +62,54 @@ def test_an_area_takes_eight_evaluations(tmp_path):
     ]
 
 
-def test_a_run_that_diverged_scores_as_random_play(tmp_path):
-    write_run(tmp_path, finals=0.9, status="diverged")
-    write_run(tmp_path, "b", finals=0.9, status="diverged", points=0)
-    for window in score.WINDOWS:
-        frame, problems = score.final_scores(read.load(tmp_path), window)
-        normalised, _ = score.normalise(frame, "reference")
-        assert normalised.normalised.tolist() == [0, 0] and not problems
-        assert normalised.score.tolist() == [20, 20]
+def test_a_run_that_diverged_scores_the_worst_that_its_task_has_shown(tmp_path):
+    for seed, finals in enumerate((0.9, -0.3, 0.5)):
+        write_run(tmp_path, seed=seed, finals=finals)
+    write_run(tmp_path, seed=3, finals=0.9, status="diverged")
+    write_run(tmp_path, "b", seed=0, status="diverged", points=0)
+    write_run(tmp_path, task="acrobot", seed=0, status="diverged")
+    frame, _, scheme, _ = score.scored(read.load(tmp_path), score.LAST)
+    runs = frame.set_index(["task", "arm", "seed"]).normalised
+    assert scheme == "reference"
+    assert runs["cartpole", "baseline", 3] == runs["cartpole", "b", 0] == pytest.approx(-0.3)
+    assert runs["acrobot", "baseline", 0] == 0  # random play's, where nothing else is known
 
 
 def test_an_unknown_window_is_refused(curve):
-    with pytest.raises(
-        InputError, match="window 'best' is not known; allowed: last, last_bin, last_tenth, area"
-    ):
+    with pytest.raises(InputError, match="'best' is not known; allowed: last, last_bin, area"):
         score.final_scores(curve, "best")
+
+
+def test_tasks_without_references_are_scored_in_raw_returns(tmp_path):
+    config = {"run": {"steps": 8000}, "suite": {"normalisation": "reference"}}
+    write_run(tmp_path, seed=0, finals=0.5, config=config)
+    runs = read.load(tmp_path)
+    frame, curves, scheme, problems = score.scored(runs, "last")
+    assert scheme == score.RAW and frame.normalised.tolist() == [20 + 480 * 0.5]
+    assert curves.normalised.tolist()[-1] == 260 and not problems
+    file = tmp_path / "references.yaml"
+    file.write_text("cartpole: {random: 20, reference: 500}")
+    frame, _, scheme, _ = score.scored(score.with_references(runs, file), "last")
+    assert scheme == "reference" and frame.normalised.tolist() == [0.5]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[", "not valid YAML"),
+        ("cartpole: 3", "cartpole: Input should be a valid dictionary"),
+        ("cartpole: {random: 1}", "cartpole reference: Field required"),
+        ("cartpole: {random: 1, reference: .nan}", "cartpole reference: Input should be a finite"),
+        ("cartpole: {random: 1, reference: 1}", "cartpole: random and reference must differ"),
+        ("pong: {random: 1, reference: 2}", "no run is of task pong"),
+    ],
+)
+def test_wrong_references_are_refused_in_one_line(tmp_path, text, message):
+    write_run(tmp_path)
+    (tmp_path / "references.yaml").write_text(text)
+    with pytest.raises(InputError, match=message) as error:
+        score.with_references(read.load(tmp_path), tmp_path / "references.yaml")
+    assert "\n" not in str(error.value)
 
 
 def test_runs_that_are_not_done_are_listed_not_scored(tmp_path):
@@ -89,8 +122,6 @@ def test_runs_that_are_not_done_are_listed_not_scored(tmp_path):
         "not scored: status failed, nan in kl_loss at step 12",
         "not scored: no evaluation",
     ]
-    frame, _ = score.final_scores(read.load(tmp_path), statuses=("done", "failed"))
-    assert frame.seed.tolist() == [0, 1]
 
 
 def test_atari_reference_has_the_55_games_and_the_corrected_one():
@@ -112,7 +143,6 @@ def test_normalisations():
         (2000 - 1.7) / 862.3
     )
     assert clipped.normalised.tolist() == pytest.approx([(14.6 + 20.7) / 41.7, 1, 1])
-    assert clipped.progress[0] == pytest.approx(1)  # of the way to the gamer
     below, _ = score.normalise(frame.assign(score=-100.0), "clipped_record")
     assert (below.normalised < 0).all()
 
@@ -142,3 +172,11 @@ def test_a_task_without_references_is_listed():
     assert problems[0].source == "gym/b" and "no random and reference score" in problems[0].message
     with pytest.raises(InputError, match="normalisation 'human'"):
         score.normalise(frame, "human")
+
+
+def test_a_last_bin_of_few_episodes_is_a_problem(tmp_path):
+    write_run(tmp_path, planned=1_010_000, points=1)
+    _, problems = score.final_scores(read.load(tmp_path), "last_bin")
+    assert [problem.message for problem in problems] == [
+        "its last bin of 1M frames has 2 episodes, fewer than ten"
+    ]

@@ -1,0 +1,95 @@
+"""Simulated studies: their truths, the share of false sentences, and the page."""
+
+import numpy as np
+import pytest
+
+from analysis import calibrate, claims, estimate, verdict
+from analysis.calibrate import Plan, Scenario, quiet
+
+REGISTERED = claims.load()
+SMALL = Plan(3, (32,))
+
+
+def truth(scenario, plan=SMALL):
+    (batch,) = calibrate.batches(plan, scenario, REGISTERED, calibrate.BATCH, seed=0)
+    return batch
+
+
+def bias(batch):
+    """By claim and task the mean of the estimates less the truth, over all studies."""
+    changes = [batch.change(claim).tasks.effect for claim in range(len(batch.truth))]
+    return np.array([(own - true).mean(0) for own, true in zip(changes, batch.truth, strict=True)])
+
+
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        Scenario(quiet, scatter=0.2),
+        Scenario(quiet, mean=0.1, scatter=0.1),
+        Scenario(quiet, interacting=0.02),
+        Scenario(quiet, mean=0.1, failing=0.1),
+    ],
+)
+def test_the_truth_of_a_scenario_is_what_many_studies_estimate(scenario):
+    assert np.abs(bias(truth(scenario))).max() < 0.04
+    wrong = truth(scenario)
+    wrong.truth[0] = wrong.truth[0] + 0.1
+    assert np.abs(bias(wrong)).max() > 0.06
+
+
+def test_means_are_exactly_as_large_as_a_scenario_says():
+    batch = truth(Scenario(quiet, mean=0.1, scatter=0.3))
+    single = [
+        own
+        for row, own in zip(calibrate._claims(REGISTERED), batch.truth, strict=True)
+        if row.id == "gru_layer_norm"
+    ]
+    assert np.abs(single[0].mean(-1)) == pytest.approx(np.full(calibrate.BATCH, 0.1))
+
+
+def test_sentences_are_seldom_false_and_a_broken_rule_is_found(monkeypatch):
+    scenario = Scenario(calibrate.skewed)
+    found = calibrate.errors(SMALL, scenario, REGISTERED, 200, seed=1)
+    assert found["any"] <= 0.08 and found["direction"] <= found["any"]
+    monkeypatch.setattr(verdict, "MEAN", 14.0)  # as if every claim were alone
+    broken = calibrate.errors(SMALL, scenario, REGISTERED, 200, seed=1)
+    assert broken["direction"] > 0.2 and broken["half"] < found["half"]
+
+
+def test_without_the_guard_a_rare_failure_is_overlooked(monkeypatch):
+    plan = Plan(5, (10,), one_change=True, baseline=3)
+    scenario = Scenario(quiet, mean=0.1, failing=0.1)
+    guarded = calibrate.errors(plan, scenario, REGISTERED, 200, seed=1)
+    monkeypatch.setattr(estimate, "FEW", 0)
+    plain = calibrate.errors(plan, scenario, REGISTERED, 200, seed=1)
+    assert guarded["small"] <= 0.01 < 0.03 < plain["small"]
+
+
+def test_judging_after_every_round_is_no_less_false_than_once():
+    plan = Plan(3, (32, 48), (0.5, 0.5))
+    batch = truth(Scenario(calibrate.skewed), plan)
+    both = calibrate.looks(plan, batch, REGISTERED)
+    last = calibrate.sentences(batch.upto(48), 0.5, REGISTERED)
+    assert (both["direction"] >= last["direction"]).all()
+    assert np.array_equal(both["half"], last["half"])
+
+
+def test_ways_to_estimate_differ_as_they_must():
+    table = calibrate.methods(SMALL, Scenario(quiet), REGISTERED, 100, seed=0)
+    half = table["half"]
+    assert half.iloc[1] <= half.iloc[0] < half.iloc[2]  # fewer degrees of freedom, HC3
+    assert table["95% interval holds"].iloc[0] > 0.9
+
+
+def test_the_page_has_its_tables(monkeypatch):
+    monkeypatch.setattr(calibrate, "TRIALS", [Plan(2, (32,))])
+    monkeypatch.setattr(calibrate, "ONE_CHANGE", [Plan(2, (3,), one_change=True)])
+    monkeypatch.setattr(calibrate, "UNEQUAL", Plan(2, (3,), one_change=True, baseline=3))
+    monkeypatch.setattr(calibrate, "PRECISION", [])
+    monkeypatch.setattr(calibrate, "LARGE", 2)
+    truths = {name: Scenario(quiet) for name in ("no effect", "effects by task")}
+    monkeypatch.setattr(calibrate, "scenarios", lambda: truths)
+    page = calibrate.page(REGISTERED, 100)
+    for row in ("2 tasks x 32 |", "2 tasks, 3 seeds an arm, baseline 9 |", "HC3", "the placebo"):
+        assert row in page
+    assert len(page.splitlines()) <= 100 and "100 studies a row" in page

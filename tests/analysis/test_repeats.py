@@ -1,0 +1,59 @@
+"""Claims run again beside the first time."""
+
+import pytest
+
+from analysis import InputError, read, repeats, study
+from tests.analysis.runs import write_run
+
+
+def runs(root, seeds, gain, tasks=("cartpole", "acrobot"), **changes):
+    """The baseline at 0.5 and a plain GRU that much lower."""
+    for task in tasks:
+        for seed in seeds:
+            spread = 0.01 * (seed % 3)
+            write_run(root, task=task, seed=seed, finals=0.5 + spread, **changes)
+            write_run(root, "gru=plain", task, seed, finals=0.5 - gain - spread, **changes)
+    return study.judge(read.load(root))
+
+
+@pytest.fixture
+def first(tmp_path):
+    return runs(tmp_path / "first", range(6), 0.3)
+
+
+def row(again, first):
+    return repeats.beside(again, first).set_index("claim").loc["gru_layer_norm"]
+
+
+def test_new_seeds_are_set_beside_the_first(tmp_path, first):
+    found = row(runs(tmp_path / "again", range(200, 206), 0.25), first)
+    assert (found.effect, found.again_effect) == pytest.approx((0.32, 0.27))
+    assert found.difference_effect == pytest.approx(-0.05)
+    assert found.difference_low < -0.05 < found.difference_high < 0
+    assert (found.tasks, found.again_runs, found.alike) == (2, 24, "no")
+    assert repeats.table(repeats.beside(first, runs(tmp_path / "more", [300, 301, 302], 0.3))).shape
+
+
+def test_both_effects_are_over_the_tasks_of_both(tmp_path, first):
+    found = row(runs(tmp_path / "again", range(200, 206), 0.3, ["acrobot"]), first)
+    assert found.tasks == 1 and found.alike == "yes" and found.inside == ""
+
+
+def test_an_effect_again_lies_in_the_interval_or_not(tmp_path, first):
+    assert row(runs(tmp_path / "a", range(200, 206), 0.3), first).inside == "yes"
+    assert row(runs(tmp_path / "b", range(200, 206), 0.9), first).inside == "no"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seeds": range(3, 9)}, "both have acrobot baseline seed 3: run again with new seeds"),
+        ({"suite": "mini"}, "the suite mini does not repeat the suite gym"),
+        ({"digest": "ffff"}, "both together: runs of gym acrobot baseline of different conf"),
+        ({"tasks": ["pendulum"]}, "no claim is repeated"),
+    ],
+)
+def test_what_repeats_nothing_is_refused(tmp_path, first, changes, message):
+    given = {"seeds": range(200, 206), "gain": 0.3} | changes
+    with pytest.raises(InputError, match=message):
+        repeats.beside(runs(tmp_path / "again", **given), first)

@@ -1,0 +1,302 @@
+"""Runs of a suite judged: the frames, the rounds of a trial, warnings, and what is left out."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import InputError, claims, estimate, read, recommend, study, verdict
+from analysis.claims import Claims, options
+from analysis.schema import NUMBERS, POINT_COLUMNS, RUN_COLUMNS, Store
+from analysis.sentences import CLAIMS, EFFECTS
+from tests.analysis.runs import write_run
+
+TASKS = ("cartpole", "catch", "higher_lower", "minigrid")
+KINDS = {"vector": TASKS[:1] + TASKS[2:3], "grid": TASKS[1:2] + TASKS[3:]}
+CONTROL, WHERE = "recipe.model_lr=0", "discrete"
+REGISTERED = Claims.model_validate(
+    {
+        "margin": {"default": 0.1},
+        "kinds": {"mine": KINDS},
+        "interactions": [("latent", "gru"), ("*", "kl")],
+        "trial": {
+            "seed": 3,
+            "rounds": [16, 32],
+            "shares": [0.4, 0.6],
+            "weights": {
+                "latent": {"categorical": 1, "gaussian": 1},
+                "gru": {"layer_norm": 1, "plain": 1},
+                "kl": {"balanced": 1, "standard": 1},
+            },
+            "control_runs": 4,
+        },
+        "controls": [{"id": "untrained", "with": CONTROL, "without": "baseline", "where": WHERE}],
+        "claims": [
+            {"id": name, "paper": paper, "with": "baseline", "without": arm, "where": WHERE}
+            for name, paper, arm in (
+                ("latents", "helps", "latent=gaussian"),
+                ("norm", "no_help", "gru=plain"),
+                ("balancing", "helps", "kl=standard"),
+            )
+        ],
+    }
+)
+
+
+def store(rows):
+    """Runs (task, arm, seed, score), each with eight evaluations of that score; every task is from
+    0 to 1."""
+    runs = pd.DataFrame(rows, columns=["task", "arm", "seed", "score"])
+    words = {"suite": "mine", "actions": "discrete", "status": "done"}
+    words |= {"normalisation": "reference", "reference": 1.0}
+    others = {name: 0.0 if name in NUMBERS else "" for name in RUN_COLUMNS if name not in runs}
+    runs = runs.assign(**others | words, run=range(len(runs)))
+    points = runs.loc[runs.index.repeat(8), ["run", "score"]].assign(kind="eval", episodes=10)
+    points["env_frames"] = np.tile(np.arange(1.0, 9), len(runs))
+    points = points.assign(step=points.env_frames, gradient_steps=points.env_frames)
+    return Store(runs[["run", *RUN_COLUMNS]], points[["run", *POINT_COLUMNS]])
+
+
+def scores(task, arm, rng):
+    """0.5, less 0.5 with a Gaussian on grids and 0.3 more on vectors, less 0.2 without layer norm,
+    and 0.2 more for both; nothing is learned by a model that is not trained."""
+    own = options(arm)
+    gaussian, plain = "latent=gaussian" in own, "gru=plain" in own
+    mean = 0.5 + gaussian * (0.3 if task in KINDS["vector"] else -0.5) - 0.2 * plain
+    return 0.0 if CONTROL in own else mean + 0.2 * (gaussian and plain) + rng.normal(0, 0.03)
+
+
+def trial(numbers, control=4, tasks=TASKS, seed=0):
+    """The drawn runs with these numbers of each task, and its control's."""
+    rng, rows = np.random.default_rng(seed), []
+    for task in tasks:
+        draws = REGISTERED.trial.draws(task, "discrete")
+        arms = [(",".join(draws[number]) or "baseline", number) for number in numbers]
+        arms += [(CONTROL, number) for number in range(control)]
+        rows += [(task, arm, number, scores(task, arm, rng)) for arm, number in arms]
+    return store(rows)
+
+
+@pytest.fixture(scope="module")
+def judged():
+    """Both rounds of the trial."""
+    return study.judge(trial(range(32)), REGISTERED)
+
+
+def claim(judged, name):
+    return judged.claims.set_index("claim").loc[name]
+
+
+def test_the_frames_have_the_columns_of_the_files(judged):
+    assert list(judged.claims)[: len(CLAIMS)] == CLAIMS
+    assert list(judged.effects) == EFFECTS
+    assert len(judged.effects) == 3 * len(TASKS) and judged.claims.claim.tolist() == [
+        *("latents", "norm", "balancing")
+    ]
+
+
+def test_a_trial_finds_what_depends_on_the_task(judged):
+    row = claim(judged, "latents")
+    assert (row.better, row.worse, row.tied) == (2, 2, 0)
+    assert row.words.startswith("depends on the task; mean: ")
+    assert row.depends == "better on catch, minigrid; worse on cartpole, higher_lower"
+    assert row.tau > 0.25 and row.new_low < row.low < row.high < row.new_high
+    kinds = judged.kinds[judged.kinds.claim == "latents"].set_index("kind")
+    assert kinds.low["grid"] > 0 > kinds.high["vector"]
+    assert kinds.effect["grid - others"] == pytest.approx(0.8, abs=0.1)
+
+
+def test_an_interval_is_the_regressions_at_the_rounds_share(judged):
+    row = claim(judged, "balancing")
+    assert row.level == pytest.approx(1 - 0.05 * 0.6 * verdict.MEAN / 3)
+    own = judged.effects[judged.effects.claim == "balancing"]
+    tasks = estimate.Estimate(*(own[name].to_numpy() for name in ("effect", "error", "df")))
+    expected = estimate.mean_over_tasks(tasks).interval(1 - row.level)
+    assert (row.low, row.high) == pytest.approx(expected)  # 16 runs a side need no guard
+    assert row.words == "no substantial help" and row.agrees == "no"
+
+
+def test_interactions_are_found_between_options_of_two_groups(judged):
+    rows = judged.interactions.set_index("pair")
+    assert set(rows.index) == {
+        f"{a} x {b}"
+        for a, b in (
+            *[("gru=plain", other) for other in ("kl=standard", "latent=gaussian")],
+            ("kl=standard", "latent=gaussian"),
+        )
+    }
+    both = rows.loc["gru=plain x latent=gaussian"]
+    assert both.effect == pytest.approx(0.2, abs=0.06) and both.low > 0.1
+    assert both.q < 1e-6 < 0.05 < rows.q["kl=standard x latent=gaussian"] and both.registered
+
+
+def test_an_effect_over_the_budget_has_one_line_an_evaluation(judged):
+    own = judged.budget[judged.budget.claim == "norm"]
+    assert own.step.tolist() == pytest.approx(np.arange(1, 9) / 8)
+    row = claim(judged, "norm")
+    assert own.low.iloc[-1] == pytest.approx(row.low)
+    assert own.effect.to_numpy() == pytest.approx(row.effect)
+
+
+def test_controls_and_placebo_are_judged_by_themselves(judged):
+    rows = judged.controls.set_index("claim")
+    assert rows.words["untrained"] == "hurts by at least the margin"
+    assert rows.words["placebo"] == "does not differ" and not judged.warnings
+    assert rows.level["placebo"] == pytest.approx(1 - 0.05 * 0.6)
+
+
+def test_a_placebo_that_differs_stands_above_the_table_and_nothing_agrees():
+    runs = trial(range(32))
+    odd = runs.points.run.map(runs.runs.set_index("run").seed % 2)
+    shifted = study.judge(
+        replace(runs, points=runs.points.assign(score=runs.points.score + 0.4 * odd)), REGISTERED
+    )
+    assert shifted.warnings[0].startswith("The placebo differs: odd seeds score +0.4")
+    assert set(shifted.claims.agrees) == {""}
+
+
+@pytest.mark.parametrize(
+    ("control", "said"), [(0, "has no runs that show it"), (1, "has no runs that show it")]
+)
+def test_without_runs_of_a_control_nothing_is_called_small(control, said):
+    found = study.judge(trial(range(32), control), REGISTERED)
+    assert found.warnings == [
+        f"discrete actions: untrained {said}. So no effect is called small there."
+    ]
+    assert claim(found, "balancing").words == "undecided"
+    registered = REGISTERED.model_copy(update={"controls": ()})
+    (warning,) = study.judge(trial(range(32)), registered).warnings
+    assert warning.startswith("discrete actions: no positive control is registered.")
+
+
+def test_rounds_are_judged_when_they_are_complete():
+    begun = study.judge(trial(range(12)), REGISTERED)
+    assert (begun.standing.complete, begun.standing.lacking) == (0, 4 * len(TASKS))
+    assert begun.claims.effect.isna().all() and not begun.standing.ended
+    assert begun.standing.open == ("latents", "norm", "balancing") and len(begun.scores) == 64
+    half = study.judge(trial(range(30)), REGISTERED)
+    assert (half.standing.complete, half.standing.lacking) == (1, 2 * len(TASKS))
+    assert claim(half, "norm").level == pytest.approx(1 - 0.05 * 0.4 * verdict.MEAN / 3)
+    first = study.judge(trial(range(16)), REGISTERED)
+    assert half.effects.runs.max() < 30  # of the first round, its controls aside
+    assert half.problems[0].message.startswith("56 runs are not judged")
+    assert first.standing.rounds == 2 and first.standing.complete == 1
+    assert study.judge(trial(range(32)), REGISTERED).standing.ended
+
+
+def test_a_task_without_runs_keeps_a_round_open():
+    runs = trial(range(32))
+    assert study.standing(runs, REGISTERED, suite_tasks=TASKS).complete == 2
+    assert study.standing(runs, REGISTERED, suite_tasks=[*TASKS, "another"]).complete == 0
+
+
+def test_runs_that_the_seed_did_not_draw_are_not_of_the_trial():
+    runs = trial(range(32))
+    arms = runs.runs.arm.mask((runs.runs.seed == 3) & (runs.runs.task == "catch"), "gru=other")
+    found = study.judge(replace(runs, runs=runs.runs.assign(arm=arms)), REGISTERED)
+    assert (found.standing.complete, found.standing.lacking) == (0, 1)
+
+
+def one_change(seeds=16, **changes):
+    """Runs of one change at a time: the baseline and each claim's arm."""
+    rng = np.random.default_rng(1)
+    arms = ["baseline", *(row.without for row in REGISTERED.claims), CONTROL]
+    return store(
+        [
+            (task, arm, seed, scores(task, arm, rng))
+            for task in TASKS
+            for arm in arms
+            for seed in range(seeds)
+        ]
+    )
+
+
+def test_one_change_at_a_time_is_no_trial_and_gives_differences_of_means():
+    runs = one_change()
+    found = study.judge(runs, REGISTERED)
+    assert found.standing is None and not [p for p in found.problems if "not judged" in p.message]
+    means = runs.points.groupby("run").score.mean().groupby([runs.runs.task, runs.runs.arm]).mean()
+    for row in found.effects[found.effects.claim == "norm"].itertuples():
+        expected = means[row.task, "baseline"] - means[row.task, "gru=plain"]
+        assert row.effect == pytest.approx(expected, abs=1e-12) and row.runs == 32
+    assert claim(found, "norm").words == "helps substantially"
+    assert found.interactions.empty and len(found.recommendation)
+
+
+def test_a_trial_and_one_change_at_a_time_may_be_judged_together():
+    """By a file that registers no trial, all runs count."""
+    rows = [*one_change(4).runs[["task", "arm", "seed"]].itertuples(index=False, name=None)]
+    rows += [*trial(range(16)).runs[["task", "arm", "seed"]].itertuples(index=False, name=None)]
+    rng = np.random.default_rng(0)
+    runs = store([(task, arm, seed, scores(task, arm, rng)) for task, arm, seed in rows])
+    found = study.judge(runs, REGISTERED.model_copy(update={"trial": None}))
+    assert found.standing is None and found.effects.runs.max() > 16
+
+
+def test_what_cannot_be_told_apart_is_a_problem():
+    rows = [
+        ("catch", arm, seed, 0.5 + 0.1 * (seed % 3))
+        for arm in ("baseline", "gru=plain,latent=gaussian", "kl=standard")
+        for seed in range(6)
+    ]
+    rows += [("cartpole", arm, 0, 0.5) for arm in ("baseline", "kl=standard")]
+    found = study.judge(store(rows), REGISTERED)
+    said = {(problem.source, problem.message) for problem in found.problems}
+    apart = "the runs do not tell apart gru=plain and latent=gaussian"
+    assert {("catch", f"latents: {apart}"), ("catch", f"norm: {apart}")} <= said
+    assert ("cartpole", "balancing: a side has one run, which has no spread") in said
+    assert found.effects[["claim", "task"]].values.tolist() == [["balancing", "catch"]]
+
+
+def test_suites_are_chosen_and_need_a_margin(tmp_path):
+    runs = one_change(3)
+    with pytest.raises(InputError, match="no runs of suite 'x'; there are runs of: mine"):
+        study.judge(runs, REGISTERED, "x")
+    both = runs.runs.assign(suite=["mine", "other"] * (len(runs.runs) // 2))
+    with pytest.raises(InputError, match="runs of several suites, choose one of: mine, other"):
+        study.judge(replace(runs, runs=both), REGISTERED)
+    registered = REGISTERED.model_copy(update={"margin": {"atari": 0.03}})
+    with pytest.raises(InputError, match="gives no margin|give no margin for it, they do for: ata"):
+        study.judge(runs, registered)
+
+
+def test_raw_returns_have_directions_and_no_sizes(tmp_path):
+    runs = one_change()
+    raw = runs.runs.assign(random=np.nan, reference=np.nan)
+    found = study.judge(replace(runs, runs=raw), REGISTERED)
+    assert found.scheme == "raw" and claim(found, "norm").words == "helps"
+    assert claim(found, "balancing").words == "undecided"
+
+
+def test_an_option_is_recommended_where_its_advantage_is_sure(judged):
+    chosen = judged.recommendation[judged.recommendation.recommended]
+    assert chosen[["kind", "option"]].values.tolist() == [["discrete, vector", "latent=gaussian"]]
+    assert (chosen.low > 0).all() and len(judged.recommendation) == 9
+    said = recommend.lines(judged.recommendation)
+    assert "discrete, vector: latent=gaussian" in said
+    assert "discrete: the paper's options" in said and "    the paper's: gru, kl" in said
+
+
+def test_of_two_sure_options_the_better_is_recommended():
+    rng = np.random.default_rng(0)
+    gains = {"baseline": 0, "latent=gaussian": 0.1, "latent=binary": 0.2, "a.b=2": 0.5}
+    rows = [
+        ("catch", arm, seed, 0.3 + gain + rng.normal(0, 0.01))
+        for arm, gain in gains.items()
+        for seed in range(16)
+    ]
+    found = study.judge(store(rows), REGISTERED).recommendation
+    assert found.option.tolist() == ["latent=binary", "latent=gaussian"]
+    assert found.recommended.tolist() == [True, False]
+
+
+def test_a_diverged_run_counts_as_the_worst_of_its_task(tmp_path):
+    for seed in range(4):
+        write_run(tmp_path, seed=seed, finals=0.6, points=8)
+        write_run(tmp_path, "gru=plain", seed=seed, finals=-0.2 + 0.3 * seed, points=8)
+    write_run(tmp_path, "gru=plain", seed=4, finals=0.9, points=3, status="diverged")
+    found = study.judge(read.load(tmp_path), claims.DEFAULT)
+    (row,) = found.effects[found.effects.claim == "gru_layer_norm"].to_dict("records")
+    assert row["effect"] == pytest.approx(0.6 - np.mean([-0.2, 0.1, 0.4, 0.7, -0.2]), abs=1e-6)
+    assert found.budget.step.tolist()[-1] == 1
