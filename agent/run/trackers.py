@@ -95,8 +95,7 @@ class TensorBoard(View):
             fields = self._record.fields
             options = {name: str(fields[name]) for name in IDENTITY} | fields["choices"]
             final = {f"final/{name}": value for name, value in self._final.items()}
-            step = fields["env_frames"]
-            self._writer.add_hparams(options, final, run_name=".", global_step=step)
+            self._writer.add_hparams(options, final, run_name=".", global_step=fields["env_frames"])
         self._writer.close()
 
     def _show(self, kind: str, row: Mapping[str, Any], values: Mapping[str, Any]) -> None:
@@ -139,8 +138,7 @@ class Wandb(View):
         settings |= {"finish_timeout": timeout, "finish_timeout_raises": False}
         given = {"id": self._choose_id(mode), "project": project, "entity": entity}
         given |= {"dir": str(record.path), "settings": {**settings, "stop_fn": self._stop}}
-        given |= self._labels(group, run_name, tags)
-        self._run = self._start(given, mode)
+        self._run = self._start(given | self._labels(group, run_name, tags), mode)
         for axis in ("step", "env_frames", "gradient_steps"):
             self._run.define_metric(axis, hidden=True)
         self._run.define_metric("metrics/*", step_metric="gradient_steps")

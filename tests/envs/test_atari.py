@@ -9,7 +9,6 @@ from gymnasium.utils import seeding
 
 from agent.build import environment
 from agent.envs import atari
-from agent.errors import UserError
 from tests.envs.test_tasks import LISTED, ROOT
 
 ale_py = pytest.importorskip("ale_py")
@@ -118,11 +117,6 @@ def test_the_frame_limit_truncates_and_a_lost_life_ends_nothing():
         if info["lives"] < lives:
             break
     assert info["lives"] == lives - 1 and not terminated and not truncated
-
-
-def test_an_unknown_game_names_close_ones():
-    with pytest.raises(UserError, match="game pongg has no ROM in ale-py; close to it: pong"):
-        atari.make("pongg", 64, **PROTOCOL)
 
 
 def test_games_are_those_of_the_published_scores():

@@ -59,6 +59,9 @@ class Breaks(Fixed):
         raise error
 
 
+gymnasium.register("Breaks-v0", Breaks)
+
+
 def test_images_are_resized_by_area_and_gray_ones_get_a_channel():
     env = Fixed(Box(0, 255, (210, 160, 3), np.uint8))
     resized = standardise(env, size=64)
@@ -189,16 +192,21 @@ def test_repeated_actions_sum_rewards_and_stop_at_the_end():
     assert flags == [(False, False), (False, False), (False, True)]
 
 
-@pytest.mark.parametrize("space", [Box(0, 1, (4, 4)), Box(0, 255, (4,), np.uint8), Discrete(3)])
-def test_unknown_observation_spaces_name_what_is_allowed(space):
-    with pytest.raises(UserError, match="is not supported; allowed: uint8 images"):
-        observation_kind(space)
-
-
-@pytest.mark.parametrize("space", [Box(0, 1, (2,)), Discrete(3, start=1), MultiBinary(2)])
-def test_unknown_action_spaces_name_what_is_allowed(space):
-    with pytest.raises(UserError, match="is not supported; allowed: Discrete"):
-        action_kind(space)
+@pytest.mark.parametrize(
+    ("kind", "space"),
+    [
+        *((observation_kind, space) for space in (Box(0, 1, (4, 4)), Discrete(3))),
+        (observation_kind, Box(0, 255, (4,), np.uint8)),
+        *(
+            (action_kind, space)
+            for space in (Box(0, 1, (2,)), Discrete(3, start=1), MultiBinary(2))
+        ),
+    ],
+)
+def test_what_is_no_space_of_the_agents_names_what_is_allowed(kind, space):
+    allowed = {observation_kind: "uint8 images", action_kind: "Discrete"}[kind]
+    with pytest.raises(UserError, match=f"is not supported; allowed: {allowed}"):
+        kind(space)
 
 
 class Wide(gymnasium.Env):
@@ -239,12 +247,8 @@ def test_a_scale_is_measured_once_and_depends_on_the_environment_alone():
     first = random_play(unit_spread(Wide(), None, "once"), 50)
     resets = Wide.made
     np.random.seed(2)
-    again = random_play(unit_spread(Wide(), None, "once"), 50)
-    np.testing.assert_array_equal(first, again)
+    np.testing.assert_array_equal(first, random_play(unit_spread(Wide(), None, "once"), 50))
     assert Wide.made - resets == 2  # of 50 steps alone
-
-
-def test_a_given_scale_divides():
     env = unit_spread(Wide(), [2.0] * 6, "given")
     np.testing.assert_allclose(random_play(env, 20) * 2, random_play(Wide(), 20), rtol=1e-6)
     assert env.observation_scale == [2.0] * 6
@@ -262,9 +266,8 @@ def test_a_scale_that_does_not_fit_is_refused(scale):
     "error", [FileNotFoundError(2, "No file"), KeyError("a"), AssertionError()]
 )
 def test_a_constructor_that_fails_is_one_line(error):
-    gymnasium.register("Breaks-v0", lambda: Breaks(error))
     with pytest.raises(UserError, match=f"make environment Breaks-v0: {type(error).__name__}"):
-        gym.make("Breaks-v0", 64)
+        gym.make("Breaks-v0", 64, kwargs={"error": error})
 
 
 def test_the_scale_is_recorded_and_a_resumed_run_refuses_another(configure, record):

@@ -4,7 +4,7 @@ import pytest
 
 from agent.run.trackers import evaluation
 from sweeps import publish
-from tests.sweeps.tracked import track
+from tests.sweeps.tracked import expected, pictured, track
 
 accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 
@@ -21,16 +21,11 @@ def scalars(events, name):
 
 def check_whole(events, last):
     """Every record up to `last` is there once, in order, over environment frames."""
-    steps, evaluated = range(1, last + 1), range(3, last + 1, 3)
-    assert scalars(events, "train/return") == [(4 * step, -step) for step in steps]
-    assert scalars(events, "metrics/kl_loss") == [(4 * step, step / 10) for step in steps]
-    assert scalars(events, "eval/return") == [(4 * step, step + 0.5) for step in evaluated]
-    assert scalars(events, "eval/score") == [(4 * step, (step + 0.5) / 100) for step in evaluated]
-    for name, every, start in (("prediction", 5, b"\x89PNG"), ("episode", 3, b"GIF8")):
+    for name, rows in expected(last).items():
+        assert scalars(events, name) == [(4 * step, value) for step, value in rows]
+    for name, start in (("prediction", b"\x89PNG"), ("episode", b"GIF8")):
         pictures = events.Images(f"pictures/{name}")
-        assert [picture.step for picture in pictures] == [
-            4 * step for step in range(every, last + 1, every)
-        ]
+        assert [picture.step for picture in pictures] == [4 * s for s in pictured(last)[name]]
         assert all(picture.encoded_image_string.startswith(start) for picture in pictures)
 
 

@@ -1,12 +1,13 @@
 """W&B has what the files hold, each record once: online, offline, killed, stopped, without a
-network."""
+network, and published later."""
 
-import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+
+import pytest
 
 from agent.run.record import Record
 from agent.run.status import STOPPED_BY_SERVER
@@ -135,8 +136,47 @@ def _holding(folder, secret):
     return [file for file in files if secret.encode() in file.read_bytes()]
 
 
-def test_what_wandb_shows_of_a_disabled_run_is_nothing(wandb, tmp_path, capsys):
-    record = track(tmp_path, "wandb mode=disabled", 0, 3)
-    assert not record.fields.get("wandb_id") and capsys.readouterr().out == ""
-    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 3
-    assert json.loads((tmp_path / "run.json").read_text())["status"] == "done"
+@pytest.fixture
+def runs(tmp_path):
+    """A folder with one finished run and an interrupted one, that no tracker saw."""
+    for name, status in (("first", "done"), ("second", "interrupted")):
+        track(tmp_path / "runs" / name, "wandb mode=disabled", 0, 10, status)
+    return tmp_path / "runs"
+
+
+def test_a_finished_run_is_sent_to_wandb_once(wandb, runs, capsys):
+    for _ in range(2):
+        assert publish.main([str(runs), "tracker.project=later"]) == 0
+        shown = wandb.run(runs / "first")
+        check_whole(shown, last=10)
+        check_files(shown)
+        assert shown["state"] == "finished" and shown["project"] == "later"
+        url = Record(runs / "first").fields["wandb_url"]
+        assert capsys.readouterr().out.splitlines() == [
+            str(runs / "first"),
+            f"W&B: {url}",
+            "1 finished runs are there, 1 interrupted left out",
+        ]
+    assert "wandb_id" not in Record(runs / "second").fields  # mode=disabled sends nothing
+
+
+def test_without_a_server_nothing_is_written_and_the_first_failure_is_said(wandb, runs, capsys):
+    wandb.use(WANDB_BASE_URL="http://127.0.0.1:9")
+    assert publish.main([str(runs), "tracker.timeout=1"]) == 1
+    assert f"error: {runs / 'first'}: " in capsys.readouterr().err
+    assert not list(runs.rglob("offline-run-*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere"], "nowhere: no runs there"),
+        (["{runs}", "latent=gaussian"], "latent=gaussian: allowed: tracker=wandb"),
+        (["{runs}", "tracker=none"], "tracker=none shows nothing; allowed: wandb, tensorboard"),
+        (["{runs}", "tracker=wandbb"], "wandbb"),
+    ],
+)
+def test_what_cannot_be_published_is_named(runs, capsys, arguments, said):
+    assert publish.main([part.format(runs=runs) for part in arguments]) == 2
+    printed = capsys.readouterr().err
+    assert said in printed and printed.startswith("error: ") and len(printed.splitlines()) == 1

@@ -43,15 +43,10 @@ def test_a_file_holds_the_jobs_of_its_hydra_sweep(fresh, name):
 
 def test_claims_files_hold_the_jobs_of_the_claims_sweep(fresh):
     with project_config():
-        hydra_jobs = grid.jobs(
-            ["suite=mini"], {"task": "glob(*)", "run.seed": "range(5)"}, "sweeps/claims.yaml"
-        )
-        names = ("claims_discrete", "claims_continuous")
-        file_jobs = [
-            job
-            for name in names
-            for job in wandb_sweeps.expand(wandb_sweeps.FOLDER / f"{name}.yaml")
-        ]
+        params = {"task": "glob(*)", "run.seed": "range(5)"}
+        hydra_jobs = grid.jobs(["suite=mini"], params, "sweeps/claims.yaml")
+        files = [wandb_sweeps.FOLDER / f"claims_{kind}.yaml" for kind in ("discrete", "continuous")]
+        file_jobs = [job for file in files for job in wandb_sweeps.expand(file)]
     assert sorted(map(sorted, file_jobs)) == sorted(map(sorted, hydra_jobs))
 
 

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from PIL import Image
@@ -85,11 +84,8 @@ def evaluate(record: Record, step: int) -> None:
 
 def picture(record: Record, name: str, step: int, suffix: str) -> None:
     file = record.picture_file(name, step, suffix)
-    first, second = (
-        Image.fromarray(np.full((8, 8, 3), value, np.uint8)) for value in (step % 200, 200)
-    )
-    more = {"save_all": True, "append_images": [second]} if suffix == ".gif" else {}
-    first.save(file, **more)
+    first, second = (Image.new("RGB", (8, 8), (level, 0, 0)) for level in (step % 200, 200))
+    first.save(file, **({"save_all": True, "append_images": [second]} if suffix == ".gif" else {}))
     record.picture(name, step, file)
 
 
@@ -98,15 +94,28 @@ def history(run, key):
     return [(row["step"], row[key]) for row in rows if key in row]
 
 
+def expected(last):
+    """Steps and values of each curve of a run with `last` steps."""
+    steps, evaluated = range(1, last + 1), range(3, last + 1, 3)
+    return {
+        "train/return": [(step, -step) for step in steps],
+        "metrics/kl_loss": [(step, step / 10) for step in steps],
+        "eval/return": [(step, step + 0.5) for step in evaluated],
+        "eval/score": [(step, (step + 0.5) / 100) for step in evaluated],
+    }
+
+
+def pictured(last):
+    """Steps of each kind of picture."""
+    return {"episode": [*range(3, last + 1, 3)], "prediction": [*range(5, last + 1, 5)]}
+
+
 def check_whole(run, last):
     """W&B has every record up to `last` once, in order."""
-    assert history(run, "train/return") == [(step, -step) for step in range(1, last + 1)]
-    assert history(run, "metrics/kl_loss") == [(step, step / 10) for step in range(1, last + 1)]
-    evaluated = range(3, last + 1, 3)
-    assert history(run, "eval/return") == [(step, step + 0.5) for step in evaluated]
-    assert history(run, "eval/score") == [(step, (step + 0.5) / 100) for step in evaluated]
-    assert [step for step, _ in history(run, "pictures/episode")] == list(evaluated)
-    assert [step for step, _ in history(run, "pictures/prediction")] == list(range(5, last + 1, 5))
+    for name, rows in expected(last).items():
+        assert history(run, name) == rows
+    for name, steps in pictured(last).items():
+        assert [step for step, _ in history(run, f"pictures/{name}")] == steps
 
 
 def check_files(run):
