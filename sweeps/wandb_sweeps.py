@@ -23,8 +23,7 @@ from agent.errors import UserError, complaint
 from agent.run.compose import composed
 from agent.run.identity import BASELINE, parts
 from agent.run.status import Exit
-from agent.run.stop import PARENT, SIGNALS
-from agent.run.trackers import AGENT_JOB
+from agent.run.stop import AGENT_JOB, PARENT, SIGNALS
 from sweeps import grid
 from sweeps.config import CONF, project_config
 from sweeps.job import PROGRAM

@@ -9,6 +9,7 @@ from agent.errors import UserError
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGXCPU)
 SIGNALS += (signal.SIGUSR1, signal.SIGUSR2)  # by which Slurm warns
 PARENT = "RUN_PARENT"  # environment variable: the pid of the process without which the run stops
+AGENT_JOB = "RUN_WANDB_JOB"  # environment variable: pid of the job that a W&B agent started
 PARENT_SECONDS = 0.5
 
 

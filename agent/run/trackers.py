@@ -17,8 +17,8 @@ from typing import Any, Literal
 from agent.run.identity import path_safe
 from agent.run.record import AXES, IDENTITY, Record, first_line
 from agent.run.status import STOPPED_BY_SERVER, Status
+from agent.run.stop import AGENT_JOB
 
-AGENT_JOB = "RUN_WANDB_JOB"  # environment variable: pid of the job that a W&B agent started
 LONGEST_GROUP, LONGEST_TAG = 128, 64  # of W&B
 KINDS = ("train", "metrics", "prediction", "eval", "episode")  # the order of those of a step
 
@@ -161,7 +161,6 @@ class Wandb(View):
         self._run.finish(exit_code=0 if stopped or status == Status.DONE else 1)
 
     def _labels(self, group: str | None, run_name: str | None, tags: str | None) -> dict[str, Any]:
-        """How W&B shows the run."""
         fields = self._record.fields
         options = [f"{key}={option}"[:LONGEST_TAG] for key, option in fields["choices"].items()]
         named = {name: fields[name] for name in ("arm", "seed", "digest")}  # for groups and filters
@@ -175,15 +174,16 @@ class Wandb(View):
 
     def _choose_id(self, mode: str) -> str:
         """The id in run.json, or else a new one; for a run that has ended, an agent's own."""
-        known, asked = self._record.fields.get("wandb_id"), asked_id()
-        if not asked:  # wandb itself would believe what is left in the shell
-            os.environ.pop("WANDB_RUN_ID", None)
+        known, id = self._record.fields.get("wandb_id"), asked_id()
+        if not id or (
+            known not in (None, id) and self._record.fields["status"] == Status.UNDER_WAY
+        ):
+            os.environ.pop("WANDB_RUN_ID", None)  # which wandb believes, whatever `init` is told
             os.environ.pop("WANDB_SWEEP_ID", None)
-        chosen = known or asked or uuid.uuid4().hex[:12]
+            id = known or uuid.uuid4().hex[:12]
         if not known and mode != "disabled":
-            self._record.update(wandb_id=chosen, wandb_url=None)
-        ended = self._record.fields["status"] != Status.UNDER_WAY
-        return asked if asked and ended else chosen
+            self._record.update(wandb_id=id, wandb_url=None)
+        return id
 
     def _start(self, given: dict[str, Any], mode: str):
         if mode != "disabled":

@@ -6,31 +6,43 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 
 import pytest
 
 from agent.run.record import Record
 from agent.run.status import STOPPED_BY_SERVER
-from agent.run.trackers import AGENT_JOB
+from agent.run.stop import AGENT_JOB
+from agent.run.trackers import KINDS
 from sweeps import publish
 from tests.sweeps import tracked
 from tests.sweeps.standin import KEY
-from tests.sweeps.tracked import check_files, check_whole, history, track
+from tests.sweeps.tracked import check_files, check_whole, history, track, wait_until
 
 DEAD = {"WANDB_BASE_URL": "http://127.0.0.1:9"}
 
 
 def killed(server, folder, options, resumed, last, sent=-1, **environment):
-    """Record steps in a process that is killed at the last one."""
+    """Record steps in a process that is killed at the last one, once W&B has the step `sent`."""
     numbers = [str(number) for number in (resumed, last, sent)]
-    done = subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, tracked.__file__, str(folder), options, *numbers],
         env={**server.environment, "PYTHONPATH": str(tracked.ROOT), **environment},
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
     )
-    assert done.returncode == -signal.SIGKILL, done.stderr
-    return done.stdout
+    if sent > 0:
+        wait_until(lambda: _has(server, folder, sent) or process.poll() is not None)
+        (folder / str(sent)).touch()
+    said, _ = process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    return said
+
+
+def _has(server, folder, step):
+    """Whether W&B has a step of the run in a folder."""
+    with suppress(OSError, KeyError, StopIteration):  # before the run has begun
+        return step in dict(history(server.run(folder), "train/return"))
 
 
 def sync(server, folder):
@@ -40,12 +52,14 @@ def sync(server, folder):
 
 def test_a_run_killed_and_resumed_again_and_again_is_sent_once(wandb, tmp_path, capsys):
     killed(wandb, tmp_path, "wandb", 0, 7, sent=7)
-    shown = wandb.run(tmp_path)
-    assert len(history(shown, "metrics/kl_loss")) == 7, "the kill was meant to come after"
     killed(wandb, tmp_path, "wandb", 4, 11, sent=9)
     track(tmp_path, "wandb", 6, 15)
     shown = wandb.run(tmp_path)
     check_whole(shown, last=15)
+    again = [
+        file.name.split("_")[1] for file in tmp_path.glob("wandb/latest-run/files/media/*/*/*")
+    ]
+    assert again and min(map(int, again)) > len(KINDS) * 9, "what W&B has is not sent again"
     assert shown["state"] == "finished" and not _holding(tmp_path, KEY)
     assert shown["group"] == "latent=gaussian" and shown["jobType"] == "cartpole"
     assert set(shown["tags"]) == {"latent=gaussian", "kl=balanced"}
@@ -54,7 +68,7 @@ def test_a_run_killed_and_resumed_again_and_again_is_sent_once(wandb, tmp_path, 
 
 
 def test_offline_synced_and_published_is_sent_once(wandb, tmp_path, capsys):
-    said = killed(wandb, tmp_path, "wandb mode=offline", 0, 7, sent=7, **DEAD, WANDB_API_KEY="")
+    said = killed(wandb, tmp_path, "wandb mode=offline", 0, 7, **DEAD, WANDB_API_KEY="")
     wandb.use(**DEAD)
     track(tmp_path, "wandb timeout=1", 4, 12, "interrupted")
     (folder,) = (tmp_path / "wandb").glob("offline-run-*")
@@ -128,7 +142,9 @@ def test_ids_are_believed_where_an_agent_started_the_run_alone(wandb, tmp_path):
     assert publish.main([str(tmp_path / "shell")]) == 0
     assert Record(tmp_path / "shell").fields["wandb_id"] == own
     assert {"another", own} <= {run["name"] for run in wandb.runs if run["state"] == "finished"}
-    assert track(tmp_path / "shell", "wandb", 1, 2).fields["wandb_id"] == own
+    wandb.use(WANDB_RUN_ID="another", WANDB_SWEEP_ID="later")
+    assert track(tmp_path / "shell", "wandb", 1, 3).fields["wandb_id"] == own
+    check_whole(wandb.run(tmp_path / "shell"), last=3)
 
 
 def _holding(folder, secret):

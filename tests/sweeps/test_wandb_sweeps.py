@@ -5,7 +5,6 @@ import json
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,10 +12,11 @@ import yaml
 
 from agent.errors import UserError
 from agent.run.status import Exit
-from agent.run.trackers import AGENT_JOB
+from agent.run.stop import AGENT_JOB
 from benchmarks.sweep_kills import TINY
 from sweeps import dashboard, grid, wandb_sweeps
 from sweeps.config import project_config
+from tests.sweeps.tracked import wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,13 +100,6 @@ def finished(folder):
 def run(command, **environment):
     """Run a command of the project to its end."""
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-
-
-def wait_until(condition):
-    end = time.monotonic() + 300
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
 
 
 def test_an_agent_that_is_killed_and_restarted_runs_the_whole_sweep(

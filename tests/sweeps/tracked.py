@@ -1,7 +1,7 @@
 """A run's records without its training, and what W&B must show of them.
 
 `python tracked.py FOLDER OPTIONS RESUMED LAST SENT` records the steps after RESUMED up to LAST and
-kills itself. Steps up to SENT are recorded, and given time to be sent, before.
+kills itself. After step SENT it waits for the file FOLDER/SENT.
 """
 
 import json
@@ -19,7 +19,7 @@ from PIL import Image
 from agent.run.record import Record
 
 ROOT = Path(__file__).parents[2]
-FLUSH_SECONDS = 2.5
+PATIENCE = 300.0  # seconds
 FIELDS = {
     "arm": "latent=gaussian",
     "task": "cartpole",
@@ -124,10 +124,17 @@ def check_files(run):
     assert shown and {picture["path"] for _, picture in shown} <= run["files"]
 
 
+def wait_until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
 def main(folder: str, options: str, resumed: str, last: str, sent: str) -> None:
     def after(step: int) -> None:
         if step == int(sent):
-            time.sleep(FLUSH_SECONDS)
+            wait_until((Path(folder) / sent).exists)
         if step == int(last):
             os.kill(os.getpid(), signal.SIGKILL)
 
