@@ -239,3 +239,12 @@ def test_every_number_of_an_index_counts():
     indices = [(), (0,), (0, 0), (1,), (1, 0)]
     seeds = [seeding.derive(seed, Stream.WATCH, *index) for seed in (0, 1) for index in indices]
     assert len(set(seeds)) == 10
+
+
+def test_only_the_generator_of_the_runs_own_device_is_seeded(monkeypatch):
+    gpus = torch.Generator().manual_seed(5), torch.Generator().manual_seed(5)
+    monkeypatch.setattr(torch.cuda, "default_generators", gpus)
+    before = torch.get_rng_state()
+    seeding.seed_torch(0, Stream.ACT, 7, torch.device("cuda:1"))
+    assert [gpu.initial_seed() for gpu in gpus] == [5, seeding.derive(0, Stream.ACT, 7)]
+    assert torch.equal(before, torch.get_rng_state())

@@ -231,24 +231,15 @@ def test_nan_stops_the_run_names_loss_and_update_and_keeps_the_last_good_checkpo
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("run.seed=-1", "run.seed=-1 must be a whole number of at least 0"),
         ("run.predict_every=-5", "run.predict_every=-5 must be a whole number of at least 0"),
         ("run.eval_every=2.5", "run.eval_every=2.5 must be a whole number greater than 0"),
-        ("run.steps=0", "run.steps=0 must be a whole number greater than 0"),
-        ("run.steps=60", "run.steps=60: no gradient step would be made"),
-        ("run.train_every=x", "run.train_every=x must be a number greater than 0"),
         ("run.train_every=nan", "run.train_every=nan must be a number greater than 0"),
         ("recipe.capacity=7", "recipe.capacity=7: must hold a sequence of 8 steps"),
-        ("run.device=cuda:99", "run.device=cuda:99: not on this machine; allowed here: auto, cpu"),
-        (
-            "run.matmul_precision=low",
-            "run.matmul_precision=low is unknown; allowed: highest, high, medium",
-        ),
     ],
 )
-def test_bad_numbers_are_refused(configure, record, override, message):
+def test_bad_numbers_are_refused(configure, override, message):
     with pytest.raises(UserError) as error:
-        train(configure(override), record)
+        configure(override)
     assert str(error.value).startswith(message)
 
 

@@ -5,7 +5,6 @@ import numpy as np
 import psutil
 import pytest
 from gymnasium.spaces import Box
-from scipy.stats import chisquare
 
 from agent.errors import UserError
 from agent.run.replay import Replay
@@ -95,17 +94,6 @@ def test_every_row_is_as_frequent_as_the_page_says(tmp_path, lengths):
     for steps, expected in zip(found, documented(lengths, 50), strict=True):
         noise = 5 * np.sqrt(expected / draws)  # more than a fifth at the rarest rows alone
         assert (np.abs(steps / draws - expected) <= np.maximum(0.2 * expected, noise)).all()
-
-
-def test_a_sequence_fits_where_its_episode_is_long_enough(tmp_path):
-    replay = make(tmp_path)
-    for number in range(3):
-        add_episode(replay, number, 20)
-    batch = sample(replay, 4000, 10, rng())
-    assert (np.diff(batch["obs"][..., 1], axis=1) == 1).all()
-    first = np.bincount(batch["obs"][:, 0, 1], minlength=11)
-    assert len(first) == 11 and chisquare(first[:10]).pvalue > 1e-3
-    assert first[10] == pytest.approx(2000, rel=0.1)  # half of all rows come after the last start
 
 
 def test_the_episode_under_way_is_usable_from_its_first_row(tmp_path):
