@@ -12,6 +12,7 @@ from contextlib import closing
 
 import pytest
 import torch
+from gymnasium.envs.classic_control import CartPoleEnv
 
 from agent.dreamer import Dreamer
 from agent.errors import UserError
@@ -249,7 +250,11 @@ def name_of(descriptor):
     return os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))
 
 
-def test_the_seed_fixes_everything(configure, unbroken, tmp_path):
+def test_the_seed_fixes_everything_whatever_the_environment_seeds(
+    configure, unbroken, tmp_path, monkeypatch
+):
+    step = CartPoleEnv.step
+    monkeypatch.setattr(CartPoleEnv, "step", lambda *args: torch.manual_seed(0) and step(*args))
     run(configure(), tmp_path / "again")
     assert_equal(tmp_path / "again", unbroken)
     run(configure("run.seed=1"), tmp_path / "other")
