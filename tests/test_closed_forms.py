@@ -10,9 +10,9 @@ from agent import distributions
 from agent.behavior import lambda_return
 from agent.distributions import OneHot, TruncatedNormal
 from agent.optim import Optimiser
-from agent.toggles.entropy import LongTerm, Policy
+from agent.toggles.entropy import ActorOnly, LongTerm
 from agent.toggles.explore import ActionNoise, PolicyEntropy
-from agent.toggles.kl import Balanced, FreeNats, Standard
+from agent.toggles.kl import Balanced, Standard
 from agent.toggles.latent import Binary, Categorical, Gaussian
 from tests import tiny
 
@@ -71,20 +71,22 @@ def test_straight_through_gradients_are_those_of_the_probabilities(kind):
     stats = torch.randn(5, latent.stats_size, requires_grad=True)
     sample = latent.sample(stats, latent.noise((5,), stats.device))
     assert set(sample.detach().unique().tolist()) <= {0.0, 1.0}
-    (gradient,) = torch.autograd.grad((sample * weight).sum(), stats)
+    (gradient,) = torch.autograd.grad((sample * weight).sum(), stats, create_graph=True)
     probs = (
         stats.unflatten(-1, (3, 4)).softmax(-1).flatten(-2)
         if kind == "categorical"
         else stats.sigmoid()
     )
-    (expected,) = torch.autograd.grad((probs * weight).sum(), stats)
+    (expected,) = torch.autograd.grad((probs * weight).sum(), stats, create_graph=True)
     torch.testing.assert_close(gradient, expected)
+    second = [torch.autograd.grad(first.square().sum(), stats)[0] for first in (gradient, expected)]
+    torch.testing.assert_close(*second)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 0.8])
 def test_balanced_kl_has_the_value_of_the_plain_kl_and_shares_its_gradient(latent, alpha):
     post, prior = torch.randn(2, 3, 4, latent.stats_size).requires_grad_()
-    plain = Standard()(latent, post, prior)
+    plain = Standard(free=0.0, clamp="step")(latent, post, prior)
     balanced = Balanced(alpha=alpha, free=0.0, clamp="step")(latent, post, prior)
     torch.testing.assert_close(balanced.loss, plain.loss)
     for side, share in ((post, 1 - alpha), (prior, alpha)):
@@ -101,12 +103,12 @@ def test_free_nats_stop_the_gradient_below_them_and_count_it():
     post.requires_grad_()
     value = latent.kl(post, prior).detach()
     free = float(value.max()) / 2
-    by_step = FreeNats(free=free, clamp="step")(latent, post, prior)
+    by_step = Standard(free=free, clamp="step")(latent, post, prior)
     torch.testing.assert_close(by_step.loss, value.clamp(min=free))
     assert by_step.clamped == 0.5
     (gradient,) = torch.autograd.grad(by_step.loss.sum(), post)
     assert gradient[0].abs().sum() == 0 and gradient[1].abs().sum() > 0
-    by_mean = FreeNats(free=float(value.mean()) + 1, clamp="mean")(latent, post, prior)
+    by_mean = Standard(free=float(value.mean()) + 1, clamp="mean")(latent, post, prior)
     assert by_mean.loss == value.mean() + 1 and by_mean.clamped == 1
 
 
@@ -165,7 +167,7 @@ def test_long_term_entropy_counts_in_every_state():
     reward, entropy = torch.zeros(3, 2), torch.tensor([[5.0, 5.0], [1.0, 2.0], [3.0, 4.0]])
     bonus = LongTerm().reward(reward, lambda: entropy, 0.1)
     torch.testing.assert_close(bonus, torch.tensor([[0.5, 0.5], [0.1, 0.2], [0.3, 0.4]]))
-    assert Policy().reward(reward, lambda: entropy, 0.1) is reward
+    assert ActorOnly().reward(reward, lambda: entropy, 0.1) is reward
 
 
 def test_truncated_normal_against_scipy():

@@ -31,8 +31,7 @@ def check_threads(threads: int | None) -> None:
 
 
 def configure(threads: int | None, precision: str) -> None:
-    """Set CPU threads (None: PyTorch's default) and float32 precision, and stop distributions
-    validating.
+    """Set CPU threads (None: PyTorch's default) and float32 precision.
 
     `highest` keeps full float32 in matrix products and in cuDNN's convolutions; the others allow
     TF32 in both.
@@ -41,7 +40,6 @@ def configure(threads: int | None, precision: str) -> None:
         torch.set_num_threads(threads)
     torch.set_float32_matmul_precision(precision)
     torch.backends.cudnn.allow_tf32 = precision != "highest"
-    torch.distributions.Distribution.set_default_validate_args(False)
 
 
 def tensors(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:

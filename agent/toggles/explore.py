@@ -15,7 +15,8 @@ from pydantic import NonNegativeFloat, PositiveFloat
 from torch import Tensor
 
 from agent.config import Fraction
-from agent.heads import Policy
+from agent.heads import Actor
+from agent.toggles.schedule import Linear
 
 
 class Explore(Protocol):
@@ -23,7 +24,7 @@ class Explore(Protocol):
 
     entropy_scale: float  # eta, before its schedule
 
-    def collect(self, action: Tensor, policy: Policy, progress: float) -> Tensor:
+    def collect(self, action: Tensor, actor: Actor, progress: float) -> Tensor:
         """The action (B, A) to take, of one that the policy sampled."""
 
 
@@ -34,7 +35,7 @@ class PolicyEntropy:
 
     entropy_scale: NonNegativeFloat
 
-    def collect(self, action: Tensor, policy: Policy, progress: float) -> Tensor:
+    def collect(self, action: Tensor, actor: Actor, progress: float) -> Tensor:
         """The action (B, A) as the policy sampled it."""
         return action
 
@@ -54,9 +55,7 @@ class ActionNoise:
     std: NonNegativeFloat
     entropy_scale = 0.0
 
-    def collect(self, action: Tensor, policy: Policy, progress: float) -> Tensor:
+    def collect(self, action: Tensor, actor: Actor, progress: float) -> Tensor:
         """The policy's sample (B, A) with noise; `progress` is the share of the run in [0, 1]."""
-        epsilon = self.epsilon_start + (self.epsilon_end - self.epsilon_start) * min(
-            progress / self.epsilon_share, 1.0
-        )
-        return policy.perturb(action, epsilon=epsilon, std=self.std)
+        epsilon = Linear(self.epsilon_start, self.epsilon_end, self.epsilon_share)
+        return actor.perturb(action, epsilon=epsilon(progress), std=self.std)

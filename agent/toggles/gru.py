@@ -1,11 +1,18 @@
-"""The recurrent cell of the world model, with and without layer normalisation (appendix C, figure
-J.1).
+"""The recurrent cell of the world model: the released one, with layer normalisation, or the
+standard GRU (appendix C, figure J.1).
 
 The released Atari agents normalise, so the baseline does. Found: scores go up and down on about as
 many games (does not help substantially; table 2: clipped record mean 0.25 with and without).
 
-    layer_norm:  r, c, u = norm(W [x, h] + b);  h' = u tanh(r c) + (1 - u) h, sigmoids of r and u
-    plain:       the standard GRU cell
+    layer_norm:  r, c, u = norm(W [x, h] + b);        u = sigmoid(u - 1)
+                 h' = u tanh(sigmoid(r) c) + (1 - u) h
+    plain:       r, u = sigmoid(W [x, h] + b);        c = tanh(V x + a + r (U h + d))
+                 h' = (1 - u) c + u h
+
+As in the paper, which put Keras's cell in place of its own, they differ in more than the
+normalisation. The reset gate multiplies the whole candidate, or its recurrent part alone. The state
+is kept at first by about 0.7, or by 0.5. The recurrent weights start as Glorot uniform, or as
+orthogonal ones.
 """
 
 from collections.abc import Callable
@@ -27,7 +34,7 @@ class Cell(Protocol):
 MakeCell = Callable[[int, int], Cell]  # (inputs, deter)
 
 
-class LayerNorm(nn.Module):
+class LayerNormGRUCell(nn.Module):
     """A GRU cell whose three gates are normalised together before their nonlinearities.
 
     update * tanh(reset * candidate) + (1 - update) * state, with update = sigmoid(normalised +
@@ -42,17 +49,15 @@ class LayerNorm(nn.Module):
 
     def forward(self, x: Tensor, deter: Tensor) -> Tensor:
         """Next deter (B, D) from input x (B, inputs) and deter (B, D)."""
-        return self._next(self.gates(torch.cat([x, deter], -1)), deter)
-
-    def _next(self, gates: Tensor, deter: Tensor) -> Tensor:
-        reset, candidate, update = self.norm(gates.float()).chunk(3, -1)
+        # (B, inputs + D) -> (B, 3 D) -> 3 of (B, D)
+        gates = self.gates(torch.cat([x, deter], -1)).float()
+        reset, candidate, update = self.norm(gates).chunk(3, -1)
         candidate = torch.tanh(torch.sigmoid(reset) * candidate)
         return torch.lerp(deter, candidate, torch.sigmoid(update + self.update_bias))
 
 
-class Plain(nn.GRUCell):
-    """The standard GRU cell, as in the official ablation "No Layer Norm"; orthogonal recurrent
-    weights as in Keras."""
+class PlainGRUCell(nn.GRUCell):
+    """The standard GRU cell, initialised as Keras does: the official ablation "No Layer Norm"."""
 
     def __init__(self, inputs: int, deter: int):
         super().__init__(inputs, deter)
@@ -66,13 +71,12 @@ class Plain(nn.GRUCell):
 
     def forward(self, x: Tensor, deter: Tensor) -> Tensor:
         """Next deter (B, D) from input x (B, inputs) and deter (B, D)."""
-        from_x = functional.linear(x, self.weight_ih, self.bias_ih)
-        return self._next(from_x, functional.linear(deter, self.weight_hh, self.bias_hh), deter)
-
-    def _next(self, from_x: Tensor, from_deter: Tensor, deter: Tensor) -> Tensor:
+        # (B, inputs), (B, D) -> (B, 3 D) each -> (B, 2 D) and (B, D) each
         sizes = [2 * self.hidden_size, self.hidden_size]
-        gates, candidate = from_x.float().split(sizes, -1)
-        other_gates, other_candidate = from_deter.float().split(sizes, -1)
-        reset, update = torch.sigmoid(gates + other_gates).chunk(2, -1)
-        candidate = torch.tanh(torch.addcmul(candidate, reset, other_candidate))
+        from_x = functional.linear(x, self.weight_ih, self.bias_ih).float()
+        from_deter = functional.linear(deter, self.weight_hh, self.bias_hh).float()
+        gates_x, candidate_x = from_x.split(sizes, -1)
+        gates_deter, candidate_deter = from_deter.split(sizes, -1)
+        reset, update = torch.sigmoid(gates_x + gates_deter).chunk(2, -1)
+        candidate = torch.tanh(torch.addcmul(candidate_x, reset, candidate_deter))
         return torch.lerp(candidate, deter, update)

@@ -33,7 +33,7 @@ class KL(NamedTuple):
     clamped: Tensor
 
 
-class Divergence(Protocol):
+class KLLoss(Protocol):
     """What every option has."""
 
     def __call__(self, latent: Latent, post: Tensor, prior: Tensor) -> KL:
@@ -66,20 +66,14 @@ class Balanced:
 
 @dataclass(frozen=True)
 class Standard:
-    """KL(post || prior) with gradient weight 1 on both sides, at least `free` nats: the ablation
-    "No KL Balancing" of table 2."""
+    """max(free, KL(post || prior)): gradient weight 1 on both sides, none while it is below
+    `free` nats; "No KL Balancing" of table 2, and DreamerV1's loss."""
 
-    free: NonNegativeFloat = 0.0
-    clamp: Clamp = "step"
+    free: NonNegativeFloat
+    clamp: Clamp
 
     def __call__(self, latent: Latent, post: Tensor, prior: Tensor) -> KL:
         """Loss of stats (B, T, P)."""
         value = latent.kl(post, prior)
         loss, clamped = clamp(value, self.free, self.clamp)
         return KL(loss, value.detach(), clamped)
-
-
-@dataclass(frozen=True)
-class FreeNats(Standard):
-    """max(free, KL(post || prior)), as in DreamerV1: no gradient while the KL is below `free`
-    nats."""
