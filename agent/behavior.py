@@ -20,7 +20,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from agent.heads import Policy, Scalar
+from agent.heads import Actor, Scalar
 from agent.rssm import State
 from agent.toggles.actor_grad import ActorGrad
 from agent.toggles.entropy import Entropy
@@ -39,7 +39,7 @@ class Rollout(NamedTuple):
 
 
 def imagine(
-    model: WorldModel, actor: Policy, start: State, is_terminal: Tensor, horizon: int
+    model: WorldModel, actor: Actor, start: State, is_terminal: Tensor, horizon: int
 ) -> Rollout:
     """Follow the actor for `horizon` steps from posterior states (N, ...).
 
@@ -86,7 +86,7 @@ def lambda_return(
 
 def target(
     rollout: Rollout,
-    actor: Policy,
+    actor: Actor,
     slow_critic: Scalar,
     lambda_: float,
     entropy: Entropy,
@@ -105,7 +105,7 @@ def target(
 
 def actor_loss(
     rollout: Rollout,
-    actor: Policy,
+    actor: Actor,
     target: Tensor,
     value: Tensor,
     actor_grad: ActorGrad,

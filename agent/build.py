@@ -16,7 +16,7 @@ from agent.config import Recipe, Settings, Size, Suite, Task, shown, unknown
 from agent.dreamer import Dreamer, Toggles
 from agent.envs.wrappers import one_line
 from agent.errors import UserError, collect
-from agent.heads import Discount, Scalar, policy
+from agent.heads import Discount, Scalar, make_actor
 from agent.rssm import RSSM
 from agent.run import device
 from agent.run.compose import resolved, section, sections
@@ -26,7 +26,7 @@ from agent.toggles.gru import MakeCell
 from agent.toggles.latent import Latent
 from agent.world_model import WorldModel
 
-LOWER = {"float32": None, "bf16": torch.bfloat16}  # of run.precision
+COMPUTE_DTYPES = {"float32": None, "bf16": torch.bfloat16}  # of run.precision
 TRANSFORMS = {"tanh": torch.tanh, "identity": lambda reward: reward}
 TOGGLES = tuple(field.name for field in fields(Toggles))
 OPTIONS = ("latent", "gru", *TOGGLES)
@@ -99,7 +99,7 @@ def build(
     """The agent for an environment's spaces, initialised from torch's random numbers."""
     parts = read(cfg)
     size, recipe = parts.size, parts.recipe
-    encoder, decoder = networks.networks(observations, size)
+    encoder, decoder = networks.encoder_and_decoder(observations, size)
     rssm = RSSM(
         latent=parts.latent,
         cell=parts.gru,
@@ -108,13 +108,13 @@ def build(
         deter=size.deter,
         hidden=size.hidden,
     )
-    head = (rssm.feat_size, size.units, size.layers)
+    head = {"features": rssm.feat_size, "units": size.units, "layers": size.layers}
     model = WorldModel(
         encoder,
         rssm,
         observation=decoder(observations, size, rssm.feat_size),
-        reward=Scalar(*head),
-        discount=Discount(*head) if recipe.discount_scale else None,
+        reward=Scalar(**head),
+        discount=Discount(**head) if recipe.discount_scale else None,
         scales={
             "observation": recipe.observation_scale,
             "reward": recipe.reward_scale,
@@ -123,9 +123,15 @@ def build(
         gamma=recipe.discount,
         reward_transform=_reward_transform(recipe.reward_transform, recipe.reward_factor),
     )
-    actor = policy(actions, *head, recipe.action_min_std)
-    lower = LOWER[parts.run.precision]
-    return Dreamer(model, actor, Scalar(*head), parts.toggles, recipe, lower).prepare(device)
+    agent = Dreamer(
+        model,
+        actor=make_actor(actions, **head, min_std=recipe.action_min_std),
+        critic=Scalar(**head),
+        toggles=parts.toggles,
+        recipe=recipe,
+        compute_dtype=COMPUTE_DTYPES[parts.run.precision],
+    )
+    return agent.prepare(device)
 
 
 def training(

@@ -58,7 +58,7 @@ class ActionDistribution(Protocol):
     """A policy at features (..., F)."""
 
     def sample(self, noise: Tensor) -> Tensor:
-        """Actions (..., A), differentiable in the distribution's parameters; `Policy.noise` draws
+        """Actions (..., A), differentiable in the distribution's parameters; `Actor.noise` draws
         the noise (..., A)."""
 
     def mode(self) -> Tensor:

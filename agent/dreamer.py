@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from agent import behavior
 from agent.config import Recipe
-from agent.heads import Policy, Scalar
+from agent.heads import Actor, Scalar
 from agent.networks import initialise
 from agent.optim import Optimiser
 from agent.rssm import State
@@ -18,7 +18,7 @@ from agent.toggles.actor_grad import ActorGrad
 from agent.toggles.entropy import Entropy
 from agent.toggles.explore import Explore
 from agent.toggles.gradients import Gradients
-from agent.toggles.kl import Divergence
+from agent.toggles.kl import KLLoss
 from agent.toggles.schedule import Factors, Schedule
 from agent.world_model import WorldModel
 
@@ -27,7 +27,7 @@ from agent.world_model import WorldModel
 class Toggles:
     """The options that act in the gradient step and in collection; the rest is in the modules."""
 
-    kl: Divergence
+    kl: KLLoss
     actor_grad: ActorGrad
     entropy: Entropy
     explore: Explore
@@ -43,13 +43,13 @@ class Dreamer(nn.Module):
     def __init__(
         self,
         model: WorldModel,
-        actor: Policy,
+        actor: Actor,
         critic: Scalar,
         toggles: Toggles,
         recipe: Recipe,
-        lower: torch.dtype | None = None,
+        compute_dtype: torch.dtype | None = None,
     ):
-        """Matrix products and convolutions are computed in `lower`, if given, else in float32."""
+        """Matrix products and convolutions are computed in `compute_dtype`; None: in float32."""
         super().__init__()
         self.model = model
         self.actor = actor
@@ -58,20 +58,22 @@ class Dreamer(nn.Module):
         self.slow_critic = copy.deepcopy(critic).requires_grad_(False)
         self.toggles = toggles
         self.recipe = recipe
-        self.lower = lower
-        self.updates = 0
+        self.compute_dtype = compute_dtype
 
     def prepare(self, device: torch.device) -> "Dreamer":
         """Move to a device and create the optimisers there."""
         self.to(device)
-        recipe, times = self.recipe, self.recipe.learning_rates
-        rest = (recipe.eps, recipe.weight_decay, recipe.clip)
-        untrained = (recipe.eps, 0.0, recipe.clip)  # a model that is not trained does not shrink
-        model = rest if recipe.model_lr else untrained
+        recipe = self.recipe
+        rates = {"model": recipe.model_lr, "actor": recipe.actor_lr, "critic": recipe.critic_lr}
         self.optimisers = {
-            "model": Optimiser(self.model.parameters(), times * recipe.model_lr, *model),
-            "actor": Optimiser(self.actor.parameters(), times * recipe.actor_lr, *rest),
-            "critic": Optimiser(self.critic.parameters(), times * recipe.critic_lr, *rest),
+            name: Optimiser(
+                getattr(self, name).parameters(),
+                lr=recipe.learning_rates * lr,
+                eps=recipe.eps,
+                weight_decay=recipe.weight_decay if lr else 0.0,  # untrained weights do not shrink
+                clip=recipe.clip,
+            )
+            for name, lr in rates.items()
         }
         return self
 
@@ -89,16 +91,23 @@ class Dreamer(nn.Module):
         }
         return {"total": sum(counts.values())} | counts
 
-    def products(self) -> AbstractContextManager:
-        """Where matrix products and convolutions are computed in `lower`."""
-        return nullcontext() if self.lower is None else torch.autocast(self.device.type, self.lower)
+    @property
+    def updates(self) -> int:
+        """Updates so far."""
+        return self.optimisers["critic"].updates
+
+    def autocast(self) -> AbstractContextManager:
+        """Where matrix products and convolutions are computed in `compute_dtype`."""
+        if self.compute_dtype is None:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.compute_dtype)
 
     def initial(self, batch: int) -> dict[str, Tensor]:
         """The acting state of `batch` environments before their first observation."""
         state = self.model.rssm.initial(batch)._asdict()
         return state | {"action": state["deter"].new_zeros(batch, self.actor.actions)}
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def act(
         self,
         obs: np.ndarray,
@@ -117,7 +126,7 @@ class Dreamer(nn.Module):
         action = state.pop("action").unsqueeze(1)
         obs = self.model.encoder.prepare(torch.as_tensor(obs, device=self.device).unsqueeze(1))
         first = torch.as_tensor(is_first, device=self.device).unsqueeze(1)
-        with self.products():
+        with self.autocast():
             post = self.model.rssm.observe(
                 self.model.encoder(obs), action, first, State(**state), generator
             )
@@ -147,7 +156,7 @@ class Dreamer(nn.Module):
     ) -> tuple[State, dict[str, Tensor]]:
         """One step of the model's optimiser; returns the posterior states (B, T, ...), detached."""
         kl_scale = self.recipe.kl_scale * factors.kl_scale
-        with self.products():
+        with self.autocast():
             loss, post, metrics = self.model.loss(
                 batch, self.toggles.kl, kl_scale, self.toggles.gradients
             )
@@ -177,7 +186,7 @@ class Dreamer(nn.Module):
         every = slice(None, None, recipe.start_every)
         start = post.apply(lambda x: x[:, every].flatten(0, 1))
         ended = is_terminal[:, every].flatten()
-        with self.products(), torch.set_grad_enabled(toggles.actor_grad.through_model):
+        with self.autocast(), torch.set_grad_enabled(toggles.actor_grad.through_model):
             rollout = behavior.imagine(self.model, self.actor, start, ended, recipe.horizon)
             target, value = behavior.target(
                 rollout,
@@ -187,10 +196,17 @@ class Dreamer(nn.Module):
                 toggles.entropy,
                 entropy_scale,
             )
-        with self.products():  # anew: weights that were lowered without a graph have none
-            objective = (toggles.actor_grad, dynamics_weight, entropy_scale)
+        # A new context: autocast keeps the bfloat16 weights of the block above, which may have no
+        # graph.
+        with self.autocast():
             actor_loss, entropy = behavior.actor_loss(
-                rollout, self.actor, target, value, *objective
+                rollout,
+                self.actor,
+                target,
+                value,
+                actor_grad=toggles.actor_grad,
+                dynamics_weight=dynamics_weight,
+                entropy_scale=entropy_scale,
             )
             critic_loss = behavior.critic_loss(rollout, self.critic, target)
         metrics = {
@@ -226,23 +242,18 @@ class Dreamer(nn.Module):
         return truth.cpu().numpy(), decoder.picture(torch.stack(feats, 1)).cpu().numpy()
 
     def get_extra_state(self) -> dict:
-        """What is not a parameter: the optimisers and the number of updates."""
-        return {
-            "optimisers": {k: v.state_dict() for k, v in self.optimisers.items()},
-            "updates": self.updates,
-        }
+        """What is not a parameter: the optimisers."""
+        return {name: optimiser.state_dict() for name, optimiser in self.optimisers.items()}
 
     def set_extra_state(self, state: dict) -> None:
         """The inverse of `get_extra_state`."""
         for name, optimiser in self.optimisers.items():
-            optimiser.load_state_dict(state["optimisers"][name])
-        self.updates = state["updates"]
+            optimiser.load_state_dict(state[name])
 
     @torch.no_grad()
     def _update_slow_critic(self) -> None:
-        """Copy the critic after updates 0, `slow_every`, 2 `slow_every`, ... (counted from 0)."""
-        if self.updates % self.recipe.slow_every == 0:
+        """Copy the critic after updates 1, 1 + `slow_every`, 1 + 2 `slow_every`, ..."""
+        if (self.updates - 1) % self.recipe.slow_every == 0:
             torch._foreach_copy_(
                 list(self.slow_critic.parameters()), list(self.critic.parameters())
             )
-        self.updates += 1

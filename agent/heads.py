@@ -1,6 +1,6 @@
 """Scalar heads and policies: features (..., F) in, distributions out."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 import torch
 from gymnasium import spaces
@@ -51,8 +51,8 @@ class Discount(nn.Module):
         return self.net(feat).squeeze(-1).float()
 
 
-class Policy(nn.Module):
-    """The actor, of `actions` action dimensions."""
+class Actor(nn.Module, ABC):
+    """The policy's network, of `actions` action dimensions."""
 
     actions: int
 
@@ -69,7 +69,7 @@ class Policy(nn.Module):
         """Actions (B, A) with noise: uniform with probability `epsilon`, or Gaussian of `std`."""
 
 
-class DiscretePolicy(Policy):
+class DiscreteActor(Actor):
     """The actor for discrete actions."""
 
     def __init__(self, features: int, actions: int, units: int, layers: int):
@@ -91,7 +91,7 @@ class DiscretePolicy(Policy):
         return torch.where(torch.rand_like(action[..., :1]) < epsilon, uniform, action)
 
 
-class ContinuousPolicy(Policy):
+class ContinuousActor(Actor):
     """The actor for actions in [-1, 1]: a truncated normal, mean tanh(x), std 2 sigmoid(x / 2) +
     `min_std`."""
 
@@ -119,8 +119,10 @@ class ContinuousPolicy(Policy):
         return (action + std * torch.randn_like(action)).clamp(-1, 1)
 
 
-def policy(space: spaces.Space, features: int, units: int, layers: int, min_std: float) -> Policy:
+def make_actor(
+    space: spaces.Space, features: int, units: int, layers: int, min_std: float
+) -> Actor:
     """The actor for an action space; `min_std` is of the continuous one."""
     if action_kind(space) == "discrete":
-        return DiscretePolicy(features, int(space.n), units, layers)
-    return ContinuousPolicy(features, space.shape[0], units, layers, min_std)
+        return DiscreteActor(features, int(space.n), units, layers)
+    return ContinuousActor(features, space.shape[0], units, layers, min_std)

@@ -6,7 +6,7 @@ nats.
 """
 
 import math
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 import torch
 from gymnasium import spaces
@@ -52,7 +52,7 @@ def initialise(module: nn.Module) -> None:
         nn.init.zeros_(module.bias)
 
 
-class Encoder(nn.Module):
+class Encoder(nn.Module, ABC):
     """From observations to embeddings of `embed_size` numbers, E."""
 
     embed_size: int
@@ -66,7 +66,7 @@ class Encoder(nn.Module):
         """Prepared observations (B, T, ...) to embeddings (B, T, E)."""
 
 
-class Decoder(nn.Module):
+class Decoder(nn.Module, ABC):
     """From features to a distribution of prepared observations."""
 
     @abstractmethod
@@ -76,6 +76,14 @@ class Decoder(nn.Module):
     @abstractmethod
     def log_prob(self, feat: Tensor, obs: Tensor) -> Tensor:
         """Log-likelihood (B, T) in nats of prepared observations (B, T, ...)."""
+
+    @abstractmethod
+    def picture(self, feat: Tensor) -> Tensor:
+        """Features (B, T, F) to the predicted observations (B, T, ...) as they are shown."""
+
+    @abstractmethod
+    def truth(self, obs: Tensor) -> Tensor:
+        """Observations (B, T, ...) as they are in replay to floats, as they are shown."""
 
 
 class ImageEncoder(Encoder):
@@ -237,7 +245,7 @@ NETWORKS = {
 }
 
 
-def networks(space: spaces.Box, size: Size) -> tuple[Encoder, type[Decoder]]:
+def encoder_and_decoder(space: spaces.Box, size: Size) -> tuple[Encoder, type[Decoder]]:
     """The encoder for an observation space, and the decoder's class, which still needs the number
     of features."""
     encoder, decoder = NETWORKS[observation_kind(space)]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from agent.networks import Decoder, Encoder
 from agent.rssm import RSSM, State
 from agent.toggles.gradients import Gradients
-from agent.toggles.kl import Divergence
+from agent.toggles.kl import KLLoss
 
 
 class ModelLoss(NamedTuple):
@@ -45,7 +45,7 @@ class WorldModel(nn.Module):
         self.reward_transform = reward_transform
 
     def loss(
-        self, batch: dict[str, Tensor], kl: Divergence, kl_scale: float, gradients: Gradients
+        self, batch: dict[str, Tensor], kl: KLLoss, kl_scale: float, gradients: Gradients
     ) -> ModelLoss:
         """The loss of a replayed batch (B, T, ...), from the zero state."""
         # obs (B, T, ...) -> embeddings (B, T, E) -> states (B, T, ...) -> losses (B, T) -> ()

@@ -14,7 +14,7 @@ from agent.behavior import lambda_return
 from agent.build import build
 from agent.distributions import TruncatedNormal
 from agent.toggles.gradients import Gradients
-from agent.toggles.kl import Balanced, FreeNats, Standard
+from agent.toggles.kl import Balanced, Standard
 from agent.toggles.latent import Categorical, Gaussian
 from agent.toggles.schedule import Factors
 from tests import golden, tiny
@@ -326,7 +326,7 @@ def test_golden_kl(kind, free, balance, mean):
     post, prior = (
         stats_of(latent, arrays, f"{kind}/{side}_").requires_grad_() for side in ("post", "prior")
     )
-    plain = Standard() if free == 0 else FreeNats(free=free, clamp="step")
+    plain = Standard(free=free, clamp="step")
     balanced = Balanced(alpha=balance, free=free, clamp="mean" if mean else "step")
     loss = plain if balance == 0.5 else balanced
     result = loss(latent, post, prior)

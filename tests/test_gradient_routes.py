@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from agent import behavior
-from agent.toggles.entropy import Policy
+from agent.toggles.entropy import ActorOnly
 from agent.toggles.schedule import Factors
 from tests import tiny
 
@@ -177,7 +177,7 @@ def test_long_term_entropy_credits_actions_through_the_model_where_it_keeps_its_
     if follows:
         by_state = torch.autograd.grad(bonus.sum(), rollout.feat, retain_graph=True)[0]
         assert (by_state[:-1].abs().sum((1, 2)) > 0).all() and by_state[-1].abs().sum() == 0
-        plain, _ = behavior.target(rollout, agent.actor, agent.slow_critic, 0.95, Policy(), 1.0)
+        plain, _ = behavior.target(rollout, agent.actor, agent.slow_critic, 0.95, ActorOnly(), 1.0)
         gradients = [
             torch.autograd.grad(t.sum(), rollout.feat, retain_graph=True)[0]
             for t in (target, plain)

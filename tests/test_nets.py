@@ -9,9 +9,10 @@ from torch import nn
 from torch.nn import functional
 
 from agent import behavior, distributions
-from agent.networks import mlp
+from agent.heads import Actor
+from agent.networks import Decoder, Encoder, mlp
 from agent.rssm import State
-from agent.toggles.gru import Plain
+from agent.toggles.gru import PlainGRUCell
 from tests import tiny
 
 
@@ -99,7 +100,7 @@ def test_posteriors_are_those_of_the_whole_layers_step_by_step():
 
 def test_the_plain_cell_is_pytorch_s():
     torch.manual_seed(0)
-    cell, x, deter = Plain(6, 8), torch.randn(4, 6), torch.randn(4, 8)
+    cell, x, deter = PlainGRUCell(6, 8), torch.randn(4, 6), torch.randn(4, 8)
     nn.init.normal_(cell.bias_ih)
     nn.init.normal_(cell.bias_hh)
     torch.testing.assert_close(cell(x, deter), nn.GRUCell.forward(cell, x, deter))
@@ -130,3 +131,14 @@ def test_an_update_of_the_small_model_stays_below_its_number_of_kernels(monkeypa
     kernels = importlib.import_module("kernels")
     agent = tiny.agent(numbers=["recipe.batch_size=3"])
     assert kernels.count(agent, tiny.batch(tiny.VECTOR, tiny.DISCRETE, 3, 16)).kernels <= 1745
+
+
+@pytest.mark.parametrize("base", [Encoder, Decoder, Actor])
+def test_a_class_that_lacks_a_method_cannot_be_made(base):
+    """Of an nn.Module, a method that is only marked as abstract would not be asked for."""
+    methods = {name: lambda *args: None for name in base.__abstractmethods__}
+    assert "forward" in methods and type("Whole", (base,), methods)()
+    for name in methods:
+        fewer = {other: method for other, method in methods.items() if other != name}
+        with pytest.raises(TypeError, match=name):
+            type("Lacking", (base,), fewer)()

@@ -84,7 +84,7 @@ def test_preset_dreamer_v1_is_the_earlier_agent_in_one_word():
         for group in ("latent", "kl", "actor_grad", "gru", "explore")
     }
     assert names == {
-        **{"latent": "Gaussian", "kl": "FreeNats", "actor_grad": "Dynamics", "gru": "Plain"},
+        **{"latent": "Gaussian", "kl": "Standard", "actor_grad": "Dynamics", "gru": "PlainGRUCell"},
         "explore": "ActionNoise",
     }
     assert (cfg.latent.latents, cfg.kl.free, cfg.recipe.kl_scale, cfg.recipe.horizon) == (

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 
 from agent.errors import UserError
 from agent.run.compose import section
-from agent.toggles.entropy import Policy
+from agent.toggles.entropy import ActorOnly
 from tests import tiny
 
 DEFAULTS = OmegaConf.load(tiny.CONF / "config.yaml").defaults
@@ -107,7 +107,7 @@ def test_a_dead_option_is_found():
 
 
 @dataclasses.dataclass(frozen=True)
-class Dead(Policy):
+class Dead(ActorOnly):
     """A planted option that nothing depends on."""
 
     strength: float

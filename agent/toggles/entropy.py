@@ -29,7 +29,7 @@ class Entropy(Protocol):
 
 
 @dataclass(frozen=True)
-class Policy:
+class ActorOnly:
     """Entropy acts only where the actor's loss asks for it (equation 6)."""
 
     in_reward = False

@@ -53,7 +53,7 @@ def played(configure):
         cfg = configure(*overrides)
         env = build.environment(cfg)
         agent = build.build(cfg, env.observation_space, env.action_space, torch.device("cpu"))
-        agent.lower = precision
+        agent.compute_dtype = precision
         latents = torch.Generator().manual_seed(5)
         return video.play(agent, env, 7, latents, longest), agent, env
 
