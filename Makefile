@@ -1,4 +1,5 @@
 # make ablation   install what is missing, run the user's command on the embedded default, show it
+# make quick      the checks of a minute
 # make test       install what is missing, pass the tests
 # make help       the other targets
 
@@ -12,6 +13,7 @@ PY := $(VENV)/bin/python
 BASE := $(VENV)/.installed
 FULL := $(VENV)/.installed-full
 EXTRAS := test,report,dashboard,tensorboard,control
+PYTEST := OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist worksteal
 
 # $(call needs,PYTHON,ADVICE): end with one line unless that is a Python that this project runs on
 needs = { $(1) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
@@ -19,7 +21,7 @@ needs = { $(1) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 	echo "error: needs Python 3.11 or newer; $(1): $$found; $(2)" >&2; \
 	exit 2; }; }
 
-.PHONY: help install ablation test lint plan claims table figures report notebooks results clean
+.PHONY: help install ablation quick test lint plan claims table figures report notebooks results clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -42,14 +44,17 @@ ablation: $(BASE) ## KL balancing against none on one task, two seeds each, tabl
 	$(PY) -m analysis plot --runs $(RUNS) --out $(OUT)
 	$(PY) -m analysis table --runs $(RUNS) --out $(OUT)
 
-test: $(FULL) ## the tests, on all cores
-	$(PY) -m ruff check .
-	$(PY) -m ruff format --check .
-	OMP_NUM_THREADS=1 $(PY) -m pytest -n auto --dist worksteal
+quick: lint ## what a change breaks first, within a minute: style, types, numbers, options, one run
+	$(PYTEST) tests/test_golden.py tests/test_closed_forms.py tests/test_toggles.py \
+		tests/run/test_loop.py::test_a_run_leaves_what_it_says
 
-lint: $(FULL) ## style alone
+test: lint ## style, types and all tests, on all cores
+	$(PYTEST)
+
+lint: $(FULL) ## style and types alone
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
+	$(PY) -m pyrefly check --python-interpreter-path $(PY)
 
 plan: $(BASE) ## what all claims on SUITE would cost, and the command that starts them
 	$(PY) -m sweeps.plan suite=$(SUITE) run.root=$(RUNS)
