@@ -23,7 +23,7 @@ from agent.build import build
 from agent.dreamer import Dreamer
 from agent.run import device
 
-PAPER = ["suite=atari", "recipe.batch_size=16", "run.matmul_precision=medium"]
+PAPER = ["suite=atari", "recipe.batch_size=16"]
 CONF = Path(__file__).resolve().parents[1] / "conf"
 
 

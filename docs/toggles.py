@@ -3,6 +3,7 @@ docs/toggles.py`."""
 
 import importlib
 import inspect
+from collections.abc import Iterator
 from pathlib import Path
 
 import yaml
@@ -11,13 +12,15 @@ from omegaconf import OmegaConf
 
 ROOT = Path(__file__).resolve().parents[1]
 GROUPS = ["latent", "kl", "actor_grad", "gru", "schedule", "entropy", "explore", "gradients"]
-YAML_ONLY = {"size": "Numbers of every component.", "preset": "Several groups and numbers at once."}
+LINEAR = "agent.toggles.schedule.Linear"  # the class of each scheduled factor
+OF_HYDRA = ("_target_", "_partial_", "defaults", "# @package", "- constant@")
 HEAD = """\
 # The toggles
 
-One toggle is one folder of `conf` and one module of `agent/toggles`; one option is one YAML and one
-small class. Choose with `group=option`, change a number with `group.number=value`, compare with
-`-m group=one,two`. This page is generated: `python docs/toggles.py`.
+A toggle is a folder of `conf` and a module of `agent/toggles`. Choose with `group=option`, change a
+number with `group.number=value`, compare with `-m group=one,two`. The lists give each option's
+numbers and their defaults; `${...}` takes the size's or the recipe's. This page is generated:
+`python docs/toggles.py`.
 """
 
 
@@ -25,8 +28,7 @@ def page() -> str:
     """The whole page as Markdown."""
     defaults = baseline()
     sections = [toggle(group, defaults[group]) for group in GROUPS]
-    sections += [numbers(group, what, defaults[group]) for group, what in YAML_ONLY.items()]
-    return "\n".join([HEAD, *sections])
+    return "\n".join([HEAD, *sections, sizes(defaults["size"]), presets(defaults["preset"])])
 
 
 def baseline() -> dict[str, str]:
@@ -40,41 +42,38 @@ def baseline() -> dict[str, str]:
     }
 
 
-def options(group: str) -> list[Path]:
+def files(group: str) -> list[Path]:
     """The YAML files of a group."""
     return sorted((ROOT / "conf" / group).glob("*.yaml"))
 
 
 def toggle(group: str, default: str) -> str:
-    """One section: what the paper did and found, the equations, the options with their defaults."""
+    """One section: what the paper did and found, the equations, the options, their numbers."""
     module = importlib.import_module(f"agent.toggles.{group}")
     title, _, body = inspect.getdoc(module).partition("\n\n")
     code = f"[`agent/toggles/{group}.py`](../agent/toggles/{group}.py)"
-    parts = [f"## `{group}`\n\n**{title}** Code: {code}.\n\n{body}\n"]
-    for path in options(group):
+    options = {}
+    for path in files(group):
         doc = inspect.getdoc(get_class(target(path))).partition("\n\n")[0].replace("\n", " ")
-        parts.append(f"{heading(group, path, default)}\n\n{doc}\n\n{listing(path)}")
-    return "\n".join(parts)
-
-
-def numbers(group: str, what: str, default: str) -> str:
-    """One section of a group that has no class."""
-    parts = [f"## `{group}`\n\n{what} YAML only.\n"]
-    parts += [f"{heading(group, path, default)}\n\n{listing(path)}" for path in options(group)]
-    return "\n".join(parts)
-
-
-def heading(group: str, path: Path, default: str) -> str:
-    """The line that names an option and its file."""
-    mark = " (baseline)" if path.stem == default else ""
+        options.setdefault(doc, []).append(name(group, path, default))
+    items = [f"- {', '.join(names)}: {doc}" for doc, names in options.items()]
+    listed = [f"# {group}={path.stem}\n{text}" for path in files(group) if (text := numbers(path))]
+    block = "\n```yaml\n" + "\n".join(listed) + "\n```\n" if listed else ""
     return (
-        f"### `{group}={path.stem}`{mark} [`{path.relative_to(ROOT)}`](../{path.relative_to(ROOT)})"
+        f"## `{group}`\n\n**{title}** Code: {code}.\n\n{body}\n\n" + "\n".join(items) + "\n" + block
     )
 
 
-def listing(path: Path) -> str:
-    """The file itself."""
-    return f"```yaml\n{path.read_text().strip()}\n```\n"
+def name(group: str, path: Path, default: str) -> str:
+    """An option as it is chosen, with a link to its file."""
+    mark = " (baseline)" if path.stem == default else ""
+    return f"[`{group}={path.stem}`](../{path.relative_to(ROOT)}){mark}"
+
+
+def numbers(path: Path) -> str:
+    """The lines of a file that give numbers, with their comments."""
+    lines = path.read_text().strip().replace(f"_target_: {LINEAR}, ", "").splitlines()
+    return "\n".join(line for line in lines if not line.strip().startswith(OF_HYDRA))
 
 
 def target(path: Path) -> str:
@@ -82,6 +81,37 @@ def target(path: Path) -> str:
     node = OmegaConf.load(path)
     node = node.get(path.parent.name, node)
     return node._target_ if "_target_" in node else target(path.with_name("constant.yaml"))
+
+
+def sizes(default: str) -> str:
+    """The numbers of all sizes side by side."""
+    columns = {path: yaml.safe_load(path.read_text()) for path in files("size")}
+    names = [name("size", path, default) for path in columns]
+    rows = [["number", *names], ["---"] * (1 + len(names))]
+    keys = [key for key in next(iter(columns.values())) if key != "name"]
+    rows += [[f"`{key}`", *(str(column[key]) for column in columns.values())] for key in keys]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    return "\n".join(["## `size`\n", *(f"- {line}" for line in notes("size")), "", table + "\n"])
+
+
+def notes(group: str) -> Iterator[str]:
+    """What the files of a group say at their top, a paragraph each."""
+    for path in files(group):
+        lines = [line for line in path.read_text().splitlines() if not line.startswith(OF_HYDRA)]
+        top = [line.removeprefix("#").strip() for line in lines if line.startswith("#")]
+        if top:
+            yield f"`{group}={path.stem}`: {' '.join(' '.join(top).split())}"
+
+
+def presets(default: str) -> str:
+    """What each preset is, and the lines of its file."""
+    parts = ["## `preset`\n"]
+    for path, note in zip(files("preset"), notes("preset"), strict=True):
+        lines = path.read_text().strip().splitlines()
+        listed = "\n".join(line for line in lines if not line.startswith(("#", "defaults")))
+        parts.append(f"{name('preset', path, default)}: {note.partition(': ')[2]}\n")
+        parts += [f"```yaml\n{listed}\n```\n"] if listed else []
+    return "\n".join(parts)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 """The gradient step on the meta device, where anything that waits for the device or sits on the
-wrong one raises."""
+wrong one raises; as one traced graph; and for several seeds at once."""
 
 import pytest
 import torch
+from torch.func import functional_call, grad, stack_module_state, vmap
 
 from agent.build import build
+from agent.toggles.schedule import Factors
 from tests import tiny
 from tests.test_toggles import OPTIONS
 
@@ -40,3 +42,84 @@ def test_the_meta_device_finds_a_synchronisation():
         torch.ones((), device="meta").item()
     with pytest.raises(RuntimeError):
         torch.ones(2, device="meta") + torch.ones(2)
+
+
+SHORT = [*tiny.NUMBERS, "recipe.length=2", "recipe.horizon=2", "recipe.start_every=1"]
+GRAPHS = {  # every option of every toggle, and every kind of observation and action
+    "baseline": ([], tiny.VECTOR, tiny.DISCRETE),
+    "binary": (
+        ["latent=binary", "kl=standard", "actor_grad=dynamics", "gru=plain", "entropy=long_term"],
+        tiny.GRID,
+        tiny.DISCRETE,
+    ),
+    "gaussian": (
+        ["latent=gaussian", "kl=free_nats", "schedule=all", "gradients=no_image"],
+        tiny.VECTOR,
+        tiny.CONTINUOUS,
+    ),
+    "bf16": (
+        ["run.precision=bf16", "explore=action_noise", "gradients=no_reward"],
+        tiny.IMAGE,
+        tiny.DISCRETE,
+    ),
+}
+
+
+def small(overrides, observations, actions, seed=0):
+    """An agent and a batch of two steps: what is traced grows with them."""
+    agent = tiny.agent(
+        *overrides, observations=observations, actions=actions, numbers=SHORT, seed=seed
+    )
+    batch = tiny.batch(observations, actions)
+    return agent, {name: tensor[:, -2:] for name, tensor in batch.items()}
+
+
+@pytest.mark.parametrize("case", GRAPHS)
+def test_the_losses_of_an_update_are_one_graph(case):
+    agent, batch = small(*GRAPHS[case])
+    factors = Factors(1.0, 1.0, 0.5, 0.5, 0.5)
+
+    def losses(batch):
+        with agent.autocast():
+            toggles = agent.toggles
+            loss, post, _ = agent.model.loss(batch, toggles.kl, 1.0, toggles.gradients)
+        return loss, *agent.behavior_losses(post, batch["is_terminal"], factors)[:2]
+
+    torch._dynamo.reset()
+    traced = torch.compile(losses, backend="eager", fullgraph=True)
+    found = []
+    for function in (losses, traced):
+        torch.manual_seed(1)
+        found.append(function(batch))
+    torch.testing.assert_close(*found, rtol=0, atol=0)
+
+
+class Loss(torch.nn.Module):
+    """The model's loss as the output of a module, which torch.func asks for."""
+
+    def __init__(self, agent):
+        super().__init__()
+        self.model, self.toggles = agent.model, agent.toggles
+
+    def forward(self, batch):
+        return self.model.loss(batch, self.toggles.kl, 1.0, self.toggles.gradients).loss
+
+
+@pytest.mark.parametrize("case", [case for case in GRAPHS if case != "bf16"])
+def test_several_seeds_at_once_have_the_gradients_of_each(case):
+    agents, batches = zip(*(small(*GRAPHS[case], seed=seed) for seed in range(3)), strict=True)
+    losses = [Loss(agent) for agent in agents]
+    stacked, _ = stack_module_state(losses)
+
+    def gradients(parameters):
+        return grad(lambda p: functional_call(losses[0], p, (batches[0],)))(parameters)
+
+    torch.manual_seed(1)
+    together = vmap(gradients, randomness="same")({k: v.detach() for k, v in stacked.items()})
+    for seed, loss in enumerate(losses):
+        torch.manual_seed(1)
+        names, parameters = zip(*loss.named_parameters(), strict=True)
+        for name, alone in zip(
+            names, torch.autograd.grad(loss(batches[0]), parameters), strict=True
+        ):
+            torch.testing.assert_close(together[name][seed], alone, rtol=1e-4, atol=1e-5)

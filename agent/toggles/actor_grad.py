@@ -8,9 +8,6 @@ For continuous control it is substantially better.
     reinforce:  E[ln policy(action) sg(target - value)]
     dynamics:   E[target], through the world model to the action
     mixed:      weight * dynamics + (1 - weight) * reinforce        weight = 1 - rho of the paper
-
-Every option takes the log-probability of the imagined action, the advantage and the target, all (H
-- 1, N), and returns the objective (H - 1, N) that the actor maximises.
 """
 
 from dataclasses import dataclass

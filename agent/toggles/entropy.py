@@ -8,8 +8,7 @@ substantially.
     long_term:  reward_t + eta H[policy(state_t)] for every t, in the lambda-return of both
 
 The first release's option for it also drops the bonus in the actor's loss. Ours keeps it: the paper
-speaks of the value's loss alone, so nothing else may differ from the baseline; and under Reinforce
-the return moves the policy towards entropy through sampled actions only, never directly.
+speaks of the value's loss alone, so nothing else may differ from the baseline.
 """
 
 from collections.abc import Callable

@@ -9,10 +9,9 @@ many games (does not help substantially; table 2: clipped record mean 0.25 with 
     plain:       r, u = sigmoid(W [x, h] + b);        c = tanh(V x + a + r (U h + d))
                  h' = (1 - u) c + u h
 
-As in the paper, which put Keras's cell in place of its own, they differ in more than the
-normalisation. The reset gate multiplies the whole candidate, or its recurrent part alone. The state
-is kept at first by about 0.7, or by 0.5. The recurrent weights start as Glorot uniform, or as
-orthogonal ones.
+As in the paper, which put Keras's cell in place of its own, `plain` differs in more than the
+normalisation: its reset gate multiplies only the recurrent part of the candidate, it keeps half of
+the state at first instead of about 0.7, and its recurrent weights start orthogonal.
 """
 
 from collections.abc import Callable

@@ -8,9 +8,6 @@ binary sizes are not published.
     categorical:  z = one_hot(sample) + p - sg(p)      KL summed over the variables
     gaussian:     z = mean + std * noise               std = 2 sigmoid(x / 2) + 0.1
     binary:       z = bit(sample) + p - sg(p)          KL summed over the bits
-
-Every option maps flat statistics (..., P), the output of a dense layer, to a flat sample (..., S).
-The rest of the agent never asks which kind it is.
 """
 
 from dataclasses import dataclass
@@ -26,7 +23,8 @@ from agent.distributions import UNIT_ENTROPY
 
 
 class Latent(Protocol):
-    """What every option has; all of it is flat in the last dimension."""
+    """What every option has: flat statistics (..., P) of a dense layer in, flat samples (..., S)
+    out. The rest of the agent never asks which kind it is."""
 
     @property
     def stats_size(self) -> int:

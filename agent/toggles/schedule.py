@@ -5,8 +5,8 @@ learning rates and the KL scale. Found: marginal or no benefit (does not help su
 
     value(t) = base * factor(t)      factor linear from start to end over `share`, then constant
 
-A schedule holds factors only: the base stays with its owner, and t in [0, 1] is the share of the
-run's agent steps after prefill. So a schedule means the same at every budget.
+The base stays with its owner. t in [0, 1] is the share of the run's agent steps after prefill, so a
+schedule means the same at every budget.
 """
 
 from dataclasses import dataclass
