@@ -147,6 +147,7 @@ TOGGLE_NUMBERS = [
 INSIDE = {
     "latent.latents": 5,
     "latent.classes": 3,
+    "latent.bits": 7,
     "explore.epsilon_share": 0.01,
     "explore.epsilon_end": 1.0,
 }
