@@ -1,5 +1,4 @@
-"""Every pair of options from different groups, and every arm of the claims, trains or is refused as
-specified."""
+"""Every pair of options from different groups trains or is refused as specified."""
 
 import itertools
 import random
@@ -109,10 +108,3 @@ def arms():
         for side in ("with", "without"):
             names = claim[side] if isinstance(claim[side], dict) else {"default": claim[side]}
             yield claim["where"], names["default"]
-
-
-@pytest.mark.parametrize("where, arm", sorted(set(arms())))
-def test_every_arm_of_the_claims_trains(where, arm):
-    overrides = [] if arm == "baseline" else arm.split(",")
-    task = "cartpole" if where == "discrete" else "pendulum"
-    three_updates(f"task={task}", *overrides, actions=KINDS[where])

@@ -8,13 +8,14 @@ from copy import deepcopy
 
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
+from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
 from agent.build import build as agent_of
 from agent.build import read
 from agent.config import GROUPS, Effect, effect
 from agent.errors import UserError
+from agent.run.compose import composed
 from agent.run.identity import (
     BASELINE,
     Identity,
@@ -40,11 +41,8 @@ def hydra():
 
 
 def build(*overrides):
-    cfg = compose("config", list(overrides), return_hydra_config=True)
-    choices = dict(cfg.hydra.runtime.choices)
-    OmegaConf.set_struct(cfg, False)
-    del cfg["hydra"]
-    return cfg, choices
+    """The configuration and the options of a command, not to be changed."""
+    return composed(overrides)
 
 
 def name(*overrides):
