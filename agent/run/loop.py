@@ -285,7 +285,8 @@ class Training:
     def _say_end(self) -> None:
         self.display.say(
             f"done: score {self.display.score:.4g} in {self.folder}; next: see its curve, "
-            f"python -m analysis plot, or see it play, python -m agent.watch {self.folder}"
+            f"python -m analysis plot --runs {self.settings.root}, or see it play, "
+            f"python -m agent.watch {self.folder}"
         )
 
     def _open_env(self) -> gymnasium.Env:

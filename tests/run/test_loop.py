@@ -174,7 +174,12 @@ def test_an_evaluation_that_does_not_end_is_cut_and_told(configure, record, caps
     train(configure("task=pendulum", "run.steps=100", "run.eval_max_steps=30"), record)
     assert {row["length"] for row in rows(record, "eval")} == {30}
     assert record.fields["eval_episodes_cut"] == 2
-    assert "run.eval_max_steps cut 2 evaluation episodes\n" in capsys.readouterr().err
+    said = capsys.readouterr().err.splitlines()
+    assert "run.eval_max_steps cut 2 evaluation episodes" in said
+    start, end = said[0], said[-1]
+    assert start.startswith("baseline on cartpole, seed 0, ") and "on cpu, step 0 of 100" in start
+    assert any(line.startswith("step 100 of 100: score ") for line in said)
+    assert end.startswith("done: score -") and f"python -m agent.watch {record.path}" in end
 
 
 def test_a_finished_run_only_evaluates_again(configure, unbroken, tmp_path, monkeypatch):
