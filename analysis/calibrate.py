@@ -25,7 +25,7 @@ from analysis.estimate import (
     mean_over_new_tasks,
     mean_over_tasks,
 )
-from analysis.show.text import markdown
+from analysis.show.tables import markdown
 
 LEVEL = 0.5  # of the baseline
 SCATTER = 0.2  # standard deviation of an effect between tasks

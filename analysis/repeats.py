@@ -6,7 +6,7 @@ import pandas as pd
 from analysis import InputError, select
 from analysis.estimate import Estimate, mean_over_tasks
 from analysis.schema import ENDED
-from analysis.show.text import interval, number
+from analysis.show.tables import interval, number
 from analysis.study import Judged
 from analysis.verdict import ERROR
 

@@ -102,16 +102,15 @@ def verdict_table(
 ) -> str:
     """The paper's lists by our runs, as markdown; UserError where there are no runs."""
     from analysis import read, study
-    from analysis.show import shown, tables
-    from analysis.show.text import markdown
+    from analysis.show import tables
 
     try:
         ours = study.judge(read.load(runs), claims_file, suite)
     except InputError as error:
         raise UserError(str(error)) from error
     filled = {title: part for title, part in tables.lists(ours).items() if len(part)}
-    rows = [f"**{title}**\n\n{markdown(part[COLUMNS])}" for title, part in filled.items()]
-    return "\n\n".join([f"{shown.caption(ours)}.", *ours.warnings, *rows])
+    rows = [f"**{title}**\n\n{tables.markdown(part[COLUMNS])}" for title, part in filled.items()]
+    return "\n\n".join([f"{tables.caption(ours)}.", *ours.warnings, *rows])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

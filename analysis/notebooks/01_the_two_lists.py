@@ -13,10 +13,10 @@
 
 # %%
 from analysis import committed
-from analysis.show import cells, figures, shown, tables
+from analysis.show import figures, notebooks, tables
 
 ours = committed.judged()  # your own: study.judge(read.load("runs"))
-print(shown.caption(ours))
+print(tables.caption(ours))
 print(*ours.warnings, sep="\n")
 
 # %% [markdown]
@@ -25,7 +25,7 @@ print(*ours.warnings, sep="\n")
 # Look for rows with both colours: there the answer depends on the task.
 
 # %%
-cells.figure(figures.effect_map(ours), "Effect of each change on each task, and on average")
+notebooks.figure(figures.effect_map(ours), "Effect of each change on each task, and on average")
 
 # %% [markdown]
 # ## The lists
@@ -35,13 +35,13 @@ cells.figure(figures.effect_map(ours), "Effect of each change on each task, and 
 
 # %%
 for title, table in tables.lists(ours).items():
-    cells.table(table, title, tables.EMPTY[title])
+    notebooks.table(table, title, tables.EMPTY[title])
 
 # %% [markdown]
 # ## All claims in one picture
 
 # %%
-cells.figure(figures.forest(ours), "The mean effect of each change with its two intervals")
+notebooks.figure(figures.forest(ours), "The mean effect of each change with its two intervals")
 
 # %% [markdown]
 # ## Can these runs show an effect?
@@ -50,4 +50,4 @@ cells.figure(figures.forest(ours), "The mean effect of each change with its two 
 # compares odd seeds with even ones and must not differ.
 
 # %%
-cells.table(tables.brief(ours, ours.controls), "Controls")
+notebooks.table(tables.brief(ours, ours.controls), "Controls")

@@ -12,22 +12,22 @@
 
 # %%
 from analysis import committed
-from analysis.show import cells, figures, shown, tables
+from analysis.show import figures, notebooks, tables
 
 ours = committed.judged()
-print(shown.caption(ours))
+print(tables.caption(ours))
 
 # %% [markdown]
 # ## Each change against the baseline
 
 # %%
-cells.figure(figures.all_curves(ours), "Normalised score while learning, mean over tasks")
+notebooks.figure(figures.all_curves(ours), "Normalised score while learning, mean over tasks")
 
 # %% [markdown]
 # ## Does an effect grow, fade or stay?
 
 # %%
-cells.figure(figures.over_the_budget(ours), "The effect of each change at each evaluation")
+notebooks.figure(figures.over_the_budget(ours), "The effect of each change at each evaluation")
 
 # %% [markdown]
 # ## Scores
@@ -36,14 +36,14 @@ cells.figure(figures.over_the_budget(ours), "The effect of each change at each e
 # is lower. A run that diverged scores the worst that its task has shown.
 
 # %%
-cells.table(tables.means(ours), "Mean score of each arm over its tasks")
-cells.table(tables.by_task(ours, "score"), "Mean height of the curve in raw returns, by task")
+notebooks.table(tables.means(ours), "Mean score of each arm over its tasks")
+notebooks.table(tables.by_task(ours, "score"), "Mean height of the curve in raw returns, by task")
 
 # %% [markdown]
 # ## One change on each task
 
 # %%
-cells.figure(
+notebooks.figure(
     figures.learning_curves(ours, "categorical_latents"),
     "Return with categorical and with Gaussian latents",
 )

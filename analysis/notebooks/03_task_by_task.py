@@ -12,23 +12,25 @@
 
 # %%
 from analysis import committed
-from analysis.show import cells, figures, shown, tables
+from analysis.show import figures, notebooks, tables
 
 ours = committed.judged()
-print(shown.caption(ours))
+print(tables.caption(ours))
 
 # %%
-cells.figure(figures.task_effects(ours), "The effect of each change on each task")
+notebooks.figure(figures.task_effects(ours), "The effect of each change on each task")
 
 # %%
 counts = tables.claims(ours)[["change", "better / worse / tied", "its games"]]
-cells.table(counts, "Tasks here, and games of the paper, on which a change is better, worse, tied")
+notebooks.table(
+    counts, "Tasks here, and games of the paper, on which a change is better, worse, tied"
+)
 
 # %% [markdown]
 # ## By kind of task
 
 # %%
-cells.table(tables.kinds(ours), "The mean effect on each kind of tasks")
+notebooks.table(tables.kinds(ours), "The mean effect on each kind of tasks")
 
 # %% [markdown]
 # ## Which options change each other's effect?
@@ -36,6 +38,6 @@ cells.table(tables.kinds(ours), "The mean effect on each kind of tasks")
 # That takes runs in which two options were changed together, as in a trial.
 
 # %%
-cells.table(
+notebooks.table(
     tables.interactions(ours), "Pairs of options", "No run here has two options changed together."
 )

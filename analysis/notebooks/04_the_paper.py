@@ -11,11 +11,10 @@
 # through the same code as our runs, which checks the code and gives one verdict at full scale.
 
 # %%
-from analysis import committed
-from analysis.paper import published, score_files
-from analysis.show import cells, figures
+from analysis import committed, paper
+from analysis.show import figures, notebooks
 
-paper = score_files.load(committed.score_files())
+runs = paper.load(committed.score_files())
 
 # %% [markdown]
 # ## Table 1
@@ -24,17 +23,17 @@ paper = score_files.load(committed.score_files())
 # then averaged over seeds, then over games; James Bond takes the corrected reference.
 
 # %%
-cells.table(published.table_1(paper).rename_axis("agent").reset_index(), "Table 1, recomputed")
+notebooks.table(paper.table_1(runs).rename_axis("agent").reset_index(), "Table 1, recomputed")
 
 # %% [markdown]
 # Some runs stopped long before 199M frames, three of Breakout after 2M. The paper's numbers take
 # their last value as final.
 
 # %%
-early = published.early_ended(paper)
-cells.table(early, f"The {len(early)} runs that ended before 195M frames")
-whole = published.table_1(published.complete(paper)).head(2)
-cells.table(whole.rename_axis("agent").reset_index(), "Table 1 without them")
+early = paper.early_ended(runs)
+notebooks.table(early, f"The {len(early)} runs that ended before 195M frames")
+whole = paper.table_1(paper.complete(runs)).head(2)
+notebooks.table(whole.rename_axis("agent").reset_index(), "Table 1 without them")
 
 # %% [markdown]
 # ## Scheduling
@@ -44,13 +43,13 @@ cells.table(whole.rename_axis("agent").reset_index(), "Table 1 without them")
 # hurt, are the same runs without schedules after 20M frames.
 
 # %%
-cells.table(published.scheduling(paper), "Effect of schedules on the clipped human record")
-cells.figure(
-    figures.lines(published.curves(paper), "clipped record mean", "825 published runs, 55 games"),
+notebooks.table(paper.scheduling(runs), "Effect of schedules on the clipped human record")
+notebooks.figure(
+    figures.lines(paper.curves(runs), "clipped record mean", "825 published runs, 55 games"),
     "Clipped record mean of the published runs; runs that ended keep their last value",
 )
-cells.figure(
-    figures.bars(published.scheduling_games(paper), "published scores, normalised by the record"),
+notebooks.figure(
+    figures.bars(paper.scheduling_games(runs), "published scores, normalised by the record"),
     "Schedules game by game: with less without; ties are within 5%",
 )
 
@@ -58,5 +57,5 @@ cells.figure(
 # ## Table K.1
 
 # %%
-k1 = published.table_k1(paper).round().astype(int).reset_index()
-cells.table(k1, "Table K.1, recomputed: final scores of all agents, means over seeds")
+k1 = paper.table_k1(runs).round().astype(int).reset_index()
+notebooks.table(k1, "Table K.1, recomputed: final scores of all agents, means over seeds")

@@ -24,7 +24,7 @@ import numpy as np
 
 from analysis import committed, read, study
 from analysis.claims import Claims
-from analysis.show import cells, figures, tables
+from analysis.show import figures, notebooks, tables
 
 runs = read.load(committed.RUNS).where(suite="mini", arm="baseline", actions="discrete")
 mine = runs.runs.seed % 2 == 1
@@ -49,13 +49,13 @@ registered = Claims.model_validate(
     }
 )
 ours = study.judge(made, registered)
-cells.table(tables.claims(ours), "What the table says")
-cells.table(tables.kinds(ours), "By kind of task", "No kind is registered.")
+notebooks.table(tables.claims(ours), "What the table says")
+notebooks.table(tables.kinds(ours), "By kind of task", "No kind is registered.")
 
 # %% [markdown]
 # On average this toggle does little, and that is not the point: the first words are that it depends
 # on the task, and both sides are named.
 
 # %%
-cells.figure(figures.effect_map(ours), "The effect of my toggle on each task")
-cells.figure(figures.learning_curves(ours, "my_toggle"), "Return with and without my toggle")
+notebooks.figure(figures.effect_map(ours), "The effect of my toggle on each task")
+notebooks.figure(figures.learning_curves(ours, "my_toggle"), "Return with and without my toggle")

@@ -1,42 +1,62 @@
 """Figures of a study: the map, the forest, learning curves, effects by task and over the budget."""
 
+import io
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
+from matplotlib import style
 from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
-from analysis.claims import BASELINE
+from analysis.claims import BASELINE, options
+from analysis.score import RAW
 from analysis.sentences import BETTER, TIED, WORSE
-from analysis.show.shown import SIDE, caption, colours, curves, kinds, legible, margin
-from analysis.show.style import (
-    EFFECTS,
-    NEGATIVE,
-    NEITHER,
-    PAGE,
-    PALETTE,
-    POINTS,
-    POSITIVE,
-    SMALL,
-    key,
-    named,
-    noted,
-    panels,
-    styled,
-    wrapped,
-)
-from analysis.show.text import effect
+from analysis.show.tables import caption, effect, legible
 from analysis.study import Judged
+from analysis.tasks import AGAINST
 from analysis.verdict import DEPENDS
 
+PAGE, COLUMN = 6.9, 3.3  # inches: the text of a page, and one column of a paper
+POINTS, SMALL = 8, 7  # sizes of letters
+# The palette of Okabe and Ito, which colour-blind readers can tell apart.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+POSITIVE, NEGATIVE, NEITHER = "#5E3C99", "#E66101", "#888888"
+EFFECTS = LinearSegmentedColormap.from_list(
+    "effects", ["#7F3B08", "#E08214", "#FFFFFF", "#8073AC", "#2D004B"]
+)
+# A reader's own matplotlibrc, with usetex for one, must neither break nor change a figure.
+OURS = {
+    "font.size": POINTS,
+    "axes.titlesize": POINTS,
+    "legend.fontsize": POINTS,
+    "xtick.labelsize": SMALL,
+    "ytick.labelsize": SMALL,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,  # letters stay letters: journals ask for TrueType
+    "ps.fonttype": 42,
+    "savefig.dpi": 200,
+}
+styled = style.context(["default", OURS])
 ROW = 0.25  # inches of a claim
+NARROWEST = 0.1  # inches of a column of the map: a line of small letters
 WIDE = 5  # inches from which words have room beside the numbers
 INTERVALS = "Thick: interval on these tasks. Thin: on tasks like these; it may leave the panel."
 BAND = "mean of runs with its 95% band"
 NAMES = ("map", "forest", "learning_curves", "over_the_budget", "task_effects")
 CURVES = "_curves"  # ends the name of a claim's own learning curves
 RESULTS = {BETTER: POSITIVE, WORSE: NEGATIVE, TIED: NEITHER}
+BLACK = "#000000"
+SIDE = "side"
+TRIAL = "baseline's option"  # of runs whose other options were drawn too
 
 
 def of(ours: Judged, width: float = PAGE) -> dict[str, Figure]:
@@ -53,20 +73,15 @@ def of(ours: Judged, width: float = PAGE) -> dict[str, Figure]:
 def effect_map(ours: Judged, width: float = PAGE) -> Figure:
     """A row a claim, a column a task: the effect as colour, a dot where its sign is sure; at the
     right the mean with its two intervals, and the words."""
-    claims, tasks = _with_runs(ours), kinds(ours)
-    effects, results = (
-        ours.by_task.pivot(index="claim", columns="task", values=name).reindex(
-            index=claims.claim, columns=tasks.index
-        )
-        for name in ("effect", "result")
-    )
+    claims = _with_runs(ours)
     figure = Figure(figsize=(width, 1.9 + ROW * len(claims)), layout="constrained")
     own = max(0.27 * width, 0.95)  # inches of the means
     ratios = [width - own - 1.4 - 1.2 * (width > WIDE), own]
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=ratios)
-    inches = ratios[0] / len(tasks)  # of a column
-    _cells(left, effects, results.isin([BETTER, WORSE]), numbers=inches > 0.29)
-    _columns(left, tasks, inches)
+    effects, sure, columns = _matrix(ours, claims, ratios[0])
+    inches = ratios[0] / len(columns)
+    _cells(left, effects, sure, numbers=inches > 0.29)
+    _columns(left, columns, inches)
     left.set_yticks(range(len(claims)), _names(claims))
     left.set_ylim(len(claims) - 0.5, -0.5)
     _means(right, claims, margin(ours))
@@ -77,6 +92,26 @@ def effect_map(ours: Judged, width: float = PAGE) -> Figure:
         f"Colour: effect, from -{limit:g} (orange) to +{limit:g} (purple). Dot: its sign is sure."
     )
     return noted(figure, f"{caption(ours)}. {note} {INTERVALS}")
+
+
+def _matrix(
+    ours: Judged, claims: pd.DataFrame, inches: float
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
+    """The effects of the map, a row a claim, where their sign is sure, and the kind of each column:
+    of tasks, or of kinds of tasks where there is no room for tasks."""
+    columns, cells = kinds_of_tasks(ours), ours.by_task.rename(columns={"task": "column"})
+    if inches / len(columns) < NARROWEST and not ours.kinds.empty:
+        cells = ours.kinds[~ours.kinds.kind.str.endswith(AGAINST)]
+        cells = cells.rename(columns={"kind": "column"})
+        columns = pd.Series("", index=pd.unique(cells.column))
+    cells = cells.assign(sure=(cells.low > 0) | (cells.high < 0))
+    effects, sure = (
+        cells.pivot(index="claim", columns="column", values=name).reindex(
+            index=claims.claim, columns=columns.index
+        )
+        for name in ("effect", "sure")
+    )
+    return effects, sure.eq(True), columns
 
 
 def _said(claims: pd.DataFrame) -> list[str]:
@@ -182,8 +217,8 @@ def forest(ours: Judged, width: float = PAGE) -> Figure:
 @styled
 def task_effects(ours: Judged, width: float = PAGE) -> Figure:
     """A panel a claim: its effect on each task with the 95% interval, coloured where it is sure."""
-    claims, tasks = _with_runs(ours).claim, list(kinds(ours).index)
-    figure, grid = panels(len(claims), width, 0.45 + 0.15 * len(tasks), smallest=1.3)
+    claims, tasks = _with_runs(ours).claim, list(kinds_of_tasks(ours).index)
+    figure, grid = panels(len(claims), width, 0.45 + 0.12 * len(tasks), smallest=1.3)
     results = ours.by_task.set_index(["claim", "task"]).result
     for axes, claim in zip(grid, claims, strict=True):
         axes.axvline(0, color="black", linewidth=0.6)
@@ -250,14 +285,14 @@ def all_curves(ours: Judged, width: float = PAGE) -> Figure:
     figure, grid = panels(len(claims), width, 1.25, smallest=1.3)
     for axes, claim in zip(grid, claims, strict=True):
         sides = curves(ours, claim).groupby(SIDE, sort=False)
-        changed = [arm for arm, _ in sides if arm != BASELINE]
+        changed = [arm for arm, _ in sides if colour[arm] != BLACK]
         for arm, own in sides:
             dashed = "--" if arm in changed[1:] else "-"
             _curve(axes, own, "step", "normalised", color=colour[arm], linestyle=dashed)
         named(axes, "; dashed: ".join(changed), color=colour[changed[0]])
     _same_range(grid, "y")
     across = "Across: share of the budget; up: normalised score, mean over tasks"
-    return noted(figure, f"{caption(ours)}. {across}, {BAND}. Black: baseline.")
+    return noted(figure, f"{caption(ours)}. {across}, {BAND}. Black: {BASELINE}.")
 
 
 @styled
@@ -318,3 +353,119 @@ def bars(table: pd.DataFrame, source: str, width: float = PAGE) -> Figure:
     axes.set_xlabel("difference")
     counts = ", ".join(f"{(table.result == name).sum()} {name}" for name in RESULTS)
     return noted(figure, f"{source}. Purple: better. Orange: worse. Grey: tied. {counts}.")
+
+
+def margin(ours: Judged) -> float:
+    """The registered margin of the suite; 0 for raw returns, which have none."""
+    return 0.0 if ours.scheme == RAW else ours.registered.margin_of(ours.suite)
+
+
+def colours(ours: Judged) -> dict[str, str]:
+    """A colour for each arm that a claim names, the same in all figures; the baseline is black."""
+    named = [*ours.claims[["with", "without"]].to_numpy().flat, *ours.scores.arm.unique()]
+    others = [arm for arm in dict.fromkeys(named) if arm != BASELINE]
+    own = {arm: PALETTE[number % len(PALETTE)] for number, arm in enumerate(others)}
+    return {BASELINE: BLACK, TRIAL: BLACK} | own
+
+
+def kinds_of_tasks(ours: Judged) -> pd.Series:
+    """The kind of each task that has effects, tasks of a kind side by side: the first that the
+    claims file registers for it, else its kind of actions."""
+    registered = ours.registered.kinds.get(ours.suite, {})
+    actions = ours.scores.drop_duplicates("task").set_index("task").actions
+    rows = [
+        (next((kind for kind, own in registered.items() if task in own), actions[task]), task)
+        for task in ours.effects.task.unique()
+    ]
+    order = [*registered, *sorted(set(actions))]
+    rows.sort(key=lambda row: (order.index(row[0]), actions[row[1]] == "continuous", row[1]))
+    return pd.Series({task: kind for kind, task in rows}, dtype=object)
+
+
+def curves(ours: Judged, claim: str) -> pd.DataFrame:
+    """The evaluations of the runs with and without a change, marked in the column `side` by the
+    names of the two arms, on the tasks that have both.
+
+    Where other options vary too, as in a trial, the runs of a side are those with its options,
+    whatever else they drew. Where every other option has runs of both sides those alone are taken:
+    with one change at a time these are the two arms.
+    """
+    row = ours.claims[ours.claims.claim == claim].iloc[0]
+    arms = row["with"], row["without"]
+    sides = [options(arm) for arm in arms]
+    groups = {_group(option) for option in sides[0] ^ sides[1]}
+    runs = ours.scores[ours.scores.actions == row["where"]][["run", "task", "arm"]]
+    runs = runs[~runs.arm.isin({*ours.controls["with"]} - {*arms})]
+    drawn = runs.arm.map(options)
+    own = drawn.map(lambda some: frozenset(o for o in some if _group(o) in groups))
+    runs = runs.assign(rest=drawn - own, **{SIDE: None})
+    for arm, side in zip(arms, sides, strict=True):
+        wanted = frozenset(option for option in side if _group(option) in groups)
+        runs.loc[own == wanted, SIDE] = arm
+    runs = runs[runs[SIDE].notna()]
+    cells = runs.groupby(["task", "rest"])[SIDE].transform("nunique")
+    if len(matched := runs[cells == 2]) and _smaller(matched) >= _smaller(runs) / 2:
+        runs = matched
+    else:
+        runs[SIDE] = runs[SIDE].replace(BASELINE, TRIAL)
+    both = runs.groupby("task")[SIDE].transform("nunique") == 2
+    points = ours.curves.merge(runs.loc[both, ["run", SIDE]], on="run")
+    return points.sort_values(SIDE, key=lambda side: ~side.isin([BASELINE, TRIAL]), kind="stable")
+
+
+def _group(option: str) -> str:
+    return option.partition("=")[0]
+
+
+def _smaller(runs: pd.DataFrame) -> int:
+    return runs[SIDE].value_counts().min()
+
+
+@styled
+def save(figure: Figure, path: Path) -> None:
+    """Writes the figure as path.png and path.pdf."""
+    figure.savefig(path.with_name(f"{path.name}.png"))
+    figure.savefig(path.with_name(f"{path.name}.pdf"))
+
+
+@styled
+def png(figure: Figure, **options) -> bytes:
+    """The figure as a PNG file; `options` are those of `savefig`."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", **options)
+    return file.getvalue()
+
+
+def panels(count: int, width: float, height: float, smallest: float) -> tuple[Figure, list[Axes]]:
+    """A figure of `count` panels with common axes, each at least `smallest` inches wide."""
+    columns = max(1, min(count, int(width / smallest)))
+    rows = -(-count // columns)
+    figure = Figure(figsize=(width, height * rows + 0.7), layout="constrained")
+    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for axes in grid[count:]:
+        axes.remove()
+    return figure, grid[:count]
+
+
+def named(axes: Axes, text: str, beside: float = 0.3, **look) -> None:
+    """Gives a panel a title no wider than it, where labels take the inches `beside` the panels."""
+    inches = (axes.get_figure().get_figwidth() - beside) / axes.get_gridspec().ncols
+    axes.set_title("\n".join(wrapped(text, inches, POINTS)), **look)
+
+
+def noted(figure: Figure, text: str) -> Figure:
+    """The figure with small lines below that say which data it shows and what is left out."""
+    lines = wrapped(text, figure.get_figwidth(), SMALL)
+    figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=SMALL, color="#555555")
+    return figure
+
+
+def wrapped(text: str, inches: float, points: float) -> list[str]:
+    """The lines of a text that is so wide; a letter is about 0.56 of its size."""
+    return textwrap.wrap(text, max(int(inches * 72 / (0.56 * points)), 8)) or [""]
+
+
+def key(figure: Figure, handles: Sequence, labels: Sequence[str], inches: float = 1.6) -> None:
+    """One legend above all panels, where it covers nothing; an entry is `inches` wide."""
+    columns = max(1, int(figure.get_figwidth() / inches))
+    figure.legend(handles, labels, loc="outside upper left", ncols=columns)

@@ -1,5 +1,5 @@
-"""The notebooks, executed on the committed results; `python -m analysis.show.notebooks` rebuilds
-the copies beside their sources."""
+"""What the notebooks show, and the notebooks executed on the committed results; `python -m
+analysis.show.notebooks` rebuilds the copies beside their sources."""
 
 import os
 import sys
@@ -7,14 +7,34 @@ import tempfile
 from importlib import import_module
 from pathlib import Path
 
-from analysis import InputError, committed
-from analysis.paper import score_files
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis import InputError, committed, paper
+from analysis.show.figures import png
+from analysis.show.tables import filled, html, plain
 
 FOLDER = committed.PACKAGE / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
 PAPER = "04_the_paper"
 TIMEOUT = 600  # seconds of a cell
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+
+
+def table(frame: pd.DataFrame, caption: str, empty: str = "") -> None:
+    """Shows the columns of a table in which something stands, below its caption; `empty`, a
+    sentence, where there are no rows."""
+    (ipython,) = _tools("IPython.display")
+    ipython.display(ipython.Markdown(f"**{plain(caption)}**"))
+    shown = ipython.HTML(html(filled(frame))) if len(frame) else ipython.Markdown(plain(empty))
+    ipython.display(shown)
+
+
+def figure(drawn: Figure, caption: str) -> None:
+    """Shows a figure above its caption, which stands for it where it cannot be seen."""
+    (ipython,) = _tools("IPython.display")
+    ipython.display(ipython.Image(png(drawn, dpi=110), alt=caption))
+    ipython.display(ipython.Markdown(f"*{plain(caption)}*"))
 
 
 def execute(source: Path):
@@ -56,7 +76,7 @@ def made_from(name: str) -> dict[str, str]:
     source = committed.hashes([FOLDER / f"{name}.py"])
     if name != PAPER:
         return source | committed.sources()
-    return source | committed.hashes([committed.SCORE_FILES / file for file in score_files.FILES])
+    return source | committed.hashes([committed.SCORE_FILES / file for file in paper.FILES])
 
 
 def rebuild(name: str) -> Path:
@@ -82,7 +102,7 @@ def main() -> int:
     for name in NAMES:
         if name == PAPER and not committed.SCORE_FILES.is_dir():
             left = f"{name} is left as it is: there is no folder {committed.SCORE_FILES}"
-            print(f"{left} with {', '.join(score_files.FILES)}", file=sys.stderr)
+            print(f"{left} with {', '.join(paper.FILES)}", file=sys.stderr)
             continue
         try:
             print(rebuild(name))

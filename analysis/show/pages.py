@@ -12,14 +12,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import InputError, committed, repeats
+from analysis import InputError, committed, paper, repeats
 from analysis.claims import BASELINE
-from analysis.paper import published, score_files
 from analysis.schema import Status
 from analysis.show import figures, tables
-from analysis.show.shown import caption, kinds, legible
-from analysis.show.style import png
-from analysis.show.text import code, effect, markdown, prose
+from analysis.show.figures import kinds_of_tasks, png
+from analysis.show.tables import caption, code, effect, legible, markdown, prose
 from analysis.study import Judged
 from analysis.verdict import ANSWERED
 
@@ -112,7 +110,7 @@ def claim(ours: Judged, name: str) -> str:
 
 
 def _by_kind(ours: Judged, name: str) -> str:
-    own = ours.kinds[(ours.kinds.claim == name) & ours.kinds.kind.isin(kinds(ours))]
+    own = ours.kinds[(ours.kinds.claim == name) & ours.kinds.kind.isin(kinds_of_tasks(ours))]
     said = [f"{effect(row, '+.2f')} on {row.kind} tasks" for row in own.itertuples()]
     return f"By kind {', '.join(said)}; over" if said else "Over"
 
@@ -161,7 +159,7 @@ def scheduling() -> str | None:
     """The verdict on scheduling from the published scores; None where these are not here."""
     if not committed.SCORE_FILES.is_dir():
         return None
-    row = next(published.scheduling(score_files.load(committed.score_files())).itertuples())
+    row = next(paper.scheduling(paper.load(committed.score_files())).itertuples())
     size = f"{row.with_} runs with schedules and {row.without} without"
     return prose(
         f"**At full scale:** from the paper's own published scores, {size}, judged by the same "

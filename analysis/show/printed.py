@@ -14,8 +14,7 @@ from analysis.claims import BASELINE
 from analysis.schema import Problem
 from analysis.score import RAW
 from analysis.show import tables
-from analysis.show.shown import caption, legible
-from analysis.show.text import TOO_FEW, counted, filled, interval
+from analysis.show.tables import TOO_FEW, caption, counted, filled, interval, legible
 from analysis.study import Judged
 from analysis.verdict import ANSWERED, NO_RUNS
 

@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 
 from analysis.score import RAW
 from analysis.show import figures, printed, tables
-from analysis.show.shown import caption
-from analysis.show.style import png
-from analysis.show.text import filled, html
+from analysis.show.figures import png
+from analysis.show.tables import caption, filled, html
 from analysis.study import Judged
 
 HTML = Environment(loader=PackageLoader("analysis.show"), autoescape=True, trim_blocks=True)

@@ -1,15 +1,18 @@
-"""Tables of a study, as frames of text: claims, lists, controls, kinds, arms, and the paper's
-numbers beside ours."""
+"""Tables of a study, as frames of text and as Markdown, LaTeX and HTML: claims, lists, controls,
+kinds, arms, and the paper's numbers beside ours."""
+
+import re
+import textwrap
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from analysis.claims import BASELINE, options
-from analysis.score import paper_aggregates
-from analysis.show.shown import legible
-from analysis.show.text import effect, interval, number
+from analysis.schema import Status
+from analysis.score import RAW, paper_aggregates
 from analysis.study import Judged
+from analysis.tasks import AGAINST
 from analysis.verdict import A_LITTLE, HELPS, HURTS, NO_HELP, SUBSTANTIALLY, UNDECIDED
 
 DEPENDS = "Depends on the task"
@@ -51,6 +54,44 @@ TABLE_2_CAPTION = (
     "mean of 11.33 is table 1's, probably a slip: that version's published scores give about 6."
 )
 MANY = 40  # arms: with more, as in a trial, their means are by option
+TOO_FEW = "too few runs for an interval"
+MARKDOWN = re.compile(r"([\\`*<|]|(?<=\])\()")  # what makes links, tags, code and cells
+LATEX = re.compile(r"([&%_#$])")
+
+
+def caption(ours: Judged) -> str:
+    """Which runs a table or figure is of, by which score and registration, and what is left out."""
+    scores = ours.scores
+    size = f"{counted(len(scores), 'run')}, {counted(scores.task.nunique(), 'task')}"
+    mark = "" if ours.window == ours.registered.window(ours.suite) else " (not the registered one)"
+    unit = "raw returns" if ours.scheme == RAW else f"normalised by {ours.scheme.replace('_', ' ')}"
+    date = f" of {ours.registered.date}" if ours.registered.date else ""
+    said = [
+        f"{size}, suite {ours.suite}",
+        f"score: {ours.window}{mark}, {unit}",
+        f"claims file {ours.registered.digest}{date}",
+        *_left_out(ours),
+    ]
+    return "; ".join(said)
+
+
+def _left_out(ours: Judged) -> list[str]:
+    """How many runs are not judged, and how many of those that are diverged."""
+    missing = len(ours.store.runs) - len(ours.scores)
+    diverged = int((ours.scores.status == Status.DIVERGED).sum())
+    said = [f"{counted(missing, 'run')} without a score, see problems.csv"] * bool(missing)
+    return said + [f"{counted(diverged, 'run')} diverged"] * bool(diverged)
+
+
+def legible(ours: Judged, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows without the intervals that say nothing: those wider than twice what scores span."""
+    span = np.ptp(ours.scores.normalised)
+    widest = 2 * (span if ours.scheme == RAW else max(span, 1))
+    rows = rows.copy()
+    for low, high in (("low", "high"), ("new_low", "new_high")):
+        if low in rows:
+            rows.loc[rows[high] - rows[low] > widest, [low, high]] = np.nan
+    return rows
 
 
 def claims(ours: Judged, rows: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -107,7 +148,7 @@ def _words(row) -> str:
 
 def kinds(ours: Judged) -> pd.DataFrame:
     """The effect of each change on each kind of tasks; a column a kind."""
-    rows = ours.kinds[~ours.kinds.kind.str.endswith(" - others")]
+    rows = ours.kinds[~ours.kinds.kind.str.endswith(AGAINST)]
     rows = legible(ours, rows)
     rows = rows.assign(cell=[effect(row, "+.2f") for row in rows.itertuples()])
     order = [name for name in ours.claims.claim if name in set(rows.claim)]
@@ -186,3 +227,76 @@ def table_2(ours: Judged) -> pd.DataFrame:
         mine = dict(zip((f"ours: {name}" for name in names), found, strict=True))
         rows.append({"agent": agent, **theirs, **mine, "our runs": len(own)})
     return pd.DataFrame(rows)
+
+
+def number(value: float, digits: str = "+.3f") -> str:
+    """A signed effect in normalised score."""
+    return "" if pd.isna(value) else format(value, digits)
+
+
+def interval(low: float, high: float, digits: str = "+.3f", few: str = TOO_FEW) -> str:
+    """An interval of an effect, or that there is too little for one."""
+    if pd.isna(low) or pd.isna(high):
+        return few
+    return f"[{low:{digits}}, {high:{digits}}]"
+
+
+def effect(row, digits: str = "+.3f") -> str:
+    """The effect of a row with its interval; nothing where it has no runs."""
+    if pd.isna(row.effect):
+        return ""
+    return f"{number(row.effect, digits)} {interval(row.low, row.high, digits)}"
+
+
+def counted(count: int, what: str) -> str:
+    """A number of things, in words: `1 run`, `1,720 runs`."""
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def code(name: str) -> str:
+    """A name as Markdown's code, in which nothing is a link, a picture or a tag."""
+    return f"`{name.replace('`', chr(39)).replace('|', '/')}`"
+
+
+def plain(text: str) -> str:
+    """A text of a user's as Markdown that shows it as it is."""
+    return MARKDOWN.sub(r"\\\1", text)
+
+
+def prose(text: str, width: int = 100) -> str:
+    """A paragraph of lines that are so wide."""
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+def markdown(frame: pd.DataFrame, codes: tuple[str, ...] = ()) -> str:
+    """A Markdown table; the columns in `codes` hold names."""
+    cells = [
+        [code(str(value)) if name in codes else plain(_cell(value)) for name, value in row.items()]
+        for row in frame.to_dict("records")
+    ]
+    right = [pd.api.types.is_numeric_dtype(frame[name]) for name in frame]
+    rule = ["---:" if one else "---" for one in right]
+    rows = [list(map(plain, frame.columns)), rule, *cells]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def latex(frame: pd.DataFrame, caption: str) -> str:
+    """A LaTeX table (package booktabs), with its special characters escaped."""
+    caption = LATEX.sub(r"\\\1", caption)
+    return frame.map(_cell).to_latex(index=False, escape=True, caption=caption)
+
+
+def html(frame: pd.DataFrame) -> str:
+    """An HTML table of text, without styling of its own."""
+    return frame.map(_cell).to_html(index=False, border=0)
+
+
+def filled(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a table in which something stands."""
+    return frame.loc[:, (frame.notna() & (frame != "")).any()]
+
+
+def _cell(value) -> str:
+    if value is None or (isinstance(value, float) and pd.isna(value)):
+        return ""
+    return f"{value:.2f}" if isinstance(value, float) else str(value)

@@ -1,5 +1,6 @@
 """Figures: what they show, that nothing covers anything, and that each says what it is of."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import matplotlib
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis import read, study
-from analysis.show import figures, shown, style
+from analysis.show import figures
 from tests.analysis.runs import SEEDS, STUDY, write_run
 
 RUNS = len(STUDY) * 4 * SEEDS
@@ -65,15 +66,18 @@ def test_texts_do_not_cover_each_other_nor_stick_out(drawn):
 
 def test_letters_are_as_large_as_in_print(drawn):
     for name, figure in drawn.items():
-        assert min(text.get_fontsize() for text in texts(figure)) >= style.SMALL, name
-        assert figure.get_figwidth() == style.PAGE
+        assert min(text.get_fontsize() for text in texts(figure)) >= figures.SMALL, name
+        assert figure.get_figwidth() == figures.PAGE
 
 
 def test_the_map_has_a_cell_for_each_claim_and_task(judged, drawn):
     left = drawn["map"].axes[0]
     (image,) = left.images
     shown_ = image.get_array()
-    tasks, claims = list(shown.kinds(judged).index), judged.effects.claim.unique().tolist()
+    tasks, claims = (
+        list(figures.kinds_of_tasks(judged).index),
+        judged.effects.claim.unique().tolist(),
+    )
     assert shown_.shape == (len(claims), len(tasks))
     for row in judged.effects.itertuples():
         assert shown_[claims.index(row.claim), tasks.index(row.task)] == pytest.approx(row.effect)
@@ -86,8 +90,8 @@ def test_the_map_has_a_cell_for_each_claim_and_task(judged, drawn):
 
 
 def test_no_effect_is_white_and_signs_differ():
-    assert style.EFFECTS(0.5)[:3] == pytest.approx((1, 1, 1), abs=0.01)
-    low, high = (np.array(style.EFFECTS(end)[:3]) for end in (0.25, 0.75))
+    assert figures.EFFECTS(0.5)[:3] == pytest.approx((1, 1, 1), abs=0.01)
+    low, high = (np.array(figures.EFFECTS(end)[:3]) for end in (0.25, 0.75))
     assert low[0] > low[2] and high[2] > high[0]  # orange and purple: red against blue
 
 
@@ -135,10 +139,10 @@ def test_curves_are_means_with_their_bands(judged, drawn):
 
 
 def test_an_arm_has_one_colour(judged, drawn):
-    colour = shown.colours(judged)
-    assert colour["baseline"] == shown.BLACK
+    colour = figures.colours(judged)
+    assert colour["baseline"] == figures.BLACK
     first = {line.get_color() for line in drawn["categorical_latents_curves"].axes[0].lines}
-    assert first == {shown.BLACK, colour["latent=gaussian"]}
+    assert first == {figures.BLACK, colour["latent=gaussian"]}
     titles = {axes.get_title(): axes for axes in drawn["learning_curves"].axes}
     panel = titles["latent=gaussian"]
     assert panel.title.get_color() == colour["latent=gaussian"]
@@ -156,14 +160,15 @@ def test_in_a_trial_curves_are_by_option(tmp_path):
     for arm, score in drawn.items():
         for seed in (0, 1):
             write_run(tmp_path, arm, seed=seed, finals=score)
-    points = shown.curves(study.judge(read.load(tmp_path)), "categorical_latents")
+    write_run(tmp_path, "recipe.model_lr=0", finals=0)  # a control is of no side
+    points = figures.curves(study.judge(read.load(tmp_path)), "categorical_latents")
     last = points[points.step == 1].groupby("side").normalised.agg(["mean", "size"])
     assert last.loc["latent=gaussian"].tolist() == [pytest.approx(0.3), 4]
-    assert last.loc["baseline"].tolist() == [pytest.approx(0.7), 4]
+    assert last.loc[figures.TRIAL].tolist() == [pytest.approx(0.7), 4]
 
 
 def test_with_one_change_at_a_time_curves_are_of_the_two_arms(judged):
-    points = shown.curves(judged, "categorical_latents")
+    points = figures.curves(judged, "categorical_latents")
     assert set(points.arm) == {"baseline", "latent=gaussian"} and (points.arm == points.side).all()
 
 
@@ -173,7 +178,7 @@ def test_effects_by_task_have_their_error_bars(judged, drawn):
     middles = sorted(bar.lines[0].get_xdata()[0] for bar in panel.containers)
     assert middles == pytest.approx(sorted(rows.effect))
     labels = [text.get_text() for text in panel.get_yticklabels()]
-    assert labels == [task.replace("_", " ") for task in shown.kinds(judged).index]
+    assert labels == [task.replace("_", " ") for task in figures.kinds_of_tasks(judged).index]
 
 
 def test_the_effect_over_the_budget_is_a_line_a_claim(judged, drawn):
@@ -186,11 +191,23 @@ def test_the_effect_over_the_budget_is_a_line_a_claim(judged, drawn):
 
 def test_a_column_of_a_paper_is_wide_enough(judged):
     for draw in (figures.effect_map, figures.forest, figures.task_effects):
-        figure = draw(judged, style.COLUMN)
+        figure = draw(judged, figures.COLUMN)
         boxes = [text.get_window_extent() for text in texts(figure)]
         assert min(box.x0 for box in boxes) >= -1
         assert max(box.x1 for box in boxes) <= figure.bbox.x1 + 1
-        assert figure.get_figwidth() == style.COLUMN
+        assert figure.get_figwidth() == figures.COLUMN
+
+
+def test_where_tasks_have_no_room_the_map_is_by_kind(judged, monkeypatch):
+    monkeypatch.setattr(figures, "NARROWEST", 9)
+    lines = [
+        ("binary_latents", kind, 0.1, 0.0, 0.2) for kind in ("grid", "vector", "grid - others")
+    ]
+    rows = pd.DataFrame(lines, columns=["claim", "kind", "effect", "low", "high"])
+    rows.loc[0, "low"] = 0.05
+    left = figures.effect_map(replace(judged, kinds=rows)).axes[0]
+    assert [label.get_text() for label in left.get_xticklabels()] == ["grid", "vector"]
+    assert sorted(text.get_text() for text in left.texts if text.get_text()) == ["+.10", "+.10•"]
 
 
 def test_runs_that_no_claim_names_are_drawn_too(tmp_path):
@@ -209,7 +226,7 @@ def test_what_is_left_out_stands_in_the_note(tmp_path):
 
 
 def test_files_are_pictures_and_pdf_with_letters(drawn, tmp_path):
-    style.save(drawn["forest"], tmp_path / "a.b")  # a name with a dot keeps it
+    figures.save(drawn["forest"], tmp_path / "a.b")  # a name with a dot keeps it
     assert (tmp_path / "a.b.png").read_bytes().startswith(b"\x89PNG")
     pdf = (tmp_path / "a.b.pdf").read_bytes()
     assert pdf.startswith(b"%PDF") and b"/CIDFontType2" in pdf and b"/Type3" not in pdf
@@ -217,9 +234,9 @@ def test_files_are_pictures_and_pdf_with_letters(drawn, tmp_path):
 
 def test_a_readers_own_matplotlibrc_changes_nothing(judged, tmp_path):
     """usetex needs LaTeX, which need not be there; a large font does not fit."""
-    plain = style.png(figures.forest(judged))
+    plain = figures.png(figures.forest(judged))
     with matplotlib.rc_context({"text.usetex": True, "font.size": 30, "font.family": "serif"}):
-        assert style.png(figures.forest(judged)) == plain
+        assert figures.png(figures.forest(judged)) == plain
 
 
 def test_fifty_five_games_fit():

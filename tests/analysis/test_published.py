@@ -7,8 +7,7 @@ from functools import partial
 
 import pytest
 
-from analysis import InputError
-from analysis.paper import published, score_files
+from analysis import InputError, paper
 from analysis.score import atari_reference
 
 TABLE_1 = {
@@ -33,16 +32,16 @@ yars_revenge 156748 zaxxon 50699"""
 
 @pytest.fixture(scope="module")
 def store(published_folder):
-    return score_files.load(str(published_folder))
+    return paper.load(str(published_folder))
 
 
 @pytest.fixture(scope="module")
 def scheduling(store):
-    return published.scheduling(store)
+    return paper.scheduling(store)
 
 
 def test_table_1_reproduces_in_24_of_24_cells(store):
-    ours = published.table_1(store)
+    ours = paper.table_1(store)
     printed = {
         agent: tuple(round(value, 2) for value in ours.loc[agent].iloc[:4]) for agent in TABLE_1
     }
@@ -53,29 +52,25 @@ def test_table_1_reproduces_in_24_of_24_cells(store):
 def test_table_k1_reproduces_on_55_games(store):
     words = K1.split()
     printed = dict(zip(words[::2], map(int, words[1::2]), strict=True))
-    ours = published.table_k1(store)["DreamerV2"]
+    ours = paper.table_k1(store)["DreamerV2"]
     assert len(printed) == 55
     assert {game: round(score) for game, score in ours.items()} == printed
 
 
 def test_early_ended_runs_are_counted_and_matter(store):
-    early = published.early_ended(store)
+    early = paper.early_ended(store)
     assert early.arm.value_counts().to_dict() == {
-        score_files.DREAMER: 20,
-        score_files.SCHEDULED: 26,
-        score_files.NO_SCHEDULES: 10,
+        paper.DREAMER: 20,
+        paper.SCHEDULED: 26,
+        paper.NO_SCHEDULES: 10,
     }
     breakout = early[
-        (early.arm == score_files.DREAMER)
-        & (early.task == "breakout")
-        & (early.million_frames == 2)
+        (early.arm == paper.DREAMER) & (early.task == "breakout") & (early.million_frames == 2)
     ]
     assert len(breakout) == 3
-    complete = published.table_1(published.complete(store)).loc[score_files.DREAMER].iloc[:4]
+    complete = paper.table_1(paper.complete(store)).loc[paper.DREAMER].iloc[:4]
     assert [round(value, 2) for value in complete] == [2.15, 11.58, 0.44, 0.28]
-    assert (
-        published.table_k1(published.complete(store))[score_files.DREAMER]["breakout"] > 450
-    )  # printed: 312
+    assert paper.table_k1(paper.complete(store))[paper.DREAMER]["breakout"] > 450  # printed: 312
 
 
 def test_scheduling_gives_no_substantial_help(scheduling):
@@ -83,7 +78,7 @@ def test_scheduling_gives_no_substantial_help(scheduling):
     claim = scheduling.iloc[0]
     assert (claim.with_, claim.without) == (220, 440)
     assert claim.effect == pytest.approx(0.0035, abs=0.0001)
-    assert claim.low < 0 < claim.high < published.MARGIN
+    assert claim.low < 0 < claim.high < paper.MARGIN
 
 
 def test_the_published_runs_can_show_an_effect(scheduling):
@@ -91,7 +86,7 @@ def test_the_published_runs_can_show_an_effect(scheduling):
 
 
 def test_scheduling_by_game(store):
-    counts = published.scheduling_games(store).result.value_counts()
+    counts = paper.scheduling_games(store).result.value_counts()
     assert counts.to_dict() == {"tied": 22, "worse": 18, "better": 15}
 
 
@@ -105,16 +100,16 @@ def test_the_files_may_lie_behind_a_url(published_folder):
     )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        store = score_files.load(f"http://127.0.0.1:{server.server_port}/")
+        store = paper.load(f"http://127.0.0.1:{server.server_port}/")
     finally:
         server.shutdown()
         server.server_close()
-    assert (store.runs.arm == score_files.DREAMER).sum() == 440
+    assert (store.runs.arm == paper.DREAMER).sum() == 440
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(InputError, match="atari-dreamerv2.json"):
-        score_files.load(str(tmp_path))
+        paper.load(str(tmp_path))
 
 
 GAMES = [f"atari_{task}" for task in atari_reference().index]
@@ -131,7 +126,7 @@ def curves(**changes):
 
 
 def baselines(**changes):
-    scores = {game: dict.fromkeys(score_files.PUBLISHED_BASELINES, 1) for game in GAMES}
+    scores = {game: dict.fromkeys(paper.PUBLISHED_BASELINES, 1) for game in GAMES}
     scores["atari_pong"] |= changes
     return json.dumps(scores)
 
@@ -139,50 +134,50 @@ def baselines(**changes):
 @pytest.fixture
 def folder(tmp_path):
     """The three files with one run of every game."""
-    for name in (score_files.MAIN, score_files.SCHEDULES):
+    for name in (paper.MAIN, paper.SCHEDULES):
         (tmp_path / name).write_text(curves())
-    (tmp_path / score_files.BASELINES).write_text(baselines())
+    (tmp_path / paper.BASELINES).write_text(baselines())
     return tmp_path
 
 
 def test_whole_files_are_read(folder):
-    assert len(score_files.load(str(folder)).runs) == 55 * 6
+    assert len(paper.load(str(folder)).runs) == 55 * 6
 
 
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        (score_files.MAIN, "{}", "Input should be a valid list"),
-        (score_files.MAIN, "[]", "at least 1 item"),
-        (score_files.MAIN, '[{"a": 1}]', "1 task: Field required"),
-        (score_files.SCHEDULES, f"{curves()[:-1]}, 3]", "56: Input should be a valid dictionary"),
-        (score_files.SCHEDULES, curves(ys=[3, None]), "36 ys 2: Input should be a valid number"),
-        (score_files.SCHEDULES, curves(ys=[3, True]), "36 ys 2: Input should be a valid number"),
-        (score_files.SCHEDULES, curves(ys=[3]), "36: xs has 2 numbers and ys 1"),
-        (score_files.MAIN, curves(ys=[3, float("nan")]), "it holds NaN, which is no number"),
-        (score_files.MAIN, curves(ys=[3, float("inf")]), "it holds Infinity, which is no number"),
-        (score_files.MAIN, curves().replace("4", "1e999"), "1 ys 2: Input should be a finite"),
-        (score_files.MAIN, curves(method="x"), "unknown method 'x'"),
-        (score_files.MAIN, curves(method=["x"]), "36 method: Input should be a valid string"),
-        (score_files.SCHEDULES, curves(method="nosched"), "'nosched'; allowed: dreamerv2$"),
-        (score_files.MAIN, curves(task="atari_pongg"), "36: unknown game atari_pongg"),
-        (score_files.MAIN, curves(task="atari_alien"), "has the run dreamerv2 atari_alien 0 twice"),
-        (score_files.MAIN, curves(task="atari_alien", seed="1"), "dreamerv2: missing game atari_p"),
-        (score_files.MAIN, curves(seed=True), "36 seed: Input should be a valid string"),
-        (score_files.BASELINES, "{}", "at least 1 item"),
-        (score_files.BASELINES, "[1]", "1: Input should be a valid dictionary"),
-        (score_files.BASELINES, '{"atari_alien": {"iqn_sticky_2e8": 1}}', "valid number"),
-        (score_files.BASELINES, baselines(dqn_sticky_2e8=True), "ys 1: Input should be a valid"),
+        (paper.MAIN, "{}", "Input should be a valid list"),
+        (paper.MAIN, "[]", "at least 1 item"),
+        (paper.MAIN, '[{"a": 1}]', "1 task: Field required"),
+        (paper.SCHEDULES, f"{curves()[:-1]}, 3]", "56: Input should be a valid dictionary"),
+        (paper.SCHEDULES, curves(ys=[3, None]), "36 ys 2: Input should be a valid number"),
+        (paper.SCHEDULES, curves(ys=[3, True]), "36 ys 2: Input should be a valid number"),
+        (paper.SCHEDULES, curves(ys=[3]), "36: xs has 2 numbers and ys 1"),
+        (paper.MAIN, curves(ys=[3, float("nan")]), "it holds NaN, which is no number"),
+        (paper.MAIN, curves(ys=[3, float("inf")]), "it holds Infinity, which is no number"),
+        (paper.MAIN, curves().replace("4", "1e999"), "1 ys 2: Input should be a finite"),
+        (paper.MAIN, curves(method="x"), "unknown method 'x'"),
+        (paper.MAIN, curves(method=["x"]), "36 method: Input should be a valid string"),
+        (paper.SCHEDULES, curves(method="nosched"), "'nosched'; allowed: dreamerv2$"),
+        (paper.MAIN, curves(task="atari_pongg"), "36: unknown game atari_pongg"),
+        (paper.MAIN, curves(task="atari_alien"), "has the run dreamerv2 atari_alien 0 twice"),
+        (paper.MAIN, curves(task="atari_alien", seed="1"), "dreamerv2: missing game atari_p"),
+        (paper.MAIN, curves(seed=True), "36 seed: Input should be a valid string"),
+        (paper.BASELINES, "{}", "at least 1 item"),
+        (paper.BASELINES, "[1]", "1: Input should be a valid dictionary"),
+        (paper.BASELINES, '{"atari_alien": {"iqn_sticky_2e8": 1}}', "valid number"),
+        (paper.BASELINES, baselines(dqn_sticky_2e8=True), "ys 1: Input should be a valid"),
     ],
 )
 def test_a_wrong_file_is_named_with_what_it_lacks(folder, name, text, message):
     (folder / name).write_text(text)
     with pytest.raises(InputError, match=f"{name}.*{message}") as error:
-        score_files.load(str(folder))
+        paper.load(str(folder))
     assert "\n" not in str(error.value)
 
 
 def test_a_file_that_is_no_text_is_named(folder):
-    (folder / score_files.MAIN).write_bytes(b"[\xff]")
-    with pytest.raises(InputError, match=f"{score_files.MAIN} .*utf-8"):
-        score_files.load(str(folder))
+    (folder / paper.MAIN).write_bytes(b"[\xff]")
+    with pytest.raises(InputError, match=f"{paper.MAIN} .*utf-8"):
+        paper.load(str(folder))

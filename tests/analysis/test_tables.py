@@ -1,4 +1,4 @@
-"""Tables: the lists, the paper beside ours, what a terminal shows, and text that stays text."""
+"""Tables: the lists, the paper beside ours, what a terminal shows, and text that stays tables."""
 
 import io
 import re
@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from analysis import read, study
-from analysis.show import printed, report, shown, tables, text
+from analysis.show import printed, report, tables
 from tests.analysis.runs import SEEDS, STUDY, write_run
 
 HOSTILE = "[click](javascript:alert(1)),<b>=1"
@@ -183,9 +183,9 @@ def test_raw_returns_are_tabled_and_drawn(tmp_path):
 def test_names_stay_text_in_markdown_and_html(hostile):
     page = report.page(hostile)
     assert "<b>" not in page and "&lt;b&gt;" in page
-    table = text.markdown(tables.means(hostile), codes=("arm",))
+    table = tables.markdown(tables.means(hostile), codes=("arm",))
     assert f"`{HOSTILE}`" in table
-    loose = text.markdown(pd.DataFrame({"a": [HOSTILE, "![x](http://y)", "`c` *d* |"]}))
+    loose = tables.markdown(pd.DataFrame({"a": [HOSTILE, "![x](http://y)", "`c` *d* |"]}))
     assert "](" not in loose and "<b>" not in loose.replace("\\<", "") and "\\|" in loose
 
 
@@ -193,22 +193,22 @@ def test_a_report_is_one_page_with_everything_inside(judged):
     page = report.page(judged)
     assert page.count("data:image/png;base64") == 5 + 5
     assert "http" not in page.replace("http-equiv", "") and "<script" not in page
-    assert shown.caption(judged) in page and "Every run is complete." in page
+    assert tables.caption(judged) in page and "Every run is complete." in page
     assert "<td>categorical_latents</td>" in page
 
 
 def test_markdown_latex_and_html():
     frame = pd.DataFrame({"a_b": ["x|y", "5%"], "n": [1, 2], "v": [0.123, np.nan]})
-    assert text.markdown(frame).splitlines()[2:] == ["| x\\|y | 1 | 0.12 |", "| 5% | 2 |  |"]
-    latex = text.latex(frame, "50% of a_b")
+    assert tables.markdown(frame).splitlines()[2:] == ["| x\\|y | 1 | 0.12 |", "| 5% | 2 |  |"]
+    latex = tables.latex(frame, "50% of a_b")
     assert r"\caption{50\% of a\_b}" in latex and r"5\% & 2 &  \\" in latex
-    assert "&lt;b&gt;" in text.html(pd.DataFrame({"a": ["<b>"]}))
+    assert "&lt;b&gt;" in tables.html(pd.DataFrame({"a": ["<b>"]}))
 
 
 def test_an_interval_that_says_nothing_is_not_printed(judged):
-    assert text.interval(np.nan, np.nan) == text.TOO_FEW
-    assert text.interval(-0.1, 0.2) == "[-0.100, +0.200]"
+    assert tables.interval(np.nan, np.nan) == tables.TOO_FEW
+    assert tables.interval(-0.1, 0.2) == "[-0.100, +0.200]"
     rows = pd.DataFrame({"low": [-35.2, -0.9], "high": [36.3, 0.9]})
-    assert shown.legible(judged, rows).low.tolist() == [pytest.approx(np.nan, nan_ok=True), -0.9]
+    assert tables.legible(judged, rows).low.tolist() == [pytest.approx(np.nan, nan_ok=True), -0.9]
     raw = replace(judged, scheme="raw", scores=judged.scores.assign(normalised=judged.scores.score))
-    assert shown.legible(raw, rows).low.tolist() == [-35.2, -0.9]  # returns span over a thousand
+    assert tables.legible(raw, rows).low.tolist() == [-35.2, -0.9]  # returns span over a thousand

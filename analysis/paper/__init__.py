@@ -1,1 +1,0 @@
-"""The paper's own scores, and its tables recomputed from them."""
