@@ -64,7 +64,7 @@ def read(cfg: DictConfig) -> Parts:
     return Parts(**made["sections"], latent=made["latent"], gru=made["gru"], toggles=toggles)
 
 
-def check(cfg: DictConfig, choices: Mapping[str, str]) -> None:
+def check(cfg: DictConfig, choices: Mapping[str, str | None]) -> None:
     """Raise UserError for values out of range, unread keys, options that would change nothing, and
     a run without a gradient step; what only the machine of the run can tell is left to
     `check_machine`.

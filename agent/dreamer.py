@@ -124,11 +124,11 @@ class Dreamer(nn.Module):
         """
         state = dict(state)
         action = state.pop("action").unsqueeze(1)
-        obs = self.model.encoder.prepare(torch.as_tensor(obs, device=self.device).unsqueeze(1))
+        seen = self.model.encoder.prepare(torch.as_tensor(obs, device=self.device).unsqueeze(1))
         first = torch.as_tensor(is_first, device=self.device).unsqueeze(1)
         with self.autocast():
             post = self.model.rssm.observe(
-                self.model.encoder(obs), action, first, State(**state), generator
+                self.model.encoder(seen), action, first, State(**state), generator
             )
             post = post.apply(lambda x: x[:, 0])
             policy = self.actor(post.feat)

@@ -124,5 +124,5 @@ def make_actor(
 ) -> Actor:
     """The actor for an action space; `min_std` is of the continuous one."""
     if action_kind(space) == "discrete":
-        return DiscreteActor(features, int(space.n), units, layers)
-    return ContinuousActor(features, space.shape[0], units, layers, min_std)
+        return DiscreteActor(features, spaces.flatdim(space), units, layers)
+    return ContinuousActor(features, spaces.flatdim(space), units, layers, min_std)

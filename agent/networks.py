@@ -49,7 +49,7 @@ def initialise(module: nn.Module) -> None:
     `nn.Module.apply`."""
     if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
         nn.init.xavier_uniform_(module.weight)
-        nn.init.zeros_(module.bias)
+        nn.init.zeros_(module.bias)  # pyrefly: ignore[bad-argument-type]
 
 
 class Encoder(nn.Module, ABC):

@@ -8,7 +8,7 @@ from agent.errors import UserError
 
 
 def check(
-    chosen: Toggles, recipe: Recipe, run: Settings, task: Task, choices: Mapping[str, str]
+    chosen: Toggles, recipe: Recipe, run: Settings, task: Task, choices: Mapping[str, str | None]
 ) -> None:
     """Raise UserError with a line for each refusal: what was given, and the reason.
 

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from gymnasium.spaces import Box
 from pydantic import NonNegativeInt, PositiveInt
 
 from agent import build
@@ -66,6 +67,7 @@ def watch(run: Path, out: Path | None, seed: int, steps: int, on: str) -> Path:
     cfg = build.recorded(fields["config"])
     env = build.environment(cfg)
     where = device.choose(on)
+    assert isinstance(env.observation_space, Box)
     agent = build.build(cfg, env.observation_space, env.action_space, where)
     agent.load_state_dict(state["agent"])
     latents = seeding.torch_generator(seed, Stream.WATCH, 0, where)

@@ -1,6 +1,8 @@
 """The world model: what it encodes, predicts and loses (section 2.2, equation 3)."""
 
 from collections.abc import Callable
+from functools import reduce
+from operator import add
 from typing import NamedTuple
 
 import torch
@@ -67,7 +69,7 @@ class WorldModel(nn.Module):
         scales = {"kl": kl_scale} | self.scales
         assert losses.keys() == scales.keys(), f"{losses.keys()} != {scales.keys()}"
         means = {name: loss.mean() for name, loss in losses.items()}
-        total = sum(scales[name] * mean for name, mean in means.items())
+        total = reduce(add, (scales[name] * mean for name, mean in means.items()))
         with torch.no_grad():
             metrics = {f"{name}_loss": mean.detach() for name, mean in means.items()} | {
                 "model_loss": total.detach(),

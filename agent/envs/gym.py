@@ -1,6 +1,7 @@
 """Any Gymnasium environment by its id."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -53,7 +54,7 @@ def create(id: str, pixels: bool, kwargs: Mapping) -> gymnasium.Env:
     for prefix, (module, packages) in PROVIDERS.items():
         if id.startswith(prefix):
             wrappers.load(id, module, packages)
-    drawn = {"render_mode": "rgb_array"} if pixels else {}
+    drawn: dict[str, Any] = {"render_mode": "rgb_array"} if pixels else {}
     try:
         return gymnasium.make(id, disable_env_checker=True, **drawn, **kwargs)
     except (error.DependencyNotInstalled, ModuleNotFoundError) as cause:

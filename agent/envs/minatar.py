@@ -1,5 +1,7 @@
 """MinAtar: five Atari games as 10x10 grids (Young and Tian 2019)."""
 
+from typing import Any
+
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Discrete
@@ -45,13 +47,13 @@ class MinAtar(gymnasium.Env):
         self.action_space = Discrete(len(self.actions))
         self.observation_space = Box(0, 1, tuple(self.game.state_shape()), np.uint8)
 
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
         super().reset(seed=seed)
         self.game.seed(int(self.np_random.integers(2**32)))
         self.game.last_action = 0  # the game itself would stick to that of the last episode
         self.game.reset()
         return self.game.state().astype(np.uint8), {}
 
-    def step(self, action):
+    def step(self, action: int):
         reward, terminated = self.game.act(self.actions[action])
         return self.game.state().astype(np.uint8), float(reward), bool(terminated), False, {}

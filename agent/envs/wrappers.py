@@ -7,11 +7,21 @@ import sys
 import warnings
 from collections.abc import Sequence
 from types import ModuleType
+from typing import Any, TypeGuard
 
 import gymnasium
 import numpy as np
 from gymnasium import wrappers
-from gymnasium.spaces import Box, Dict, Discrete, MultiBinary, MultiDiscrete, Space, Tuple
+from gymnasium.spaces import (
+    Box,
+    Dict,
+    Discrete,
+    MultiBinary,
+    MultiDiscrete,
+    Space,
+    Tuple,
+    flatdim,
+)
 
 from agent.errors import UserError
 from agent.spaces import action_kind, observation_kind
@@ -32,13 +42,13 @@ class Checker(gymnasium.Wrapper):
     are out of bounds, and for a reward that is not one number.
     """
 
-    def reset(self, **options):
+    def reset(self, **options: Any):
         result = self.env.reset(**options)
         if not isinstance(result, tuple) or len(result) != 2:
             raise UserError("the environment's reset must return an observation and a dict of info")
         return self._copy(result[0]), result[1]
 
-    def step(self, action):
+    def step(self, action: Any):
         observation, reward, terminated, truncated, info = self.env.step(action)
         if np.shape(reward):
             raise UserError(
@@ -52,7 +62,7 @@ class Checker(gymnasium.Wrapper):
         except Exception as error:  # how it closes says nothing about how it played
             print(f"{self.env.unwrapped} cannot be closed: {one_line(error)}", file=sys.stderr)
 
-    def _copy(self, observation):
+    def _copy(self, observation: Any):
         space = self.observation_space
         if not isinstance(space, Box):
             return observation
@@ -75,13 +85,14 @@ class ActionRepeat(gymnasium.Wrapper):
         super().__init__(env)
         self.times = times
 
-    def step(self, action):
-        total = 0.0
-        for _ in range(self.times):
-            obs, reward, terminated, truncated, info = self.env.step(action)
-            total += reward
+    def step(self, action: Any):
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        total = float(reward)
+        for _ in range(1, self.times):
             if terminated or truncated:
                 break
+            obs, reward, terminated, truncated, info = self.env.step(action)
+            total += float(reward)
         return obs, total, terminated, truncated, info
 
 
@@ -145,14 +156,14 @@ def standardise_observation(env: gymnasium.Env, size: int, flatten: bool) -> gym
     )
 
 
-def is_image(space: Space) -> bool:
+def is_image(space: Space) -> TypeGuard[Box]:
     """Whether a space holds uint8 pictures of 0..255, (H, W) or (H, W, C) of up to 4 channels."""
     if not isinstance(space, Box) or space.dtype != np.uint8 or space.high.min() != 255:
         return False
     return len(space.shape) == 2 or (len(space.shape) == 3 and space.shape[-1] <= 4)
 
 
-def is_grid(space: Space) -> bool:
+def is_grid(space: Space) -> TypeGuard[Box]:
     """Whether a space holds (H, W, C) planes of 0 and 1 (bool or integer)."""
     if not isinstance(space, Box) or len(space.shape) != 3 or space.dtype.kind not in WHOLE:
         return False
@@ -190,7 +201,8 @@ def unit_spread(env: gymnasium.Env, scale: Sequence[float] | None, name: str) ->
         if name not in _scales:
             _scales[name] = spread(random_play(env, MEASURED))
         scale = _scales[name]
-    space, size = env.observation_space, env.observation_space.shape[0]
+    space, size = env.observation_space, flatdim(env.observation_space)
+    assert isinstance(space, Box)
     if len(scale) != size or not all(isinstance(x, int | float) and 0 < x < np.inf for x in scale):
         raise UserError(
             f"task.env.scale={one_line(scale)} must hold {size} numbers greater than zero, "
@@ -199,7 +211,9 @@ def unit_spread(env: gymnasium.Env, scale: Sequence[float] | None, name: str) ->
     divisor = np.array(list(scale), np.float32)
     bounds = Box(space.low / divisor, space.high / divisor, dtype=np.float32)
     env = wrappers.TransformObservation(env, lambda obs: obs / divisor, bounds)
-    env.observation_scale = [float(number) for number in scale]
+    env.observation_scale = [  # pyrefly: ignore[missing-attribute]
+        float(number) for number in scale
+    ]
     return env
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from copy import deepcopy
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
@@ -55,7 +55,7 @@ def _option(override: str) -> DictConfig | None:
     file = CONF / group / f"{option}.yaml"
     if not group.isidentifier() or option not in options_of(group):
         return None
-    node = OmegaConf.load(file)
+    node = cast(DictConfig, OmegaConf.load(file))
     is_alone = "defaults" not in node and "@package" not in file.read_text()
     return node if is_alone else None
 
@@ -102,7 +102,7 @@ def resolved(cfg: DictConfig) -> dict[str, Any]:
     """The values of a configuration with its interpolations followed; UserError where one leads
     nowhere."""
     try:
-        return OmegaConf.to_container(cfg, resolve=True)
+        return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
     except OmegaConfBaseException as error:
         raise UserError(explained(error)) from error
 

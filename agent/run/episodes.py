@@ -8,6 +8,7 @@ import torch
 from gymnasium.spaces import flatdim
 from torch import Tensor
 
+from agent.dreamer import Dreamer
 from agent.run import seeding
 from agent.run.replay import Replay
 from agent.run.seeding import Stream
@@ -41,14 +42,15 @@ class Episode:
 
     def step(self, action: np.ndarray) -> tuple[float, bool]:
         """Take an agent's action (A,); returns the reward and whether the episode terminated."""
-        self.observation, reward, terminated, truncated, _ = self.env.step(
+        self.observation, given, terminated, truncated, _ = self.env.step(
             environment_action(self.env, action)
         )
+        reward = float(given)
         self.actions.append(action)
-        self.ret += float(reward)
+        self.ret += reward
         self.over = self.over or bool(terminated or truncated)
         self._check_finite(reward)
-        return float(reward), bool(terminated)
+        return reward, bool(terminated)
 
     def _check_finite(self, reward: float) -> None:
         for name, value in (("observation", self.observation), ("reward", reward)):
@@ -70,7 +72,7 @@ class Collector:
     def __init__(
         self,
         env: gymnasium.Env,
-        agent,
+        agent: Dreamer,
         replay: Replay,
         *,
         prefill: int,
@@ -97,12 +99,14 @@ class Collector:
         agent has no model of.
         """
         if self.episode is None:
-            self._start_episode()
+            self.episode = self._start_episode()
             nothing = np.zeros(flatdim(self.env.action_space), np.float32)
             self.replay.add(self.episode.observation, nothing, 0.0, True, False)
         episode = self.episode
-        prefilling = step < self.prefill
-        action = self._random_action(step) if prefilling else self._policy_action(step, progress)
+        if step < self.prefill:
+            action = self._random_action(step)
+        else:
+            action = self._policy_action(episode.observation, step, progress)
         reward, terminated = episode.step(action)
         self.replay.add(episode.observation, action, reward, False, terminated)
         if terminated and not self.knows_ends:
@@ -138,8 +142,7 @@ class Collector:
         if played is None:
             return
         self.started -= 1
-        self._start_episode()
-        episode = self.episode
+        episode = self.episode = self._start_episode()
         for action in played["actions"].numpy():
             episode.step(action)
         if episode.over or not np.array_equal(episode.observation, played["observation"].numpy()):
@@ -151,11 +154,11 @@ class Collector:
         if acting := played["agent_state"]:
             self.agent_state = {name: value.to(self.agent.device) for name, value in acting.items()}
 
-    def _start_episode(self) -> None:
+    def _start_episode(self) -> Episode:
         number, self.started = self.started, self.started + 1
         seeding.seed_libraries(self.seed, Stream.TRAIN_EPISODE, number)
         seed = seeding.derive(self.seed, Stream.TRAIN_EPISODE, number)
-        self.episode = Episode(self.env, seed, f"episode {number} of the training")
+        return Episode(self.env, seed, f"episode {number} of the training")
 
     def _random_action(self, step: int) -> np.ndarray:
         """Uniform action (A,) float32: one-hot, or in [-1, 1]."""
@@ -165,21 +168,21 @@ class Collector:
             return np.eye(size, dtype=np.float32)[rng.integers(size)]
         return rng.uniform(-1.0, 1.0, size).astype(np.float32)
 
-    def _policy_action(self, step: int, progress: float) -> np.ndarray:
-        """Action (A,) float32 of the policy, which starts from a fresh state where it takes over
-        from the prefill."""
+    def _policy_action(self, observation: np.ndarray, step: int, progress: float) -> np.ndarray:
+        """Action (A,) float32 of the policy for an observation; the policy starts from a fresh
+        state where it takes over from the prefill."""
         seeding.seed_torch(self.seed, Stream.ACT, step, self.agent.device)
         is_first = np.array([self.agent_state is None])
         state = self.agent_state or self.agent.initial(1)
         actions, self.agent_state = self.agent.act(
-            self.episode.observation[None], state, is_first, evaluate=False, progress=progress
+            observation[None], state, is_first, evaluate=False, progress=progress
         )
         return actions[0]
 
 
 @torch.no_grad()
 def evaluate(
-    agent,
+    agent: Dreamer,
     envs: list[gymnasium.Env],
     *,
     seed: int,

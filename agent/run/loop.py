@@ -63,6 +63,7 @@ class Training:
         self.eval_envs: list[gymnasium.Env] = []  # made for the first evaluation
         self.scale = getattr(self.env, "observation_scale", None)  # of a vector's numbers
         observations, actions = self.env.observation_space, self.env.action_space
+        assert isinstance(observations, Box)
         seeding.seed_torch(settings.seed, Stream.START, 0, torch.device("cpu"))
         self.agent = make_agent(observations, actions, self.device)
         self.replay = Replay(

@@ -143,7 +143,7 @@ class Replay:
         while len(rows):
             part = rows[: self.segment_rows - position % self.segment_rows]
             descriptor, offset = self._locate(position)
-            if os.preadv(descriptor, [part.view(np.uint8)], offset) != part.nbytes:
+            if os.preadv(descriptor, [part.view(np.uint8).data], offset) != part.nbytes:
                 raise UserError(f"{self._path(position // self.segment_rows)} is cut off")
             position, rows = position + len(part), rows[len(part) :]
 

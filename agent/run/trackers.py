@@ -20,6 +20,7 @@ from agent.run.status import STOPPED_BY_SERVER, Status
 from agent.run.stop import AGENT_JOB
 
 LONGEST_GROUP, LONGEST_TAG = 128, 64  # of W&B
+Mode = Literal["online", "offline", "disabled"]  # of W&B
 KINDS = ("train", "metrics", "prediction", "eval", "episode")  # the order of those of a step
 
 
@@ -108,7 +109,9 @@ class TensorBoard(View):
                 continue
             image = Summary.Image(encoded_image_string=value.read_bytes(), colorspace=3)
             summary = Summary(value=[Summary.Value(tag=name, image=image)])
-            self._writer.file_writer.add_summary(summary, row["env_frames"])
+            self._writer.file_writer.add_summary(  # pyrefly: ignore[missing-attribute]
+                summary, row["env_frames"]
+            )
 
 
 class Wandb(View):
@@ -123,7 +126,7 @@ class Wandb(View):
         group: str | None,
         run_name: str | None,
         tags: str | None,
-        mode: Literal["online", "offline", "disabled"],
+        mode: Mode,
         timeout: float,
         artifacts: bool,
     ):
@@ -150,8 +153,8 @@ class Wandb(View):
         stopped = status == Status.INTERRUPTED and self._stop_asked
         if status == Status.DONE and self._artifacts:
             artifact = self._wandb.Artifact(f"run-{self._run.id}", type="run")
-            artifact.add_file(self._record.path / "checkpoint.pt")
-            artifact.add_file(self._record.path / "scores.csv")
+            artifact.add_file(str(self._record.path / "checkpoint.pt"))
+            artifact.add_file(str(self._record.path / "scores.csv"))
             self._run.log_artifact(artifact)
         if stopped:
             self._record.update(error=STOPPED_BY_SERVER)
@@ -185,7 +188,7 @@ class Wandb(View):
             self._record.update(wandb_id=id, wandb_url=None)
         return id
 
-    def _start(self, given: dict[str, Any], mode: str):
+    def _start(self, given: dict[str, Any], mode: Mode):
         if mode != "disabled":
             self._clear_offline(given["id"], mode)
         try:
@@ -217,7 +220,7 @@ class Wandb(View):
         index = len(KINDS) * row["step"] + KINDS.index(kind)
         if index <= self._last:
             return
-        self._last, sent = index, {axis: row[axis] for axis in AXES if axis in row} | values
+        self._last, sent = index, {axis: row[axis] for axis in AXES if axis in row} | dict(values)
         for name, value in values.items():
             if isinstance(value, Path):
                 media = self._wandb.Video if value.suffix == ".gif" else self._wandb.Image
