@@ -57,9 +57,9 @@ class Encoder(nn.Module, ABC):
 
     embed_size: int
 
-    @abstractmethod
     def prepare(self, obs: Tensor) -> Tensor:
         """Observations (B, T, ...) as they are in replay to floats, the decoder's target."""
+        return obs.float()
 
     @abstractmethod
     def forward(self, obs: Tensor) -> Tensor:
@@ -81,9 +81,9 @@ class Decoder(nn.Module, ABC):
     def picture(self, feat: Tensor) -> Tensor:
         """Features (B, T, F) to the predicted observations (B, T, ...) as they are shown."""
 
-    @abstractmethod
     def truth(self, obs: Tensor) -> Tensor:
         """Observations (B, T, ...) as they are in replay to floats, as they are shown."""
+        return obs.float()
 
 
 class ImageEncoder(Encoder):
@@ -160,10 +160,6 @@ class GridEncoder(Encoder):
         self.dense = mlp(height * width * 2 * size.depth, size.units, 1)
         self.embed_size = size.units
 
-    def prepare(self, obs: Tensor) -> Tensor:
-        """Planes (..., H, W, C) of zeros and ones as floats."""
-        return obs.float()
-
     def forward(self, obs: Tensor) -> Tensor:
         """Prepared grids (B, T, H, W, C) to embeddings (B, T, E)."""
         # (B, T, H, W, C) -> (B T, 2 depth, H, W) -> (B T, E) -> (B, T, E)
@@ -192,10 +188,6 @@ class GridDecoder(Decoder):
         """Probability (B, T, H, W, C) that a cell is set."""
         return self(feat).sigmoid()
 
-    def truth(self, obs: Tensor) -> Tensor:
-        """Observed planes (B, T, H, W, C) of zeros and ones."""
-        return obs.float()
-
 
 class VectorEncoder(Encoder):
     """Dense layers."""
@@ -204,10 +196,6 @@ class VectorEncoder(Encoder):
         super().__init__()
         self.net = mlp(space.shape[0], size.units, size.layers)
         self.embed_size = size.units
-
-    def prepare(self, obs: Tensor) -> Tensor:
-        """Vectors (..., C) as floats."""
-        return obs.float()
 
     def forward(self, obs: Tensor) -> Tensor:
         """Prepared vectors (B, T, C) to embeddings (B, T, E)."""
@@ -232,10 +220,6 @@ class VectorDecoder(Decoder):
     def picture(self, feat: Tensor) -> Tensor:
         """Predicted vectors (B, T, C)."""
         return self(feat)
-
-    def truth(self, obs: Tensor) -> Tensor:
-        """Observed vectors (B, T, C)."""
-        return obs.float()
 
 
 NETWORKS = {
