@@ -22,14 +22,12 @@ from agent.run.record import Record, read_run
 from agent.run.status import Exit, Status
 from agent.run.stop import Stop
 from agent.run.trackers import asked_id
-from sweeps import grid, machine
+from sweeps import grid
 from sweeps.check import check_numbers
 from sweeps.config import CONF, project_config
 
 FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)  # disks
 MULTIRUN = ("-m", "--multirun")
-
-machine.register_resolver()
 
 
 class Command(NamedTuple):
@@ -198,7 +196,9 @@ def start() -> None:
             if not flags:
                 sys.exit(status(_single(overrides)))
             if flags <= {*MULTIRUN}:
-                cfg, _ = composed(tuple(grid.fixed(overrides)))
+                cfg, choices = composed(tuple(grid.fixed(overrides)))
+                if (sweeper := choices["hydra/sweeper"]) != "ablation":
+                    raise UserError(f"hydra/sweeper={sweeper}: allowed here: ablation")
                 check_numbers(cfg)
                 check_root(cfg.run.root)
     except UserError as error:

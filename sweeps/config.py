@@ -8,13 +8,11 @@ from hydra.errors import HydraException
 
 from agent.errors import UserError
 from agent.run.compose import CONF, explained
-from sweeps.machine import register_resolver
 
 
 @contextmanager
 def project_config() -> Iterator[None]:
     """Let `hydra.compose` find conf/; a name that is not there is a UserError with what is."""
-    register_resolver()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         try:
             yield

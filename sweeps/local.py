@@ -26,7 +26,8 @@ ONE_AT_A_TIME = threading.Lock()  # a process's exit status can be read only onc
 
 
 class Local:
-    """Jobs as processes of this machine, `n_jobs` at a time (-1: as many as there are cores).
+    """Jobs as processes of this machine, `n_jobs` at a time (None: as many as its cores, or its
+    GPUs, take; -1: one a core).
 
     Each gets `threads` threads (None: its share of the cores) and, where `device` is auto or cuda,
     one of `jobs_per_gpu` places on a GPU. On Linux the fork server starts them; elsewhere, where
@@ -36,7 +37,7 @@ class Local:
     is_here = True
     submit_only = False
 
-    def __init__(self, n_jobs: int, threads: int | None, device: str, jobs_per_gpu: int):
+    def __init__(self, n_jobs: int | None, threads: int | None, device: str, jobs_per_gpu: int):
         self.n_jobs = n_jobs
         self.threads = threads
         self.device = device
@@ -44,6 +45,8 @@ class Local:
 
     def places(self) -> int:
         """Jobs at a time."""
+        if self.n_jobs is None:
+            return machine.at_a_time(self.device, self.threads, self.jobs_per_gpu)
         return self.n_jobs if self.n_jobs > 0 else machine.cores()
 
     def check(self) -> None:

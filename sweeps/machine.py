@@ -12,7 +12,6 @@ from itertools import product
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from omegaconf import OmegaConf
 
 PLACE_SECONDS = 1.0  # between looks for a free place on a GPU
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # environment variables
@@ -108,11 +107,6 @@ def pinned(
         yield {"CUDA_VISIBLE_DEVICES": device, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     finally:
         lock.release()
-
-
-def register_resolver() -> None:
-    """Let conf/ say `${at_a_time:device,threads,jobs_per_gpu}`."""
-    OmegaConf.register_new_resolver("at_a_time", at_a_time, replace=True)
 
 
 def _take_place(

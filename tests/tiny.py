@@ -21,9 +21,7 @@ from agent.build import build, check, training
 from agent.dreamer import Dreamer
 from agent.run.record import Record
 from agent.spaces import action_kind
-from sweeps.machine import register_resolver
 
-register_resolver()  # of the launchers, which a check of the whole configuration follows
 VALUE = re.compile(r"\w+(\.\w+)+=")  # an override of one value; any other chooses an option
 CONF = Path(__file__).resolve().parents[1] / "conf"
 IMAGE, GRID = Box(0, 255, (64, 64, 1), np.uint8), Box(0, 1, (7, 7, 3), np.uint8)

@@ -22,7 +22,6 @@ CONF = Path(__file__).parents[2] / "conf"
 OmegaConf.register_new_resolver("product", lambda *factors: math.prod(factors), replace=True)
 OmegaConf.register_new_resolver("settings", lambda: _settings(), replace=True)
 
-CONF = Path(__file__).parents[2] / "conf"
 MANY = 15  # options, of which only the nearest is named
 NO_SUCH_KEY = re.compile(r"Could not (?:override|delete from config\.) '([^']*)'")
 

@@ -29,13 +29,11 @@ from agent.run.identity import (
     toggles,
 )
 from sweeps.config import CONF
-from sweeps.machine import register_resolver
 from tests import tiny
 
 
 @pytest.fixture(scope="module", autouse=True)
 def hydra():
-    register_resolver()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         yield
 

@@ -171,6 +171,24 @@ def test_a_stop_that_slurm_does_not_hear_is_tried_again(cluster, jobs, engine, m
     assert cluster.states == {"1": "CANCELLED"}
 
 
+def test_no_answer_is_no_empty_queue(cluster, jobs, engine, monkeypatch, capsys):
+    """A job that is queued already would be submitted again."""
+    engine()._submit(jobs[:1])
+    ask, answers = slurm.queue, [None, None]
+    monkeypatch.setattr(slurm, "queue", lambda: answers.pop() if answers else ask())
+    cluster.turns = [lambda: None, lambda: None]
+    cluster.turns += [lambda: cluster.end("1", jobs[0].outcome(Status.DONE))]
+    assert [outcome.status for outcome in engine().run(jobs[:1])] == ["done"]
+    assert cluster.state["arrays"] == [[1, 1]]
+    assert capsys.readouterr().out.count("waiting: Slurm does not answer") == 2
+
+
+def test_a_sweep_that_stops_while_slurm_is_silent_ends(cluster, jobs, engine, monkeypatch):
+    monkeypatch.setattr(slurm, "queue", lambda: None)
+    cluster.turns = [jobs[0].stop_file.touch]
+    assert [outcome.status for outcome in engine().run(jobs[:1])] == ["not started"]
+
+
 def test_a_warning_too_short_for_a_checkpoint_is_refused(cluster, jobs, engine):
     with pytest.raises(UserError, match="run.stop_seconds=20: .*signal_delay_s=15"):
         list(engine(signal_delay_s=15).run(jobs))

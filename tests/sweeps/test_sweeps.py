@@ -51,6 +51,7 @@ def test_fail_fast_starts_nothing_after_the_first_failure(tmp_path):
         (["recipe.clip=interval(1,2)"], "no grid; allowed"),
         (["+sweep=claims", "suite.tasks=[]"], "suite=mini has no tasks"),
         (["run.seed=0,1", "run.threads=0"], "run.threads=0"),
+        (["run.seed=0,1", "hydra/sweeper=basic"], "hydra/sweeper=basic: allowed here: ablation"),
     ],
 )
 def test_a_bad_grid_is_refused_before_anything_starts(tmp_path, overrides, said):

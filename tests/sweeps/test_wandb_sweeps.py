@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hydra.core.global_hydra import GlobalHydra
 
 from agent.errors import UserError
 from agent.run.status import Exit
@@ -16,6 +17,7 @@ from agent.run.stop import AGENT_JOB
 from benchmarks.sweep_kills import TINY
 from sweeps import dashboard, grid, wandb_sweeps
 from sweeps.config import project_config
+from sweeps.wandb_sweeps import FOLDER
 from tests.sweeps.tracked import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -28,7 +30,7 @@ def fresh():
 
 
 def test_files_are_fresh(fresh):
-    on_disk = {file.stem: file.read_text() for file in wandb_sweeps.FOLDER.glob("*.yaml")}
+    on_disk = {file.stem: file.read_text() for file in FOLDER.glob("*.yaml")}
     assert on_disk == {name: wandb_sweeps.text(sweep) for name, sweep in fresh.items()}
 
 
@@ -37,7 +39,7 @@ def test_a_file_holds_the_jobs_of_its_hydra_sweep(fresh, name):
     with project_config():
         params = {name: "glob(*)", "task": "glob(*)", "run.seed": "range(5)"}
         hydra_jobs = grid.jobs(["suite=mini"], params)
-        file_jobs = wandb_sweeps.expand(wandb_sweeps.FOLDER / f"{name}.yaml")
+        file_jobs = wandb_sweeps.expand(FOLDER / f"{name}.yaml")
     assert sorted(map(sorted, file_jobs)) == sorted(map(sorted, hydra_jobs))
 
 
@@ -45,7 +47,7 @@ def test_claims_files_hold_the_jobs_of_the_claims_sweep(fresh):
     with project_config():
         params = {"task": "glob(*)", "run.seed": "range(5)"}
         hydra_jobs = grid.jobs(["suite=mini"], params, "sweeps/claims.yaml")
-        files = [wandb_sweeps.FOLDER / f"claims_{kind}.yaml" for kind in ("discrete", "continuous")]
+        files = [FOLDER / f"claims_{kind}.yaml" for kind in ("discrete", "continuous")]
         file_jobs = [job for file in files for job in wandb_sweeps.expand(file)]
     assert sorted(map(sorted, file_jobs)) == sorted(map(sorted, hydra_jobs))
 
@@ -79,10 +81,25 @@ def test_an_agent_job_writes_out_the_arm():
     assert wandb_sweeps.command(["arm=baseline"])[2:] == []
 
 
+def test_a_draw_writes_out_what_multiplies_the_tasks_number(monkeypatch):
+    GlobalHydra.instance().clear()
+    given = ["suite=mini", "task=pendulum", "recipe.entropy_scale=x0.5", "kl=standard"]
+    last = wandb_sweeps.command(given)[2:]
+    assert last == ["suite=mini", "task=pendulum", "recipe.entropy_scale=0.05", "kl=standard"]
+
+
+def test_draws_have_the_registered_weights(fresh):
+    drawn = fresh["trial_continuous"]["parameters"]
+    assert fresh["trial_discrete"]["method"] == "random"
+    assert drawn["actor_grad"]["values"] == ["dynamics", "reinforce", "mixed"]
+    assert drawn["actor_grad"]["probabilities"] == [0.5, 0.25, 0.25]
+    assert set(drawn["task"]["values"]) == {"pendulum", "position_pendulum", "inverted_pendulum"}
+
+
 @pytest.fixture
 def sweep_file(tmp_path):
     """Two tiny runs as a W&B sweep over arms."""
-    sweep = yaml.safe_load((wandb_sweeps.FOLDER / "claims_discrete.yaml").read_text())
+    sweep = yaml.safe_load((FOLDER / "claims_discrete.yaml").read_text())
     fixed = dict(setting.split("=", 1) for setting in TINY)
     fixed |= {"run.root": str(tmp_path / "runs"), "run.steps": "100"}
     given = {key: {"value": yaml.safe_load(value)} for key, value in fixed.items()}
@@ -117,6 +134,28 @@ def test_an_agent_that_is_killed_and_restarted_runs_the_whole_sweep(
     states = lambda: [run["state"] for run in wandb_server.runs if run["sweep"]]  # noqa: E731
     wait_until(lambda: finished(tmp_path) == ["categorical", "gaussian"])
     wait_until(lambda: states().count("finished") == 2)
+
+
+def test_an_agent_skips_the_draws_that_are_refused(wandb_server, sweep_file, tmp_path):
+    sweep = yaml.safe_load(sweep_file.read_text())
+    drawn = wandb_sweeps.text(yaml.safe_load((FOLDER / "trial_discrete.yaml").read_text()))
+    sweep |= {key: yaml.safe_load(drawn)[key] for key in ("method", "command")}
+    del sweep["parameters"]["arm"]
+    sweep["parameters"] |= {
+        "entropy": {"value": "long_term"},
+        "explore": {"values": ["action_noise", "policy_entropy"], "probabilities": [0.5, 0.5]},
+        "run.seed": wandb_sweeps.SEEDS,
+    }
+    sweep_file.write_text(yaml.safe_dump(sweep))
+    environment = {**wandb_server.environment, "PYTHONPATH": str(ROOT)}
+    created = run(["wandb", "sweep", str(sweep_file)], **environment)
+    (name,) = re.findall(r"wandb agent (\S+)", created.stderr)
+    agent = run(["wandb", "agent", "--count", "4", name], **environment)
+    said = agent.stdout + agent.stderr
+    files = list((tmp_path / "runs").rglob("run.json"))
+    assert agent.returncode == 0 and said.count("skipped: this draw is refused") + len(files) == 4
+    choices = [json.loads(file.read_text())["choices"] for file in files]
+    assert {chosen["explore"] for chosen in choices} <= {"policy_entropy"}
 
 
 def test_an_agents_job_that_is_asked_to_stop_is_no_failure(tmp_path):
