@@ -441,10 +441,11 @@ def page(registered: Claims, studies: int) -> str:
         "any": found["any"].map(_percent),
         "precision": found["precision"].assign(
             half=found["precision"].half.map("±{:.3f}".format),
-            **found["precision"][["narrow", "answered"]].map("{:.0%}".format),
+            narrow=found["precision"].narrow.map("{:.0%}".format),
+            answered=found["precision"].answered.map("{:.0%}".format),
         ),
         "methods": found["methods"].assign(
-            **found["methods"].iloc[:, :2].map(_percent),
+            **{name: found["methods"][name].map(_percent) for name in found["methods"].columns[:2]},
             half=found["methods"].half.map("±{:.3f}".format),
         ),
     }

@@ -162,7 +162,8 @@ def _parse(chunks: list[Chunk], sources: pd.Series, problems: list[Problem]) -> 
     for run, count in rows.run[~good].value_counts(sort=False).items():
         message = f"{count} rows of scores.csv left out: no number, or neither train nor eval"
         problems.append(Problem(sources[run], message))
-    return rows.assign(**numbers)[good]
+    rows[[*MEASURED]] = numbers
+    return rows[good]
 
 
 def _parse_text(header: str, runs: list[int], chunks: list[Chunk]) -> pd.DataFrame:

@@ -20,21 +20,25 @@ Kind = Literal["train", "eval"]  # of an episode
 Normalisation = Literal["clipped_record", "reference"]
 
 
-def _text(pattern: str, what: str):
-    """The type of texts that match a pattern; `what` says which these are."""
+def _text(pattern: str, what: str) -> AfterValidator:
+    """A check that a text matches a pattern; `what` says which texts do."""
 
     def check(text: str) -> str:
         if not re.fullmatch(pattern, text):
             raise ValueError(f"this is {what}")
         return text
 
-    return Annotated[str, AfterValidator(check)]
+    return AfterValidator(check)
 
 
-Name = _text(r"[^\x00-\x1f\x7f]+", "a name in one line")
-Suite = _text(r"\w[\w .+-]*", "a suite's name: letters, digits, spaces, and _ . + -")  # a folder
-Identifier = _text(r"[A-Za-z0-9_-]+", "a name of letters, digits, _ and -")  # of files too
-Digest = _text(r"[A-Za-z0-9_-]*", "a digest of letters and digits")
+Name = Annotated[str, _text(r"[^\x00-\x1f\x7f]+", "a name in one line")]
+Suite = Annotated[
+    str, _text(r"\w[\w .+-]*", "a suite's name: letters, digits, spaces, and _ . + -")
+]  # a folder
+Identifier = Annotated[
+    str, _text(r"[A-Za-z0-9_-]+", "a name of letters, digits, _ and -")
+]  # of files too
+Digest = Annotated[str, _text(r"[A-Za-z0-9_-]*", "a digest of letters and digits")]
 Seed = Annotated[StrictInt, Field(gt=-(2**63), lt=2**63)]
 Number = Annotated[float, BeforeValidator(lambda given: math.nan if given is None else given)]
 ACTIONS, KINDS, NORMALISATIONS = map(get_args, (Actions, Kind, Normalisation))
