@@ -269,6 +269,7 @@ def _group(option: str) -> str:
 
 
 def _groups(first: str, second: str) -> list[tuple[str, str]]:
-    """The pairs under which two options may be registered; `*` is any group."""
+    """The pairs under which two options may be registered; `*` is any toggle, not a number."""
     one, other = _group(first), _group(second)
-    return [(one, other), ("*", one), ("*", other)]
+    toggles = [("*", b) for a, b in ((one, other), (other, one)) if "." not in a]
+    return [(one, other), *toggles]

@@ -5,7 +5,7 @@
 other frames are those of `sentences`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from analysis.claims import Claims, options
 from analysis.design import Trial, matches
 from analysis.schema import ENDED, Problem, Store
 from analysis.sentences import Rule
+
+FLOOR, CEILING = 0.05, 0.95  # normalised scores
+SATURATED = 0.9  # share of a run's updates
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Standing:
 class Judged:
     """The runs of one suite, judged; frames as in the module's docstring, `controls` as `claims`.
 
+    `task_kinds` are by kind its tasks, as registered and as the tasks' traits say.
     `warnings` are lines to print above every table. `standing` is None for runs that are not of the
     registered trial, which are judged all at once.
     """
@@ -48,6 +52,7 @@ class Judged:
     window: str
     registered: Claims
     share: float
+    task_kinds: dict[str, tuple[str, ...]]
     store: Store
     scores: pd.DataFrame
     curves: pd.DataFrame
@@ -86,7 +91,8 @@ def judge(
     margin = np.nan if scheme == score.RAW else _margin(registered, suite)
     rule = Rule(registered, suite, margin, _share(registered, standing))
     known = frame[frame.run.isin(judged) & frame.normalised.notna()]
-    own = tasks.of_runs(known, curves, registered.kinds.get(suite, {}))
+    kinds = _kinds(store.runs, registered.kinds.get(suite, {}))
+    own = tasks.of_runs(known, curves, kinds)
     found = {row.id: tasks.of_row(row, suite, own) for row in rule.rows}
     shown = {name: shown for name, (shown, _) in found.items()}
     controls = sentences.controls(rule, shown, own)
@@ -100,6 +106,7 @@ def judge(
         window=window,
         registered=registered,
         share=rule.share,
+        task_kinds=kinds,
         store=store,
         scores=frame,
         curves=curves,
@@ -112,11 +119,8 @@ def judge(
             *store.problems,
             *problems,
             *_not_judged(frame, judged, suite),
-            *(
-                problem
-                for row in (*rule.family, *rule.controls)
-                for problem in tasks.of_row(row, suite, own)[1]
-            ),
+            *_remarks(known, scheme),
+            *(problem for _, problems in found.values() for problem in problems),
         ],
         standing=standing,
     )
@@ -190,6 +194,34 @@ def _share(registered: Claims, standing: Standing | None) -> float:
     if standing is None:
         return 1.0
     return registered.trial.shares[max(standing.complete, 1) - 1]
+
+
+def _kinds(
+    runs: pd.DataFrame, registered: Mapping[str, Sequence[str]]
+) -> dict[str, tuple[str, ...]]:
+    """By kind its tasks: those that the claims register, and by the traits that tasks carry."""
+    found = {kind: dict.fromkeys(own) for kind, own in registered.items()}
+    for task, traits in runs[["task", "traits"]].drop_duplicates().itertuples(index=False):
+        for trait in traits.split():
+            found.setdefault(trait, {})[task] = None
+    return {kind: tuple(own) for kind, own in found.items()}
+
+
+def _remarks(frame: pd.DataFrame, scheme: str) -> list[Problem]:
+    """Tasks on which nothing can be seen, and options that are not what their names say."""
+    means = frame.groupby(["task", "arm"]).normalised.mean().groupby("task").agg(["min", "max"])
+    said = []
+    for task, lowest, highest in means.itertuples() if scheme != score.RAW else ():
+        if highest < FLOOR or lowest > CEILING:
+            where = "at the floor" if highest < FLOOR else "at the ceiling"
+            said.append(Problem(task, f"every arm is {where}: no effect can be seen there"))
+    own = frame.assign(option=frame.arm.map(lambda arm: sorted(options(arm) or {arm})))
+    own = own.explode("option")
+    stuck = own.saturation > SATURATED
+    for option, rows in own[stuck.groupby(own.option).transform("mean") > 0.5].groupby("option"):
+        message = f"{rows.saturated.iloc[0]} in over 90% of updates in most of its runs"
+        said.append(Problem(option, f"{message}: it is not what its name says"))
+    return said
 
 
 def _not_judged(frame: pd.DataFrame, judged: pd.Series, suite: str) -> list[Problem]:

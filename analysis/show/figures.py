@@ -371,7 +371,7 @@ def colours(ours: Judged) -> dict[str, str]:
 def kinds_of_tasks(ours: Judged) -> pd.Series:
     """The kind of each task that has effects, tasks of a kind side by side: the first that the
     claims file registers for it, else its kind of actions."""
-    registered = ours.registered.kinds.get(ours.suite, {})
+    registered = ours.task_kinds
     actions = ours.scores.drop_duplicates("task").set_index("task").actions
     rows = [
         (next((kind for kind, own in registered.items() if task in own), actions[task]), task)

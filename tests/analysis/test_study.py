@@ -300,3 +300,23 @@ def test_a_diverged_run_counts_as_the_worst_of_its_task(tmp_path):
     (row,) = found.effects[found.effects.claim == "gru_layer_norm"].to_dict("records")
     assert row["effect"] == pytest.approx(0.6 - np.mean([-0.2, 0.1, 0.4, 0.7, -0.2]), abs=1e-6)
     assert found.budget.step.tolist()[-1] == 1
+
+
+def test_kinds_are_registered_and_the_tasks_traits():
+    runs = one_change(4)
+    traits = runs.runs.task.map({"catch": "grid sparse", "minigrid": "sparse"}).fillna("")
+    found = study.judge(replace(runs, runs=runs.runs.assign(traits=traits)), REGISTERED)
+    assert found.task_kinds == {**KINDS, "sparse": ("catch", "minigrid")}
+    assert {"vector", "grid", "sparse", "sparse - others"} <= set(found.kinds.kind)
+
+
+def test_tasks_and_options_on_which_nothing_can_be_seen_are_problems():
+    runs = one_change(4)
+    flat = runs.points.score.where(runs.points.run.map(runs.runs.task) != "catch", 0.01)
+    stuck = runs.runs.saturation.where(runs.runs.arm != "kl=standard", 0.95)
+    changed = runs.runs.assign(saturation=stuck, saturated="kl_clamped")
+    runs = replace(runs, runs=changed, points=runs.points.assign(score=flat))
+    said = {problem.source: problem.message for problem in study.judge(runs, REGISTERED).problems}
+    assert said["catch"] == "every arm is at the floor: no effect can be seen there"
+    assert said["kl=standard"].startswith("kl_clamped in over 90% of updates in most of its runs")
+    assert len(said) == 2
