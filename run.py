@@ -15,7 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from agent.errors import UserError, complaint
-from agent.run.compose import composed, resolved, section
+from agent.run.compose import CONF, composed, project_config, resolved, section
 from agent.run.identity import Identity, baseline_digest, identify, toggles
 from agent.run.lock import Busy, ClaimLost, RunFolder, check_root
 from agent.run.record import Record, read_run
@@ -24,7 +24,6 @@ from agent.run.stop import Stop
 from agent.run.trackers import asked_id
 from sweeps import grid
 from sweeps.check import check_numbers
-from sweeps.config import CONF, project_config
 
 FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)  # disks
 MULTIRUN = ("-m", "--multirun")

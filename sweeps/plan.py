@@ -25,10 +25,9 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from agent.errors import UserError, complaint
-from agent.run.compose import composed
+from agent.run.compose import composed, project_config
 from agent.run.status import Status
 from sweeps import check, grid, machine
-from sweeps.config import project_config
 from sweeps.job import PROGRAM, Engine, chosen
 from sweeps.state import Planned, planned
 from sweeps.sweep import console

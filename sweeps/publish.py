@@ -16,10 +16,10 @@ from hydra import compose
 
 from agent import build
 from agent.errors import UserError
+from agent.run.compose import project_config
 from agent.run.lock import RunFolder
 from agent.run.record import Record, Tracker
 from agent.run.status import Status
-from sweeps.config import project_config
 from sweeps.state import look
 
 FINISHED = (Status.DONE, Status.DIVERGED)

@@ -20,12 +20,11 @@ from hydra import compose
 from omegaconf import DictConfig
 
 from agent.errors import UserError, complaint
-from agent.run.compose import composed
+from agent.run.compose import CONF, composed, project_config
 from agent.run.identity import BASELINE, parts
 from agent.run.status import Exit
 from agent.run.stop import AGENT_JOB, PARENT, SIGNALS
 from sweeps import grid
-from sweeps.config import CONF, project_config
 from sweeps.job import PROGRAM
 
 FOLDER = Path(__file__).parent / "wandb"

@@ -18,12 +18,11 @@ import run
 from agent import build
 from agent.errors import UserError
 from agent.run import lock
-from agent.run.compose import composed
+from agent.run.compose import CONF, composed
 from agent.run.lock import Busy, ClaimLost, RunFolder
 from agent.run.record import Record
 from agent.run.status import Exit
 from agent.run.stop import Interrupted
-from sweeps.config import CONF
 from tests import tiny
 
 SHORT = (

@@ -3,13 +3,14 @@
 import difflib
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
 
-from hydra import compose
+from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
@@ -75,6 +76,16 @@ def _by_hydra(overrides: tuple[str, ...]) -> tuple[DictConfig, dict[str, str | N
     OmegaConf.set_struct(cfg, False)
     del cfg["hydra"]
     return cfg, choices
+
+
+@contextmanager
+def project_config() -> Iterator[None]:
+    """Let Hydra find conf/; a name that is not there is a UserError with what is."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        try:
+            yield
+        except HydraException as error:
+            raise UserError(explained(error)) from error
 
 
 def explained(error: Exception, overrides: Iterable[str] = ()) -> str:

@@ -15,7 +15,7 @@ from agent.build import build as agent_of
 from agent.build import read
 from agent.config import GROUPS, Effect, effect
 from agent.errors import UserError
-from agent.run.compose import composed
+from agent.run.compose import CONF, composed
 from agent.run.identity import (
     BASELINE,
     Identity,
@@ -28,7 +28,6 @@ from agent.run.identity import (
     path_safe,
     toggles,
 )
-from sweeps.config import CONF
 from tests import tiny
 
 

@@ -9,11 +9,10 @@ from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
 from agent.errors import UserError
-from agent.run.compose import _by_hydra, composed, leaves
+from agent.run.compose import CONF, _by_hydra, composed, leaves, project_config
 from agent.run.identity import toggles
 from benchmarks.sweep_kills import TINY
 from sweeps import grid, job, machine, plan, state
-from sweeps.config import CONF, project_config
 
 
 @pytest.fixture(autouse=True)

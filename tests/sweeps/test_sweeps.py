@@ -10,9 +10,9 @@ import time
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
+from agent.run.compose import project_config
 from benchmarks.sweep_kills import TINY, command, killed_sweep, scores
 from sweeps import state
-from sweeps.config import project_config
 
 KILLED = ("latent=categorical,gaussian", "run.steps=160")
 FAULTY = ("task.env._target_=tests.sweeps.faulty.make", "run.steps=60", "run.eval_every=1000")

@@ -10,12 +10,11 @@ import pytest
 from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
 
-from agent.run.compose import composed
+from agent.run.compose import composed, project_config
 from agent.run.identity import baseline_digest
 from agent.run.status import Status
 from analysis.__main__ import main as analysis
 from sweeps import grid, plan, state, sweep
-from sweeps.config import project_config
 from sweeps.job import Outcome
 from sweeps.sweep import Sweep
 from tests.analysis.runs import write_run

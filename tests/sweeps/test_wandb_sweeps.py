@@ -12,11 +12,11 @@ import yaml
 from hydra.core.global_hydra import GlobalHydra
 
 from agent.errors import UserError
+from agent.run.compose import project_config
 from agent.run.status import Exit
 from agent.run.stop import AGENT_JOB
 from benchmarks.sweep_kills import TINY
 from sweeps import dashboard, grid, wandb_sweeps
-from sweeps.config import project_config
 from sweeps.wandb_sweeps import FOLDER
 from tests.sweeps.tracked import wait_until
 
