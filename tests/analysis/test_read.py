@@ -120,7 +120,7 @@ def test_finished_runs_set_the_length(tmp_path):
     [
         *((key, 3, f"{key}: Input should be a valid string; got 3") for key in ("task", "arm")),
         ("suite", {"name": "gym"}, "suite: Input should be a valid string; got {'name': 'gym'}"),
-        ("arm", None, "arm: Input should be a valid string; got None"),
+        ("arm", None, "arm: Input should be a valid string; got nothing"),
         ("arm", "a\nb", "arm: this is a name in one line; got a b"),
         *(
             (
@@ -141,7 +141,7 @@ def test_finished_runs_set_the_length(tmp_path):
             {"suite": {"normalisation": "records"}},
             "config suite normalisation: Input",
         ),
-        ("actions", None, "actions: Input should be 'discrete' or 'continuous'; got None"),
+        ("actions", None, "actions: Input should be 'discrete' or 'continuous'; got nothing"),
     ],
 )
 def test_a_run_without_a_proper_name_is_left_out(tmp_path, field, value, message):
