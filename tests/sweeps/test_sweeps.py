@@ -87,7 +87,7 @@ def test_ctrl_c_keeps_what_was_trained_and_starts_no_more(tmp_path):
         assert process.poll() is None
         time.sleep(0.05)
     os.killpg(process.pid, signal.SIGINT)
-    said, error = process.communicate(timeout=100)
+    said, error = process.communicate(timeout=300)
     assert (
         process.returncode == 130
         and "2 interrupted, 1 not started" in said
