@@ -16,12 +16,11 @@ from contextlib import ExitStack
 import gymnasium
 import torch
 from gymnasium.spaces import Box, Space, flatdim
-from PIL import Image
 
 from agent.config import Recipe, Settings
 from agent.dreamer import Dreamer
 from agent.errors import UserError
-from agent.run import checkpoint, device, pictures, seeding, video
+from agent.run import checkpoint, device, seeding, video
 from agent.run.episodes import Collector, Episode, evaluate
 from agent.run.lock import ClaimLost
 from agent.run.progress import Clock, Display, Meter
@@ -30,6 +29,8 @@ from agent.run.replay import Replay
 from agent.run.seeding import Stream
 from agent.run.stop import Interrupted
 
+CONTEXT, PREDICTED = 5, 20  # observations that the model sees before it predicts, and all
+FILMED = 300  # steps of an episode
 LONGEST_WAIT = 2  # checkpoint intervals, after which a checkpoint waits for no episode's end
 
 
@@ -188,7 +189,7 @@ class Training:
             for number, episode in enumerate(episodes):
                 self._score("eval", number, episode)
             if settings.watch:
-                video.film(self.agent, self.eval_envs[0], settings.seed, step, self.record)
+                self._film()
         cut = sum(not episode.over for episode in episodes)
         if cut and not self.cut:
             print(f"run.eval_max_steps cut {cut} evaluation episodes", file=sys.stderr)
@@ -196,14 +197,23 @@ class Training:
         mean = sum(episode.ret for episode in episodes) / len(episodes)
         self.display.evaluated(self.agent.updates, mean)
 
+    def _film(self) -> None:
+        """Film the episode that the evaluation plays first."""
+        seed, step = self.settings.seed, self.clock.step
+        start = seeding.derive(seed, Stream.EVAL_EPISODE, step, 0)
+        latents = seeding.torch_generator(seed, Stream.WATCH, step, self.device)
+        file = self.record.picture_file("episode", step, ".gif")
+        video.save(file, video.play(self.agent, self.eval_envs[0], start, latents, FILMED))
+        self.record.picture("episode", step, file)
+
     def _predict(self) -> None:
         seed, step = self.settings.seed, self.clock.step
-        rng = seeding.generator(seed, Stream.PREDICTION, step)
-        batch = device.tensors(pictures.sample(self.replay, rng), self.device)
+        rows = self.replay.sample(32, PREDICTED, seeding.generator(seed, Stream.PREDICTION, step))
+        kept = rows["is_first"][:, CONTEXT:].sum(1).argsort(stable=True)[:4]  # few ends to foresee
+        batch = device.tensors({name: row[kept] for name, row in rows.items()}, self.device)
         latents = seeding.torch_generator(seed, Stream.PREDICTION, step, self.device)
-        truth, model = self.agent.predict(batch, pictures.CONTEXT, latents)
         file = self.record.picture_file("prediction", step, ".png")
-        Image.fromarray(pictures.strip(truth, model)).save(file)
+        video.strip(*self.agent.predict(batch, CONTEXT, latents)).save(file)
         self.record.picture("prediction", step, file)
 
     def _checkpoint(self) -> None:

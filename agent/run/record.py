@@ -59,7 +59,7 @@ class Record:
     @property
     def identity(self) -> dict[str, str]:
         """What names the run; its checkpoints carry it."""
-        return {name: str(self.fields.get(name)) for name in IDENTITY}
+        return identity(self.fields)
 
     def update(self, **fields: Any) -> None:
         """Set fields of run.json; a reader finds either the old file or the new one."""
@@ -197,6 +197,11 @@ class Record:
                 self._trackers.remove(tracker)
                 name = type(tracker).__name__
                 print(f"{name} stopped at {what}: {first_line(error)}", file=sys.stderr)
+
+
+def identity(fields: Mapping[str, Any]) -> dict[str, str]:
+    """What names a run, of its fields; its checkpoints carry it."""
+    return {name: str(fields.get(name)) for name in IDENTITY}
 
 
 def write_atomically(file: Path, text: str) -> None:

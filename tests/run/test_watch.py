@@ -120,7 +120,7 @@ def test_the_episode_is_the_one_that_an_evaluation_scores(played):
     assert (len(episode.returns), episode.returns[-1]) == (score.length, score.ret)
     assert all(len(pictures) == score.length for pictures in episode.panels.values())
     assert len(episode.values) == score.length
-    assert episode.ages[:6].tolist() == [0, 1, 2, 3, 0, 1]  # a horizon of 4
+    assert episode.horizon == agent.recipe.horizon
 
 
 def test_an_agent_of_lower_precision_is_watched(played):
@@ -144,15 +144,44 @@ def test_between_its_looks_the_model_imagines_from_the_actions_taken():
 
 
 def test_the_curve_goes_from_the_lowest_to_the_highest_value():
-    episode = video.Episode(
+    film = video.Film(
         panels={"observed": np.zeros((3, 10, 10, 3), np.uint8)},
         values=np.array([1.0, 3.0, 2.0]),
         returns=np.zeros(3),
-        ages=np.arange(3),
+        horizon=2,
     )
-    last = np.asarray(list(video.frames(episode))[-1])
+    last = np.asarray(list(video.frames(film))[-1])
     red = np.argwhere((last == (214, 39, 40)).all(-1))
     assert abs(np.ptp(red[:, 0]) - video.CURVE) <= 2 and red[:, 1].min() <= video.MARGIN + 1
+
+
+def strip(truth, model):
+    return np.asarray(video.strip(truth, model))
+
+
+def test_a_strip_has_rows_of_truth_model_and_error():
+    truth, model = np.zeros((2, 5, 64, 64, 1)), np.full((2, 5, 64, 64, 1), 1.5)
+    picture = strip(truth, model)
+    assert picture.shape == (2 * 3 * 64, 5 * 64, 3)
+    assert picture[::64, 0, 0].tolist() == [0, 255, 255, 0, 255, 255]
+    assert strip(truth, truth)[128, 0, 0] == 128
+
+
+def test_planes_of_a_grid_have_different_colours_and_small_grids_are_enlarged():
+    planes = np.zeros((1, 2, 10, 10, 4))
+    planes[0, 1, 0, :4] = np.eye(4)
+    picture = strip(planes, planes)
+    assert picture.shape == (3 * 60, 2 * 60, 3) and not picture[:60, :60].any()
+    assert len({tuple(colour) for colour in picture[0, 60:84:6]}) == 4
+
+
+def test_a_vector_is_bars_up_and_down_from_the_middle():
+    truth = np.array([[[2.0, -1.0], [0.0, 4.0]]])
+    picture = strip(truth, 9 * truth).any(-1)
+    assert picture.shape == (3 * 64, 2 * 64)
+    assert picture[:64, 16::32].sum(0).tolist() == [16, 8, 0, 32]
+    assert picture[16:32, 16].all() and picture[32:40, 48].all()
+    assert picture[64:128, 16].sum() == 32
 
 
 @pytest.mark.parametrize(
@@ -162,7 +191,7 @@ def test_the_curve_goes_from_the_lowest_to_the_highest_value():
         (["run.json"], "a.gif", "{run} has no checkpoint yet"),
         (["run.json", "checkpoint.pt"], "a.gif", "no undamaged checkpoint in {run}"),
         ([], "a.mp4", "a.mp4: allowed: a name that ends in .gif"),
-        ([], "nowhere/a.gif", "no folder {run}/nowhere"),
+        ([], "nowhere/a.gif", "nowhere/a.gif: allowed: a name that ends in .gif, in a folder that"),
         ([], "a.gif --steps 0", "--steps=0 must be a whole number greater than 0"),
         ([], "a.gif --seed -1", "--seed=-1 must be a whole number of at least 0"),
     ],
