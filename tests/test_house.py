@@ -1,6 +1,7 @@
 """The rules of the house: who reads the configuration, and who imports whom."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,8 @@ CODE = [
 AGENT = [path for path in CODE if path.parts[0] == "agent"]
 READS_CONFIG = (*("agent/build.py", "agent/run/identity.py", "agent/run/compose.py"),)
 CONFIGURATION = ("hydra", "omegaconf")
-ROOMS = {  # of agent/, from the ground floor up; a room imports none that stands below it here
-    "paper": [],
-    "run": [],
-    "build": ["run"],
-    "watch": ["run", "build"],
-}
+EXAMPLE = "conf/latent/laplace.yaml"  # of CONTRIBUTING.md
+PICTURE = ROOT / "docs" / "architecture.md"
 
 
 def imported(path: Path) -> set[str]:
@@ -34,10 +31,24 @@ def imported(path: Path) -> set[str]:
     return found
 
 
-def room(module: str) -> str:
-    """The room of a module of agent/: `agent.run.loop.Training` is in `run`."""
-    part = module.split(".")[1] if "." in module else ""
-    return part if part in ROOMS else "paper"
+def drawn() -> tuple[dict[str, str], set[tuple[str, str]]]:
+    """Label of each box, and pairs of boxes with an arrow, of the picture of who imports whom."""
+    picture = PICTURE.read_text().split("```mermaid")[2].split("```")[0]
+    boxes = dict(re.findall(r'(\w+)\["([^"]+)"\]', picture))
+    return boxes, set(re.findall(r'(\w+)(?:\["[^"]+"\])? --> (\w+)', picture))
+
+
+def file(name: str) -> Path:
+    """The file or folder of a module, or of the module that a name is imported from."""
+    path = name.replace(".", "/")
+    candidates = (f"{path}.py", path, f"{path.rpartition('/')[0]}.py", path.rpartition("/")[0])
+    return next((Path(found) for found in candidates if (ROOT / found).exists()), Path(name))
+
+
+def box(path: str, boxes: dict[str, str]) -> str | None:
+    """The box of the longest path that holds a file."""
+    inside = [name for name, label in boxes.items() if f"{path}/".startswith(f"{label}/")]
+    return max(inside, key=lambda name: len(boxes[name]), default=None)
 
 
 @pytest.mark.parametrize("path", AGENT, ids=str)
@@ -46,11 +57,22 @@ def test_config_stops_at_the_door(path):
     assert not names or path.as_posix() in READS_CONFIG
 
 
-@pytest.mark.parametrize("path", AGENT, ids=str)
-def test_no_arrow_runs_back_up(path):
-    own = room(".".join(path.with_suffix("").parts))
-    others = {room(name) for name in imported(path) if name.split(".")[0] == "agent"}
-    assert others <= {own, "paper", *ROOMS[own]}
+def test_the_picture_shows_who_imports_whom():
+    boxes, arrows = drawn()
+    found = set()
+    for path in (*CODE, Path("run.py")):
+        own = box(path.as_posix(), boxes)
+        others = {box(file(name).as_posix(), boxes) for name in imported(path)}
+        found |= {(own, other) for other in others - {own, None} if own}
+    assert arrows == found
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md", "README.md"])
+def test_what_a_page_names_is_there(page):
+    named = set(
+        re.findall(r"[`\"]((?:agent|analysis|conf|sweeps)/[\w./]*)", (ROOT / page).read_text())
+    )
+    assert named and {path for path in named if not (ROOT / path).exists()} <= {EXAMPLE}
 
 
 @pytest.mark.parametrize("path", [path for path in CODE if path.parts[0] == "analysis"], ids=str)
