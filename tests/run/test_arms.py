@@ -1,5 +1,4 @@
-"""Every arm of the claims trains for a few hundred updates on a real task and its losses stay
-finite."""
+"""Every arm of the claims trains for sixty updates on a real task and its losses stay finite."""
 
 import math
 
@@ -9,22 +8,22 @@ from tests.test_combinations import arms
 from tests.tiny import train
 
 LONGER = [
-    "run.steps=460",
+    "run.steps=180",
     "run.train_every=2",
     "recipe.capacity=400",
-    "run.eval_every=460",
-    "run.log_every=230",
+    "run.eval_every=180",
+    "run.log_every=90",
 ]
 
 
 @pytest.mark.parametrize("where, arm", sorted(set(arms())))
-def test_every_arm_trains_two_hundred_updates(configure, record, where, arm):
+def test_every_arm_trains_sixty_updates(configure, record, where, arm):
     task = {"discrete": "cartpole", "continuous": "pendulum"}[where]
     train(
         configure(f"task={task}", *LONGER, *([] if arm == "baseline" else arm.split(","))), record
     )
     last = list(record.metrics())[-1]
-    assert last["gradient_steps"] == 200
+    assert last["gradient_steps"] == 60
     assert {
         "observation_loss",
         "reward_loss",
