@@ -19,8 +19,7 @@ from agent.run.compose import CONF, composed, project_config, resolved, section
 from agent.run.identity import Identity, baseline_digest, identify, toggles
 from agent.run.lock import Busy, ClaimLost, RunFolder, check_root
 from agent.run.record import Record, read_run
-from agent.run.status import Exit, Status
-from agent.run.stop import Stop
+from agent.run.status import Exit, Interrupted, Status, Stop
 from agent.run.trackers import asked_id
 from sweeps import grid
 from sweeps.check import check_numbers
@@ -145,7 +144,6 @@ def _ended(record: Record, error: BaseException) -> int:
     is put right.
     """
     from agent.run.progress import Diverged
-    from agent.run.stop import Interrupted
 
     if isinstance(error, Interrupted | KeyboardInterrupt):
         record.update(status=Status.INTERRUPTED)

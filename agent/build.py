@@ -18,7 +18,7 @@ from agent.envs.wrappers import one_line
 from agent.errors import UserError, collect
 from agent.heads import Discount, Scalar, make_actor
 from agent.rssm import RSSM
-from agent.run import device
+from agent.run import numerics
 from agent.run.compose import resolved, section, sections
 from agent.run.loop import Training
 from agent.run.record import Record, Tracker
@@ -80,8 +80,8 @@ def check_machine(cfg: DictConfig) -> None:
     """Raise UserError for what this machine does not have, the device, threads, the environment,
     and for an environment that fails at its first step."""
     settings = section(cfg, "run")
-    device.choose(settings.device)
-    device.check_threads(settings.threads)
+    numerics.choose_device(settings.device)
+    numerics.check_threads(settings.threads)
     env = environment(cfg)
     try:
         env.reset(seed=0)

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from gymnasium.spaces import Box
 from pydantic import NonNegativeInt, PositiveInt
 
 from agent import build
 from agent.config import check_value
 from agent.errors import UserError
-from agent.run import checkpoint, seeding, video
+from agent.run import checkpoint, numerics, video
+from agent.run.numerics import Stream
 from agent.run.record import identity, read_run
-from agent.run.seeding import Stream
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,10 +51,11 @@ def watch(run: Path, out: Path | None, seed: int, steps: int) -> Path:
         raise UserError(f"{run} has no checkpoint yet")
     cfg = build.recorded(fields["config"])
     env = build.environment(cfg)
+    assert isinstance(env.observation_space, Box)
     agent = build.build(cfg, env.observation_space, env.action_space, cpu)
     agent.load_state_dict(state["agent"])
-    latents = seeding.torch_generator(seed, Stream.WATCH, 0, cpu)
-    film = video.play(agent, env, seeding.derive(seed, Stream.WATCH), latents, steps)
+    latents = numerics.torch_generator(seed, Stream.WATCH, 0, cpu)
+    film = video.play(agent, env, numerics.derive(seed, Stream.WATCH), latents, steps)
     env.close()
     video.save(file, film)
     return file

@@ -22,7 +22,7 @@ from kernels import count
 from torch.profiler import ProfilerActivity, profile
 
 from agent.errors import UserError
-from agent.run import device
+from agent.run import numerics
 
 MODELS = {
     "22m 50x50": ["recipe.batch_size=50"],
@@ -61,7 +61,7 @@ class Bench:
         another."""
         size = 8192 if self.gpu else 64
         for mode, dtype in (("tf32", torch.float32), ("bf16", torch.bfloat16)):
-            device.configure(None, "high")
+            numerics.configure(None, "high")
             left, right = torch.randn(2, size, size, device=self.device, dtype=dtype)
             took = self.milliseconds(lambda left=left, right=right: left @ right)
             yield {"what": f"matmul {mode}", "tflops": 2e-9 * size**3 / took}
@@ -78,7 +78,7 @@ class Bench:
         for model, size in MODELS.items():
             for mode, numbers in MODES.items():
                 cfg = compose([*size, *numbers, *self.shrink])
-                device.configure(None, cfg.run.matmul_precision)
+                numerics.configure(None, cfg.run.matmul_precision)
                 agent, batch = example(cfg, self.device)
                 if self.gpu:
                     torch.cuda.reset_peak_memory_stats(self.device)
@@ -93,7 +93,7 @@ class Bench:
         way out."""
         for mode, numbers in MODES.items():
             cfg = compose([*numbers, *self.shrink])
-            device.configure(None, cfg.run.matmul_precision)
+            numerics.configure(None, cfg.run.matmul_precision)
             agent, batch = example(cfg, self.device)
             obs = batch["obs"][0, :1].cpu().numpy()
             state, first = agent.initial(1), np.zeros(1, bool)
@@ -168,7 +168,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", choices=parts, default=parts)
     options = parser.parse_args(arguments)
     try:
-        bench = Bench(device.choose(options.device))
+        bench = Bench(numerics.choose_device(options.device))
     except UserError as error:
         print(f"error: {str(error).replace('run.device=', '--device ')}", file=sys.stderr)
         return 2

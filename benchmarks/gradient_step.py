@@ -21,7 +21,7 @@ from omegaconf import DictConfig
 
 from agent.build import build
 from agent.dreamer import Dreamer
-from agent.run import device
+from agent.run import numerics
 
 PAPER = ["suite=atari", "recipe.batch_size=16"]
 CONF = Path(__file__).resolve().parents[1] / "conf"
@@ -39,8 +39,8 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
     cfg = compose(options.overrides)
-    where = device.choose(options.device)
-    device.configure(options.threads, cfg.run.matmul_precision)
+    where = numerics.choose_device(options.device)
+    numerics.configure(options.threads, cfg.run.matmul_precision)
     torch.manual_seed(0)
     agent, batch = example(cfg, where)
     wall, processor = [], []

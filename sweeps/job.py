@@ -18,8 +18,7 @@ from pydantic import Field
 from agent.config import check_value
 from agent.errors import UserError
 from agent.run.lock import RunFolder
-from agent.run.status import STOPPED_BY_SERVER, Exit, Status
-from agent.run.stop import PARENT, SIGNALS
+from agent.run.status import PARENT, SIGNALS, STOPPED_BY_SERVER, Exit, Status
 from sweeps import machine
 from sweeps.state import ENDED, look
 

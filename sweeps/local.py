@@ -16,7 +16,7 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import IO
 
-from agent.run.stop import PARENT
+from agent.run.status import PARENT
 from sweeps import job, machine
 from sweeps.job import Job, Lost, Outcome
 

@@ -22,8 +22,7 @@ from omegaconf import DictConfig
 from agent.errors import UserError, complaint
 from agent.run.compose import CONF, composed, project_config
 from agent.run.identity import BASELINE, parts
-from agent.run.status import Exit
-from agent.run.stop import AGENT_JOB, PARENT, SIGNALS
+from agent.run.status import AGENT_JOB, PARENT, SIGNALS, Exit
 from sweeps import grid
 from sweeps.job import PROGRAM
 

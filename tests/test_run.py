@@ -21,8 +21,7 @@ from agent.run import lock
 from agent.run.compose import CONF, composed
 from agent.run.lock import Busy, ClaimLost, RunFolder
 from agent.run.record import Record
-from agent.run.status import Exit
-from agent.run.stop import Interrupted
+from agent.run.status import Exit, Interrupted
 from tests import tiny
 
 SHORT = (
@@ -330,7 +329,7 @@ def test_help_lists_the_groups_and_says_what_a_setting_means():
 
 WATCHER = """
 import time
-from agent.run.stop import Stop
+from agent.run.status import Stop
 stop = Stop()
 print("watching", flush=True)
 for _ in range(15_000):

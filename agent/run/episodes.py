@@ -9,9 +9,9 @@ from gymnasium.spaces import flatdim
 from torch import Tensor
 
 from agent.dreamer import Dreamer
-from agent.run import seeding
+from agent.run import numerics
+from agent.run.numerics import Stream
 from agent.run.replay import Replay
-from agent.run.seeding import Stream
 from agent.spaces import action_kind
 
 
@@ -156,13 +156,13 @@ class Collector:
 
     def _start_episode(self) -> Episode:
         number, self.started = self.started, self.started + 1
-        seeding.seed_libraries(self.seed, Stream.TRAIN_EPISODE, number)
-        seed = seeding.derive(self.seed, Stream.TRAIN_EPISODE, number)
+        numerics.seed_libraries(self.seed, Stream.TRAIN_EPISODE, number)
+        seed = numerics.derive(self.seed, Stream.TRAIN_EPISODE, number)
         return Episode(self.env, seed, f"episode {number} of the training")
 
     def _random_action(self, step: int) -> np.ndarray:
         """Uniform action (A,) float32: one-hot, or in [-1, 1]."""
-        rng = seeding.generator(self.seed, Stream.PREFILL, step)
+        rng = numerics.generator(self.seed, Stream.PREFILL, step)
         size = flatdim(self.env.action_space)
         if action_kind(self.env.action_space) == "discrete":
             return np.eye(size, dtype=np.float32)[rng.integers(size)]
@@ -171,7 +171,7 @@ class Collector:
     def _policy_action(self, observation: np.ndarray, step: int, progress: float) -> np.ndarray:
         """Action (A,) float32 of the policy for an observation; the policy starts from a fresh
         state where it takes over from the prefill."""
-        seeding.seed_torch(self.seed, Stream.ACT, step, self.agent.device)
+        numerics.seed_torch(self.seed, Stream.ACT, step, self.agent.device)
         is_first = np.array([self.agent_state is None])
         state = self.agent_state or self.agent.initial(1)
         actions, self.agent_state = self.agent.act(
@@ -196,8 +196,10 @@ def evaluate(
     Random numbers depend on the run's seed and the agent step alone. `check_stop` is called at
     every step and may raise to break off. EnvironmentFault for NaN or infinity.
     """
-    latents = seeding.torch_generator(seed, Stream.EVAL_LATENTS, step, agent.device)
-    seeds = [seeding.derive(seed, Stream.EVAL_EPISODE, step, number) for number in range(len(envs))]
+    latents = numerics.torch_generator(seed, Stream.EVAL_LATENTS, step, agent.device)
+    seeds = [
+        numerics.derive(seed, Stream.EVAL_EPISODE, step, number) for number in range(len(envs))
+    ]
     episodes = [
         Episode(env, start, f"episode {number} of an evaluation")
         for number, (env, start) in enumerate(zip(envs, seeds, strict=True))

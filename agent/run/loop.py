@@ -20,14 +20,14 @@ from gymnasium.spaces import Box, Space, flatdim
 from agent.config import Recipe, Settings
 from agent.dreamer import Dreamer
 from agent.errors import UserError
-from agent.run import checkpoint, device, seeding, video
+from agent.run import checkpoint, numerics, video
 from agent.run.episodes import Collector, Episode, evaluate
 from agent.run.lock import ClaimLost
+from agent.run.numerics import Stream
 from agent.run.progress import Clock, Display, Meter
 from agent.run.record import ANEW, Record
 from agent.run.replay import Replay
-from agent.run.seeding import Stream
-from agent.run.stop import Interrupted
+from agent.run.status import Interrupted
 
 CONTEXT, PREDICTED = 5, 20  # observations that the model sees before it predicts, and all
 FILMED = 300  # steps of an episode
@@ -55,17 +55,17 @@ class Training:
         self.folder = record.path
         self.stop, self.lost = stop, lost
         self.stop_by = math.inf  # time at which a run that was asked to stop waits no longer
-        self.device = device.choose(settings.device)
-        device.configure(settings.threads, settings.matmul_precision)
+        self.device = numerics.choose_device(settings.device)
+        numerics.configure(settings.threads, settings.matmul_precision)
         self.opened = ExitStack()
         self.make_env = make_env
-        seeding.seed_libraries(settings.seed, Stream.START, 0)
+        numerics.seed_libraries(settings.seed, Stream.START, 0)
         self.env = self._open_env()
         self.eval_envs: list[gymnasium.Env] = []  # made for the first evaluation
         self.scale = getattr(self.env, "observation_scale", None)  # of a vector's numbers
         observations, actions = self.env.observation_space, self.env.action_space
         assert isinstance(observations, Box)
-        seeding.seed_torch(settings.seed, Stream.START, 0, torch.device("cpu"))
+        numerics.seed_torch(settings.seed, Stream.START, 0, torch.device("cpu"))
         self.agent = make_agent(observations, actions, self.device)
         self.replay = Replay(
             self.folder / "replay", observations, flatdim(actions), recipe.capacity
@@ -153,11 +153,11 @@ class Training:
             rows = self.replay.sample(
                 recipe.batch_size,
                 recipe.length,
-                seeding.generator(seed, Stream.REPLAY, update),
+                numerics.generator(seed, Stream.REPLAY, update),
                 pin=self.device.type == "cuda",
             )
-            seeding.seed_torch(seed, Stream.LEARN, update, self.device)
-            batch = device.tensors(rows, self.device)
+            numerics.seed_torch(seed, Stream.LEARN, update, self.device)
+            batch = numerics.tensors(rows, self.device)
             self.meter.add(self.agent.update(batch, self.clock.progress))
 
     def _check_losses(self) -> None:
@@ -177,7 +177,7 @@ class Training:
         settings, step = self.settings, self.clock.step
         while len(self.eval_envs) < settings.eval_episodes:
             self.eval_envs.append(self._open_env())
-        with seeding.libraries_apart(settings.seed, Stream.EVAL_EPISODE, step):
+        with numerics.libraries_apart(settings.seed, Stream.EVAL_EPISODE, step):
             episodes = evaluate(
                 self.agent,
                 self.eval_envs,
@@ -200,18 +200,18 @@ class Training:
     def _film(self) -> None:
         """Film the episode that the evaluation plays first."""
         seed, step = self.settings.seed, self.clock.step
-        start = seeding.derive(seed, Stream.EVAL_EPISODE, step, 0)
-        latents = seeding.torch_generator(seed, Stream.WATCH, step, self.device)
+        start = numerics.derive(seed, Stream.EVAL_EPISODE, step, 0)
+        latents = numerics.torch_generator(seed, Stream.WATCH, step, self.device)
         file = self.record.picture_file("episode", step, ".gif")
         video.save(file, video.play(self.agent, self.eval_envs[0], start, latents, FILMED))
         self.record.picture("episode", step, file)
 
     def _predict(self) -> None:
         seed, step = self.settings.seed, self.clock.step
-        rows = self.replay.sample(32, PREDICTED, seeding.generator(seed, Stream.PREDICTION, step))
+        rows = self.replay.sample(32, PREDICTED, numerics.generator(seed, Stream.PREDICTION, step))
         kept = rows["is_first"][:, CONTEXT:].sum(1).argsort(stable=True)[:4]  # few ends to foresee
-        batch = device.tensors({name: row[kept] for name, row in rows.items()}, self.device)
-        latents = seeding.torch_generator(seed, Stream.PREDICTION, step, self.device)
+        batch = numerics.tensors({name: row[kept] for name, row in rows.items()}, self.device)
+        latents = numerics.torch_generator(seed, Stream.PREDICTION, step, self.device)
         file = self.record.picture_file("prediction", step, ".png")
         video.strip(*self.agent.predict(batch, CONTEXT, latents)).save(file)
         self.record.picture("prediction", step, file)

@@ -16,8 +16,7 @@ from typing import Any, Literal
 
 from agent.run.identity import path_safe
 from agent.run.record import AXES, IDENTITY, Record, first_line
-from agent.run.status import STOPPED_BY_SERVER, Status
-from agent.run.stop import AGENT_JOB
+from agent.run.status import AGENT_JOB, STOPPED_BY_SERVER, Status
 
 LONGEST_GROUP, LONGEST_TAG = 128, 64  # of W&B
 Mode = Literal["online", "offline", "disabled"]  # of W&B

@@ -10,10 +10,10 @@ import torch
 from gymnasium.spaces import Box, Discrete
 
 from agent.build import build, environment
-from agent.run import seeding
+from agent.run import numerics
 from agent.run.episodes import Collector, EnvironmentFault, evaluate
+from agent.run.numerics import Stream
 from agent.run.replay import Replay
-from agent.run.seeding import Stream
 
 
 class Telltale(gymnasium.Env):
@@ -106,7 +106,7 @@ def test_evaluation_keeps_environments_and_states_together_as_episodes_end():
     assert played == [(length * (length + 1) / 2, length, True) for length in lengths]
     for obs, _, greedy in agent.seen:
         assert greedy and set(obs[:, 2]) <= {(obs[0, 1] - 1) % 4 if obs[0, 1] else -1}
-    a, b, c, d = (seeding.derive(8, Stream.EVAL_EPISODE, 40, number) % 1000 for number in range(4))
+    a, b, c, d = (numerics.derive(8, Stream.EVAL_EPISODE, 40, number) % 1000 for number in range(4))
     seeds = [obs[:, 0].tolist() for obs, _, _ in agent.seen]
     assert seeds[:4] == [[a, b, c, d], [a, b, d], [a, b, d], [b, d]]
 
@@ -171,7 +171,7 @@ def test_an_environment_that_draws_from_the_global_generators_goes_on_as_it_woul
     first = collector(tmp_path / "first", Draws(length=9), prefill=0)
     for step in range(14):
         first.step(step, 0.0)
-        with seeding.libraries_apart(3, Stream.EVAL_EPISODE, step):
+        with numerics.libraries_apart(3, Stream.EVAL_EPISODE, step):
             evaluate(Script(), [Draws()], seed=3, step=step, most_steps=9)
     random.seed(99)
     np.random.seed(99)
@@ -237,7 +237,7 @@ def test_an_evaluation_is_repeatable(configure):
 def test_every_number_of_an_index_counts():
     """Zeros at its end too."""
     indices = [(), (0,), (0, 0), (1,), (1, 0)]
-    seeds = [seeding.derive(seed, Stream.WATCH, *index) for seed in (0, 1) for index in indices]
+    seeds = [numerics.derive(seed, Stream.WATCH, *index) for seed in (0, 1) for index in indices]
     assert len(set(seeds)) == 10
 
 
@@ -245,6 +245,6 @@ def test_only_the_generator_of_the_runs_own_device_is_seeded(monkeypatch):
     gpus = torch.Generator().manual_seed(5), torch.Generator().manual_seed(5)
     monkeypatch.setattr(torch.cuda, "default_generators", gpus)
     before = torch.get_rng_state()
-    seeding.seed_torch(0, Stream.ACT, 7, torch.device("cuda:1"))
-    assert [gpu.initial_seed() for gpu in gpus] == [5, seeding.derive(0, Stream.ACT, 7)]
+    numerics.seed_torch(0, Stream.ACT, 7, torch.device("cuda:1"))
+    assert [gpu.initial_seed() for gpu in gpus] == [5, numerics.derive(0, Stream.ACT, 7)]
     assert torch.equal(before, torch.get_rng_state())

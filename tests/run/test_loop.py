@@ -12,12 +12,12 @@ from gymnasium.envs.classic_control import CartPoleEnv
 
 from agent.dreamer import Dreamer
 from agent.errors import UserError
-from agent.run import checkpoint, device
+from agent.run import checkpoint, numerics
 from agent.run.episodes import Collector, EnvironmentFault
 from agent.run.lock import ClaimLost, RunFolder
 from agent.run.progress import Clock, Diverged, Meter
 from agent.run.record import Record
-from agent.run.stop import Interrupted
+from agent.run.status import Interrupted
 from tests import tiny
 from tests.tiny import train
 
@@ -251,16 +251,19 @@ def test_bad_numbers_are_refused(configure, override, message):
 def test_the_device_is_chosen_among_those_there(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert str(device.choose("auto")) == "cuda" and str(device.choose("cuda:1")) == "cuda:1"
+    assert (
+        str(numerics.choose_device("auto")) == "cuda"
+        and str(numerics.choose_device("cuda:1")) == "cuda:1"
+    )
     with pytest.raises(UserError, match="allowed here: auto, cpu, cuda, cuda:0, cuda:1"):
-        device.choose("cuda:2")
+        numerics.choose_device("cuda:2")
 
 
 @pytest.mark.parametrize("precision, tf32", [("highest", False), ("high", True), ("medium", True)])
 def test_the_precision_covers_matrix_products_and_convolutions(precision, tf32):
     before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     try:
-        device.configure(None, precision)
+        numerics.configure(None, precision)
         assert torch.get_float32_matmul_precision() == precision
         assert torch.backends.cudnn.allow_tf32 is tf32
     finally:

@@ -18,7 +18,7 @@ from agent.dreamer import Dreamer
 from agent.errors import UserError
 from agent.run import checkpoint
 from agent.run.record import Record
-from agent.run.stop import Interrupted
+from agent.run.status import Interrupted
 from tests import tiny
 
 KILLS = random.Random(int(os.environ.get("KILL_SEED", "0")))  # draws the moments

@@ -8,8 +8,8 @@ import threading
 import pytest
 
 from agent.errors import UserError
-from agent.run import stop
-from agent.run.stop import SIGNALS, Stop
+from agent.run import status
+from agent.run.status import SIGNALS, Stop
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def test_nohup_is_obeyed():
 
 
 def test_a_parent_that_is_no_process_is_named(monkeypatch):
-    monkeypatch.setenv(stop.PARENT, "abc")
+    monkeypatch.setenv(status.PARENT, "abc")
     with pytest.raises(UserError, match="RUN_PARENT=abc must be the number of a process"):
         Stop()
 
@@ -51,7 +51,7 @@ def test_ctrl_c_again_stops_at_once():
 
 def test_the_watch_over_the_parent_ends_with_the_request(monkeypatch):
     """It would otherwise spin, because a wait for a request that was made returns at once."""
-    monkeypatch.setenv(stop.PARENT, str(os.getppid()))
+    monkeypatch.setenv(status.PARENT, str(os.getppid()))
     asked = Stop()
     (watch,) = (thread for thread in threading.enumerate() if thread.name == "parent")
     signal.raise_signal(signal.SIGTERM)
@@ -60,7 +60,7 @@ def test_the_watch_over_the_parent_ends_with_the_request(monkeypatch):
 
 
 def test_a_parent_that_is_another_process_asks_to_stop(monkeypatch):
-    monkeypatch.setenv(stop.PARENT, "1234567")
+    monkeypatch.setenv(status.PARENT, "1234567")
     asked = Stop()
     for thread in threading.enumerate():
         if thread.name == "parent":

@@ -9,11 +9,11 @@ from PIL import Image
 
 from agent import build, watch
 from agent.rssm import State
-from agent.run import seeding, video
+from agent.run import numerics, video
 from agent.run.episodes import evaluate
 from agent.run.identity import digest
+from agent.run.numerics import Stream
 from agent.run.record import Record
-from agent.run.seeding import Stream
 from tests import tiny
 
 GRID = ("suite=minatar", "task=minatar_space_invaders", "task.env.max_steps=40", "run.steps=150")
@@ -113,8 +113,8 @@ def test_a_drawing_that_fails_leaves_what_is_observed(played, monkeypatch):
 
 def test_the_episode_is_the_one_that_an_evaluation_scores(played):
     _, agent, env = played(*GRID)
-    start = seeding.derive(0, Stream.EVAL_EPISODE, 40, 0)
-    latents = seeding.torch_generator(0, Stream.EVAL_LATENTS, 40, agent.device)
+    start = numerics.derive(0, Stream.EVAL_EPISODE, 40, 0)
+    latents = numerics.torch_generator(0, Stream.EVAL_LATENTS, 40, agent.device)
     episode = video.play(agent, env, start, latents, 2500)
     (score,) = evaluate(agent, [env], seed=0, step=40, most_steps=2500)
     assert (len(episode.returns), episode.returns[-1]) == (score.length, score.ret)

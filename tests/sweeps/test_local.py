@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from agent.run.stop import PARENT
+from agent.run.status import PARENT
 from benchmarks.sweep_kills import TINY
 from sweeps import job, machine
 from sweeps.job import Job
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="runs are forked
 THREADS = machine.thread_environment(2)
 ASKED = """
 import sys, time
-from agent.run.stop import Stop
+from agent.run.status import Stop
 asked = Stop()
 print("running", flush=True)
 while not asked():

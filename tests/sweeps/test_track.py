@@ -11,8 +11,7 @@ from contextlib import suppress
 import pytest
 
 from agent.run.record import Record
-from agent.run.status import STOPPED_BY_SERVER
-from agent.run.stop import AGENT_JOB
+from agent.run.status import AGENT_JOB, STOPPED_BY_SERVER
 from sweeps import publish
 from tests.sweeps import tracked
 from tests.sweeps.standin import KEY

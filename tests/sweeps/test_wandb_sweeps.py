@@ -13,8 +13,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 from agent.errors import UserError
 from agent.run.compose import project_config
-from agent.run.status import Exit
-from agent.run.stop import AGENT_JOB
+from agent.run.status import AGENT_JOB, Exit
 from benchmarks.sweep_kills import TINY
 from sweeps import dashboard, grid, wandb_sweeps
 from sweeps.wandb_sweeps import FOLDER

@@ -1,9 +1,11 @@
-"""Every random number of a run is a function of the run's seed, what it is for, and a number.
+"""What the numbers of a run rest on: its device, threads and precision, and random numbers.
 
-So a checkpoint holds no state of a generator, and an environment that draws or seeds changes
-nothing in acting and learning.
+Every random number is a function of the run's seed, what it is for, and a number. So a checkpoint
+holds no state of a generator, and an environment that draws or seeds changes nothing in acting and
+learning.
 """
 
+import os
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +13,44 @@ from enum import IntEnum
 
 import numpy as np
 import torch
+from torch import Tensor
+
+from agent.errors import UserError
+
+
+def choose_device(name: str) -> torch.device:
+    """Device for `auto | cpu | cuda | cuda:N`; UserError names what this machine has."""
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    usable = ["auto", "cpu", *["cuda"][:gpus], *(f"cuda:{index}" for index in range(gpus))]
+    if name not in usable:
+        raise UserError(
+            f"run.device={name}: not on this machine; allowed here: {', '.join(usable)}"
+        )
+    return torch.device(("cuda" if gpus else "cpu") if name == "auto" else name)
+
+
+def check_threads(threads: int | None) -> None:
+    """UserError for more threads than this machine has cores."""
+    cores = os.cpu_count() or 1
+    if threads is not None and threads > cores:
+        raise UserError(f"run.threads={threads}: allowed here: 1 to {cores}, the cores there are")
+
+
+def configure(threads: int | None, precision: str) -> None:
+    """Set CPU threads (None: PyTorch's default) and float32 precision.
+
+    `highest` keeps full float32 in matrix products and in cuDNN's convolutions; the others allow
+    TF32 in both.
+    """
+    if threads is not None:
+        torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision(precision)
+    torch.backends.cudnn.allow_tf32 = precision != "highest"
+
+
+def tensors(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """A batch on a device; from pinned memory it is copied to a GPU while the host goes on."""
+    return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
 
 
 class Stream(IntEnum):
