@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from analysis import InputError, claims, estimate, read, recommend, study, verdict
 from analysis.claims import Claims, options
@@ -320,3 +321,19 @@ def test_tasks_and_options_on_which_nothing_can_be_seen_are_problems():
     assert said["catch"] == "every arm is at the floor: no effect can be seen there"
     assert said["kl=standard"].startswith("kl_clamped in over 90% of updates in most of its runs")
     assert len(said) == 2
+
+
+def test_tasks_and_kinds_are_judged_at_levels_of_their_own(judged):
+    alpha = 0.05 * 0.6 / 3
+    assert judged.by_task.level.to_numpy() == pytest.approx(1 - alpha * verdict.TASK / len(TASKS))
+    row = judged.by_task[judged.by_task.claim == "balancing"].iloc[0]
+    own = judged.effects.set_index(["claim", "task"]).loc[("balancing", row.task)]
+    half = stats.t.isf(alpha * verdict.TASK / len(TASKS) / 2, own.df) * own.error
+    assert (row.high - row.low) / 2 == pytest.approx(half)
+    kind = judged.kinds[judged.kinds.claim == "balancing"].set_index("kind").loc["grid"]
+    tasks = (
+        judged.effects[judged.effects.claim == "balancing"].set_index("task").loc[[*KINDS["grid"]]]
+    )
+    found = estimate.Estimate(*(tasks[name].to_numpy() for name in ("effect", "error", "df")))
+    ends = estimate.mean_over_tasks(found).interval(alpha * verdict.KIND / 4)
+    assert (kind.low, kind.high) == pytest.approx(ends)
