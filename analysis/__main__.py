@@ -131,8 +131,8 @@ def table(options: argparse.Namespace) -> None:
         _write_lists(ours, folder)
         _problems(out, ours.problems, folder)
         printed.study(out, ours, options.wide)
-        printed.line(out, f"Tables are in {folder}.")
-        printed.line(out, f"{printed.seen(ours)}; {printed.which(folder)}.", "bold")
+        print(f"Tables are in {folder}")
+        print(f"{printed.seen(ours)}; {printed.which(ours, folder)}")
 
 
 def _write_lists(ours: Judged, folder: Path) -> None:

@@ -123,8 +123,8 @@ def _names(claims: pd.DataFrame) -> list[str]:
 
 
 def _with_runs(ours: Judged) -> pd.DataFrame:
-    """The claims that have runs."""
-    return ours.claims[ours.claims.effect.notna()]
+    """The claims that have runs, without the intervals that say nothing."""
+    return legible(ours, ours.claims[ours.claims.effect.notna()])
 
 
 def _limit(effects: pd.DataFrame) -> float:
@@ -182,7 +182,7 @@ def _means(axes: Axes, claims: pd.DataFrame, small: float) -> None:
         axes.plot([row.new_low, row.new_high], [y, y], color=colour, linewidth=0.8)
         axes.plot([row.low, row.high], [y, y], color=colour, linewidth=3, solid_capstyle="butt")
         axes.plot(row.effect, y, "o", color=colour, markersize=4, markeredgecolor="white")
-    ends = claims[["low", "high", "effect"]].abs().max(axis=None)
+    ends = max(claims[["low", "high", "effect"]].abs().max(axis=None), small)
     axes.set_xlim(-1.3 * ends, 1.3 * ends)  # the thin lines may leave the panel
     axes.set_xlabel("mean effect")
     axes.tick_params(axis="y", length=0)
@@ -208,7 +208,7 @@ def forest(ours: Judged, width: float = PAGE) -> Figure:
     axes.set_yticks(range(len(claims)), _names(claims))
     axes.set_ylim(len(claims) - 0.5, -0.5)
     between = ", " if width > WIDE else "\n"
-    numbers = [effect(row, "+.2f") for row in legible(ours, claims).itertuples()]
+    numbers = [effect(row, "+.2f") for row in claims.itertuples()]
     _words(axes, [between.join(both) for both in zip(numbers, _said(claims), strict=True)])
     below = f"Grey: below the margin of {margin(ours):g}."
     return noted(figure, f"{caption(ours)}. {INTERVALS} {below}")
@@ -241,7 +241,7 @@ def over_the_budget(ours: Judged, width: float = PAGE) -> Figure:
     claims = list(ours.budget.claim.unique())
     figure, grid = panels(len(claims), width, 1.15, smallest=1.3)
     for axes, claim in zip(grid, claims, strict=True):
-        own = ours.budget[ours.budget.claim == claim].sort_values("step")
+        own = legible(ours, ours.budget[ours.budget.claim == claim].sort_values("step"))
         axes.axhspan(-margin(ours), margin(ours), color="#EEEEEE", zorder=0)
         axes.axhline(0, color="black", linewidth=0.6)
         axes.plot(own.step, own.effect, color=POSITIVE)
@@ -440,6 +440,7 @@ def panels(count: int, width: float, height: float, smallest: float) -> tuple[Fi
     """A figure of `count` panels with common axes, each at least `smallest` inches wide."""
     columns = max(1, min(count, int(width / smallest)))
     rows = -(-count // columns)
+    height = max(height, min(0.45 * width / columns, 2.5))
     figure = Figure(figsize=(width, height * rows + 0.7), layout="constrained")
     grid = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes in grid[count:]:

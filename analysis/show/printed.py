@@ -37,9 +37,11 @@ def console(wide: bool = False) -> Console:
 
 
 def study(out: Console, ours: Judged, wide: bool = False) -> None:
-    """Warnings, claims, controls, and the arms' mean scores."""
+    """Warnings, claims, controls, and the arms' mean scores; last what has no runs."""
+    absent = [warning for warning in ours.warnings if NO_RUNS in warning]
     for warning in ours.warnings:
-        line(out, warning, "yellow")
+        if warning not in absent:
+            line(out, warning, "yellow")
     rows = ours.claims[ours.claims.effect.notna()]
     if not rows.empty:
         shown = tables.claims(ours, rows) if wide else tables.brief(ours, rows)
@@ -53,9 +55,9 @@ def study(out: Console, ours: Judged, wide: bool = False) -> None:
         else "Mean return: the tasks have no random and reference"
     )
     table(out, title, tables.means(ours))
-    absent = ours.claims.claim[ours.claims.effect.isna()]
-    if len(absent):
-        line(out, f"No runs for: {', '.join(absent)}", "dim")
+    unseen = ours.claims.claim[ours.claims.effect.isna()]
+    for text in (*absent, *[f"No runs for: {', '.join(unseen)}"] * bool(len(unseen))):
+        line(out, text, "dim")
 
 
 def seen(ours: Judged) -> str:
@@ -90,10 +92,12 @@ def _one(ours: Judged, row: pd.Series) -> str:
     return f"{said}; {words}, its interval is {sure}"
 
 
-def which(folder: Path) -> str:
-    """Which file to open."""
-    names = [folder / name for name in ("report.html", "map.png", "learning_curves.png")]
-    return next((f"open {path}" for path in names if path.exists()), "`analysis plot` draws it")
+def which(ours: Judged, folder: Path) -> str:
+    """Which file to open: of a single claim its curves, else the map."""
+    claims = ours.claims.claim[ours.claims.effect.notna()]
+    own = [f"{claim}_curves.png" for claim in claims] if len(claims) == 1 else ["map.png"]
+    paths = [folder / name for name in (*own, "learning_curves.png")]
+    return next((f"open {path}" for path in paths if path.exists()), "`analysis plot` draws it")
 
 
 def problems(out: Console, found: list[Problem], folder: Path) -> None:

@@ -72,7 +72,7 @@ def test_after_the_first_sweep_one_sentence_says_what_was_seen(tmp_path, capsys)
     assert main(["table", *options]) == 0
     last = printed(capsys).rpartition("Tables are in")[2]
     assert "On cartpole the baseline scored 0.50 more than kl=standard (4 runs)" in last
-    assert "not sure" in last and last.endswith("map.png.")
+    assert "not sure" in last and last.endswith("/kl_balancing_vs_standard_curves.png")
     assert (tmp_path / "gym" / "map.png").exists()
 
 

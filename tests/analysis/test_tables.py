@@ -145,6 +145,7 @@ def test_few_runs_give_one_plain_sentence(few):
     assert seen.startswith("On cartpole the baseline scored 0.50 more than kl=standard (4 runs);")
     assert "not sure: too few runs for an interval" in seen
     said = on_a_terminal(few)
+    assert said.strip().startswith("Effect on the score")
     assert "too few runs for an interval" in said and "0.750" in said
     assert "agrees or disagrees" not in said and "untrained_model_continuous" not in said
 
@@ -153,10 +154,12 @@ def test_the_sentence_on_many_claims_counts_them(judged):
     assert printed.seen(judged).startswith("3 of 4 claims with runs are answered")
 
 
-def test_the_file_to_open_is_one_that_is_there(tmp_path):
-    assert "analysis plot" in printed.which(tmp_path)
-    (tmp_path / "map.png").touch()
-    assert printed.which(tmp_path) == f"open {tmp_path / 'map.png'}"
+def test_the_file_to_open_is_one_that_is_there(judged, few, tmp_path):
+    assert "analysis plot" in printed.which(judged, tmp_path)
+    for name in ("map.png", "kl_balancing_vs_standard_curves.png"):
+        (tmp_path / name).touch()
+    assert printed.which(judged, tmp_path) == f"open {tmp_path / 'map.png'}"
+    assert printed.which(few, tmp_path).endswith("kl_balancing_vs_standard_curves.png")
 
 
 def test_warnings_come_first(judged):
