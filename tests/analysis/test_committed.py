@@ -63,20 +63,6 @@ def test_effects_are_those_of_the_files():
     assert len(study.effects) == 13 * 5 + 3
 
 
-def test_the_example_of_the_docs_recomputes_a_row(monkeypatch):
-    """The Python of docs/analysis.md gives the effect and the error of a task."""
-    root = committed.PACKAGE.parent
-    text = (root / "docs" / "analysis.md").read_text()
-    code = text.partition("```python\n")[2].partition("```")[0]
-    monkeypatch.chdir(root)
-    names = {}
-    exec(code, names)
-    effects = committed.judged().effects.set_index(["claim", "task"])
-    row = effects.loc["categorical_latents", "catch"]
-    assert (names["effect"], names["error"]) == pytest.approx((row.effect, row.error))
-    assert code.count("\n") <= 20
-
-
 def test_the_first_verdicts_stay_in_the_record():
     page = (RESULTS / "old_verdicts.md").read_text()
     assert "`978e126`" in page and "d2b379c1" in page
