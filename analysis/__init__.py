@@ -1,4 +1,4 @@
-"""Turns finished runs into the paper's two lists; reads files only, and imports neither torch,
+"""Says what finished runs show of each change; reads files only, and imports neither torch,
 hydra nor the agent.
 
 Letters: `R` runs, `M` tasks. A sample is the `(R,)` scores of one arm on one task; an arm is a list

@@ -53,34 +53,45 @@ def _parser() -> argparse.ArgumentParser:
         own = command(name, run)
         _ask_runs(own)
         _ask_judging(own)
-        if name == "table":
-            own.add_argument("--wide", action="store_true", help="print everything, in 200 columns")
-        if name == "plot":
-            own.add_argument(
-                "--width",
-                type=_inches,
-                default=figures.PAGE,
-                help=f"inches ({figures.PAGE}: a page; {figures.COLUMN}: a paper's column)",
-            )
-        if name == "repeat":
-            own.add_argument("--of", required=True, help="what they repeat, as --runs takes it")
+        _ask_more(name, own)
+    _ask_published(command("published", published))
+    _ask_exported(command("export", export))
+    _ask_simulated(command("calibrate", calibration))
+    return parser
 
-    own = command("published", published)
+
+def _ask_more(name: str, own: argparse.ArgumentParser) -> None:
+    """What one of the commands on judged runs takes, and no other."""
+    if name == "table":
+        own.add_argument("--wide", action="store_true", help="print everything, in 200 columns")
+    if name == "plot":
+        own.add_argument(
+            "--width",
+            type=_inches,
+            default=figures.PAGE,
+            help=f"inches ({figures.PAGE}: a page; {figures.COLUMN}: a paper's column)",
+        )
+    if name == "repeat":
+        own.add_argument("--of", required=True, help="what they repeat, as --runs takes it")
+
+
+def _ask_published(own: argparse.ArgumentParser) -> None:
     source = "folder or URL of the official score files"
     own.add_argument("--from", dest="source", required=True, help=source)
     own.add_argument("--out", type=Path, default=Path("results"), help=OUT)
 
-    own = command("export", export)
+
+def _ask_exported(own: argparse.ArgumentParser) -> None:
     _ask_runs(own)
     own.add_argument("--out", type=Path, required=True, help="file to write, as in runs.csv.gz")
     own.add_argument(
         "--train", action="store_true", help="training episodes too, not only evaluations"
     )
 
-    own = command("calibrate", calibration)
+
+def _ask_simulated(own: argparse.ArgumentParser) -> None:
     own.add_argument("--studies", type=int, default=2000, help="simulated studies per row (2000)")
     own.add_argument("--out", type=Path, required=True, help="Markdown file to write")
-    return parser
 
 
 def _ask_runs(parser: argparse.ArgumentParser) -> None:
