@@ -64,6 +64,8 @@ RUN = [
     ("run.device=cuda:77", 2, "run.device=cuda:77: not on this machine; allowed here: auto, cpu"),
     ("run.threads=100000", 2, "run.threads=100000: allowed here: 1 to "),
     ("run.retry_failed=perhaps", 2, "run.retry_failed=perhaps must be true or false"),
+    ("run.predict_every=-5", 2, "run.predict_every=-5 must be a whole number of at least 0"),
+    ("recipe.capacity=7", 2, "recipe.capacity=7: must hold a sequence of 16 steps"),
     ("run.train_every=inf", 2, "run.train_every=inf must be a number greater than 0"),
     ("run.steps=20", 2, "run.steps=20: no gradient step would be made, the first comes after"),
     ("run.train_every=9000", 2, "run.steps=6000: no gradient step would be made"),

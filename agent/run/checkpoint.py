@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from agent.errors import UserError
+from agent.run.record import ANEW
 
 SCHEMA = 4
 CURRENT = "checkpoint.pt"
@@ -29,7 +30,9 @@ def save(folder: Path, identity: dict[str, str], state: dict) -> None:
     if current.exists():
         os.replace(current, folder / PREVIOUS)
     os.replace(partial, current)
-    _sync(folder)
+    directory = os.open(folder, os.O_RDONLY)
+    os.fsync(directory)
+    os.close(directory)
 
 
 def load(folder: Path, identity: dict[str, str], read_only: bool = False) -> dict | None:
@@ -41,28 +44,28 @@ def load(folder: Path, identity: dict[str, str], read_only: bool = False) -> dic
     """
     current, previous = folder / CURRENT, folder / PREVIOUS
     candidates = [path for path in (current, previous) if path.exists()]
-    if not candidates:
-        return None
     for path in candidates:
         if path.is_dir():
             raise UserError(f"{path} is a folder, where a checkpoint should be: move it away")
-        if problem := damaged(path):
+        if problem := _damage(path):
             print(f"{path} is damaged ({problem})", file=sys.stderr)
-        elif (content := _read(path)) is None:
+            continue
+        if (content := _read(path)) is None:
             print(f"{path} is no checkpoint of this program", file=sys.stderr)
-        else:
-            state = _checked(path, content, identity)
-            if path == previous and not read_only:
-                os.replace(previous, current)
-                step = state["clock"]["step"]
-                print(f"resuming from the previous checkpoint, of step {step}", file=sys.stderr)
-            return state
-    raise UserError(f"no undamaged checkpoint in {folder}: delete the folder to start the run anew")
+            continue
+        state = _checked(path, content, identity)
+        if path == previous and not read_only:
+            os.replace(previous, current)
+            step = state["clock"]["step"]
+            print(f"resuming from the previous checkpoint, of step {step}", file=sys.stderr)
+        return state
+    if candidates:
+        raise UserError(f"no undamaged checkpoint in {folder}: {ANEW}")
+    return None
 
 
-def damaged(path: Path) -> str | None:
-    """What is wrong with a checkpoint file that was cut off or changed on disk, None if nothing
-    is."""
+def _damage(path: Path) -> str | None:
+    """What is wrong with a file that was cut off or changed on disk, None if nothing is."""
     try:
         with zipfile.ZipFile(path) as archive:
             record = archive.testzip()
@@ -88,11 +91,3 @@ def _checked(path: Path, content: dict, identity: dict[str, str]) -> dict:
     if content["identity"] != identity:
         raise UserError(f"{path} is of the run {content['identity']}, not of {identity}")
     return content["state"]
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -20,10 +20,8 @@ class EnvironmentFault(Exception):
 
 
 class Episode:
-    """One episode of an environment, with its raw return `ret`.
-
-    EnvironmentFault for NaN or infinity from the environment.
-    """
+    """One episode, with its raw return `ret`; EnvironmentFault for NaN or infinity from the
+    environment."""
 
     def __init__(self, env: gymnasium.Env, seed: int, name: str):
         """Reset `env` by `seed`; `name` is what a fault calls the episode."""
@@ -42,9 +40,9 @@ class Episode:
 
     def step(self, action: np.ndarray) -> tuple[float, bool]:
         """Take an agent's action (A,); returns the reward and whether the episode terminated."""
-        self.observation, given, terminated, truncated, _ = self.env.step(
-            environment_action(self.env, action)
-        )
+        discrete = action_kind(self.env.action_space) == "discrete"
+        taken = int(action.argmax()) if discrete else action
+        self.observation, given, terminated, truncated, _ = self.env.step(taken)
         reward = float(given)
         self.actions.append(action)
         self.ret += reward
@@ -58,11 +56,6 @@ class Episode:
                 raise EnvironmentFault(
                     f"the environment's {name} is not finite at step {self.length} of {self.name}"
                 )
-
-
-def environment_action(env: gymnasium.Env, action: np.ndarray) -> int | np.ndarray:
-    """The environment's form of an agent's action (A,): an index for one-hot actions."""
-    return int(action.argmax()) if action_kind(env.action_space) == "discrete" else action
 
 
 class Collector:
@@ -102,11 +95,8 @@ class Collector:
             self.episode = self._start_episode()
             nothing = np.zeros(flatdim(self.env.action_space), np.float32)
             self.replay.add(self.episode.observation, nothing, 0.0, True, False)
-        episode = self.episode
-        if step < self.prefill:
-            action = self._random_action(step)
-        else:
-            action = self._policy_action(episode.observation, step, progress)
+        episode, policy = self.episode, step >= self.prefill
+        action = self._policy_action(step, progress) if policy else self._random_action(step)
         reward, terminated = episode.step(action)
         self.replay.add(episode.observation, action, reward, False, terminated)
         if terminated and not self.knows_ends:
@@ -122,16 +112,11 @@ class Collector:
     def state_dict(self) -> dict:
         """How many episodes were started; of the one under way its actions (N, A), the last
         observation and the acting state."""
-        episode = self.episode
-        under_way = (
-            None
-            if episode is None
-            else {
-                "actions": torch.from_numpy(np.array(episode.actions)),
-                "observation": torch.from_numpy(episode.observation.copy()),
-                "agent_state": self.agent_state,
-            }
-        )
+        under_way = self.episode and {
+            "actions": torch.from_numpy(np.array(self.episode.actions)),
+            "observation": torch.from_numpy(self.episode.observation.copy()),
+            "agent_state": self.agent_state,
+        }
         return {"started": self.started, "under_way": under_way}
 
     def load_state_dict(self, state: dict) -> None:
@@ -168,14 +153,15 @@ class Collector:
             return np.eye(size, dtype=np.float32)[rng.integers(size)]
         return rng.uniform(-1.0, 1.0, size).astype(np.float32)
 
-    def _policy_action(self, observation: np.ndarray, step: int, progress: float) -> np.ndarray:
-        """Action (A,) float32 of the policy for an observation; the policy starts from a fresh
-        state where it takes over from the prefill."""
+    def _policy_action(self, step: int, progress: float) -> np.ndarray:
+        """Action (A,) float32 of the policy, which starts from a fresh state where it takes over
+        from the prefill."""
+        assert self.episode
         numerics.seed_torch(self.seed, Stream.ACT, step, self.agent.device)
         is_first = np.array([self.agent_state is None])
         state = self.agent_state or self.agent.initial(1)
         actions, self.agent_state = self.agent.act(
-            observation[None], state, is_first, evaluate=False, progress=progress
+            self.episode.observation[None], state, is_first, evaluate=False, progress=progress
         )
         return actions[0]
 

@@ -9,6 +9,7 @@ owner that finds another's name in `owner.json` stops and writes no more.
 
 import fcntl
 import json
+import math
 import os
 import socket
 import threading
@@ -16,6 +17,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +100,7 @@ class RunFolder:
     def _is_foreign_alive(self) -> bool:
         """Whether an owner on another host has a recent heartbeat; one from the future is ignored,
         as a live owner would have renewed it."""
-        age = self._heartbeat_age() if self._is_foreign() else None
-        return age is not None and abs(age) < STALE_SECONDS
+        return self._is_foreign() and abs(self._heartbeat_age()) < STALE_SECONDS
 
     def _is_foreign(self) -> bool:
         """Whether the last owner is or was on another host."""
@@ -109,9 +110,8 @@ class RunFolder:
         return Busy(f"{self.path} is under way: {self._describe()}")
 
     def _describe(self) -> str:
-        owner, age = self._owner(), self._heartbeat_age()
-        seen = "no heartbeat yet" if age is None else f"heartbeat {age:.0f} s ago"
-        return f"host {owner.get('host', 'unknown')}, pid {owner.get('pid', 'unknown')}, {seen}"
+        owner, age = {"host": "unknown", "pid": "unknown"} | self._owner(), self._heartbeat_age()
+        return f"host {owner['host']}, pid {owner['pid']}, heartbeat {age:.0f} s ago"
 
     def _owner(self) -> dict[str, Any]:
         """Fields of owner.json; empty where it is absent or torn."""
@@ -121,14 +121,15 @@ class RunFolder:
             return {}
         return owner if isinstance(owner, dict) else {}
 
-    def _heartbeat_age(self) -> float | None:
-        """Seconds by the clock of the file system, which may be another machine's."""
+    def _heartbeat_age(self) -> float:
+        """Seconds by the clock of the file system, which may be another machine's; infinite where
+        there was no heartbeat."""
         probe = self.path / f".clock-{uuid.uuid4().hex}"
         try:
             probe.touch()
             return probe.stat().st_mtime - self._owner_file.stat().st_mtime
         except OSError:
-            return None
+            return math.inf
         finally:
             probe.unlink(missing_ok=True)
 
@@ -143,15 +144,8 @@ class RunFolder:
             if not self._is_mine(token):
                 raise self._busy()
         lost, ended = threading.Event(), threading.Event()
-
-        def beat() -> None:
-            last = time.time()
-            while not lost.is_set() and not ended.wait(HEARTBEAT_SECONDS):
-                if not self._beat(token, time.time() - last):
-                    lost.set()
-                last = time.time()
-
-        thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+        beating = partial(self._beat, token, lost, ended)
+        thread = threading.Thread(target=beating, name="heartbeat", daemon=True)
         thread.start()
         try:
             yield lost.is_set
@@ -161,20 +155,16 @@ class RunFolder:
             if self._owner() and self._is_mine(token):
                 self._owner_file.unlink(missing_ok=True)
 
-    def _beat(self, token: str, silence: float) -> bool:
-        """Keep owner.json fresh after `silence` seconds; returns whether the run is still this
-        owner's."""
-        named = bool(self._owner())
-        if not named and silence >= STALE_SECONDS:
-            return False  # suspended: another host may have come, finished and gone
-        if not self._is_mine(token):
-            return False
-        with suppress(OSError):
-            if named:
-                os.utime(self._owner_file)
-            else:
-                self._write_owner(token)
-        return True
+    def _beat(self, token: str, lost: threading.Event, ended: threading.Event) -> None:
+        """Keep owner.json fresh until the claim has `ended` or is `lost`."""
+        last = time.time()
+        while not lost.is_set() and not ended.wait(HEARTBEAT_SECONDS):
+            named, silence, last = bool(self._owner()), time.time() - last, time.time()
+            if not self._is_mine(token) or (not named and silence >= STALE_SECONDS):
+                lost.set()  # after such a silence another host may have come, finished and gone
+                return
+            with suppress(OSError):
+                os.utime(self._owner_file) if named else self._write_owner(token)
 
     def _is_mine(self, token: str) -> bool:
         """Whether owner.json names nobody else."""

@@ -8,10 +8,10 @@ actions, which are played again.
 """
 
 import math
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from statistics import fmean
 
 import gymnasium
 import torch
@@ -86,11 +86,10 @@ class Training:
         self.cut = 0  # evaluation episodes that did not end
 
     def run(self) -> None:
-        """Step, learn, log, evaluate, predict and write checkpoints, from the last checkpoint on.
+        """Go on from the last checkpoint to the end.
 
         Raises Diverged for NaN or infinity in a loss, EnvironmentFault for either from the
-        environment, Interrupted after `stop()` returned True, on a checkpoint at the next episode's
-        end or after `run.stop_seconds`, and ClaimLost after `lost()` did, writing nothing more.
+        environment, Interrupted, on a checkpoint, after `stop()`, and ClaimLost after `lost()`.
         """
         self._resume()
         self._update_record(
@@ -102,9 +101,9 @@ class Training:
         self._say_start()
         try:
             with self.display:
-                self._steps()
+                self._train()
         except Exception:
-            self._check_losses()  # if NaN caused this, report the NaN
+            self.meter.check(self.agent.updates)  # if NaN caused this, report the NaN
             raise
         self._check_claim()
         self._update_record()
@@ -116,7 +115,7 @@ class Training:
         """Close environments and files."""
         self.opened.close()
 
-    def _steps(self) -> None:
+    def _train(self) -> None:
         clock, settings = self.clock, self.settings
         while True:
             self._check_stop()
@@ -150,22 +149,15 @@ class Training:
         if len(self.replay) < recipe.length:
             return
         for update in range(self.agent.updates, self.clock.updates(self.settings.train_every)):
-            rows = self.replay.sample(
-                recipe.batch_size,
-                recipe.length,
-                numerics.generator(seed, Stream.REPLAY, update),
-                pin=self.device.type == "cuda",
-            )
+            rng = numerics.generator(seed, Stream.REPLAY, update)
+            rows = self.replay.sample(recipe.batch_size, recipe.length, rng)
             numerics.seed_torch(seed, Stream.LEARN, update, self.device)
             batch = numerics.tensors(rows, self.device)
             self.meter.add(self.agent.update(batch, self.clock.progress))
 
-    def _check_losses(self) -> None:
-        self.meter.check(self.agent.updates)
-
     def _log(self) -> None:
-        self._check_losses()
         clock, updates, new = self.clock, self.agent.updates, len(self.meter.rows)
+        self.meter.check(updates)
         means = self.meter.flush()
         for name in self.agent.saturation_keys if means else ():
             before = self.saturation.get(name, 0.0)
@@ -192,18 +184,17 @@ class Training:
                 self._film()
         cut = sum(not episode.over for episode in episodes)
         if cut and not self.cut:
-            print(f"run.eval_max_steps cut {cut} evaluation episodes", file=sys.stderr)
+            self.display.say(f"run.eval_max_steps cut {cut} evaluation episodes")
         self.cut += cut
-        mean = sum(episode.ret for episode in episodes) / len(episodes)
-        self.display.evaluated(self.agent.updates, mean)
+        self.display.evaluated(self.agent.updates, fmean(episode.ret for episode in episodes))
 
     def _film(self) -> None:
         """Film the episode that the evaluation plays first."""
         seed, step = self.settings.seed, self.clock.step
         start = numerics.derive(seed, Stream.EVAL_EPISODE, step, 0)
         latents = numerics.torch_generator(seed, Stream.WATCH, step, self.device)
-        file = self.record.picture_file("episode", step, ".gif")
-        video.save(file, video.play(self.agent, self.eval_envs[0], start, latents, FILMED))
+        film = video.play(self.agent, self.eval_envs[0], start, latents, FILMED)
+        video.save(file := self.record.picture_file("episode", step, ".gif"), film)
         self.record.picture("episode", step, file)
 
     def _predict(self) -> None:
@@ -218,7 +209,7 @@ class Training:
 
     def _checkpoint(self) -> None:
         self._check_claim()
-        self._check_losses()
+        self.meter.check(self.agent.updates)
         self.replay.flush()
         self.last_checkpoint = self.clock.step
         checkpoint.save(self.folder, self.record.identity, self._state_dict())
@@ -236,8 +227,8 @@ class Training:
             raise ClaimLost(f"{self.folder} was taken over by a process on another host")
 
     def _check_stop(self) -> None:
-        """Raise Interrupted after a request to stop, on a checkpoint of this step, which is written
-        now once `run.stop_seconds` have passed; ClaimLost as in `_check_claim`."""
+        """Raise Interrupted after a request to stop, once this step has a checkpoint, which is
+        written now after `run.stop_seconds`."""
         self._check_claim()
         step, now = self.clock.step, time.monotonic()
         if self.stop_by == math.inf and self.stop():

@@ -8,8 +8,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor
 
-REFRESH_SECONDS = 0.25
-
 
 class Clock:
     """Agent steps, environment frames and seconds of a run of `steps` agent steps, the first
@@ -25,8 +23,7 @@ class Clock:
     @property
     def progress(self) -> float:
         """Share of the run's agent steps after the prefill, in [0, 1]."""
-        share = (self.step - self.prefill) / max(1, self.steps - self.prefill)
-        return min(1.0, max(0.0, share))
+        return max(0.0, (self.step - self.prefill) / max(1, self.steps - self.prefill))
 
     @property
     def over(self) -> bool:
@@ -66,11 +63,8 @@ class Diverged(FloatingPointError):
 
 
 class Meter:
-    """Metrics of the updates since the last line.
-
-    They stay on the device, so that a GPU never waits for the host, and are reduced when a line is
-    due.
-    """
+    """Metrics of the updates since the last line; they stay on the device until one is due, so that
+    a GPU never waits for the host."""
 
     def __init__(self):
         self.names: list[str] = []
@@ -79,10 +73,7 @@ class Meter:
     @torch.no_grad()
     def add(self, metrics: dict[str, Tensor]) -> None:
         """Add the metrics () of one update."""
-        names = list(metrics)
-        if self.names and names != self.names:
-            raise ValueError(f"an update returned the metrics {names}, earlier ones {self.names}")
-        self.names = names
+        self.names = list(metrics)
         self.rows.append(torch.stack(list(metrics.values())))
 
     def check(self, updates: int) -> None:
@@ -129,13 +120,11 @@ class Display:
             TimeRemainingColumn(),
             console=console,
             disable=not console.is_terminal,
-            auto_refresh=False,
         )
         self._task = self._bar.add_task(
             "", total=clock.steps, completed=clock.step, rates="", last_return="-"
         )
         self._began = time.monotonic(), clock.step, updates
-        self._shown = 0.0
 
     def __enter__(self) -> "Display":
         self._bar.start()
@@ -158,16 +147,15 @@ class Display:
         )
 
     def update(self, updates: int) -> None:
-        """Show the counts and the rates; cheap enough for every step."""
-        if self._bar.disable or time.monotonic() - self._shown < REFRESH_SECONDS:
+        """Let the bar show the counts and the rates when it draws itself next."""
+        if self._bar.disable:
             return
-        self._shown, (steps, rate) = time.monotonic(), self._rates(updates)
+        steps, rate = self._rates(updates)
         self._bar.update(
             self._task,
             completed=self._clock.step,
             rates=f"{steps:.0f} steps/s {rate:.1f} updates/s",
             last_return="-" if self.last_return is None else f"{self.last_return:.4g}",
-            refresh=True,
         )
 
     def _rates(self, updates: int) -> tuple[float, float]:

@@ -42,8 +42,7 @@ class Tracker(Protocol):
 
 
 class Record:
-    """The records of one run in folder `path`, which are created where absent and continued where
-    present."""
+    """The records of one run in folder `path`, created where absent, continued where present."""
 
     def __init__(self, path: str | Path):
         self.path = Path(path).absolute()  # an environment may change directory
@@ -75,8 +74,9 @@ class Record:
         metrics: Mapping[str, float],
     ) -> None:
         """Add a line to metrics.jsonl; a value that is not finite is written as null."""
-        row = dict(zip(AXES, (step, env_frames, gradient_steps, wall_seconds), strict=True))
-        row |= {name: _finite(value) for name, value in metrics.items()}
+        axes = step, env_frames, gradient_steps, wall_seconds
+        numbers = {name: float(x) if math.isfinite(x) else None for name, x in metrics.items()}
+        row = {**dict(zip(AXES, axes, strict=True)), **numbers}
         self._files["metrics.jsonl"].write(json.dumps(row) + "\n")
         self._tell("log", row)
 
@@ -114,16 +114,14 @@ class Record:
 
         UserError where a line before the checkpoint was changed or lost.
         """
-        for name in self._files:
-            length, checksum = marks.get(name, (0, 0))
-            with open(self.path / name, "rb") as file:
-                if zlib.crc32(file.read(length)) != checksum:
-                    raise UserError(
-                        f"{self.path / name}: its first {length:,} bytes are not those of the "
-                        f"checkpoint of step {step}: restore it, or {ANEW}"
-                    )
+        for name, (length, checksum) in marks.items():
+            if zlib.crc32((self.path / name).read_bytes()[:length]) != checksum:
+                raise UserError(
+                    f"{self.path / name}: its first {length:,} bytes are not those of the "
+                    f"checkpoint of step {step}: restore it, or {ANEW}"
+                )
         for name, file in self._files.items():
-            file.truncate(marks.get(name, (0, 0))[0])
+            file.truncate(marks[name][0] if marks else 0)
         self._write_header()
         for name, late, picture in self.pictures():
             if late > step or (late == step and name == "episode"):  # its evaluation is made again
@@ -244,14 +242,9 @@ def _score(line: str) -> dict[str, Any] | None:
     """A line of scores.csv, None for its header."""
     if line == ",".join(SCORE_FIELDS):
         return None
-    step, frames, kind, episode, ret, length = line.split(",")
-    numbers = int(step), int(frames), kind, int(episode), float(ret), int(length)
-    return dict(zip(SCORE_FIELDS, numbers, strict=True))
-
-
-def _finite(value: Any) -> Any:
-    value = value if isinstance(value, int | str) else float(value)
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    row = dict(zip(SCORE_FIELDS, line.split(","), strict=True))
+    types = {"kind": str, "return": float}
+    return {name: types.get(name, int)(value) for name, value in row.items()}
 
 
 def first_line(error: Exception) -> str:

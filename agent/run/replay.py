@@ -84,11 +84,8 @@ class Replay:
         self._checksums[segment] = zlib.crc32(row, self._checksums.get(segment, 0))
         self.end += 1
 
-    def sample(
-        self, batch: int, length: int, rng: np.random.Generator, pin: bool = False
-    ) -> dict[str, Tensor]:
-        """Sequences (batch, length, ...) of live rows, the episode under way included; `pin` puts
-        them into page-locked memory, from which a GPU copies while the host goes on.
+    def sample(self, batch: int, length: int, rng: np.random.Generator) -> dict[str, Tensor]:
+        """Sequences (batch, length, ...) of live rows, the episode under way included.
 
         A row is drawn uniformly from all. In an episode of at least `length` rows it stands for all
         of these: an episode is drawn uniformly among them, then the start is the smaller of a
@@ -111,7 +108,7 @@ class Replay:
             else:
                 begin, end = long[rng.integers(len(long))]
                 self._read(min(int(rng.integers(begin, end)), int(end) - length), sequence)
-        return {name: _column(rows[name], pin) for name in self.row.names}
+        return {name: torch.from_numpy(rows[name].copy()) for name in self.row.names}
 
     def _read_ring(
         self, drawn: int, rows: np.ndarray, episodes: np.ndarray, offsets: np.ndarray
@@ -230,14 +227,6 @@ class Replay:
     def _close(self, segment: int) -> None:
         if segment in self._files:
             os.close(self._files.pop(segment))
-
-
-def _column(values: np.ndarray, pin: bool) -> Tensor:
-    """One field of structured rows, contiguous, in page-locked memory if asked."""
-    dtype = torch.from_numpy(np.empty(0, values.dtype)).dtype
-    column = torch.empty(values.shape, dtype=dtype, pin_memory=pin)
-    column.numpy()[...] = values
-    return column
 
 
 def _header(row: np.dtype, rows: int) -> bytes:

@@ -224,16 +224,6 @@ def test_is_first_clears_the_acting_state(configure):
     assert not torch.equal(kept["deter"], fresh["deter"])
 
 
-def test_an_evaluation_is_repeatable(configure):
-    cfg = configure()
-    envs = [environment(cfg) for _ in range(3)]
-    agent = build(cfg, envs[0].observation_space, envs[0].action_space, torch.device("cpu"))
-    first, again = (
-        [one.ret for one in evaluate(agent, envs, seed=0, step=9, most_steps=500)] for _ in range(2)
-    )
-    assert first == again and len(set(first)) > 1
-
-
 def test_every_number_of_an_index_counts():
     """Zeros at its end too."""
     indices = [(), (0,), (0, 0), (1,), (1, 0)]

@@ -86,7 +86,6 @@ def test_progress_is_the_share_of_the_steps_after_the_prefill(configure, record,
     train(configure(), record)
     assert acted == pytest.approx([step / 240 for step in range(240)])
     assert learned == pytest.approx([8 * update / 240 for update in range(1, 31)])
-    assert acted[0] == 0.0 and acted[120] == 0.5 and learned[14] == 0.5 and learned[-1] == 1.0
 
 
 def test_no_step_of_the_prefill_is_progress():
@@ -170,8 +169,14 @@ def test_checkpoints_wait_two_intervals_for_the_end_of_an_episode(
     assert written == steps
 
 
-def test_an_evaluation_that_does_not_end_is_cut_and_told(configure, record, capsys):
-    train(configure("task=pendulum", "run.steps=100", "run.eval_max_steps=30"), record)
+def test_continuous_actions_and_an_evaluation_that_does_not_end_which_is_cut_and_told(
+    configure, record, capsys
+):
+    short = ("run.steps=100", "run.eval_max_steps=30", "run.predict_every=50")
+    train(configure("task=pendulum", *short), record)
+    pictures = sorted(path.name for path in record.path.glob("predictions/*.png"))
+    assert pictures == ["0000000050.png", "0000000100.png"]
+    assert record.fields["gradient_steps"] == 5
     assert {row["length"] for row in rows(record, "eval")} == {30}
     assert record.fields["eval_episodes_cut"] == 2
     said = capsys.readouterr().err.splitlines()
@@ -192,30 +197,6 @@ def test_a_finished_run_only_evaluates_again(configure, unbroken, tmp_path, monk
     assert not (folder / "replay").exists()
 
 
-@pytest.mark.parametrize("task", ["pendulum", "minigrid_empty_random_5x5"])
-def test_continuous_actions_and_grids(configure, record, task):
-    train(
-        configure(f"task={task}", "run.steps=100", "run.eval_every=1000", "run.predict_every=50"),
-        record,
-    )
-    assert record.fields["gradient_steps"] == 5
-    pictures = sorted(path.name for path in record.path.glob("predictions/*.png"))
-    assert pictures == ["0000000050.png", "0000000100.png"]
-
-
-def test_looking_at_a_run_leaves_it_as_it_is(configure, record, tmp_path):
-    other = Record(tmp_path / "other")
-    other.update(**record.fields)
-    overrides = ("task=minigrid_empty_random_5x5", "run.steps=150", "run.eval_every=1000")
-    train(configure(*overrides), record)
-    train(
-        configure(*overrides, "run.predict_every=25", "run.eval_every=40", "run.log_every=7"), other
-    )
-    weights = [checkpoint.load(one.path, one.identity)["agent"] for one in (record, other)]
-    torch.testing.assert_close(*weights, rtol=0, atol=0)
-    assert list((tmp_path / "other" / "predictions").iterdir())
-
-
 def test_nan_stops_the_run_names_loss_and_update_and_keeps_the_last_good_checkpoint(
     configure, record, monkeypatch
 ):
@@ -231,21 +212,6 @@ def test_nan_stops_the_run_names_loss_and_update_and_keeps_the_last_good_checkpo
         train(configure("run.log_every=1000"), record)
     state = checkpoint.load(record.path, record.identity)
     assert 40 <= state["clock"]["step"] < 180  # of the 15th
-
-
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("run.predict_every=-5", "run.predict_every=-5 must be a whole number of at least 0"),
-        ("run.eval_every=2.5", "run.eval_every=2.5 must be a whole number greater than 0"),
-        ("run.train_every=nan", "run.train_every=nan must be a number greater than 0"),
-        ("recipe.capacity=7", "recipe.capacity=7: must hold a sequence of 8 steps"),
-    ],
-)
-def test_bad_numbers_are_refused(configure, override, message):
-    with pytest.raises(UserError) as error:
-        configure(override)
-    assert str(error.value).startswith(message)
 
 
 def test_the_device_is_chosen_among_those_there(monkeypatch):
@@ -299,26 +265,21 @@ def test_what_diverged_is_not_the_environments_fault(configure, record, monkeypa
         train(configure("task=pendulum", "run.log_every=1000"), record)
 
 
-def test_an_environment_that_cannot_be_closed_spoils_no_run(configure, record, monkeypatch, capsys):
+def test_an_environment_that_changes_directory_and_cannot_be_closed_spoils_no_run(
+    configure, tmp_path, monkeypatch, capsys
+):
     def close(env):
         raise RuntimeError("not connected to the server")
 
-    monkeypatch.setattr(CartPoleEnv, "close", close)
-    train(configure("run.steps=70"), record)
-    assert record.fields["steps"] == 70
-    assert (
-        "cannot be closed: RuntimeError: not connected to the server\n" in capsys.readouterr().err
-    )
-
-
-def test_an_environment_that_changes_directory_takes_no_file_along(
-    configure, tmp_path, monkeypatch
-):
     monkeypatch.chdir(tmp_path)
     reset = CartPoleEnv.reset
     monkeypatch.setattr(CartPoleEnv, "reset", lambda *a, **b: os.chdir("/") or reset(*a, **b))
+    monkeypatch.setattr(CartPoleEnv, "close", close)
     with RunFolder("run").claim() as lost, closing(tiny.claimed("run")) as record:
         train(configure("run.steps=70"), record, lost=lost)
+    said = capsys.readouterr().err
+    assert "cannot be closed: RuntimeError: not connected to the server\n" in said
+    assert record.fields["steps"] == 70
     assert {"checkpoint.pt", "run.json"} <= {file.name for file in (tmp_path / "run").iterdir()}
     assert not (tmp_path / "run" / "owner.json").exists()
 

@@ -8,6 +8,8 @@ import pytest
 from agent.errors import UserError
 from agent.run.record import Record, read_run
 
+HEADER = "step,env_frames,kind,episode,return,length"
+
 
 def fill(record, steps):
     for step in steps:
@@ -22,33 +24,24 @@ def test_fields_are_merged_and_survive_reopening(tmp_path):
     record.close()
     assert read_run(tmp_path) == {"schema": 1, "arm": "baseline", "status": "done"}
     assert Record(tmp_path).fields["arm"] == "baseline"
-    assert not list(tmp_path.glob("*.tmp"))
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["metrics.jsonl", "run.json", "scores.csv"]
 
 
-def test_lines_are_readable_at_once(tmp_path):
+def test_lines_are_readable_at_once_and_valid_for_values_that_are_not_finite(tmp_path):
     record = Record(tmp_path)
     fill(record, [2, 4])
-    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert lines[1] == {
-        "step": 4,
-        "env_frames": 16,
-        "gradient_steps": 2,
-        "wall_seconds": 0.5,
-        "kl_loss": 0.4,
-    }
+    record.log(6, 24, 3, 0.0, {"loss": float("nan"), "norm": np.float32(2.5)})
+    text = (tmp_path / "metrics.jsonl").read_text()
+    lines = [json.loads(line, parse_constant=pytest.fail) for line in text.splitlines()]
+    axes = {"step": 4, "env_frames": 16, "gradient_steps": 2, "wall_seconds": 0.5}
+    assert lines[1] == axes | {"kl_loss": 0.4}
+    assert (lines[2]["loss"], lines[2]["norm"]) == (None, 2.5)
     assert (tmp_path / "scores.csv").read_text().splitlines() == [
-        "step,env_frames,kind,episode,return,length",
+        HEADER,
         "2,8,train,2,1.5,20",
         "4,16,train,4,1.5,20",
     ]
-
-
-def test_a_value_that_is_not_finite_keeps_the_line_valid(tmp_path):
-    record = Record(tmp_path)
-    record.log(1, 1, 1, 0.0, {"loss": float("nan"), "norm": np.float32(2.5)})
-    text = (tmp_path / "metrics.jsonl").read_text()
-    assert json.loads(text, parse_constant=pytest.fail)["loss"] is None
-    assert json.loads(text)["norm"] == 2.5
 
 
 def test_rewinding_equals_never_having_gone_on(tmp_path):
@@ -69,14 +62,6 @@ def test_rewinding_equals_never_having_gone_on(tmp_path):
     fill(cut, [6])
     assert [row["step"] for row in cut.metrics()] == [2, 4, 6]
     assert [row["step"] for row in cut.scores()] == [2, 4, 6]
-
-
-def test_starting_over_leaves_the_header_alone(tmp_path):
-    record = Record(tmp_path)
-    fill(record, [0, 2])
-    record.rewind(-1, {})
-    assert list(record.metrics()) == [] and list(record.scores()) == []
-    assert (tmp_path / "scores.csv").read_text() == "step,env_frames,kind,episode,return,length\n"
 
 
 class Watcher:
@@ -141,6 +126,7 @@ def test_a_line_that_is_no_record_is_named_and_nothing_is_dropped(tmp_path, name
     assert file.read_text() == before
     record.rewind(-1, {})  # a run that starts over needs none of them
     assert list(record.metrics()) == list(record.scores()) == []
+    assert (tmp_path / "scores.csv").read_text() == HEADER + "\n"
 
 
 @pytest.mark.parametrize(

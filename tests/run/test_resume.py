@@ -126,14 +126,16 @@ def long_episodes(configure, tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("moment", [7, 30, 31, 170])
 def test_a_stop_that_waits_for_no_end_writes_a_checkpoint_inside_the_episode(
-    configure, long_episodes, tmp_path, moment
+    configure, long_episodes, tmp_path
 ):
-    """In the prefill, where the policy takes over, and later."""
-    never = ("run.eval_every=1000", "run.log_every=1000")
-    with pytest.raises(Interrupted, match=f"stopped at step {moment}$"):
-        run(configure(*LONG, *never, "run.stop_seconds=0"), tmp_path, at(moment))
+    """In the prefill, where the policy takes over, and later; evaluations and lines of the other
+    run change nothing."""
+    never, step = ("run.eval_every=1000", "run.log_every=1000"), 0
+    for moment in (7, 30, 31, 170):
+        with pytest.raises(Interrupted, match=f"stopped at step {moment}$"):
+            run(configure(*LONG, *never, "run.stop_seconds=0"), tmp_path, at(moment - step))
+        step = moment
     run(configure(*LONG, *never), tmp_path)
     ours, theirs = left(tmp_path)["state"], left(long_episodes)["state"]
     for what in ("agent", "replay", "collector"):
@@ -174,23 +176,24 @@ def test_a_stop_inside_an_evaluation_loses_no_step(configure, unbroken, tmp_path
     assert_equal(tmp_path, unbroken)
 
 
-@pytest.mark.parametrize("after", [0, 1, 3])
 def test_an_evaluation_that_a_kill_broke_off_is_made_again(
-    configure, unbroken, tmp_path, monkeypatch, after
+    configure, unbroken, tmp_path, monkeypatch
 ):
-    """`after` of the scores of the evaluation of step 100, and of that of step 200."""
-    score, evaluated = Record.score, itertools.count()
+    """Before and after the first of the two scores of step 100, and between those of step 200."""
+    score, cfg = Record.score, configure("run.checkpoint_every=10")
+    for after in (0, 1, 3):
+        evaluated = itertools.count()
 
-    def dying(record, step, frames, kind, *rest):
-        if kind == "eval" and next(evaluated) == after:
-            raise KeyboardInterrupt
-        score(record, step, frames, kind, *rest)
+        def dying(record, step, frames, kind, *rest, after=after, evaluated=evaluated):
+            if kind == "eval" and next(evaluated) == after:
+                raise KeyboardInterrupt
+            score(record, step, frames, kind, *rest)
 
-    monkeypatch.setattr(Record, "score", dying)
-    with pytest.raises(KeyboardInterrupt):
-        run(configure("run.checkpoint_every=10"), tmp_path)
+        monkeypatch.setattr(Record, "score", dying)
+        with pytest.raises(KeyboardInterrupt):
+            run(cfg, tmp_path)
     monkeypatch.undo()
-    run(configure("run.checkpoint_every=10"), tmp_path)
+    run(cfg, tmp_path)
     assert len(scores(tmp_path, "eval")) == 6
     assert_equal(tmp_path, unbroken)
 
@@ -257,7 +260,8 @@ def test_the_seed_fixes_everything_whatever_the_environment_seeds(
     monkeypatch.setattr(CartPoleEnv, "step", lambda *args: torch.manual_seed(0) and step(*args))
     run(configure(), tmp_path / "again")
     assert_equal(tmp_path / "again", unbroken)
-    run(configure("run.seed=1"), tmp_path / "other")
-    one, other = left(unbroken), left(tmp_path / "other")
-    assert other["scores"] != one["scores"]
-    assert other["metrics"][-1]["kl_loss"] != one["metrics"][-1]["kl_loss"]
+    with pytest.raises(Interrupted):
+        run(configure("run.seed=1"), tmp_path / "other", at(150))
+    lines = (tmp_path / "other" / "metrics.jsonl").read_text().splitlines()
+    assert json.loads(lines[3])["kl_loss"] != left(unbroken)["metrics"][3]["kl_loss"]
+    assert scores(tmp_path / "other", "train")[0] != scores(unbroken, "train")[0]

@@ -21,11 +21,13 @@ def handlers():
 
 
 @pytest.mark.parametrize("number", SIGNALS)
-def test_each_signal_asks_to_stop(number):
+def test_each_signal_asks_to_stop_and_ctrl_c_afterwards_stops_at_once(number):
     asked = Stop()
     assert not asked()
     signal.raise_signal(number)
     assert asked()
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_nohup_is_obeyed():
@@ -41,28 +43,16 @@ def test_a_parent_that_is_no_process_is_named(monkeypatch):
         Stop()
 
 
-def test_ctrl_c_again_stops_at_once():
-    asked = Stop()
-    signal.raise_signal(signal.SIGINT)
-    assert asked()
-    with pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGINT)
-
-
-def test_the_watch_over_the_parent_ends_with_the_request(monkeypatch):
+@pytest.mark.parametrize("parent", [os.getppid(), 1234567])
+def test_a_parent_that_is_another_process_asks_to_stop_and_its_watch_ends(monkeypatch, parent):
     """It would otherwise spin, because a wait for a request that was made returns at once."""
-    monkeypatch.setenv(status.PARENT, str(os.getppid()))
+    monkeypatch.setenv(status.PARENT, str(parent))
     asked = Stop()
-    (watch,) = (thread for thread in threading.enumerate() if thread.name == "parent")
-    signal.raise_signal(signal.SIGTERM)
-    watch.join(300)
-    assert asked() and not watch.is_alive()
-
-
-def test_a_parent_that_is_another_process_asks_to_stop(monkeypatch):
-    monkeypatch.setenv(status.PARENT, "1234567")
-    asked = Stop()
-    for thread in threading.enumerate():
-        if thread.name == "parent":
-            thread.join(300)
+    if parent == os.getppid():
+        assert not asked()
+        signal.raise_signal(signal.SIGTERM)
+    for watch in threading.enumerate():
+        if watch.name == "parent":
+            watch.join(300)
+            assert not watch.is_alive()
     assert asked()

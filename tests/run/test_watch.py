@@ -1,6 +1,8 @@
 """Videos of an episode: what they show, of every kind of task, and that the training does not
 notice."""
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from PIL import Image
 
 from agent import build, watch
 from agent.rssm import State
-from agent.run import numerics, video
+from agent.run import checkpoint, numerics, video
 from agent.run.episodes import evaluate
 from agent.run.identity import digest
 from agent.run.numerics import Stream
@@ -29,20 +31,16 @@ UNDRAWN = ("catch", "higher_lower", "minatar")  # environments that draw nothing
 
 @pytest.fixture(scope="module")
 def runs(configure, tmp_path_factory):
-    """The records of a short run on grids, not watched and watched."""
-    return [
-        trained(configure(*GRID, f"run.watch={flag}"), tmp_path_factory.mktemp(flag))
-        for flag in ("false", "true")
-    ]
-
-
-def trained(cfg, folder):
-    record = Record(folder)
-    config = OmegaConf.to_container(cfg, resolve=True)
-    record.update(task=cfg.task.name, status="under way", config=config)
-    tiny.train(cfg, record)
-    record.close()
-    return record
+    """The records of a short run on grids, not watched, and watched with predictions."""
+    records = []
+    for looks in ((), ("run.watch=true", "run.predict_every=50")):
+        cfg = configure(*GRID, *looks)
+        config = OmegaConf.to_container(cfg, resolve=True)
+        with closing(Record(tmp_path_factory.mktemp("run"))) as record:
+            record.update(task=cfg.task.name, status="under way", config=config)
+            tiny.train(cfg, record)
+        records.append(record)
+    return records
 
 
 @pytest.fixture
@@ -72,21 +70,20 @@ def test_watching_changes_no_result(runs, configure):
     assert metrics[0] == metrics[1]
     assert digest(configure(*GRID)) == digest(configure(*GRID, "run.watch=true"))
     assert [(name, step) for name, step, _ in blind.pictures()] == []
-    films = [(name, step, frames(file)[0] > 1) for name, step, file in seeing.pictures()]
-    assert films == [("episode", 100, True), ("episode", 150, True)]
+    weights = [checkpoint.load(run.path, run.identity)["agent"] for run in runs]
+    torch.testing.assert_close(*weights, rtol=0, atol=0)
+    shown = [(name, step, frames(file)[0] > 1) for name, step, file in seeing.pictures()]
+    predictions = [("prediction", step, False) for step in (50, 100, 150)]
+    assert shown == [("episode", 100, True), ("episode", 150, True), *predictions]
 
 
-def test_a_run_is_watched_from_its_folder(runs, configure, tmp_path, capsys):
-    assert watch.main([str(runs[0].path), "--out", str(tmp_path / "a.gif"), "--steps", "12"]) == 0
-    assert capsys.readouterr().out.strip() == str(tmp_path / "a.gif")
-    number, size = frames(tmp_path / "a.gif")
-    assert 1 < number <= 12 and size == (2 * 200 + 8, 2 * 8 + 14 + 192 + 14 + 48 + 16)
-
-
-def test_the_readmes_first_run_is_watched(configure, tmp_path):
-    record = trained(configure("task=higher_lower", "run.steps=80"), tmp_path)
-    assert watch.main([str(record.path), "--steps", "3"]) == 0
-    assert frames(tmp_path / "watch.gif")[0] == 3
+def test_a_run_is_watched_from_its_folder(runs, tmp_path, capsys):
+    out = runs[0].path / "watch.gif"
+    for number, options in ((12, ()), (3, ("--out", str(out := tmp_path / "a.gif")))):
+        assert watch.main([str(runs[0].path), "--steps", str(number), *options]) == 0
+    assert capsys.readouterr().out.split() == [str(runs[0].path / "watch.gif"), str(out)]
+    assert frames(out) == (3, (2 * 200 + 8, 2 * 8 + 14 + 192 + 14 + 48 + 16))
+    assert 3 < frames(runs[0].path / "watch.gif")[0] <= 12
 
 
 @pytest.mark.parametrize("task", TASKS)
