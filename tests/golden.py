@@ -8,21 +8,10 @@ import torch
 from torch import Tensor, nn
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "golden"
-SIZES = [
-    "size.latents=4",
-    "size.classes=5",
-    "size.deter=24",
-    "size.hidden=20",
-    "size.depth=2",
-    "size.units=12",
-]
+SIZES = "latents=4 classes=5 deter=24 hidden=20 depth=2 units=12 layers=2"
 ATARI = [
-    *SIZES,
-    "size.layers=2",
-    "recipe.horizon=5",
-    "recipe.slow_every=2",
-    "suite=atari",
-    "task=pong",
+    *(f"size.{size}" for size in SIZES.split()),
+    *("recipe.horizon=5", "recipe.slow_every=2", "suite=atari", "task=pong"),
     "task.terminates=false",  # its control file has no discount head
 ]
 
@@ -38,13 +27,7 @@ def load(name: str) -> dict[str, np.ndarray]:
 
 def batch(golden: dict[str, np.ndarray]) -> dict[str, Tensor]:
     """The replayed batch of a file, in the product's keys."""
-    keys = {
-        "obs": "image",
-        "action": "action",
-        "reward": "reward",
-        "is_first": "is_first",
-        "is_terminal": "is_terminal",
-    }
+    keys = {"obs": "image"} | {key: key for key in ("action", "reward", "is_first", "is_terminal")}
     return {ours: torch.from_numpy(golden[f"batch/{theirs}"]) for ours, theirs in keys.items()}
 
 
@@ -70,19 +53,12 @@ def _rename(key: str, golden: dict[str, np.ndarray]) -> tuple[str, tuple[int, ..
     if module == "decoder":
         return f"model.heads.observation.dense.{kind}", dense
     if module == "rssm":
-        names = {
-            "img_in": "input",
-            "img_out_0": "prior.0",
-            "img_dist_0": "prior.2",
-            "obs_out": "post_hidden",
-        }
-        names |= {"obs_dist": "post_stats", "cell/dense": "cell.gates", "cell/norm": "cell.norm"}
+        names = {"img_in": "input", "img_out_0": "prior.0", "img_dist_0": "prior.2"}
+        names |= {"obs_out": "post_hidden", "obs_dist": "post_stats"}
+        names |= {"cell/dense": "cell.gates", "cell/norm": "cell.norm"}
         return f"model.rssm.{names[layer]}.{kind}", dense
-    prefixes = {
-        "reward": "model.heads.reward",
-        "discount": "model.heads.discount",
-        "target": "slow_critic",
-    }
+    prefixes = {"reward": "model.heads.reward", "discount": "model.heads.discount"}
+    prefixes |= {"target": "slow_critic"}
     prefix = prefixes.get(module, module)
     if layer.startswith("dense"):
         return f"{prefix}.net.{2 * int(layer[-1])}.{kind}", dense

@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from agent import heads
-from agent.optim import Optimiser
 from agent.run.progress import Diverged, Meter
 from agent.toggles import latent
 from tests import tiny
@@ -34,12 +33,11 @@ DRAWS = (  # all that draws random numbers in an update
 def injected(monkeypatch):
     """Every random number of an update is drawn on the CPU, whatever the device."""
     for kind in DRAWS:
-        draw = kind.noise
-        monkeypatch.setattr(
-            kind,
-            "noise",
-            lambda self, shape, device, *rest, draw=draw: draw(self, shape, CPU, *rest).to(device),
-        )
+
+        def noise(self, shape, device, *rest, draw=kind.noise):
+            return draw(self, shape, CPU, *rest).to(device)
+
+        monkeypatch.setattr(kind, "noise", noise)
 
 
 def build(device, *overrides, observations=tiny.VECTOR, actions=tiny.DISCRETE):
@@ -94,9 +92,15 @@ def test_no_kind_of_observation_waits_for_the_host(observations, precision):
 
 
 @pytest.mark.parametrize("device", BOTH)
-@pytest.mark.parametrize("observations", OBSERVATIONS)
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("options", [(), MOVING, ("latent=gaussian", "gru=plain")], ids=str)
+@pytest.mark.parametrize(
+    "observations, options",
+    [
+        ("vector", ()),
+        ("grid", MOVING),
+        ("image", ("latent=gaussian", "gru=plain", "recipe.clip=0.1")),
+    ],
+)
 def test_three_updates_agree_with_the_cpu_s(injected, device, observations, kind, options):
     results = []
     for where in (CPU, device):
@@ -139,22 +143,6 @@ def test_the_first_update_with_nan_is_named(device):
     updates(agent, meter, batch | {"reward": batch["reward"] * float("nan")}, range(3, 5))
     with pytest.raises(Diverged, match=r"reward_loss.* at gradient step 4$"):
         meter.check(agent.updates)
-
-
-@pytest.mark.parametrize("device", BOTH)
-@pytest.mark.parametrize("clip", [0.1, 100.0])
-def test_fused_adam_and_clipping_agree_with_the_cpu_s(device, clip):
-    start, steps = torch.linspace(-1, 1, 12).view(3, 4), torch.arange(1, 5.0)
-    weights, norms = [], []
-    for where in (CPU, device):
-        weight = torch.nn.Parameter(start.clone().to(where))
-        optimiser = Optimiser([weight], lr=0.1, eps=1e-5, weight_decay=1e-3, clip=clip)
-        found = [optimiser.step((weight**2 * step).sum(), 0.5) for step in steps.to(where)]
-        assert {tensor.device.type for tensor in (*found, weight)} == {where.type}
-        weights.append(weight.detach().cpu())
-        norms.append(torch.stack(found).cpu())
-    torch.testing.assert_close(*weights, rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(*norms, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("device", BOTH)

@@ -19,16 +19,12 @@ from agent.toggles.latent import Categorical, Gaussian
 from agent.toggles.schedule import Factors
 from tests import golden, tiny
 
-CONTROL = [
-    "preset=dreamer_v2_control",
-    "recipe.kl_scale=0.1",
-    "recipe.discount=0.999",
-]  # the file's two exceptions
 FILES = {
     "baseline": [],
     "latent_gaussian": ["latent=gaussian"],
     "gradients_no_image": ["gradients=no_image"],
-    "control": CONTROL,
+    # the last has two exceptions from its preset
+    "control": ["preset=dreamer_v2_control", "recipe.kl_scale=0.1", "recipe.discount=0.999"],
 }
 CONSTANT = Factors(1.0, 1.0, 1.0, 1.0, 1.0)
 LOSSES = {
@@ -37,25 +33,12 @@ LOSSES = {
     "reward": "reward_loss",
     "discount": "discount_loss",
 }
-METRICS = {f"{ours}_loss": theirs for ours, theirs in LOSSES.items()} | {
-    **{
-        "model_loss": "model_loss",
-        "kl": "model_kl",
-        "prior_entropy": "prior_ent",
-        "post_entropy": "post_ent",
-    },
-    **{
-        "model_grad_norm": "model_grad_norm",
-        "actor_loss": "actor_loss",
-        "actor_grad_norm": "actor_grad_norm",
-    },
-    **{
-        "critic_loss": "critic_loss",
-        "critic_grad_norm": "critic_grad_norm",
-        "imagined_reward": "reward_mean",
-    },
-    **{"slow_value": "critic_slow", "target": "critic_target", "actor_entropy": "actor_ent"},
-}
+METRICS = {f"{ours}_loss": theirs for ours, theirs in LOSSES.items()}
+for part in ("model", "actor", "critic"):
+    METRICS |= {f"{part}_{what}": f"{part}_{what}" for what in ("loss", "grad_norm")}
+METRICS |= {"kl": "model_kl", "prior_entropy": "prior_ent", "post_entropy": "post_ent"}
+METRICS |= {"imagined_reward": "reward_mean", "slow_value": "critic_slow"}
+METRICS |= {"target": "critic_target", "actor_entropy": "actor_ent"}
 
 
 def one_hot_of_mode(logits, noise):
@@ -110,8 +93,10 @@ def model_loss(agent, batch):
     return agent.model.loss(batch, toggles.kl, agent.recipe.kl_scale, toggles.gradients)
 
 
-def start_of(agent, batch):
-    return model_loss(agent, batch).post.apply(lambda x: x.flatten(0, 1))
+def imagined(agent, batch):
+    start = model_loss(agent, batch).post.apply(lambda x: x.flatten(0, 1))
+    ended = batch["is_terminal"].flatten()
+    return behavior.imagine(agent.model, agent.actor, start, ended, agent.recipe.horizon)
 
 
 def test_golden_forward(official):
@@ -128,20 +113,17 @@ def test_golden_forward(official):
     latent = model.rssm.latent
     close(post.stats, stats_of(latent, arrays, "out/post/"), absolute=1e-5)
     close(prior, stats_of(latent, arrays, "out/prior/"), absolute=1e-5)
-    close(
-        latent.sample(prior, latent.noise(prior.shape[:-1], prior.device)),
-        arrays["out/prior/stoch"],
-    )
+    sample = latent.sample(prior, latent.noise(prior.shape[:-1], prior.device))
+    close(sample, arrays["out/prior/stoch"])
     close(model.heads["observation"](post.feat), arrays["out/decoder_mean"])
     close(model.heads["reward"](post.feat), arrays["out/reward_mean"])
     if "discount" in model.heads:
         close(model.heads["discount"](post.feat), arrays["out/discount_mean"])
-    close(
-        latent.kl(prior, post.stats), arrays["kl/value"], absolute=2e-6
-    )  # the file holds the forward KL
+    # the file holds the forward KL
+    close(latent.kl(prior, post.stats), arrays["kl/value"], absolute=2e-6)
 
 
-def test_golden_losses(official):
+def test_golden_model_losses_and_gradients(official):
     agent, arrays, batch = official
     output = model_loss(agent, batch)
     close(output.loss, arrays["out/model_loss"])
@@ -149,34 +131,19 @@ def test_golden_losses(official):
     assert present == [name for name in LOSSES if f"{name}_loss" in output.metrics]
     for name in present:
         close(output.metrics[f"{name}_loss"], arrays[f"met/0/{LOSSES[name]}"])
-
-
-def test_golden_model_gradients(official):
-    agent, arrays, batch = official
-    model_loss(agent, batch).loss.backward()
-    ours = dict(agent.named_parameters())
-    theirs = {
-        name: grad
-        for name, grad in golden.tensors(arrays, "grad").items()
-        if name.startswith("model.")
-    }
-    assert theirs
-    for name, grad in theirs.items():
-        close_in_norm(ours[name].grad, grad)
+    output.loss.backward()
+    theirs = golden.tensors(arrays, "grad")
+    ours = {name: p.grad for name, p in agent.named_parameters() if name.startswith("model.")}
+    assert ours
+    for name, grad in ours.items():
+        close_in_norm(grad, theirs[name])
 
 
 def test_golden_imagination(official):
     agent, arrays, batch = official
-    rollout = behavior.imagine(
-        agent.model,
-        agent.actor,
-        start_of(agent, batch),
-        batch["is_terminal"].flatten(),
-        agent.recipe.horizon,
-    )
-    close(rollout.feat, arrays["imag/feat"], absolute=1e-5)
-    close(rollout.action, arrays["imag/action"], absolute=1e-5)
-    close(rollout.reward, arrays["imag/reward"], absolute=1e-5)
+    rollout = imagined(agent, batch)
+    for name, absolute in (("feat", 1e-5), ("action", 1e-5), ("reward", 1e-5)):
+        close(getattr(rollout, name), arrays[f"imag/{name}"], absolute=absolute)
     close(rollout.discount, arrays["imag/discount"])
     close(rollout.weight, arrays["imag/weight"])
     target, _ = behavior.target(
@@ -209,11 +176,7 @@ def test_golden_first_step_metrics(official):
 
 def test_golden_weights_after_three_steps(official, monkeypatch):
     agent, arrays, batch = official
-    rates = {
-        "model": agent.recipe.model_lr,
-        "actor": agent.recipe.actor_lr,
-        "critic": agent.recipe.critic_lr,
-    }
+    rates = {name: getattr(agent.recipe, f"{name}_lr") for name in ("model", "actor", "critic")}
     rates["slow_critic"] = rates["critic"]
     for step in range(3):
         post, _ = agent.learn_model(batch, CONSTANT)
@@ -259,13 +222,7 @@ def test_golden_actor_objectives_without_a_file(official, option, mix):
 def _along_dynamics(agent, batch, mix):
     """The gradient of -mean(weight * mix * target) through the imagined states, written out once
     more."""
-    rollout = behavior.imagine(
-        agent.model,
-        agent.actor,
-        start_of(agent, batch),
-        batch["is_terminal"].flatten(),
-        agent.recipe.horizon,
-    )
+    rollout = imagined(agent, batch)
     value = agent.slow_critic(rollout.feat)
     returns, last = [], value[-1]
     for t in reversed(range(agent.recipe.horizon)):
@@ -285,18 +242,10 @@ def test_golden_no_reward_gradients_without_a_file(official):
     model_loss(agent, batch).loss.backward()
     ours = {name: parameter.grad.clone() for name, parameter in agent.model.named_parameters()}
     agent.zero_grad(set_to_none=True)
-    post = agent.model.rssm.observe(
-        agent.model.encoder(agent.model.encoder.prepare(batch["obs"])),
-        batch["action"],
-        batch["is_first"],
-    )
-    feat = torch.cat([post.stoch, post.deter], -1)
+    embed = agent.model.encoder(agent.model.encoder.prepare(batch["obs"]))
+    feat = agent.model.rssm.observe(embed, batch["action"], batch["is_first"]).feat
     (-agent.model.heads["reward"].log_prob(feat, batch["reward"].tanh()).mean()).backward()
-    shared = {
-        name: parameter.grad
-        for name, parameter in agent.model.named_parameters()
-        if parameter.grad is not None
-    }
+    shared = {name: p.grad for name, p in agent.model.named_parameters() if p.grad is not None}
     for name, theirs in golden.tensors(arrays, "grad").items():
         name = name.removeprefix("model.")
         if name.startswith(("encoder", "rssm")):
@@ -310,10 +259,8 @@ def test_golden_lambda_return():
     reward, value, discount = (
         torch.from_numpy(arrays[f"lam/{key}"]) for key in ("reward", "value", "pcont")
     )
-    close(
-        lambda_return(reward, value, discount, torch.from_numpy(arrays["lam/bootstrap"]), 0.95),
-        arrays["lam/return"],
-    )
+    bootstrap = torch.from_numpy(arrays["lam/bootstrap"])
+    close(lambda_return(reward, value, discount, bootstrap, 0.95), arrays["lam/return"])
 
 
 @pytest.mark.parametrize("kind", ["categorical", "gaussian"])
@@ -335,9 +282,8 @@ def test_golden_kl(kind, free, balance, mean):
     result.loss.mean().backward()
     close(result.loss.mean(), arrays[f"{key}/loss"])
     for side, stats in (("post", post), ("prior", prior)):
-        close_in_norm(
-            stats.grad, grad_of_stats(latent, arrays, f"{key}/grad_{side}_", f"{kind}/{side}_")
-        )
+        theirs = grad_of_stats(latent, arrays, f"{key}/grad_{side}_", f"{kind}/{side}_")
+        close_in_norm(stats.grad, theirs)
 
 
 def grad_of_stats(latent, arrays, key, stats):
@@ -345,11 +291,6 @@ def grad_of_stats(latent, arrays, key, stats):
     rule."""
     if isinstance(latent, Categorical):
         return torch.from_numpy(arrays[f"{key}logit"]).flatten(-2)
+    mean, std = (torch.from_numpy(arrays[f"{key}{name}"]) for name in ("mean", "std"))
     share = (torch.from_numpy(arrays[f"{stats}std"]) - latent.min_std) / 2
-    return torch.cat(
-        [
-            torch.from_numpy(arrays[f"{key}mean"]),
-            torch.from_numpy(arrays[f"{key}std"]) * share * (1 - share),
-        ],
-        -1,
-    )
+    return torch.cat([mean, std * share * (1 - share)], -1)

@@ -12,7 +12,7 @@ from tests import tiny
 
 OPTIONS = sorted(path.stem for path in (tiny.CONF / "latent").glob("*.yaml"))
 ONE_VARIABLE = ["size.latents=1", "size.classes=3"]
-SAMPLES, BINS = 400_000, 400
+SAMPLES, BINS = 100_000, 200
 DISCRETE = 64  # distinct samples at most, if they are no numbers of a continuum
 
 

@@ -70,12 +70,8 @@ def test_log_probabilities_are_pytorch_s(classes):
     logits.requires_grad_()
     ours, theirs = distributions.log_softmax(logits), logits.log_softmax(-1)
     torch.testing.assert_close(ours, theirs)
-    for left, right in zip(
-        gradients((ours * weight).sum(), logits),
-        gradients((theirs * weight).sum(), logits),
-        strict=True,
-    ):
-        torch.testing.assert_close(left, right, rtol=1e-5, atol=1e-6)
+    left, right = (gradients((found * weight).sum(), logits) for found in (ours, theirs))
+    torch.testing.assert_close(left, right, rtol=1e-5, atol=1e-6)
 
 
 def test_posteriors_are_those_of_the_whole_layers_step_by_step():

@@ -1,8 +1,11 @@
 """Schedules are factors over the share of the run, alike at every budget."""
 
 import pytest
+import torch
+from omegaconf import OmegaConf
 
 from agent.build import read
+from agent.toggles.schedule import Factors
 from tests import tiny
 
 SHARE = tiny.compose().recipe.schedule_share
@@ -37,12 +40,8 @@ def test_the_official_values_come_out_at_the_paper_s_budget():
     """Actor entropy 3e-3 to 3e-4 and mixing 0.1 to 0, linear over 2.5M of 50M agent steps."""
     cfg = tiny.compose("suite=atari", "task=pong", "schedule=all", "actor_grad=mixed")
     schedule = read(cfg).toggles.schedule
-    for step, entropy, mix in (
-        (0, 3e-3, 0.1),
-        (1.25e6, 1.65e-3, 0.05),
-        (2.5e6, 3e-4, 0.0),
-        (5e7, 3e-4, 0.0),
-    ):
+    expected = {0: (3e-3, 0.1), 1.25e6: (1.65e-3, 0.05), 2.5e6: (3e-4, 0.0), 5e7: (3e-4, 0.0)}
+    for step, (entropy, mix) in expected.items():
         factors = schedule(step / cfg.run.steps)
         assert cfg.explore.entropy_scale * factors.actor_entropy == pytest.approx(entropy)
         assert cfg.actor_grad.dynamics_weight * factors.actor_mix == pytest.approx(mix, abs=1e-12)
@@ -51,20 +50,17 @@ def test_the_official_values_come_out_at_the_paper_s_budget():
 @pytest.mark.parametrize("name", FACTORS)
 def test_each_factor_scales_the_number_that_it_is_named_after(name):
     """A constant factor of 0.5 in the schedule gives what half the base gives."""
-    import torch
-
-    from agent.toggles.schedule import Factors
-
     base = {
         "model_lr": ["recipe.model_lr"],
         "actor_critic_lr": ["recipe.actor_lr", "recipe.critic_lr"],
+        "kl_scale": ["recipe.kl_scale"],
+        "actor_entropy": ["recipe.entropy_scale"],
+        "actor_mix": ["actor_grad.dynamics_weight"],
     }
-    base |= {"kl_scale": ["recipe.kl_scale"], "actor_entropy": ["recipe.entropy_scale"]}
-    base |= {"actor_mix": ["actor_grad.dynamics_weight"]}
     common = ["actor_grad=mixed", "recipe.entropy_scale=0.1"]
     cfg = tiny.compose(*common)
-    values = {key: cfg[key.split(".")[0]][key.split(".")[1]] for key in base[name]}
-    halved = tiny.agent(*common, *(f"{key}={value / 2}" for key, value in values.items()))
+    halves = [f"{key}={OmegaConf.select(cfg, key) / 2}" for key in base[name]]
+    halved = tiny.agent(*common, *halves)
     scheduled = tiny.agent(*common)
     batch = tiny.batch(tiny.VECTOR, tiny.DISCRETE)
     constant = dict.fromkeys(FACTORS, 1.0)

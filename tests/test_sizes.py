@@ -5,7 +5,6 @@ import torch
 from gymnasium.spaces import Discrete
 
 from agent.build import build
-from agent.run.compose import section
 from tests import tiny
 
 SIZES = sorted(path.stem for path in (tiny.CONF / "size").glob("*.yaml"))
@@ -25,38 +24,27 @@ def test_22m_has_the_parameters_of_the_released_model():
     }
 
 
-def test_13m_is_13m():
-    assert counts("suite=atari", "size=13m", actions=Discrete(18))["total"] == pytest.approx(
-        13e6, rel=0.03
-    )
+def test_13m_is_13m_and_the_gaussian_model_is_smaller():
+    atari = {"actions": Discrete(18)}
+    assert counts("suite=atari", "size=13m", **atari)["total"] == pytest.approx(13e6, rel=0.03)
+    assert counts("suite=atari", "latent=gaussian", **atari)["total"] == 17_385_366
 
 
-def test_the_gaussian_model_is_smaller():
-    assert counts("suite=atari", "latent=gaussian", actions=Discrete(18))["total"] == 17_385_366
-
-
-@pytest.mark.parametrize(
-    "observations", [tiny.VECTOR, tiny.GRID, tiny.IMAGE], ids=["vector", "grid", "image"]
-)
+@pytest.mark.parametrize("observations", [tiny.VECTOR, tiny.GRID, tiny.IMAGE], ids=str)
 def test_tiny_is_to_small_what_13m_is_to_22m(observations):
-    ratio = (
-        counts("size=tiny", observations=observations)["total"]
-        / counts(observations=observations)["total"]
-    )
+    small, tiny_ = (counts(f"size={s}", observations=observations) for s in ("small", "tiny"))
+    ratio = tiny_["total"] / small["total"]
     assert ratio == pytest.approx(13 / 22, rel=0.1)
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_every_size_builds(size):
-    assert counts(f"size={size}")["total"] > 0
+def test_every_size_builds_a_model_of_its_own():
+    assert len({counts(f"size={size}")["total"] for size in SIZES}) == len(SIZES)
 
 
-@pytest.mark.parametrize(
-    "observations", [tiny.VECTOR, tiny.GRID, tiny.IMAGE], ids=["vector", "grid", "image"]
-)
-@pytest.mark.parametrize(
-    "actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=["discrete", "continuous"]
-)
+CASES = [(tiny.VECTOR, tiny.CONTINUOUS), (tiny.GRID, tiny.DISCRETE), (tiny.IMAGE, tiny.DISCRETE)]
+
+
+@pytest.mark.parametrize("observations, actions", CASES, ids=str)
 def test_every_kind_of_observation_and_action_learns_to_reconstruct(observations, actions):
     """The observation loss falls on a batch that is learnt by heart."""
     agent = tiny.agent("recipe.model_lr=1e-2", observations=observations, actions=actions)
@@ -79,31 +67,11 @@ def test_open_loop_predictions_are_pictures_and_disturb_no_training(observations
 
 def test_preset_dreamer_v1_is_the_earlier_agent_in_one_word():
     cfg = tiny.compose("preset=dreamer_v1", "suite=atari", "task=pong")
-    names = {
-        group: cfg[group]._target_.rsplit(".", 1)[1]
-        for group in ("latent", "kl", "actor_grad", "gru", "explore")
-    }
-    assert names == {
-        **{"latent": "Gaussian", "kl": "Standard", "actor_grad": "Dynamics", "gru": "PlainGRUCell"},
-        "explore": "ActionNoise",
-    }
-    assert (cfg.latent.latents, cfg.kl.free, cfg.recipe.kl_scale, cfg.recipe.horizon) == (
-        30,
-        3.0,
-        0.1,
-        10,
-    )
-
-
-def rates(*overrides):
-    recipe = section(tiny.compose(*overrides), "recipe")
-    return recipe.model_lr, recipe.actor_lr, recipe.critic_lr
-
-
-def test_preset_dreamer_v1_has_the_published_rates():
-    paper = ("suite=atari", "task=pong")
-    assert rates(*paper) == (2e-4, 4e-5, 1e-4)
-    assert rates("preset=dreamer_v1", *paper) == pytest.approx((6e-4, 8e-5, 8e-5))
+    groups = ("latent", "kl", "actor_grad", "gru", "explore")
+    names = [cfg[group]._target_.rsplit(".", 1)[1] for group in groups]
+    assert names == ["Gaussian", "Standard", "Dynamics", "PlainGRUCell", "ActionNoise"]
+    numbers = (cfg.latent.latents, cfg.kl.free, cfg.recipe.kl_scale, cfg.recipe.horizon)
+    assert numbers == (30, 3.0, 0.1, 10)
 
 
 def test_preset_dreamer_v2_changes_nothing():
@@ -111,24 +79,14 @@ def test_preset_dreamer_v2_changes_nothing():
 
 
 def test_preset_dreamer_v2_control_backpropagates_through_the_dynamics():
-    walking = ("preset=dreamer_v2_control", "suite=control", "task=walker_walk")
-    assert rates(*walking) == (3e-4, 8e-5, 8e-5)
-    cfg = tiny.compose("preset=dreamer_v2_control", "suite=control")
+    cfg = tiny.compose("preset=dreamer_v2_control", "suite=control", "task=walker_walk")
     assert cfg.actor_grad._target_.endswith("Dynamics")
-    assert (
-        cfg.recipe.kl_scale,
-        cfg.kl.free,
-        cfg.explore.entropy_scale,
-        cfg.recipe.discount_scale,
-    ) == (
-        1.0,
-        1.0,
-        1e-4,
-        0.0,
-    )
+    recipe = cfg.recipe
+    numbers = (recipe.kl_scale, cfg.kl.free, cfg.explore.entropy_scale, recipe.discount_scale)
+    assert numbers == (1.0, 1.0, 1e-4, 0.0)
+    assert (recipe.model_lr, recipe.actor_lr, recipe.critic_lr) == (3e-4, 8e-5, 8e-5)
 
 
 def test_a_choice_of_the_user_wins_over_the_preset():
-    assert tiny.compose("preset=dreamer_v1", "latent=categorical").latent._target_.endswith(
-        "Categorical"
-    )
+    cfg = tiny.compose("preset=dreamer_v1", "latent=categorical")
+    assert cfg.latent._target_.endswith("Categorical")

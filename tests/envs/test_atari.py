@@ -9,6 +9,7 @@ from gymnasium.utils import seeding
 
 from agent.build import environment
 from agent.envs import atari
+from tests import tiny
 from tests.envs.test_tasks import LISTED, ROOT
 
 ale_py = pytest.importorskip("ale_py")
@@ -71,8 +72,8 @@ def test_observations_and_rewards_are_the_emulators(game):
     assert np.any(rewards != 0)
 
 
-def test_the_configuration_is_the_papers_protocol_and_reaches_the_emulator(composed):
-    cfg = composed("suite=atari", "task=pong")
+def test_the_configuration_is_the_papers_protocol_and_reaches_the_emulator():
+    cfg = tiny.compose("suite=atari", "task=pong")
     env = environment(cfg)
     ale = env.unwrapped.ale
     assert ale.getFloat("repeat_action_probability") == 0.25
@@ -82,7 +83,7 @@ def test_the_configuration_is_the_papers_protocol_and_reaches_the_emulator(compo
     wrapper = (env.noop_max, env.frame_skip, env.unwrapped._frameskip, env.terminal_on_life_loss)
     assert wrapper == (30, 4, 1, False)
     changed = ("task.env.repeat_action_probability=0.5", "task.action_repeat=2")
-    env = environment(composed("suite=atari", "task=pong", *changed))
+    env = environment(tiny.compose("suite=atari", "task=pong", *changed))
     assert env.unwrapped.ale.getFloat("repeat_action_probability") == 0.5
     env.reset(seed=0)
     before = env.unwrapped.ale.getEpisodeFrameNumber()

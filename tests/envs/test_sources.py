@@ -15,6 +15,7 @@ from agent.envs import atari, control, gym, minatar
 from agent.envs.wrappers import prepare_rendering
 from agent.errors import UserError
 from benchmarks.random_scores import all_tasks, random_returns
+from tests import tiny
 from tests.envs.test_atari import PROTOCOL
 from tests.envs.test_tasks import ROOT
 
@@ -85,7 +86,7 @@ def test_minatars_sticky_actions_do_not_reach_into_the_next_episode():
     np.testing.assert_array_equal(env.step(1)[0][..., 0], cannon)
 
 
-def test_minigrids_planes_encode_the_view(composed):
+def test_minigrids_planes_encode_the_view():
     env = gym.make("MiniGrid-DoorKey-5x5-v0", 64)
     raw = gymnasium.make("MiniGrid-DoorKey-5x5-v0")
     obs, _ = env.reset(seed=2)
@@ -101,7 +102,7 @@ def test_minigrids_planes_encode_the_view(composed):
     env.reset(seed=0)
     for action in (2, 2, 1, 2, 2):
         _, reward, terminated, _, _ = env.step(action)
-    task = composed("suite=minigrid", "task=minigrid_empty_5x5").task
+    task = tiny.compose("suite=minigrid", "task=minigrid_empty_5x5").task
     assert terminated and reward == pytest.approx(task.reference)
 
 
@@ -179,12 +180,12 @@ def test_an_unknown_drawing_backend_is_refused(monkeypatch):
         prepare_rendering()
 
 
-def test_random_play_repeats_and_meets_the_documented_score(composed):
+def test_random_play_repeats_and_meets_the_documented_score():
     env = gym.make("CartPole-v1", 64)
     returns = random_returns(env, episodes=100)
     np.testing.assert_array_equal(returns, random_returns(env, episodes=100))
     error = returns.std() / 10
-    task = composed("task=cartpole").task
+    task = tiny.compose("task=cartpole").task
     assert returns.mean() == pytest.approx(task.random, abs=4 * error)
     with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
         tasks = [job[1] for job in all_tasks()]

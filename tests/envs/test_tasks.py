@@ -13,6 +13,7 @@ from agent.errors import UserError
 from agent.run.compose import section
 from agent.spaces import action_kind, observation_kind
 from benchmarks.random_scores import vector_scale
+from tests import tiny
 
 ROOT = Path(__file__).parents[2]
 FILES = {file.stem: OmegaConf.load(file) for file in (ROOT / "conf" / "task").glob("*.yaml")}
@@ -24,17 +25,17 @@ LISTED = {
 NORMALISED = ("mini", "minatar", "minigrid", "control")
 
 
-def task_of(composed, task):
+def task_of(task):
     suite = next(suite for suite in reversed(SUITES) if task in LISTED[suite])
-    return composed(f"suite={suite}", f"task={task}")
+    return tiny.compose(f"suite={suite}", f"task={task}")
 
 
 @pytest.mark.parametrize("task", sorted({*FILES} - {*LISTED["atari"]} | {"pong"}))
-def test_a_task_is_what_it_promises(composed, task, tmp_path, monkeypatch):
+def test_a_task_is_what_it_promises(task, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # MuJoCo writes its log where it runs
-    cfg = task_of(composed, task)
+    cfg = task_of(task)
     assert cfg.task.get("option", cfg.task.name) == task
-    continuous = cfg.actor_grad == composed("actor_grad=dynamics").actor_grad
+    continuous = cfg.actor_grad == tiny.compose("actor_grad=dynamics").actor_grad
     assert continuous == (cfg.task.actions == "continuous")
     if any(task in LISTED[suite] for suite in NORMALISED):
         assert cfg.task.random < cfg.task.reference
@@ -77,8 +78,8 @@ def test_every_game_of_atari_has_a_file_and_a_rom():
 
 
 @pytest.mark.parametrize("suite", SUITES)
-def test_a_suites_first_task_is_its_default(composed, suite):
-    cfg = composed(f"suite={suite}")
+def test_a_suites_first_task_is_its_default(suite):
+    cfg = tiny.compose(f"suite={suite}")
     assert cfg.suite.name == suite
     assert cfg.task.get("option", cfg.task.name) == cfg.suite.tasks[0]
     assert len(set(cfg.suite.tasks)) == len(cfg.suite.tasks)
@@ -87,20 +88,24 @@ def test_a_suites_first_task_is_its_default(composed, suite):
     section(cfg, "suite").check_task(section(cfg, "task"))
 
 
-def test_choices_compose_to_what_their_names_say(composed):
-    chosen = lambda cfg: (cfg.suite.name, cfg.task.name, cfg.size.name, cfg.recipe.name)  # noqa: E731
-    assert chosen(composed("suite=atari", "task=pong")) == ("atari", "pong", "22m", "atari")
-    assert chosen(composed("task=catch")) == ("mini", "catch", "small", "mini")
-    assert chosen(composed("suite=control")) == ("control", "pendulum", "small", "mini_continuous")
-    override = composed("suite=atari", "task=pong", "recipe=mini", "size=small", "run.steps=7")
-    assert chosen(override) == ("atari", "pong", "small", "mini") and override.run.steps == 7
-    assert composed("suite=atari100k").recipe.prefill < composed("suite=atari100k").run.steps / 10
+def test_choices_compose_to_what_their_names_say():
+    def chosen(*overrides):
+        cfg = tiny.compose(*overrides)
+        return cfg.suite.name, cfg.task.name, cfg.size.name, cfg.recipe.name
+
+    assert chosen("suite=atari", "task=pong") == ("atari", "pong", "22m", "atari")
+    assert chosen("task=catch") == ("mini", "catch", "small", "mini")
+    assert chosen("suite=control") == ("control", "pendulum", "small", "mini_continuous")
+    override = ("suite=atari", "task=pong", "recipe=mini", "size=small")
+    assert chosen(*override) == ("atari", "pong", "small", "mini")
+    cfg = tiny.compose("suite=atari100k")
+    assert cfg.recipe.prefill < cfg.run.steps / 10
 
 
-def test_any_id_of_gymnasium(composed):
-    cfg = composed("suite=gym", "task.id=MountainCar-v0")
+def test_any_id_of_gymnasium():
+    cfg = tiny.compose("suite=gym", "task.id=MountainCar-v0")
     assert cfg.task.name == "MountainCar-v0" and environment(cfg).spec.id == "MountainCar-v0"
-    cfg = composed("suite=gym", "task=gym_continuous", "task.id=MountainCarContinuous-v0")
+    cfg = tiny.compose("suite=gym", "task=gym_continuous", "task.id=MountainCarContinuous-v0")
     assert action_kind(environment(cfg).action_space) == "continuous"
 
 
@@ -128,17 +133,17 @@ def test_any_id_of_gymnasium(composed):
         ("suite=atari +task.env.no_such=1", "task.env.no_such is not known; allowed: game, "),
     ],
 )
-def test_bad_choices_are_refused_in_one_line(composed, overrides, message):
+def test_bad_choices_are_refused_in_one_line(overrides, message):
     with pytest.raises(UserError, match=message) as caught:
-        environment(composed(*overrides.split()))
+        environment(tiny.compose(*overrides.split()))
     assert "\n" not in str(caught.value)
 
 
-def test_documented_scores_are_those_of_the_tasks(composed):
+def test_documented_scores_are_those_of_the_tasks():
     text = (ROOT / "docs" / "tasks.md").read_text()
     tables = re.findall(r"random \| reference \|\n((?:\|.*\n)+)", text)
     cells = [line.strip("|").split("|") for line in "".join(tables).splitlines()]
     rows = {row[0].strip(" `"): [cell.replace(",", "") for cell in row[-2:]] for row in cells}
     for task in {task for suite in NORMALISED for task in LISTED[suite]}:
-        config = task_of(composed, task).task
+        config = task_of(task).task
         assert list(map(float, rows[task])) == [config.random, config.reference], task
