@@ -34,8 +34,7 @@ def log_softmax(logits: Tensor) -> Tensor:
 def gumbel_noise(
     shape: tuple[int, ...], device: torch.device, generator: torch.Generator | None = None
 ) -> Tensor:
-    """Standard Gumbel noise: the index of the largest logit + noise is a sample of the
-    categorical."""
+    """Standard Gumbel noise: the argmax of logits + noise is a sample of the categorical."""
     return torch.rand(shape, device=device, generator=generator).log_().neg_().log_().neg_()
 
 
@@ -58,8 +57,7 @@ class ActionDistribution(Protocol):
     """A policy at features (..., F)."""
 
     def sample(self, noise: Tensor) -> Tensor:
-        """Actions (..., A), differentiable in the distribution's parameters; `Actor.noise` draws
-        the noise (..., A)."""
+        """Actions (..., A), differentiable in the parameters, from `Actor.noise` (..., A)."""
 
     def mode(self) -> Tensor:
         """The most likely actions (..., A)."""
@@ -73,8 +71,7 @@ class ActionDistribution(Protocol):
 
 @dataclass(frozen=True)
 class OneHot:
-    """A categorical over discrete actions, as one-hot vectors with straight-through gradients;
-    logits (..., A)."""
+    """Discrete actions as one-hot vectors with straight-through gradients; logits (..., A)."""
 
     logits: Tensor
 
@@ -91,8 +88,7 @@ class OneHot:
         return one_hot_mode(self.logits)
 
     def log_prob(self, action: Tensor) -> Tensor:
-        """Log-probability (...) of one-hot actions (..., A), in which no gradient flows to the
-        action."""
+        """Log-probability (...) of actions (..., A), in which no gradient flows to the action."""
         return (self.log_probs() * action.detach()).sum(-1)
 
     def entropy(self) -> Tensor:
@@ -103,15 +99,13 @@ class OneHot:
 
 @dataclass(frozen=True)
 class TruncatedNormal:
-    """A normal of `mean` and `std` (..., A) restricted to [-1, 1], independent for each number of
-    the action."""
+    """A normal of `mean` and `std` (..., A) restricted to [-1, 1], independent for each number."""
 
     mean: Tensor
     std: Tensor
 
     def sample(self, noise: Tensor) -> Tensor:
-        """Reparameterised actions (..., A) from uniform noise (..., A), by the inverse of the
-        distribution function."""
+        """Reparameterised actions (..., A) from uniform noise (..., A), by the inverse cdf."""
         low, high = self._cdf(-1.0), self._cdf(1.0)
         share = (low + noise * (high - low)).clamp(1e-6, 1 - 1e-6)
         return self._inside(self.mean + self.std * math.sqrt(2) * torch.erfinv(2 * share - 1))

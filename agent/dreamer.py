@@ -224,8 +224,7 @@ class Dreamer(nn.Module):
     def predict(
         self, batch: dict[str, Tensor], context: int, generator: torch.Generator | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Truth and open-loop prediction (B, T, H, W, C) in [0, 1] of images or grids, after
-        `context` steps."""
+        """Truth and open-loop prediction (B, T, H, W, C) in [0, 1], after `context` steps."""
         obs, actions = batch["obs"], batch["action"]
         encoder, rssm = self.model.encoder, self.model.rssm
         decoder = self.model.heads["observation"]

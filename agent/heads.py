@@ -30,8 +30,7 @@ class Scalar(nn.Module):
 
 
 class Discount(nn.Module):
-    """The probability that the episode goes on, times gamma: soft labels, hence binary
-    cross-entropy."""
+    """The probability that the episode goes on, times gamma: binary cross-entropy, soft labels."""
 
     def __init__(self, features: int, units: int, layers: int):
         super().__init__()
@@ -92,8 +91,7 @@ class DiscreteActor(Actor):
 
 
 class ContinuousActor(Actor):
-    """The actor for actions in [-1, 1]: a truncated normal, mean tanh(x), std 2 sigmoid(x / 2) +
-    `min_std`."""
+    """A truncated normal in [-1, 1]: mean tanh(x), std 2 sigmoid(x / 2) + `min_std`."""
 
     def __init__(self, features: int, actions: int, units: int, layers: int, min_std: float):
         super().__init__()
@@ -114,8 +112,7 @@ class ContinuousActor(Actor):
         return torch.rand(*shape, self.actions, device=device)
 
     def perturb(self, action: Tensor, epsilon: float, std: float) -> Tensor:
-        """Add Gaussian noise of standard deviation `std` to actions (B, A) and keep them within
-        [-1, 1]."""
+        """Add Gaussian noise of `std` to actions (B, A) and keep them within [-1, 1]."""
         return (action + std * torch.randn_like(action)).clamp(-1, 1)
 
 

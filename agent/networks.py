@@ -33,8 +33,7 @@ class MLP(nn.Sequential):
 
 
 def mlp(inputs: int, units: int, layers: int, outputs: int | None = None) -> MLP:
-    """`layers` dense ELU layers of `units`, then a linear one to `outputs` if given; (..., inputs)
-    to (..., last)."""
+    """`layers` ELU layers of `units`, then a linear one to `outputs` if given."""
     widths = [inputs] + [units] * layers
     modules = []
     for before, after in zip(widths, widths[1:], strict=False):
@@ -45,8 +44,7 @@ def mlp(inputs: int, units: int, layers: int, outputs: int | None = None) -> MLP
 
 
 def initialise(module: nn.Module) -> None:
-    """Glorot uniform weights and zero biases, the defaults of the official implementation; for
-    `nn.Module.apply`."""
+    """Glorot uniform weights and zero biases, as in the official code; for `nn.Module.apply`."""
     if isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
         nn.init.xavier_uniform_(module.weight)
         nn.init.zeros_(module.bias)  # pyrefly: ignore[bad-argument-type]
@@ -87,8 +85,7 @@ class Decoder(nn.Module, ABC):
 
 
 class ImageEncoder(Encoder):
-    """Four convolutions of kernel 4 and stride 2 with ELU; 64x64 images become (B, T, 32
-    `depth`)."""
+    """Four convolutions, kernel 4, stride 2, ELU; 64x64 images become (B, T, 32 `depth`)."""
 
     def __init__(self, space: spaces.Box, size: Size):
         super().__init__()
@@ -113,8 +110,7 @@ class ImageEncoder(Encoder):
 
 
 class ImageDecoder(Decoder):
-    """A dense layer and four transposed convolutions to the mean of a Gaussian of unit variance for
-    each pixel."""
+    """A dense layer and four transposed convolutions to the mean of each pixel's unit Gaussian."""
 
     def __init__(self, space: spaces.Box, size: Size, features: int):
         super().__init__()
@@ -230,7 +226,6 @@ NETWORKS = {
 
 
 def encoder_and_decoder(space: spaces.Box, size: Size) -> tuple[Encoder, type[Decoder]]:
-    """The encoder for an observation space, and the decoder's class, which still needs the number
-    of features."""
+    """The encoder for an observation space, and the decoder's class, which still needs features."""
     encoder, decoder = NETWORKS[observation_kind(space)]
     return encoder(space, size), decoder

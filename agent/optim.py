@@ -35,8 +35,7 @@ class Optimiser:
         self.squares = [torch.zeros_like(parameter) for parameter in self.parameters]
 
     def step(self, loss: Tensor, lr_factor: float) -> Tensor:
-        """One update of the parameters down the gradient of loss (); returns the gradient's norm ()
-        before clipping."""
+        """Update the parameters down the gradient of loss (); return its norm (), unclipped."""
         self.updates += 1
         for parameter in self.parameters:
             parameter.grad = None

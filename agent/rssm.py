@@ -19,8 +19,7 @@ from agent.toggles.latent import Latent
 
 
 class State(NamedTuple):
-    """The model's state: deter (..., D), stoch (..., S), and the stats (..., P) that stoch was
-    drawn from."""
+    """The state: deter (..., D), stoch (..., S), and the stats (..., P) it was drawn from."""
 
     deter: Tensor
     stoch: Tensor
@@ -37,8 +36,7 @@ class State(NamedTuple):
 
 
 class RSSM(nn.Module):
-    """The latent dynamics; `cell(inputs, deter)` builds the recurrent cell, `latent` is the
-    stochastic state's kind."""
+    """The latent dynamics; `cell(inputs, deter)` builds the recurrent cell."""
 
     def __init__(
         self,
@@ -106,8 +104,7 @@ class RSSM(nn.Module):
         return self.latent.noise((steps, batch), self.input.weight.device, generator).unbind()
 
     def imagine(self, state: State, action: Tensor, noise: Tensor) -> State:
-        """The next state (N, ...), drawn from the prior with one step's `noise`, after action (N,
-        A)."""
+        """The next state (N, ...) after action (N, A), drawn from the prior with `noise`."""
         return self.step(state, action, noise, self.prior)
 
     def step(

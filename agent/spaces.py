@@ -12,8 +12,7 @@ ALLOWED_ACTIONS = "Discrete(n), Box(-1, 1, (n,), float32)"
 
 
 def observation_kind(space: Space) -> str:
-    """Name the kind of an observation space: `image`, `grid` or `vector`; UserError for any other
-    space."""
+    """Return `image`, `grid` or `vector`; UserError for any other space."""
     if isinstance(space, Box):
         if space.dtype == np.uint8 and len(space.shape) == 3:
             return "image" if space.high.max() > 1 else "grid"
@@ -23,8 +22,7 @@ def observation_kind(space: Space) -> str:
 
 
 def action_kind(space: Space) -> str:
-    """Name the kind of an action space: `discrete` or `continuous`; UserError for any other
-    space."""
+    """Return `discrete` or `continuous`; UserError for any other space."""
     if isinstance(space, Discrete) and space.start == 0:
         return "discrete"
     if (

@@ -23,8 +23,7 @@ class ModelLoss(NamedTuple):
 
 
 class WorldModel(nn.Module):
-    """An encoder, the latent dynamics and the prediction heads: observation, reward and, unless
-    None, discount."""
+    """Encoder, latent dynamics and heads: observation, reward and, unless None, discount."""
 
     def __init__(
         self,
@@ -85,8 +84,7 @@ class WorldModel(nn.Module):
         return self.gamma * (1 - is_terminal.float())
 
     def discount(self, feat: Tensor, is_terminal: Tensor) -> Tensor:
-        """Discounts (H + 1, N) of imagined features (H + 1, N, F), the first one from replay's
-        is_terminal (N)."""
+        """Discounts (H + 1, N) of imagined feat (H + 1, N, F), the first from is_terminal (N)."""
         if "discount" not in self.heads:
             return torch.full_like(feat[..., 0], self.gamma)
         return torch.cat(

@@ -48,8 +48,7 @@ class Reinforce:
 
 @dataclass(frozen=True)
 class Dynamics:
-    """The target itself, differentiated through rewards, values and the world model to the
-    action."""
+    """The target itself, differentiated through the world model to the action."""
 
     through_model = True
     mixes = False
@@ -64,8 +63,7 @@ class Dynamics:
 
 @dataclass(frozen=True)
 class Mixed:
-    """Both: `dynamics_weight` (1 - rho of the paper) on dynamics backpropagation, the rest on
-    Reinforce."""
+    """`dynamics_weight` (1 - rho) on dynamics backpropagation, the rest on Reinforce."""
 
     dynamics_weight: Fraction
     through_model = True

@@ -30,8 +30,7 @@ class Explore(Protocol):
 
 @dataclass(frozen=True)
 class PolicyEntropy:
-    """An entropy bonus eta = `entropy_scale` in the actor's loss; actions are samples of the
-    policy."""
+    """A bonus eta = `entropy_scale` in the actor's loss; actions are the policy's samples."""
 
     entropy_scale: NonNegativeFloat
 

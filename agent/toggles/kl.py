@@ -41,8 +41,7 @@ class KLLoss(Protocol):
 
 
 def clamp(value: Tensor, free: float, where: str) -> tuple[Tensor, Tensor]:
-    """Keep nats (B, T) from falling below `free`, on their mean or step by step; also the share ()
-    that was below."""
+    """Keep nats (B, T), or their mean, from falling below `free`; also the share () below it."""
     value = value.mean() if where == "mean" else value
     return value.clamp(min=free), (value < free).float().mean()
 

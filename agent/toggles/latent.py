@@ -51,8 +51,7 @@ class Latent(Protocol):
 
 @dataclass(frozen=True)
 class Categorical:
-    """`latents` variables of `classes` classes each, as one-hot vectors with straight-through
-    gradients."""
+    """`latents` one-hot vectors of `classes` classes each, with straight-through gradients."""
 
     latents: PositiveInt
     classes: Annotated[int, Field(ge=2)]
@@ -62,10 +61,7 @@ class Categorical:
         """P, the logits of all variables."""
         return self.latents * self.classes
 
-    @property
-    def stoch_size(self) -> int:
-        """S, the one-hot vectors of all variables."""
-        return self.latents * self.classes
+    stoch_size = stats_size  # the one-hot vectors of all variables
 
     def noise(
         self, shape: tuple[int, ...], device: torch.device, generator: torch.Generator | None = None
@@ -74,8 +70,7 @@ class Categorical:
         return distributions.gumbel_noise((*shape, self.latents, self.classes), device, generator)
 
     def sample(self, stats: Tensor, noise: Tensor) -> Tensor:
-        """Sample stoch (..., S) from stats (..., P) and noise; `sample += probs - sg(probs)`
-        (algorithm 1)."""
+        """Stoch (..., S) from stats (..., P): `sample += probs - sg(probs)` (algorithm 1)."""
         return distributions.one_hot(self._logits(stats), noise).flatten(-2)
 
     def kl(self, left: Tensor, right: Tensor) -> Tensor:
@@ -98,8 +93,7 @@ class Categorical:
 
 @dataclass(frozen=True)
 class Gaussian:
-    """`latents` variables of a diagonal Gaussian with reparameterised samples; std = 2 sigmoid(x /
-    2) + `min_std`."""
+    """`latents` numbers of a diagonal Gaussian; std = 2 sigmoid(x / 2) + `min_std`."""
 
     latents: PositiveInt
     min_std: PositiveFloat
@@ -151,10 +145,7 @@ class Binary:
         """P, one logit for each bit."""
         return self.bits
 
-    @property
-    def stoch_size(self) -> int:
-        """S, one number for each bit."""
-        return self.bits
+    stoch_size = stats_size
 
     def noise(
         self, shape: tuple[int, ...], device: torch.device, generator: torch.Generator | None = None

@@ -16,8 +16,7 @@ from pydantic import NonNegativeFloat, PositiveFloat
 
 @dataclass(frozen=True)
 class Linear:
-    """A factor that goes from `start` to `end` over the first `share` of the run and stays
-    there."""
+    """A factor from `start` to `end` over the first `share` of the run, then constant."""
 
     start: NonNegativeFloat
     end: NonNegativeFloat
