@@ -1,6 +1,7 @@
 """Episodes: those of the training go into replay, greedy ones are scored."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import gymnasium
 import numpy as np
@@ -58,31 +59,20 @@ class Episode:
                 )
 
 
+@dataclass
 class Collector:
     """Plays the training's episodes into replay; every random number is a function of the run's
     seed and of the number of the episode or the step."""
 
-    def __init__(
-        self,
-        env: gymnasium.Env,
-        agent: Dreamer,
-        replay: Replay,
-        *,
-        prefill: int,
-        seed: int,
-        knows_ends: bool = True,
-    ):
-        """The first `prefill` steps take uniform actions; `knows_ends` tells whether the agent has
-        a model of termination."""
-        self.env = env
-        self.agent = agent
-        self.replay = replay
-        self.prefill = prefill
-        self.seed = seed
-        self.knows_ends = knows_ends
-        self.started = 0  # episodes
-        self.episode: Episode | None = None  # under way
-        self.agent_state: dict[str, Tensor] | None = None
+    env: gymnasium.Env
+    agent: Dreamer
+    replay: Replay
+    prefill: int  # first steps, which take uniform actions
+    seed: int
+    knows_ends: bool = True  # whether the agent has a model of termination
+    started: int = 0  # episodes
+    episode: Episode | None = None  # under way
+    agent_state: dict[str, Tensor] | None = None
 
     def step(self, step: int, progress: float) -> Episode | None:
         """Take agent step number `step`, from 0, and store it in replay; returns the episode that

@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import dataclass
 from statistics import fmean
 
 import gymnasium
@@ -34,31 +35,25 @@ FILMED = 300  # steps of an episode
 LONGEST_WAIT = 2  # checkpoint intervals, after which a checkpoint waits for no episode's end
 
 
+@dataclass(eq=False)
 class Training:
     """The state of one run."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        recipe: Recipe,
-        action_repeat: int,
-        make_env: Callable[[], gymnasium.Env],
-        make_agent: Callable[[Box, Space, torch.device], Dreamer],
-        record: Record,
-        stop: Callable[[], bool],
-        lost: Callable[[], bool],
-    ):
-        """`stop()` asks to stop; `lost()` tells that another host took the run over."""
-        self.settings = settings
-        self.recipe = recipe
-        self.record = record
-        self.folder = record.path
-        self.stop, self.lost = stop, lost
+    settings: Settings
+    recipe: Recipe
+    action_repeat: int
+    make_env: Callable[[], gymnasium.Env]
+    make_agent: Callable[[Box, Space, torch.device], Dreamer]
+    record: Record
+    stop: Callable[[], bool]  # asks to stop
+    lost: Callable[[], bool]  # tells that another host took the run over
+
+    def __post_init__(self) -> None:
+        settings, recipe, self.folder = self.settings, self.recipe, self.record.path
         self.stop_by = math.inf  # time at which a run that was asked to stop waits no longer
         self.device = numerics.choose_device(settings.device)
         numerics.configure(settings.threads, settings.matmul_precision)
         self.opened = ExitStack()
-        self.make_env = make_env
         numerics.seed_libraries(settings.seed, Stream.START, 0)
         self.env = self._open_env()
         self.eval_envs: list[gymnasium.Env] = []  # made for the first evaluation
@@ -66,10 +61,9 @@ class Training:
         observations, actions = self.env.observation_space, self.env.action_space
         assert isinstance(observations, Box)
         numerics.seed_torch(settings.seed, Stream.START, 0, torch.device("cpu"))
-        self.agent = make_agent(observations, actions, self.device)
-        self.replay = Replay(
-            self.folder / "replay", observations, flatdim(actions), recipe.capacity
-        )
+        self.agent = self.make_agent(observations, actions, self.device)
+        size = flatdim(actions)
+        self.replay = Replay(self.folder / "replay", observations, size, recipe.capacity)
         self.opened.callback(self.replay.close)
         self.collector = Collector(
             self.env,
@@ -79,7 +73,7 @@ class Training:
             seed=settings.seed,
             knows_ends=recipe.discount_scale > 0,
         )
-        self.clock = Clock(settings.steps, recipe.prefill, action_repeat)
+        self.clock = Clock(settings.steps, recipe.prefill, self.action_repeat)
         self.meter = Meter()
         self.saturation: dict[str, float] = {}  # means over the run up to the last line
         self.last_checkpoint = 0
@@ -100,7 +94,7 @@ class Training:
         self.display = Display(self.clock, self.agent.updates)
         self._say_start()
         try:
-            with self.display:
+            with self.display.bar:
                 self._train()
         except Exception:
             self.meter.check(self.agent.updates)  # if NaN caused this, report the NaN

@@ -1,6 +1,7 @@
 """How a run is going: how far it is, the means of its losses, and what is said of it."""
 
 import time
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 import torch
@@ -9,16 +10,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor
 
 
+@dataclass
 class Clock:
     """Agent steps, environment frames and seconds of a run of `steps` agent steps, the first
     `prefill` of them random."""
 
-    def __init__(self, steps: int, prefill: int, action_repeat: int):
-        self.steps = steps
-        self.prefill = prefill
-        self.action_repeat = action_repeat
-        self.step = 0
-        self._started = time.monotonic()
+    steps: int
+    prefill: int
+    action_repeat: int
+    step: int = 0
+    _started: float = field(default_factory=time.monotonic)
 
     @property
     def progress(self) -> float:
@@ -111,7 +112,7 @@ class Display:
         self.last_return: float | None = None  # of the training
         self.score: float | None = None  # of the last evaluation
         self._clock = clock
-        self._bar = Progress(
+        self.bar = Progress(  # to be entered while the run is under way
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rates]}"),
@@ -121,21 +122,14 @@ class Display:
             console=console,
             disable=not console.is_terminal,
         )
-        self._task = self._bar.add_task(
+        self._task = self.bar.add_task(
             "", total=clock.steps, completed=clock.step, rates="", last_return="-"
         )
         self._began = time.monotonic(), clock.step, updates
 
-    def __enter__(self) -> "Display":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_) -> None:
-        self._bar.stop()
-
     def say(self, line: str) -> None:
         """Print a line."""
-        self._bar.console.print(line, soft_wrap=True, markup=False, highlight=False)
+        self.bar.console.print(line, soft_wrap=True, markup=False, highlight=False)
 
     def evaluated(self, updates: int, score: float) -> None:
         """Say what an evaluation came to, how fast the run is, and how long it will take."""
@@ -148,10 +142,10 @@ class Display:
 
     def update(self, updates: int) -> None:
         """Let the bar show the counts and the rates when it draws itself next."""
-        if self._bar.disable:
+        if self.bar.disable:
             return
         steps, rate = self._rates(updates)
-        self._bar.update(
+        self.bar.update(
             self._task,
             completed=self._clock.step,
             rates=f"{steps:.0f} steps/s {rate:.1f} updates/s",

@@ -177,7 +177,8 @@ class Replay:
         for path in self.folder.glob("*.npy"):
             segment = int(path.stem)
             if (segment + 1) * self.segment_rows <= needed:
-                self._close(segment)
+                if segment in self._files:
+                    os.close(self._files.pop(segment))
                 self._checksums.pop(segment, None)
                 path.unlink()
         del self.starts[: self._oldest_episode()]
@@ -221,12 +222,8 @@ class Replay:
 
     def close(self) -> None:
         """Close the segment files."""
-        for segment in list(self._files):
-            self._close(segment)
-
-    def _close(self, segment: int) -> None:
-        if segment in self._files:
-            os.close(self._files.pop(segment))
+        while self._files:
+            os.close(self._files.popitem()[1])
 
 
 def _header(row: np.dtype, rows: int) -> bytes:

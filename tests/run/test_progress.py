@@ -11,7 +11,8 @@ from agent.run.progress import Clock, Display
 def show(terminal):
     console = Console(file=io.StringIO(), force_terminal=terminal, width=120)
     clock = Clock(steps=2000, prefill=20, action_repeat=1)
-    with Display(clock, 0, console) as display:
+    display = Display(clock, 0, console)
+    with display.bar:
         display.say("baseline on [cartpole], " + "long " * 40)
         for clock.step, updates, display.last_return in ((500, 3, None), (1000, 6, 12.5)):
             display.update(updates)
