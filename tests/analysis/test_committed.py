@@ -42,8 +42,10 @@ def test_every_file_has_a_row_that_names_its_commits():
     files = {path.relative_to(RESULTS).as_posix(): path for path in RESULTS.rglob("*.csv.gz")}
     assert rows.keys() == files.keys()
     for name, path in files.items():
-        commits = set(read.load(path).runs.commit.str[:7])
-        assert set(re.findall(r"`(\w{7})`", rows[name])) == commits, name
+        loaded = read.load(path)
+        assert set(re.findall(r"`(\w{7})`", rows[name])) == {*loaded.runs.commit.str[:7]}, name
+        told = {problem.message.partition(":")[0] for problem in loaded.problems}
+        assert told <= {"runs of different commits"} and (loaded.runs.digest.str.len() == 8).all()
 
 
 def test_effects_are_those_of_the_files():

@@ -12,12 +12,13 @@ import pandas as pd
 import pytest
 
 from agent.run import record, status
-from analysis import read, schema
+from analysis import InputError, read, schema
 from tests.test_run import SHORT
 
 ROOT = Path(__file__).parents[2]
 ROW = re.compile(r"^\| `(run\.json|scores\.csv)` \| `([\w.]+)` \|", re.MULTILINE)
 TABLE = ROW.findall((ROOT / "docs" / "analysis.md").read_text())
+NOT_READ = shutil.ignore_patterns("replay", "*.pt")
 # Another value that the analysis takes for a field, where it is not a number or a text.
 OTHER = {
     "actions": "continuous",
@@ -39,19 +40,18 @@ def run(tmp_path_factory):
     return file.parent
 
 
-def other(field, value):
-    if field in OTHER:
-        return OTHER[field]
-    return f"{value}x" if isinstance(value, str) else value + 1
-
-
 def loaded(folder):
     """Everything that the analysis makes of a folder of runs."""
     try:
         runs = read.load(folder)
-    except Exception as error:
-        return repr(error)
+    except InputError as error:
+        return str(error)
     return runs.runs.to_csv() + runs.points.to_csv() + str(runs.problems)
+
+
+@pytest.fixture(scope="module")
+def before(run):
+    return loaded(run)
 
 
 def test_the_words_of_status_are_the_agents():
@@ -77,21 +77,19 @@ def test_the_table_is_complete():
 
 
 @pytest.mark.parametrize(("file", "field"), TABLE)
-def test_every_field_of_the_table_is_written_and_read(run, tmp_path, file, field):
-    before, copy = tmp_path / "before", tmp_path / "after"
-    for folder in (before, copy):
-        shutil.copytree(run, folder / "run", ignore=shutil.ignore_patterns("replay", "*.pt"))
+def test_every_field_of_the_table_is_written_and_read(run, before, tmp_path, file, field):
+    shutil.copytree(run, tmp_path, ignore=NOT_READ, dirs_exist_ok=True)
+    path = tmp_path / file
     if file == "scores.csv":
-        path = copy / "run" / file
         scores = pd.read_csv(path)
         scores[field] = OTHER.get(field, scores[field].iloc[-1])
         scores.to_csv(path, index=False)
     else:
-        path = copy / "run" / file
         raw = inner = json.loads(path.read_text())
         *outer, last = field.split(".")
         for key in outer:
             inner = inner[key]
-        inner[last] = other(field, inner[last])  # a KeyError: the agent does not write it
+        value = inner[last]  # a KeyError: the agent does not write it
+        inner[last] = OTHER.get(field) or (f"{value}x" if isinstance(value, str) else value + 1)
         path.write_text(json.dumps(raw))
-    assert loaded(before) != loaded(copy)
+    assert before != loaded(tmp_path)

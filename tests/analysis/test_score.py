@@ -52,16 +52,6 @@ def test_the_last_bin_is_the_mean_of_its_episodes(tmp_path):
     assert score == 1
 
 
-def test_an_area_takes_eight_evaluations(tmp_path):
-    write_run(tmp_path, seed=0, points=7)
-    write_run(tmp_path, seed=1, points=8)
-    frame, problems = score.final_scores(read.load(tmp_path), "area")
-    assert frame.seed.tolist() == [1]
-    assert [tuple(problem) for problem in problems] == [
-        ("gym/cartpole/baseline/0-abcd", "not scored: area takes 8 evaluations, it has 7")
-    ]
-
-
 def test_a_run_that_diverged_scores_the_worst_that_its_task_has_shown(tmp_path):
     for seed, finals in enumerate((0.9, -0.3, 0.5)):
         write_run(tmp_path, seed=seed, finals=finals)
@@ -73,11 +63,6 @@ def test_a_run_that_diverged_scores_the_worst_that_its_task_has_shown(tmp_path):
     assert scheme == "reference"
     assert runs["cartpole", "baseline", 3] == runs["cartpole", "b", 0] == pytest.approx(-0.3)
     assert runs["acrobot", "baseline", 0] == 0  # random play's, where nothing else is known
-
-
-def test_an_unknown_window_is_refused(curve):
-    with pytest.raises(InputError, match="'best' is not known; allowed: last, last_bin, area"):
-        score.final_scores(curve, "best")
 
 
 def test_tasks_without_references_are_scored_in_raw_returns(tmp_path):
@@ -113,15 +98,30 @@ def test_wrong_references_are_refused_in_one_line(tmp_path, text, message):
 
 
 def test_runs_that_are_not_done_are_listed_not_scored(tmp_path):
-    write_run(tmp_path, seed=0)
+    write_run(tmp_path, seed=0, points=8)
     write_run(tmp_path, seed=1, status="failed", error="nan in kl_loss at step 12")
     write_run(tmp_path, seed=2, points=0)
-    frame, problems = score.final_scores(read.load(tmp_path))
-    assert frame.seed.tolist() == [0]
-    assert [problem.message for problem in problems] == [
-        "not scored: status failed, nan in kl_loss at step 12",
-        "not scored: no evaluation",
+    write_run(tmp_path, seed=3, points=7)
+    write_run(tmp_path, seed=4, points=1)
+    runs = read.load(tmp_path)
+    unscored = [
+        ("gym/cartpole/baseline/1-abcd", "not scored: status failed, nan in kl_loss at step 12"),
+        ("gym/cartpole/baseline/2-abcd", "not scored: no evaluation"),
     ]
+    few = [
+        (f"gym/cartpole/baseline/{seed}-abcd", f"not scored: area takes 8 evaluations, it has {it}")
+        for seed, it in ((3, 7), (4, 1))
+    ]
+    thin = "its last bin of 1M frames has 2 episodes, fewer than ten"
+    for window, seeds, problems in (
+        ("last", [0, 3, 4], unscored),
+        ("area", [0], [*unscored, *few]),
+        ("last_bin", [0, 3, 4], [*unscored, ("gym/cartpole/baseline/4-abcd", thin)]),
+    ):
+        frame, found = score.final_scores(runs, window)
+        assert frame.seed.tolist() == seeds and sorted(map(tuple, found)) == sorted(problems)
+    with pytest.raises(InputError, match="'best' is not known; allowed: last, last_bin, area"):
+        score.final_scores(runs, "best")
 
 
 def test_atari_reference_has_the_55_games_and_the_corrected_one():
@@ -135,48 +135,25 @@ def test_normalisations():
     frame = pd.DataFrame(
         {"suite": "atari", "task": ["pong", "breakout", "breakout"], "score": [14.6, 864.0, 2000.0]}
     )
-    gamer, _ = score.normalise(frame, "gamer")
-    record, _ = score.normalise(frame, "record")
-    clipped, _ = score.normalise(frame, "clipped_record")
-    assert gamer.normalised[0] == pytest.approx(1)
-    assert record.normalised[1] == pytest.approx(1) and record.normalised[2] == pytest.approx(
-        (2000 - 1.7) / 862.3
-    )
-    assert clipped.normalised.tolist() == pytest.approx([(14.6 + 20.7) / 41.7, 1, 1])
+    pong, record = (14.6 + 20.7) / 41.7, (2000 - 1.7) / 862.3
+    for scheme, expected in {
+        "gamer": [1, (864 - 1.7) / 28.8, (2000 - 1.7) / 28.8],
+        "record": [pong, 1, record],
+        "clipped_record": [pong, 1, 1],
+    }.items():
+        assert score.normalise(frame, scheme)[0].normalised.tolist() == pytest.approx(expected)
     below, _ = score.normalise(frame.assign(score=-100.0), "clipped_record")
     assert (below.normalised < 0).all()
 
 
-def test_fixed_references_come_from_the_run(study):
-    frame, _ = score.final_scores(read.load(study))
-    normalised, problems = score.normalise(frame, "reference")
-    means = normalised.groupby("arm").normalised.mean()
-    assert not problems
-    assert means["baseline"] == pytest.approx(0.8, abs=0.02) and means[
-        "latent=gaussian"
-    ] == pytest.approx(0.3, abs=0.02)
-
-
-def test_a_task_without_references_is_listed():
-    frame = pd.DataFrame(
-        {
-            "suite": "gym",
-            "task": ["a", "b"],
-            "score": 1.0,
-            "random": [0, np.nan],
-            "reference": [2, 3],
-        }
+def test_fixed_references_are_the_tasks_own_and_a_task_without_is_listed():
+    references = {"random": [0, np.nan], "reference": [2, 3]}
+    frame = pd.DataFrame({"suite": "gym", "task": ["a", "b"], "score": 1.0, **references})
+    normalised, (problem,) = score.normalise(frame, "reference")
+    assert normalised[["task", "normalised"]].values.tolist() == [["a", 0.5]]
+    assert tuple(problem) == (
+        "gym/b",
+        "not normalised: the task has no random and reference score",
     )
-    normalised, problems = score.normalise(frame, "reference")
-    assert normalised.task.tolist() == ["a"]
-    assert problems[0].source == "gym/b" and "no random and reference score" in problems[0].message
     with pytest.raises(InputError, match="normalisation 'human'"):
         score.normalise(frame, "human")
-
-
-def test_a_last_bin_of_few_episodes_is_a_problem(tmp_path):
-    write_run(tmp_path, planned=1_010_000, points=1)
-    _, problems = score.final_scores(read.load(tmp_path), "last_bin")
-    assert [problem.message for problem in problems] == [
-        "its last bin of 1M frames has 2 episodes, fewer than ten"
-    ]
