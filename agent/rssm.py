@@ -39,13 +39,7 @@ class RSSM(nn.Module):
     """The latent dynamics; `cell(inputs, deter)` builds the recurrent cell."""
 
     def __init__(
-        self,
-        latent: Latent,
-        cell: MakeCell,
-        action: int,
-        embed: int,
-        deter: int,
-        hidden: int,
+        self, latent: Latent, cell: MakeCell, action: int, embed: int, deter: int, hidden: int
     ):
         super().__init__()
         self.latent = latent

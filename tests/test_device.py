@@ -37,7 +37,8 @@ def test_the_meta_device_finds_a_synchronisation():
         torch.ones(2, device="meta") + torch.ones(2)
 
 
-SHORT = [*tiny.NUMBERS, "recipe.length=2", "recipe.horizon=2", "recipe.start_every=1"]
+SHORT = [*tiny.NUMBERS, "recipe.length=2", "recipe.horizon=2"]
+SHORT += ["recipe.start_every=1", "size.layers=1"]
 GRAPHS = {  # every option of every toggle in the losses, and every kind of observation and action
     "binary": (
         "latent=binary kl=standard actor_grad=dynamics gru=plain entropy=long_term",
