@@ -18,6 +18,7 @@ from agent.errors import UserError, complaint
 from agent.run.compose import CONF, composed, project_config, resolved, section
 from agent.run.identity import Identity, baseline_digest, identify, toggles
 from agent.run.lock import Busy, ClaimLost, RunFolder, check_root
+from agent.run.provenance import provenance
 from agent.run.record import Record, read_run
 from agent.run.status import Exit, Interrupted, Status, Stop
 from agent.run.trackers import asked_id
@@ -26,6 +27,7 @@ from sweeps.check import check_numbers
 
 FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)  # disks
 MULTIRUN = ("-m", "--multirun")
+Asked = Callable[[], bool]
 
 
 class Command(NamedTuple):
@@ -47,12 +49,13 @@ def status(command: Command) -> int:
     """Train the run of a command; returns the process's exit status."""
     try:
         return train(command, Stop())
-    except (UserError, Busy, OSError) as error:
-        bad = Exit.BUSY if isinstance(error, Busy) else Exit.FAILED
-        return _complain(error, Exit.BAD_INPUT if isinstance(error, UserError) else bad)
+    except UserError as error:
+        return _complain(error, Exit.BAD_INPUT)
+    except (Busy, OSError) as error:
+        return _complain(error, Exit.BUSY if isinstance(error, Busy) else Exit.FAILED)
 
 
-def train(command: Command, stop: Callable[[], bool]) -> int:
+def train(command: Command, stop: Asked) -> int:
     """Train the run of a command unless it is done; returns the process's exit status."""
     cfg = command.cfg
     check_numbers(cfg)
@@ -62,17 +65,15 @@ def train(command: Command, stop: Callable[[], bool]) -> int:
         return code
     fields = _checked(command, identity)
     with folder.claim() as lost:
-        code = _finished(cfg, folder, settings.retry_failed)
-        if code is not None:  # another process was quicker
-            return code
-        return _claimed(cfg, fields, folder.path, stop, lost)
+        code = _finished(cfg, folder, settings.retry_failed)  # by a quicker process
+        return _claimed(cfg, fields, folder.path, stop, lost) if code is None else code
 
 
 def _finished(cfg: DictConfig, folder: RunFolder, retry_failed: bool) -> int | None:
     fields = read_run(folder.path) or {}
     status = fields.get("status")
-    again = status in (Status.FAILED, Status.DIVERGED) and retry_failed
-    if status not in (Status.DONE, Status.FAILED, Status.DIVERGED) or again:
+    ended = (Status.DONE,) if retry_failed else (Status.DONE, Status.FAILED, Status.DIVERGED)
+    if status not in ended:
         return None
     if asked_id():  # the W&B sweep that asks is told how the run ended
         from agent import build
@@ -92,7 +93,6 @@ def _checked(command: Command, identity: Identity) -> dict[str, object]:
     """What run.json begins with; UserError, before any file is written, for values, options or an
     environment that fail."""
     from agent import build
-    from agent.run.provenance import provenance
 
     cfg, choices, overrides = command
     build.check(cfg, choices)
@@ -110,13 +110,7 @@ def _checked(command: Command, identity: Identity) -> dict[str, object]:
     }
 
 
-def _claimed(
-    cfg: DictConfig,
-    fields: Mapping[str, object],
-    path: Path,
-    stop: Callable[[], bool],
-    lost: Callable[[], bool],
-) -> int:
+def _claimed(cfg: DictConfig, fields: Mapping, path: Path, stop: Asked, lost: Asked) -> int:
     from agent import build
 
     record = Record(path)
@@ -127,8 +121,6 @@ def _claimed(
             training.run()
         record.update(status=Status.DONE)
         return Exit.DONE
-    except ClaimLost:
-        raise
     except BaseException as error:
         if lost():  # what went wrong may be the other host's doing, and run.json is its own
             raise ClaimLost(f"{path} was taken over by a process on another host") from error
@@ -164,9 +156,8 @@ def _ended(record: Record, error: BaseException) -> int:
 
 def _is_the_folders(error: OSError, path: Path) -> bool:
     """Whether an error is of the run's files or their disk, rather than the environment's."""
-    if error.filename is None or error.errno in FULL_OR_BROKEN:
-        return error.errno in FULL_OR_BROKEN
-    return Path(os.fsdecode(error.filename)).absolute().is_relative_to(path.absolute())
+    file = Path(os.fsdecode(error.filename or "/")).absolute()
+    return error.errno in FULL_OR_BROKEN or file.is_relative_to(path.absolute())
 
 
 def _complain(error: BaseException, code: int, more: str = "") -> int:
@@ -191,7 +182,9 @@ def start() -> None:
     try:
         with project_config():  # a UserError, where Hydra would list search paths
             if not flags:
-                sys.exit(status(_single(overrides)))
+                if sweeps := [given for given in overrides if given.startswith("+sweep=")]:
+                    raise UserError(f"{sweeps[0]} asks for many runs: python run.py -m {sweeps[0]}")
+                sys.exit(status(Command(*composed(tuple(overrides)), overrides)))
             if flags <= {*MULTIRUN}:
                 cfg, choices = composed(tuple(grid.fixed(overrides)))
                 if (sweeper := choices["hydra/sweeper"]) != "ablation":
@@ -201,13 +194,6 @@ def start() -> None:
     except UserError as error:
         sys.exit(_complain(error, Exit.BAD_INPUT))
     main()
-
-
-def _single(overrides: Sequence[str]) -> Command:
-    """The command of one run; UserError for overrides that do not compose, and for a sweep."""
-    if sweeps := [override for override in overrides if override.startswith("+sweep=")]:
-        raise UserError(f"{sweeps[0]} asks for many runs: python run.py -m {sweeps[0]}")
-    return Command(*composed(tuple(overrides)), overrides)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The one door for configuration: a composed config comes in, typed objects go out."""
 
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 from gymnasium import spaces
 from omegaconf import DictConfig, OmegaConf
 
-from agent import config, networks, refusals
+from agent import config, networks
 from agent.config import Recipe, Settings, Size, Suite, Task, shown, unknown
 from agent.dreamer import Dreamer, Toggles
 from agent.envs.wrappers import one_line
@@ -19,13 +19,15 @@ from agent.errors import UserError, collect
 from agent.heads import Discount, Scalar, make_actor
 from agent.rssm import RSSM
 from agent.run import numerics
-from agent.run.compose import resolved, section, sections
+from agent.run.compose import section, sections, table
 from agent.run.loop import Training
 from agent.run.record import Record, Tracker
 from agent.toggles.gru import MakeCell
 from agent.toggles.latent import Latent
 from agent.world_model import WorldModel
 
+Asked = Callable[[], bool]  # of a run: whether to stop, or whether it is lost
+HEADS = ("observation", "reward", "discount")
 COMPUTE_DTYPES = {"float32": None, "bf16": torch.bfloat16}  # of run.precision
 TRANSFORMS = {"tanh": torch.tanh, "identity": lambda reward: reward}
 TOGGLES = tuple(field.name for field in fields(Toggles))
@@ -48,14 +50,13 @@ class Parts:
 
 
 def read(cfg: DictConfig) -> Parts:
-    """The objects that a configuration stands for; UserError has a line for each wrong value or
-    key."""
+    """The objects of a configuration; UserError has a line for each wrong value or key."""
     if strange := [str(key) for key in cfg if key not in (*GROUPS, "hydra")]:
         raise UserError("\n".join(unknown(key, list(GROUPS)) for key in strange))
     made = collect(
         {
             "sections": partial(sections, cfg),
-            **{group: partial(_option, cfg, group) for group in OPTIONS},
+            **{group: lambda group=group: _object(group, table(cfg, group)) for group in OPTIONS},
             "task.env": partial(_maker, cfg),
             "tracker": partial(tracker_maker, cfg),
         }
@@ -66,14 +67,11 @@ def read(cfg: DictConfig) -> Parts:
 
 def check(cfg: DictConfig, choices: Mapping[str, str | None]) -> None:
     """Raise UserError for values out of range, unread keys, options that would change nothing, and
-    a run without a gradient step; what only the machine of the run can tell is left to
-    `check_machine`.
-
-    `choices` maps each config group to its chosen option, as Hydra reports them.
-    """
+    a run without a gradient step; `choices` are the groups' options, as Hydra reports them."""
     parts = read(cfg)
-    parts.suite.check_task(parts.task)
-    refusals.check(parts.toggles, parts.recipe, parts.run, parts.task, choices)
+    option = {group: f"{group}={choice}" for group, choice in choices.items()}
+    if lines := [*_dead(parts.toggles, parts.recipe, option), *_untrained(parts)]:
+        raise UserError("\n".join(lines))
 
 
 def check_machine(cfg: DictConfig) -> None:
@@ -82,8 +80,8 @@ def check_machine(cfg: DictConfig) -> None:
     settings = section(cfg, "run")
     numerics.choose_device(settings.device)
     numerics.check_threads(settings.threads)
-    env = environment(cfg)
     try:
+        env = environment(cfg)
         env.reset(seed=0)
         env.step(env.action_space.sample())
     except UserError:
@@ -98,7 +96,7 @@ def build(
 ) -> Dreamer:
     """The agent for an environment's spaces, initialised from torch's random numbers."""
     parts = read(cfg)
-    size, recipe = parts.size, parts.recipe
+    size, recipe, transform = parts.size, parts.recipe, TRANSFORMS[parts.recipe.reward_transform]
     encoder, decoder = networks.encoder_and_decoder(observations, size)
     rssm = RSSM(
         latent=parts.latent,
@@ -115,13 +113,9 @@ def build(
         observation=decoder(observations, size, rssm.feat_size),
         reward=Scalar(**head),
         discount=Discount(**head) if recipe.discount_scale else None,
-        scales={
-            "observation": recipe.observation_scale,
-            "reward": recipe.reward_scale,
-            "discount": recipe.discount_scale,
-        },
+        scales={head: getattr(recipe, f"{head}_scale") for head in HEADS},
         gamma=recipe.discount,
-        reward_transform=_reward_transform(recipe.reward_transform, recipe.reward_factor),
+        reward_transform=lambda reward: transform(recipe.reward_factor * reward),
     )
     agent = Dreamer(
         model,
@@ -134,21 +128,14 @@ def build(
     return agent.prepare(device)
 
 
-def training(
-    cfg: DictConfig,
-    record: Record,
-    stop: Callable[[], bool] = lambda: False,
-    lost: Callable[[], bool] = lambda: False,
-) -> Training:
-    """The training of a run in the folder of `record`.
-
-    `stop()` asks to stop; `lost()` tells that another host took the run over.
-    """
+def training(cfg: DictConfig, record: Record, stop: Asked, lost: Asked) -> Training:
+    """The training of a run in the folder of `record`, until `stop()` asks to end it or `lost()`
+    tells that another host took it over."""
     return Training(
         settings=section(cfg, "run"),
         recipe=section(cfg, "recipe"),
         action_repeat=cfg.task.action_repeat,
-        make_env=partial(environment, cfg),
+        make_env=_maker(cfg),
         make_agent=partial(build, cfg),
         record=record,
         stop=stop,
@@ -162,15 +149,8 @@ def recorded(config: Mapping[str, Any]) -> DictConfig:
 
 
 def environment(cfg: DictConfig) -> gymnasium.Env:
-    """The environment of a task; UserError of one line where it cannot be built."""
-    task = section(cfg, "task")
-    section(cfg, "suite").check_task(task)
-    try:
-        return _maker(cfg)()
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(f"task={task.name} cannot be built: {one_line(error)}") from error
+    """The environment of a task."""
+    return _maker(cfg)()
 
 
 def tracker(cfg: DictConfig, record: Record) -> None:
@@ -181,19 +161,13 @@ def tracker(cfg: DictConfig, record: Record) -> None:
 
 def tracker_maker(cfg: DictConfig) -> Callable[..., Tracker] | None:
     """What makes the chosen tracker of `record=`; None where none is chosen."""
-    values = _table(cfg, "tracker")
+    values = table(cfg, "tracker")
     if "_target_" not in values:
         return config.make("tracker", _no_tracker, values)
     return _object("tracker", values | {"_partial_": True})
 
 
-def _no_tracker(name: str) -> None:
-    """tracker=none has no _target_ and takes only `name`."""
-
-
-def _option(cfg: DictConfig, group: str) -> Any:
-    """The chosen option of a group."""
-    return _object(group, _table(cfg, group))
+def _no_tracker(name: str) -> None: ...
 
 
 def _maker(cfg: DictConfig) -> Callable[..., gymnasium.Env]:
@@ -202,36 +176,70 @@ def _maker(cfg: DictConfig) -> Callable[..., gymnasium.Env]:
     return _object("task.env", env | {"size": section(cfg, "size").image, "_partial_": True})
 
 
-def _table(cfg: DictConfig, group: str) -> dict[str, Any]:
-    node = cfg.get(group)
-    if not isinstance(node, DictConfig):
-        raise UserError(f"{group}={shown(node)} must be a table of keys and values")
-    return resolved(node)
-
-
 def _object(name: str, values: Mapping[str, Any]) -> Any:
     """What the `_target_` of values makes of the others, of which some may be such tables too."""
-    given = {
+    target = shown(values.get("_target_"))
+    try:
+        function = pkgutil.resolve_name(target)
+    except (ImportError, AttributeError, ValueError) as error:
+        given = f"{name}._target_={target}"
+        raise UserError(f"{given} must be a class or a function: {error}") from error
+    arguments = {
         key: _object(f"{name}.{key}", value)
         if isinstance(value, Mapping) and "_target_" in value
         else value
         for key, value in values.items()
         if not key.startswith("_")
     }
-    return config.make(name, _target(name, values), given, values.get("_partial_", False))
+    return config.make(name, function, arguments, values.get("_partial_", False))
 
 
-def _target(name: str, values: Mapping[str, Any]) -> Callable:
-    """The class or function that values name."""
-    target = values.get("_target_")
-    if not isinstance(target, str):
-        raise UserError(f"{name}._target_={shown(target)} must be a class or a function")
-    try:
-        return pkgutil.resolve_name(target)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UserError(f"{name}._target_={target} is not there: {error}") from error
+def _dead(chosen: Toggles, recipe: Recipe, option: Mapping[str, str]) -> Iterator[str]:
+    """Options of which nothing is read; `option` is each group's, as on the command line."""
+    entropy_scale, weight = chosen.explore.entropy_scale, chosen.actor_grad.dynamics_weight
+    unread = {
+        "actor_mix": not chosen.actor_grad.mixes
+        and f"{option['actor_grad']}: it schedules the gradient mix, which only "
+        "actor_grad=mixed reads",
+        "actor_entropy": entropy_scale == 0
+        and f"{option['explore']}: it schedules the entropy scale, which is 0",
+        "kl_scale": recipe.kl_scale == 0 and "recipe.kl_scale=0",
+        "model_lr": recipe.model_lr == 0 and "recipe.model_lr=0",
+    }
+    scheduled = [name for name, factor in vars(chosen.schedule).items() if factor is not None]
+    if scheduled and all(unread.get(name) for name in scheduled):
+        yield from (f"{option['schedule']} with {unread[name]}" for name in scheduled)
+    if chosen.actor_grad.mixes and not 0 < weight < 1:
+        given = f"{option['actor_grad']} with actor_grad.dynamics_weight={weight}"
+        yield f"{given}: it mixes nothing; allowed: between 0 and 1"
+    if chosen.entropy.in_reward and entropy_scale == 0:
+        yield f"{option['entropy']} with {option['explore']}: the entropy's scale is 0"
+    for head in sorted(chosen.gradients.stop):
+        if getattr(recipe, f"{head}_scale") == 0:
+            given = f"{option['gradients']} with recipe.{head}_scale=0"
+            yield f"{given}: the {head} head has no gradient to stop"
 
 
-def _reward_transform(name: str, factor: float) -> Callable[[torch.Tensor], torch.Tensor]:
-    transform = TRANSFORMS[name]
-    return lambda reward: transform(factor * reward)
+def _untrained(parts: Parts) -> Iterator[str]:
+    """Runs that would train nothing, or not what their task and suite ask for."""
+    recipe, run, option = parts.recipe, parts.run, parts.task.option or parts.task.name
+    if option not in parts.suite.tasks:
+        allowed = ", ".join(parts.suite.tasks)
+        yield f"task={option} is not in suite={parts.suite.name}, whose tasks are {allowed}"
+        return  # the task's numbers suit its own suite
+    if recipe.capacity < recipe.length:
+        yield f"recipe.capacity={recipe.capacity}: must hold a sequence of {recipe.length} steps"
+    if recipe.start_every > recipe.length:
+        yield f"recipe.start_every={recipe.start_every}: a sequence has {recipe.length} steps"
+    first = max(recipe.prefill + run.train_every, recipe.length)
+    if run.steps < first:
+        yield (
+            f"run.steps={run.steps}: no gradient step would be made, the first comes after "
+            f"{first:g} steps (recipe.prefill={recipe.prefill}, recipe.length={recipe.length}, "
+            f"run.train_every={run.train_every:g})"
+        )
+    if parts.task.terminates and not recipe.discount_scale:
+        yield (
+            f"recipe.discount_scale=0 with task={option}: its episodes terminate, which the "
+            "discount head models; a task that never terminates says task.terminates=false"
+        )

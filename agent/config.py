@@ -7,7 +7,8 @@ every field is the method's, what a value changes (`Effect`).
 import difflib
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Annotated, Any, Literal
@@ -31,6 +32,19 @@ CLOSE = 0.8  # difflib's cutoff; high, because most names share a prefix
 STRICT = ConfigDict(
     strict=True, allow_inf_nan=False, arbitrary_types_allowed=True, protected_namespaces=()
 )
+KINDS = {  # of JSON schemas, in words
+    "string": "a name",
+    "boolean": "true or false",
+    "null": "null",
+    "integer": "a whole number",
+    "number": "a number",
+}
+BOUNDS = {
+    "minimum": "of at least {}",
+    "exclusiveMinimum": "greater than {}",
+    "maximum": "and at most {}",
+    "exclusiveMaximum": "and less than {}",
+}
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(min_length=1)]
@@ -38,7 +52,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Effect(Enum):
-    """What a value changes; a number of an option or a recipe that does not say it names an arm."""
+    """What a value changes; one that does not say it names an arm."""
 
     ARM = "results: it is part of the method, and names an arm"
     PROTOCOL = "results: arms are compared under the same value"
@@ -99,16 +113,6 @@ class Recipe:
     slow_every: PositiveInt
     schedule_share: Annotated[PositiveFloat, OPTIONS]
 
-    def __post_init__(self):
-        if self.capacity < self.length:
-            raise UserError(
-                f"recipe.capacity={self.capacity}: must hold a sequence of {self.length} steps"
-            )
-        if self.start_every > self.length:
-            raise UserError(
-                f"recipe.start_every={self.start_every}: a sequence has {self.length} steps"
-            )
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -117,7 +121,7 @@ class Settings:
 
     seed: Annotated[Seed, NOTHING]
     steps: Annotated[PositiveInt, BUDGET]
-    train_every: Annotated[PositiveFloat, ARM]
+    train_every: PositiveFloat
     eval_every: Annotated[PositiveInt, PROTOCOL]
     eval_episodes: Annotated[PositiveInt, PROTOCOL]
     eval_max_steps: Annotated[PositiveInt, PROTOCOL]
@@ -133,7 +137,7 @@ class Settings:
     retry_failed: Annotated[bool, NOTHING]
     fail_fast: Annotated[bool, NOTHING]
     matmul_precision: Annotated[Literal["highest", "high", "medium"], PROTOCOL]
-    precision: Annotated[Literal["float32", "bf16"], ARM]
+    precision: Literal["float32", "bf16"]
     threads: Annotated[PositiveInt | None, NOTHING] = None  # None: cores / runs under way
 
 
@@ -142,9 +146,9 @@ class Task:
     """An environment: `env` is its maker and arguments, the two scores are the analysis's."""
 
     name: Annotated[Name, NOTHING]  # the environment's arguments change results
-    env: Annotated[dict[str, Any], ARM]
-    actions: Annotated[Literal["discrete", "continuous"], ARM]
-    action_repeat: Annotated[PositiveInt, ARM]
+    env: dict[str, Any]
+    actions: Literal["discrete", "continuous"]
+    action_repeat: PositiveInt
     terminates: Annotated[bool, NOTHING]  # whether an episode may end but by its time limit
     random: Annotated[float | None, NOTHING] = None
     reference: Annotated[float | None, NOTHING] = None
@@ -160,41 +164,33 @@ class Suite:
     tasks: Annotated[list[Name], NOTHING]
     normalisation: Annotated[Literal["clipped_record", "reference"], NOTHING]
 
-    def check_task(self, task: Task) -> None:
-        """Raise UserError that names the suite's tasks for one that is not of them."""
-        option = task.option or task.name
-        if option not in self.tasks:
-            allowed = ", ".join(self.tasks)
-            raise UserError(f"task={option} is not in suite={self.name}, whose tasks are {allowed}")
-
 
 GROUPS = {"size": Size, "recipe": Recipe, "run": Settings, "task": Task, "suite": Suite}
 
 
+@functools.cache
 def effect(key: str) -> Effect:
-    """What the value of a dotted key changes; every number of an option changes results.
-
-    Raises KeyError for a field of `run`, `task` or `suite` that does not say it.
-    """
+    """What the value of a dotted key changes."""
     group, _, rest = key.partition(".")
-    if group not in GROUPS:
-        return NOTHING if group == "tracker" else ARM
-    declared, field = _effects(GROUPS[group]), rest.partition(".")[0]
-    return declared.get(field, ARM) if group in ("size", "recipe") else declared[field]
+    if group == "tracker":
+        return NOTHING
+    field = inspect.get_annotations(GROUPS.get(group, object)).get(rest.partition(".")[0])
+    marks = [mark for mark in getattr(field, "__metadata__", ()) if isinstance(mark, Effect)]
+    return marks[0] if marks else ARM
 
 
-def make(group: str, function: Callable, values: Any, partial: bool = False) -> Any:
+def make(group: str, function: Callable, values: Mapping[str, Any], partial: bool = False) -> Any:
     """What `function` gives for the values of a `group`; with `partial`, a function of the rest.
 
     Raises UserError with a line for each value that it does not take.
     """
-    if not isinstance(values, Mapping):
-        raise UserError(f"{group}={shown(values)} must be a table of keys and values")
-    arguments = _arguments(function, partial)
     try:
-        taken = arguments.model_validate(dict(values))
+        taken = _arguments(function, partial).model_validate(values)
     except ValidationError as error:
-        raise UserError("\n".join(_problems(group, arguments, values, error))) from None
+        parameters = inspect.signature(function, eval_str=True).parameters
+        wrong = {str(problem["loc"][0]): problem["type"] for problem in error.errors()}
+        lines = [_problem(group, parameters, values, *each) for each in wrong.items()]
+        raise UserError("\n".join(lines)) from None
     given = {key: getattr(taken, key) for key in values}
     return functools.partial(function, **given) if partial else function(**given)
 
@@ -207,106 +203,59 @@ def check_value(name: str, value: Any, kind: Any) -> None:
         raise UserError(_refused(name, value, kind)) from None
 
 
-def unknown(given: str, allowed: list[str]) -> str:
+def unknown(given: str, allowed: Sequence[str]) -> str:
     """The message for a name that is none of those allowed, with the nearest one."""
     near = difflib.get_close_matches(given, allowed, n=1, cutoff=CLOSE)
-    group = given.rpartition(".")[0] + "."
+    group = given[: max(given.rfind("."), given.rfind("=")) + 1]
     short = ", ".join(name.removeprefix(group) for name in allowed)
-    hint = f"did you mean {near[0]}?" if near else f"allowed: {short}"
-    return f"{given} is not known; {hint}"
+    return f"{given} is not known; " + (f"did you mean {near[0]}?" if near else f"allowed: {short}")
 
 
 def shown(value: object) -> str:
     """A value as it is written on the command line."""
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else str(value).lower()
-    return str(value)
-
-
-@functools.cache
-def _effects(group: type) -> dict[str, Effect]:
-    annotations = inspect.get_annotations(group)
-    declared = {
-        name: [mark for mark in getattr(kind, "__metadata__", ()) if isinstance(mark, Effect)]
-        for name, kind in annotations.items()
-    }
-    return {name: marks[0] for name, marks in declared.items() if marks}
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
 
 
 @functools.cache
 def _arguments(function: Callable, partial: bool) -> type[BaseModel]:
     """A pydantic model of what a function or a class takes; of some of it, with `partial`."""
     parameters = inspect.signature(function, eval_str=True).parameters.values()
-    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    open_ended = [parameter for parameter in parameters if parameter.kind is parameter.VAR_KEYWORD]
     fields: dict[str, Any] = {
         parameter.name: (
             Any if parameter.annotation is parameter.empty else parameter.annotation,
             ... if parameter.default is parameter.empty and not partial else None,
         )
         for parameter in parameters
-        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        if parameter not in open_ended
     }
-    config = ConfigDict(extra="allow" if takes_all else "forbid", **STRICT)
+    config = ConfigDict(extra="allow" if open_ended else "forbid", **STRICT)
     return create_model("Arguments", __config__=config, **fields)
 
 
-def _problems(
-    group: str, arguments: type[BaseModel], values: Mapping[str, Any], error: ValidationError
-) -> Iterable[str]:
-    """One line for each argument of a `group` that is not as it should be."""
-    lines: dict[str, str] = {}
-    for problem in error.errors():
-        key = str(problem["loc"][0])
-        name = f"{group}.{key}"
-        if problem["type"] == "missing":
-            line = f"{name} is missing"
-        elif problem["type"] == "extra_forbidden":
-            line = unknown(name, [f"{group}.{known}" for known in arguments.model_fields])
-        else:
-            field = arguments.model_fields[key]
-            bounds = field.metadata
-            kind = Annotated[(field.annotation, *bounds)] if bounds else field.annotation
-            line = _refused(name, values[key], kind)
-        lines.setdefault(key, line)
-    return lines.values()
+def _problem(
+    group: str, parameters: Mapping[str, inspect.Parameter], values: Mapping, key: str, kind: str
+) -> str:
+    """What is wrong with one argument of a `group`, given pydantic's kind of error."""
+    name = f"{group}.{key}"
+    if kind == "missing":
+        return f"{name} is missing"
+    if kind == "extra_forbidden":
+        return unknown(name, [f"{group}.{known}" for known in parameters])
+    return _refused(name, values[key], parameters[key].annotation)
 
 
 def _refused(name: str, value: Any, kind: Any) -> str:
-    """The line for a value that is not of its kind."""
-    schema = TypeAdapter(kind).json_schema()
-    if words := schema.get("enum", [schema["const"]] if "const" in schema else []):
-        return f"{name}={shown(value)} is unknown; allowed: {', '.join(map(str, words))}"
-    return f"{name}={shown(value)} must be {_allowed(schema)}"
+    return f"{name}={shown(value)} must be {_allowed(TypeAdapter(kind).json_schema())}"
 
 
 def _allowed(schema: Mapping[str, Any]) -> str:
     """A JSON schema in words."""
-    match schema:
-        case {"anyOf": kinds}:
-            return " or ".join(map(_allowed, kinds))
-        case {"enum": words}:
-            return " or ".join(words)
-        case {"$ref": reference}:
-            return f"a {reference.rpartition('/')[2]}"
-        case {"type": "string"}:
-            return "a name" if "minLength" in schema else "text"
-        case {"type": "array", "items": {"type": "number"}}:
-            return "a list of numbers"
-        case {"type": "array", "items": {"enum": words}}:
-            return f"a list of {', '.join(words)}"
-        case {"type": "number" | "integer"}:
-            return _number(schema)
-    words = {"boolean": "true or false", "null": "null", "array": "a list of names"}
-    return words.get(schema.get("type", ""), "a table of keys and values")
-
-
-def _number(schema: Mapping[str, Any]) -> str:
-    whole = schema["type"] == "integer"
-    words = {
-        "minimum": "of at least {}",
-        "exclusiveMinimum": "greater than {}",
-        "maximum": "and at most {}",
-        "exclusiveMaximum": "and less than {}",
-    }
-    said = [word.format(schema[bound]) for bound, word in words.items() if bound in schema]
-    return " ".join(["a whole number" if whole else "a number", *said])
+    if "anyOf" in schema:
+        return " or ".join(map(_allowed, schema["anyOf"]))
+    if words := schema.get("enum") or [schema[key] for key in schema if key == "const"]:
+        return f"one of {', '.join(map(str, words))}"
+    if schema.get("type") == "array":
+        return f"a list, each {_allowed(schema['items'])}"
+    bounds = [words.format(schema[bound]) for bound, words in BOUNDS.items() if bound in schema]
+    return " ".join([KINDS.get(schema.get("type", ""), "a table of keys and values"), *bounds])

@@ -2,11 +2,9 @@
 
 import itertools
 import random
-from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 from agent.errors import UserError
 from tests import tiny
@@ -15,9 +13,6 @@ from tests.test_toggles import BASELINE, GROUPS
 OPTIONS = {
     group: sorted(path.stem for path in (tiny.CONF / group).glob("*.yaml")) for group in GROUPS
 }
-CLAIMS = yaml.safe_load((Path(__file__).parents[1] / "sweeps" / "claims.yaml").read_text())[
-    "claims"
-]
 KINDS = {"discrete": tiny.DISCRETE, "continuous": tiny.CONTINUOUS}
 
 
@@ -76,13 +71,6 @@ def three_updates(*overrides, actions):
     assert all(torch.isfinite(parameter).all() for parameter in agent.parameters())
 
 
-def test_the_array_covers_every_pair():
-    covered = set().union(*(pairs(row) for row in ROWS)) | set(REFUSED)
-    for (group, ones), (other, twos) in itertools.combinations(OPTIONS.items(), 2):
-        for one, two in itertools.product(ones, twos):
-            assert tuple(sorted([(group, one), (other, two)])) in covered
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     "row", ROWS, ids=lambda row: ",".join(v for k, v in row.items() if v != BASELINE[k]) or "base"
@@ -100,11 +88,3 @@ def test_every_pair_that_changes_nothing_is_refused(pair):
     with pytest.raises(UserError) as error:
         tiny.compose(*(f"{group}={option}" for group, option in pair))
     assert all("=".join(choice) in str(error.value) for choice in pair)
-
-
-def arms():
-    """All arms of the claims, with the kinds of action that they are about."""
-    for claim in CLAIMS:
-        for side in ("with", "without"):
-            names = claim[side] if isinstance(claim[side], dict) else {"default": claim[side]}
-            yield claim["where"], names["default"]

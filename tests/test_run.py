@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -24,17 +25,9 @@ from agent.run.record import Record
 from agent.run.status import Exit, Interrupted
 from tests import tiny
 
-SHORT = (
-    *tiny.NUMBERS,
-    *(
-        "recipe.length=8",
-        "recipe.prefill=20",
-        "run.steps=60",
-        "run.train_every=8",
-        "run.eval_episodes=1",
-    ),
-    *("run.log_every=20", "run.checkpoint_every=20", "run.device=cpu", "run.threads=1"),
-)
+SHORT = (*tiny.NUMBERS, "recipe.length=8", "recipe.prefill=20", "run.steps=60")
+SHORT += ("run.train_every=8", "run.eval_episodes=1", "run.log_every=20", "run.checkpoint_every=20")
+SHORT += ("run.device=cpu", "run.threads=1")
 
 
 @pytest.fixture
@@ -181,44 +174,25 @@ def test_an_environments_own_oserror_is_a_failure_with_a_traceback(
 
 
 def test_an_oserror_of_the_runs_own_files_is_not_its_failure(tmp_path):
-    record = Record(tmp_path / "run")
-    error = PermissionError(errno.EACCES, "Permission denied", str(record.path / "replay"))
-    with pytest.raises(UserError, match="replay: Permission denied"):
-        run._ended(record, error)
-    record.close()
+    with closing(Record(tmp_path / "run")) as record:
+        error = PermissionError(errno.EACCES, "Permission denied", str(record.path / "replay"))
+        with pytest.raises(UserError, match="replay: Permission denied"):
+            run._ended(record, error)
     assert only_run(tmp_path)["status"] == "interrupted"
     assert not list(tmp_path.rglob("error.txt"))
 
 
-def test_a_disk_too_full_for_the_status_is_told_all_the_same(execute, monkeypatch):
+def test_a_disk_too_full_for_the_status_is_told_all_the_same(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    class Full:
-        def __init__(self, cfg, record, stop, lost):
-            self.record = record
-
-        def run(self):
-            monkeypatch.setattr(self.record, "update", full)
-            full()
-
-        def close(self):
-            pass
-
-    monkeypatch.setattr(build, "training", Full)
-    with pytest.raises(UserError, match="No space left on device"):
-        execute()
+    with closing(Record(tmp_path / "run")) as record:
+        monkeypatch.setattr(record, "update", full)
+        with pytest.raises(UserError, match="No space left on device"):
+            run._ended(record, OSError(errno.ENOSPC, "No space left on device"))
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        None,
-        Interrupted("stopped"),
-        RuntimeError("a row is missing"),
-        OSError("stale file handle"),
-    ],
-)
+@pytest.mark.parametrize("error", [None, Interrupted("stopped"), OSError("stale file handle")])
 def test_a_run_that_another_host_took_over_writes_nothing_more(
     execute, monkeypatch, tmp_path, error
 ):
@@ -246,27 +220,6 @@ def test_a_run_that_another_host_took_over_writes_nothing_more(
         execute()
     assert next(tmp_path.rglob("run.json")).read_text() == "theirs"
     assert not list(tmp_path.rglob("error.txt"))
-
-
-@pytest.mark.parametrize(
-    ("overrides", "said"),
-    [
-        (["task=pong"], r"task=pong.*suite=mini.*cartpole"),
-        (["run.steps=0"], r"run\.steps=0"),
-        (["entropy=long_term", "recipe.entropy_scale=0"], r"entropy=long_term"),
-        (
-            ["explore=action_noise", "recipe.entropy_scale=0.5"],
-            r"recipe\.entropy_scale=0\.5: none of the chosen options",
-        ),
-        (["suite=gym", "task.id=Nope-v0"], r"Nope"),
-        (["run.device=cuda:77"], r"run\.device=cuda:77"),
-        (["run.matmul_precision=low"], r"run\.matmul_precision=low"),
-    ],
-)
-def test_bad_input_is_refused_before_any_file_is_written(execute, tmp_path, overrides, said):
-    with pytest.raises(UserError, match=said):
-        execute(*overrides)
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_run_under_way_is_left_alone(execute, trainer, tmp_path):
@@ -316,7 +269,9 @@ def test_the_process_names_what_is_wrong(tmp_path):
     asked = command("latent=gausian", f"run.root={tmp_path}")
     done = subprocess.run(asked, capture_output=True, text=True)
     assert done.returncode == Exit.BAD_INPUT and not list(tmp_path.iterdir())
-    assert done.stderr.startswith("error: latent=gausian is not known; did you mean gaussian?")
+    assert done.stderr.startswith(
+        "error: latent=gausian is not known; did you mean latent=gaussian?"
+    )
     assert done.stderr.count("\n") == 1
 
 

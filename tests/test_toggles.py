@@ -250,7 +250,7 @@ def test_what_would_change_nothing_is_refused_by_name(overrides):
         ("+gru.x=1", "x"),
         ("+latent.colours=3", "colours"),
         ("recipe.reward_transform=sign", "recipe.reward_transform=sign tanh, identity"),
-        ("kl.clamp=never", "kl.clamp=never unknown; mean, step"),
+        ("kl.clamp=never", "kl.clamp=never one of mean, step"),
         ("gradients.stop=[picture]", "list observation, reward, discount"),
     ],
 )

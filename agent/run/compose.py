@@ -3,6 +3,7 @@
 import difflib
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
@@ -16,26 +17,29 @@ from hydra.errors import HydraException, MissingConfigException, OverrideParseEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from agent.config import CLOSE, GROUPS, make
+from agent.config import CLOSE, GROUPS, make, shown, unknown
 from agent.errors import UserError, collect
 
 CONF = Path(__file__).parents[2] / "conf"
 OmegaConf.register_new_resolver("product", lambda *factors: math.prod(factors), replace=True)
-OmegaConf.register_new_resolver("settings", lambda: _settings(), replace=True)
-
-MANY = 15  # options, of which only the nearest is named
+OmegaConf.register_new_resolver(  # the group `run` as conf/config.yaml has it, with its comments
+    "settings",
+    lambda: (CONF / "config.yaml").read_text().partition("\nrun:\n")[2].partition("\n\n")[0],
+    replace=True,
+)
 NO_SUCH_KEY = re.compile(r"Could not (?:override|delete from config\.) '([^']*)'")
 
 
 @cache
 def composed(overrides: tuple[str, ...]) -> tuple[DictConfig, dict[str, str | None]]:
-    """The configuration of a command line and the option chosen in each group; composed once, not
-    to be changed.
+    """The configuration of a command line and the option chosen in each group, not to be changed;
+    UserError where it does not compose.
 
     An option that stands alone is laid on the configuration of the others, in a tenth of the time.
-    Raises UserError for a command line that does not compose.
     """
-    laid = [override for override in overrides if _stands_alone(override, overrides)]
+    groups = Counter(re.split(r"[.=]", override.lstrip("+~"))[0] for override in overrides)
+    alone = [given for given in overrides if groups[given.partition("=")[0]] == 1]
+    laid = [given for given in alone if _option(given) is not None]
     if not laid:
         return _by_hydra(overrides)
     cfg, choices = deepcopy(composed(tuple(one for one in overrides if one not in laid)))
@@ -60,13 +64,6 @@ def _option(override: str) -> DictConfig | None:
     return node if is_alone else None
 
 
-def _stands_alone(override: str, overrides: tuple[str, ...]) -> bool:
-    group = override.partition("=")[0]
-    others = [other.lstrip("+~") for other in overrides if other != override]
-    mentioned = any(other.startswith((f"{group}.", f"{group}=")) for other in others)
-    return not mentioned and _option(override) is not None
-
-
 def _by_hydra(overrides: tuple[str, ...]) -> tuple[DictConfig, dict[str, str | None]]:
     try:
         cfg = compose("config", list(overrides), return_hydra_config=True)
@@ -89,8 +86,7 @@ def project_config() -> Iterator[None]:
 
 
 def explained(error: Exception, overrides: Iterable[str] = ()) -> str:
-    """What Hydra's or OmegaConf's error about a command line means: what was given, what is
-    allowed."""
+    """What an error about a command line means: what was given, what is allowed."""
     if isinstance(error, MissingConfigException) and error.missing_cfg_file:
         group, _, option = error.missing_cfg_file.rpartition("/")
         return _no_such_option(group, option)
@@ -109,8 +105,7 @@ def explained(error: Exception, overrides: Iterable[str] = ()) -> str:
 
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:
-    """The values of a configuration with its interpolations followed; UserError where one leads
-    nowhere."""
+    """The values of a configuration; UserError where an interpolation leads nowhere."""
     try:
         return cast(dict[str, Any], OmegaConf.to_container(cfg, resolve=True))
     except OmegaConfBaseException as error:
@@ -118,15 +113,21 @@ def resolved(cfg: DictConfig) -> dict[str, Any]:
 
 
 def sections(cfg: DictConfig) -> dict[str, Any]:
-    """The checked objects of the groups that hold no options; UserError names all that is
-    wrong."""
+    """The checked objects of the groups without options; UserError names all that is wrong."""
     return collect({group: partial(section, cfg, group) for group in GROUPS})
 
 
 def section(cfg: DictConfig, group: str) -> Any:
     """The checked object of a group that holds no options; UserError for wrong values or keys."""
+    return make(group, GROUPS[group], table(cfg, group))
+
+
+def table(cfg: DictConfig, group: str) -> dict[str, Any]:
+    """The values of a group; UserError for what is no table."""
     node = cfg.get(group)
-    return make(group, GROUPS[group], resolved(node) if isinstance(node, DictConfig) else node)
+    if not isinstance(node, DictConfig):
+        raise UserError(f"{group}={shown(node)} must be a table of keys and values")
+    return resolved(node)
 
 
 def options_of(group: str) -> list[str]:
@@ -136,21 +137,11 @@ def options_of(group: str) -> list[str]:
 
 def leaves(cfg: DictConfig, resolve: bool) -> dict[str, Any]:
     """Values by dotted key; a list is one value, an empty table is none."""
-    return dict(_leaves(OmegaConf.to_container(cfg, resolve=resolve), ""))
-
-
-def _settings() -> str:
-    """The group `run` as conf/config.yaml has it, with its comments."""
-    return (CONF / "config.yaml").read_text().partition("\nrun:\n")[2].partition("\n\n")[0]
+    return dict(_leaves(OmegaConf.to_container(cfg, resolve=resolve)))
 
 
 def _no_such_option(group: str, option: str) -> str:
-    options = options_of(group)
-    near = difflib.get_close_matches(option, options, n=1)
-    hints = [f"did you mean {near[0]}?"] if near else []
-    if len(options) <= MANY or not near:
-        hints.append(f"allowed: {', '.join(options)}")
-    return f"{group}={option} is not known; {' '.join(hints)}"
+    return unknown(f"{group}={option}", [f"{group}={other}" for other in options_of(group)])
 
 
 def _no_such_key(key: str) -> str:
@@ -160,17 +151,16 @@ def _no_such_key(key: str) -> str:
         return f"{key}: the chosen options have no such number"
     near = difflib.get_close_matches(key, known, n=1, cutoff=CLOSE)
     near += [other for other in known if other.rpartition(".")[2] == key.rpartition(".")[2]]
-    hint = f"did you mean {near[0]}?" if near else f"allowed: {', '.join(choices)}, run"
-    return f"{key} is not known; {hint}"
+    return unknown(key, near[:1] or [*choices, "run"])
 
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _leaves(value: Any, key: str):
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield from _leaves(inner, f"{key}.{name}" if key else str(name))
-    else:
-        yield key, value
+def _leaves(value: Any, *names: Any) -> Iterator[tuple[str, Any]]:
+    if not isinstance(value, dict):
+        yield ".".join(map(str, names)), value
+        return
+    for name, inner in value.items():
+        yield from _leaves(inner, *names, name)

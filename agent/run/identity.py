@@ -17,7 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from agent.config import ARM, BUDGET, OPTIONS, PROTOCOL, effect
 from agent.errors import UserError
-from agent.run.compose import composed, leaves, options_of, section
+from agent.run.compose import composed, leaves, section
 
 BASELINE = "baseline"
 GIVEN = ("suite", "task", "tracker", "sweep")  # groups that make no arm
@@ -46,9 +46,8 @@ class Identity:
     @property
     def folder(self) -> Path:
         """The run's folder below the root; made for people, never parsed."""
-        return Path(
-            *map(path_safe, (self.suite, self.task, self.arm)), f"{self.seed}-{self.digest}"
-        )
+        names = (self.suite, self.task, self.arm, f"{self.seed}-{self.digest}")
+        return Path(*map(path_safe, names))
 
     def __str__(self) -> str:
         return f"{self.suite}/{self.task}/{self.arm} seed {self.seed}"
@@ -58,12 +57,10 @@ def identify(cfg: DictConfig, choices: Mapping[str, str | None]) -> Identity:
     """Name a composed configuration, given the option chosen in each of its groups
     (hydra.runtime.choices).
 
-    Raises UserError for a group without an option, for wrong values of run, suite, task and recipe,
-    and for a changed number that nothing reads.
+    Raises UserError for wrong values of run, suite, task and recipe, and for a changed number that
+    nothing reads.
     """
-    _check_groups(choices)
-    suite, task, settings = (section(cfg, group) for group in ("suite", "task", "run"))
-    section(cfg, "recipe")
+    suite, task, settings, _ = (section(cfg, group) for group in ("suite", "task", "run", "recipe"))
     return Identity(suite.name, task.name, arm_name(cfg, choices), settings.seed, digest(cfg))
 
 
@@ -104,10 +101,11 @@ def digest(cfg: DictConfig) -> str:
     """Eight hexadecimal digits over every resolved value that changes results, the seed aside."""
     unread = unread_keys(cfg)
     values = {
-        key: _number(value)
+        key: value
         for key, value in leaves(cfg, resolve=True).items()
-        if effect(key) in (ARM, PROTOCOL, BUDGET) and not _below(key, unread)
+        if effect(key) in (ARM, PROTOCOL, BUDGET) and key not in unread
     }
+    values = _one_form(values)
     factor = values.pop("recipe.learning_rates")
     values |= {rate: factor * values[rate] for rate in RATES}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
@@ -128,8 +126,10 @@ def unread_keys(cfg: DictConfig) -> set[str]:
     keys = leaves(cfg, resolve=False)
     written = str(keys.values())
     unread = {key for key in keys if effect(key) is OPTIONS and f"{{{key}}}" not in written}
-    unread |= {factor for factor, number in FACTORS.items() if number not in keys}
-    return unread | set(OF_ACTIONS[cfg.task.actions])
+    absent = tuple(factor for factor, number in FACTORS.items() if number not in keys)
+    return (
+        unread | {key for key in keys if key.startswith(absent)} | {*OF_ACTIONS[cfg.task.actions]}
+    )
 
 
 def path_safe(name: str, longest: int = 120) -> str:
@@ -143,13 +143,6 @@ def path_safe(name: str, longest: int = 120) -> str:
 def _given(choices: Mapping[str, str | None]) -> tuple[str, ...]:
     """What the baseline of a suite and task is composed from."""
     return tuple(f"{group}={choices[group]}" for group in ("suite", "task"))
-
-
-def _check_groups(choices: Mapping[str, str | None]) -> None:
-    """UserError, with the options there are, for a group of which none is chosen."""
-    for group, option in composed(())[1].items():
-        if option is not None and not choices.get(group):
-            raise UserError(f"no {group} is chosen; allowed: {', '.join(options_of(group))}")
 
 
 def _value_differences(cfg: DictConfig, base: DictConfig) -> Iterator[str]:
@@ -168,11 +161,10 @@ def _value_differences(cfg: DictConfig, base: DictConfig) -> Iterator[str]:
             given = f"{key}={_text(values[key])}"
             if owner := FOLLOWS.fullmatch(str(theirs[key])):
                 raise UserError(f"{given}: it is {owner[1]}; allowed: {owner[1]}=...")
-            if _below(key, unread) and key.startswith("size."):
-                continue  # a size is of all options, of which this one needs less
-            if _below(key, unread):
+            if key not in unread:
+                yield given
+            elif not key.startswith("size."):  # a size is of all options; this one needs less
                 raise UserError(f"{given}: none of the chosen options reads {key}")
-            yield given
 
 
 def _with(cfg: DictConfig, key: str, written: Any) -> Any:
@@ -191,19 +183,14 @@ def _of_the_task(cfg: DictConfig, base: DictConfig) -> DictConfig:
     return base
 
 
-def _below(key: str, prefixes: set[str]) -> bool:
-    return any(key == prefix or key.startswith(prefix + ".") for prefix in prefixes)
-
-
-def _number(value: Any) -> Any:
-    """Whole numbers as numbers, in lists too: what is written 1 or 1.0 is one value."""
-    if isinstance(value, list):
-        return [_number(inner) for inner in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _one_form(values: Any) -> Any:
+    """Values with whole numbers as integers: what is written 1 or 1.0 is one value."""
+    return json.loads(
+        json.dumps(values),
+        parse_float=lambda text: int(float(text)) if float(text).is_integer() else float(text),
+    )
 
 
 def _text(value: Any) -> str:
-    """The value on Hydra's command line; a whole number has one form, as it has one digest."""
-    if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else str(value)
-    return value if isinstance(value, str) else json.dumps(value)
+    """The value on Hydra's command line."""
+    return value if isinstance(value, str) else json.dumps(_one_form(value))

@@ -225,7 +225,7 @@ def test_a_probe_measures_seconds_per_step_and_leaves_nothing(tmp_path, monkeypa
     [
         ("suite=nope", "suite=nope is not known; allowed: atari, "),
         ("+sweep=nope", "sweep=nope is not known; allowed: actor_grad, "),
-        ("task=carpole", "task=carpole is not known; did you mean cartpole?"),
+        ("task=carpole", "task=carpole is not known; did you mean task=cartpole?"),
     ],
 )
 def test_a_mistyped_name_is_named_with_what_there_is(given, said, capsys):
