@@ -18,8 +18,8 @@ HEAD = """\
 # The toggles
 
 A toggle is a folder of `conf` and a module of `agent/toggles`. Choose with `group=option`, change a
-number with `group.number=value`, compare with `-m group=one,two`. The lists give each option's
-numbers and their defaults; `${...}` takes the size's or the recipe's. This page is generated:
+number with `group.number=value`, compare with `-m group=one,two`. The lists have each option's
+numbers and defaults; `${...}` is a number of the size or the recipe. This page is generated:
 `python docs/toggles.py`.
 """
 
@@ -104,14 +104,12 @@ def notes(group: str) -> Iterator[str]:
 
 
 def presets(default: str) -> str:
-    """What each preset is, and the lines of its file."""
-    parts = ["## `preset`\n"]
-    for path, note in zip(files("preset"), notes("preset"), strict=True):
-        lines = path.read_text().strip().splitlines()
-        listed = "\n".join(line for line in lines if not line.startswith(("#", "defaults")))
-        parts.append(f"{name('preset', path, default)}: {note.partition(': ')[2]}\n")
-        parts += [f"```yaml\n{listed}\n```\n"] if listed else []
-    return "\n".join(parts)
+    """What each preset is; its file has the numbers."""
+    items = [
+        f"- {name('preset', path, default)}: {note.partition(': ')[2]}"
+        for path, note in zip(files("preset"), notes("preset"), strict=True)
+    ]
+    return "\n".join(["## `preset`\n", *items, ""])
 
 
 if __name__ == "__main__":

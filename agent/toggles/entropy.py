@@ -1,14 +1,12 @@
-"""Whether the policy's entropy also enters the imagined reward, hence the value (appendix C,
-"Long-term entropy").
+"""Whether the policy's entropy also enters the value (appendix C, "Long-term entropy").
 
-Found: including it in the temporal-difference loss of the value function does not help
-substantially.
+Found: entropy in the value function's temporal-difference loss does not help substantially.
 
     policy:     the actor's loss asks for entropy, nothing else does
     long_term:  reward_t + eta H[policy(state_t)] for every t, in the lambda-return of both
 
-The first release's option for it also drops the bonus in the actor's loss. Ours keeps it: the paper
-speaks of the value's loss alone, so nothing else may differ from the baseline.
+The first release's option also drops the entropy bonus from the actor's loss. Ours keeps the bonus,
+because the paper changes the value's loss only.
 """
 
 from collections.abc import Callable

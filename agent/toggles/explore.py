@@ -1,8 +1,7 @@
-"""How the agent explores while it collects data, never in evaluation (section 2.3; appendix C,
-"Policy entropy").
+"""How the agent explores during collection (section 2.3; appendix C, "Policy entropy").
 
-The paper regularises the policy's entropy, in imagination and thereby during collection, where
-DreamerV1 adds noise to actions. Found: it helps.
+The paper rewards the policy's entropy in imagination, so the policy also explores in collection.
+DreamerV1 adds noise to actions instead. Found: entropy helps. Evaluation never explores.
 
     policy_entropy:  the actor maximises objective + eta H[policy(state)];  a ~ policy
     action_noise:    the actor maximises the objective;  a ~ policy, epsilon-greedy or + Gaussian

@@ -1,17 +1,16 @@
-"""The recurrent cell of the world model: the released one, with layer normalisation, or the
-standard GRU (appendix C, figure J.1).
+"""The recurrent cell: a GRU with layer normalisation, or a standard GRU (appendix C, figure J.1).
 
-The released Atari agents normalise, so the baseline does. Found: scores go up and down on about as
-many games (does not help substantially; table 2: clipped record mean 0.25 with and without).
+The released Atari agents normalise, so the baseline does. Found: about as many games get better as
+worse (does not help substantially; table 2: clipped record mean 0.25 with and without).
 
     layer_norm:  r, c, u = norm(W [x, h] + b);        u = sigmoid(u - 1)
                  h' = u tanh(sigmoid(r) c) + (1 - u) h
     plain:       r, u = sigmoid(W [x, h] + b);        c = tanh(V x + a + r (U h + d))
                  h' = (1 - u) c + u h
 
-As in the paper, which put Keras's cell in place of its own, `plain` differs in more than the
-normalisation: its reset gate multiplies only the recurrent part of the candidate, it keeps half of
-the state at first instead of about 0.7, and its recurrent weights start orthogonal.
+`plain` is Keras's cell, as in the paper, and differs in more than the normalisation. Its reset gate
+multiplies only the recurrent part of the candidate. At first it keeps half of the state, not about
+0.7. Its recurrent weights start orthogonal.
 """
 
 from collections.abc import Callable

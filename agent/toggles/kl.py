@@ -1,15 +1,15 @@
-"""How posterior and prior are pulled together (section 2.2, algorithm 2, figures 5 and G.1).
+"""The KL loss between posterior and prior (section 2.2, algorithm 2, figures 5 and G.1).
 
 The paper balances: most of the loss trains the prior towards the posterior, the rest regularises
 the posterior. Found: KL balancing instead of the standard KL is better on 44 games, worse on 6,
-tied on 5; instead of free nats it helps too.
+tied on 5. Instead of free nats it helps too.
 
     balanced:   alpha KL(sg(post) || prior) + (1 - alpha) KL(post || sg(prior))
     standard:   max(free, KL(post || prior)), with the recipe's free nats: 0 on Atari
     free_nats:  max(free, KL(post || prior)), with free nats in place of balancing
 
 Each is multiplied by the recipe's `kl_scale` (beta). The standard KL has gradient weight 1 on both
-sides; alpha = 0.5 would halve it. It clamps as the baseline does, so that balancing alone differs.
+sides; alpha = 0.5 would halve it. It clamps as the baseline does, so only balancing differs.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the stochastic state of the world model is (section 2.2, figures 5 and G.1).
+"""The distribution of the world model's stochastic state (section 2.2, figures 5 and G.1).
 
 The paper replaces DreamerV1's Gaussian latents by 32 categorical variables of 32 classes, with
 straight-through gradients. Found: categorical instead of Gaussian is better on 42 games, worse on

@@ -1,12 +1,12 @@
 """Which numbers change over the run (appendix C, "Scheduling").
 
-The first release scheduled the actor's entropy scale and the gradient mix; the paper also tried
+The first release scheduled the actor's entropy scale and the gradient mix. The paper also tried
 learning rates and the KL scale. Found: marginal or no benefit (does not help substantially).
 
     value(t) = base * factor(t)      factor linear from start to end over `share`, then constant
 
-The base stays with its owner. t in [0, 1] is the share of the run's agent steps after prefill, so a
-schedule means the same at every budget.
+The base is a number of the recipe or an option. t in [0, 1] is the share of the run's agent steps
+after prefill, so a schedule means the same at every budget.
 """
 
 from dataclasses import dataclass
