@@ -75,8 +75,7 @@ def check(cfg: DictConfig, choices: Mapping[str, str | None]) -> None:
 
 
 def check_machine(cfg: DictConfig) -> None:
-    """Raise UserError for what this machine does not have, the device, threads, the environment,
-    and for an environment that fails at its first step."""
+    """Raise UserError for a device, threads or an environment that fail on this machine."""
     settings = section(cfg, "run")
     numerics.choose_device(settings.device)
     numerics.check_threads(settings.threads)
@@ -129,8 +128,7 @@ def build(
 
 
 def training(cfg: DictConfig, record: Record, stop: Asked, lost: Asked) -> Training:
-    """The training of a run in the folder of `record`, until `stop()` asks to end it or `lost()`
-    tells that another host took it over."""
+    """The training of a run in the folder of `record`, until `stop()` or `lost()`."""
     return Training(
         settings=section(cfg, "run"),
         recipe=section(cfg, "recipe"),

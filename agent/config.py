@@ -116,8 +116,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Settings:
-    """A run's budget, what it writes and when, and how it uses the machine; conf/config.yaml says
-    what each is."""
+    """A run's budget, records and use of the machine; conf/config.yaml says what each is."""
 
     seed: Annotated[Seed, NOTHING]
     steps: Annotated[PositiveInt, BUDGET]
@@ -236,7 +235,6 @@ def _arguments(function: Callable, partial: bool) -> type[BaseModel]:
 def _problem(
     group: str, parameters: Mapping[str, inspect.Parameter], values: Mapping, key: str, kind: str
 ) -> str:
-    """What is wrong with one argument of a `group`, given pydantic's kind of error."""
     name = f"{group}.{key}"
     if kind == "missing":
         return f"{name} is missing"
@@ -250,7 +248,6 @@ def _refused(name: str, value: Any, kind: Any) -> str:
 
 
 def _allowed(schema: Mapping[str, Any]) -> str:
-    """A JSON schema in words."""
     if "anyOf" in schema:
         return " or ".join(map(_allowed, schema["anyOf"]))
     if words := schema.get("enum") or [schema[key] for key in schema if key == "const"]:

@@ -141,7 +141,6 @@ def path_safe(name: str, longest: int = 120) -> str:
 
 
 def _given(choices: Mapping[str, str | None]) -> tuple[str, ...]:
-    """What the baseline of a suite and task is composed from."""
     return tuple(f"{group}={choices[group]}" for group in ("suite", "task"))
 
 
@@ -168,7 +167,6 @@ def _value_differences(cfg: DictConfig, base: DictConfig) -> Iterator[str]:
 
 
 def _with(cfg: DictConfig, key: str, written: Any) -> Any:
-    """What a key would be, were it `written` so."""
     changed = deepcopy(cfg)
     OmegaConf.update(changed, key, written)
     return leaves(changed, resolve=True)[key]
@@ -192,5 +190,4 @@ def _one_form(values: Any) -> Any:
 
 
 def _text(value: Any) -> str:
-    """The value on Hydra's command line."""
     return value if isinstance(value, str) else json.dumps(_one_form(value))
