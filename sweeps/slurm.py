@@ -10,7 +10,6 @@ import pickle
 import re
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
@@ -28,72 +27,38 @@ ALIVE = (  # states of a job that waits, runs, or is about to run again
     *("SIGNALING", "RESIZING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT"),
     "RESV_DEL_HOLD",
 )
-USUAL = ("None", "Priority", "Resources", "JobArrayTaskLimit", "BeginTime", "Cleaning")  # to wait
+GONE = "gone"
+GIVEN_UP = ("CANCELLED", "OUT_OF_MEMORY", "DEADLINE")  # submitted again they would end so again
+REGISTER = "slurm_job"  # file in a run's folder: its job's id
+SHARED = ("name", "timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node")
+POLL_SECONDS = 5.0
+SETTLE_SECONDS = 15.0  # for a result to show on a network file system once its job has ended
+HINT = "See hydra.launcher.*: partition, account, mem_gb; no GPUs: hydra/launcher=slurm_cpu"
 
 
-@dataclass(frozen=True)
-class Queued:
-    """A job as squeue shows it: its state, and why it waits."""
-
-    state: str
-    reason: str
-
-    @property
-    def lives(self) -> bool:
-        """Whether the job has not ended for good."""
-        return self.state in ALIVE
-
-    def __str__(self) -> str:
-        return f"{self.state} ({self.reason})" if self.state == "PENDING" else self.state
+Queue = Mapping[str, str]  # states by id
 
 
-def queue() -> dict[str, Queued] | None:
-    """This user's jobs by id, one entry per task of an array, those that ended minutes ago too;
-    None where the controller does not answer."""
+def queue() -> Queue | None:
+    """The states of this user's jobs, one entry per task of an array, those that ended minutes ago
+    too; None where the controller does not answer."""
     told = _run(
         *("squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}"),
-        "--format=%i|%T|%r",
+        "--format=%i|%T",
     )
     if told.returncode:
         return None
-    rows = (line.split("|", 2) for line in told.stdout.splitlines() if line.count("|") == 2)
-    return {job: Queued(state.strip(), reason.strip()) for job, state, reason in rows}
-
-
-def _queue_or_stop(jobs: Sequence[Job]) -> dict[str, Queued] | None:
-    """The queue, asked for until Slurm answers; None where the sweep is stopped before."""
-    while (known := queue()) is None and not any(job.stop_file.exists() for job in jobs):
-        print("waiting: Slurm does not answer", flush=True)
-        time.sleep(POLL_SECONDS)
-    return known
+    rows = (line.split("|") for line in told.stdout.splitlines() if line.count("|") == 1)
+    return {job: state.strip() for job, state in rows}
 
 
 def largest_array() -> int:
     """Jobs that one array may have; UserError where there is no Slurm or it does not answer."""
     told = _run("scontrol", "show", "config")
     if told.returncode:
-        raise UserError(f"Slurm does not answer: {last_line(told.stderr)}")
+        raise UserError(f"Slurm does not answer: {_last_line(told.stderr)}")
     found = re.search(r"^MaxArraySize\s*=\s*(\d+)", told.stdout, re.MULTILINE)
     return max(1, int(found[1])) if found else 1
-
-
-def cancel(jobs: Iterable[str]) -> None:
-    """Take jobs out of the queue, with SIGTERM for those that run."""
-    if jobs := sorted(jobs):
-        _run("scancel", *jobs)
-
-
-def waits(jobs: Mapping[str, Queued]) -> str:
-    """Why pending jobs may have to wait for ever, in Slurm's words; empty for the usual reasons."""
-    count = Counter(job.reason for job in jobs.values() if job.state == "PENDING")
-    unusual = {reason: number for reason, number in count.items() if reason not in USUAL}
-    return ", ".join(f"{reason} (jobs: {number})" for reason, number in sorted(unusual.items()))
-
-
-def last_line(text: str) -> str:
-    """The last line that says something."""
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1] if lines else "no word"
 
 
 def _run(*command: str) -> subprocess.CompletedProcess:
@@ -103,12 +68,8 @@ def _run(*command: str) -> subprocess.CompletedProcess:
         raise UserError(f"no Slurm on this machine: {command[0]} is not on PATH") from None
 
 
-REGISTER = "slurm_job"  # file in a run's folder: its job's id
-SETTLE_SECONDS = 15.0  # for a result to show on a network file system once its job has ended
-GIVEN_UP = ("CANCELLED", "OUT_OF_MEMORY", "DEADLINE")  # submitted again they would end so again
-GONE = Queued("gone", "None")
-
-Known = Mapping[str, Queued]
+def _last_line(text: str) -> str:
+    return ([line.strip() for line in text.splitlines() if line.strip()] or ["no word"])[-1]
 
 
 @dataclass(eq=False)
@@ -126,7 +87,7 @@ class Ticket:
         self.job.folder.mkdir(parents=True, exist_ok=True)
         (self.job.folder / REGISTER).write_text(self.number)
 
-    def outcome(self, known: Known | None, folder: str) -> Outcome | None:
+    def outcome(self, known: Queue | None, folder: str) -> Outcome | None:
         """What came of the job; None while it lives, and for as long as its result may be on its
         way. `known` is the queue, None where Slurm does not answer.
 
@@ -139,23 +100,23 @@ class Ticket:
             return value
         if known is None:
             return None
-        now = known.get(self.number, GONE)
-        if now.lives:
+        state = known.get(self.number, GONE)
+        if state in ALIVE:
             self.ended = None
             return None
         if kind == "error":
-            return self._lost(last_line(value))
+            return self._lost(_last_line(value))
         self.ended = self.ended or time.monotonic()
-        if now.state != "CANCELLED" and time.monotonic() - self.ended < SETTLE_SECONDS:
+        if state != "CANCELLED" and time.monotonic() - self.ended < SETTLE_SECONDS:
             return None
-        return self._lost(now.state)
+        return self._lost(state)
 
-    def is_repeated(self, outcome: Outcome, known: Known | None, limit: int) -> bool:
+    def is_repeated(self, outcome: Outcome, known: Queue | None, limit: int) -> bool:
         """Whether the job vanished, at most `limit` times, without anybody's asking."""
         return (
             self.ended is not None
             and outcome.status in (Status.TODO, Status.INTERRUPTED)
-            and (known or {}).get(self.number, GONE).state not in GIVEN_UP
+            and (known or {}).get(self.number, GONE) not in GIVEN_UP
             and self.times_lost < limit
             and not self.job.stop_file.exists()
         )
@@ -169,10 +130,8 @@ class Ticket:
 
 def registered(job: Job) -> str:
     """The id that is written in a run's folder; empty where there is none."""
-    try:
-        return (job.folder / REGISTER).read_text().strip()
-    except FileNotFoundError:
-        return ""
+    file = job.folder / REGISTER
+    return file.read_text().strip() if file.exists() else ""
 
 
 def result_file(folder: str, number: str) -> Path:
@@ -182,40 +141,10 @@ def result_file(folder: str, number: str) -> Path:
     return JobPaths(folder, job_id=number, task_id=0).result_pickle
 
 
-def array_ids(tickets: Sequence[Ticket]) -> list[str]:
-    """The ids of the arrays that jobs are in."""
-    return list(dict.fromkeys(ticket.number.partition("_")[0] for ticket in tickets))
-
-
-def as_submitted(tickets: Sequence[Ticket]) -> Iterator[Outcome]:
-    """How far the runs are, with their jobs' states."""
-    known = queue() or {}
-    for ticket in tickets:
-        state = known.get(ticket.number, "submitted")
-        yield ticket.job.outcome(ticket.job.found().status, f"Slurm job {ticket.number}: {state}")
-
-
-def cancel_what_waits(tickets: Sequence[Ticket], known: Known) -> None:
-    """Cancel jobs on a stop: those that run see its stop file, but not those of another sweep."""
-    cancel(
-        ticket.number
-        for ticket in tickets
-        if not ticket.is_ours or known.get(ticket.number, GONE).state == "PENDING"
-    )
-
-
-def tell_why_they_wait(tickets: Sequence[Ticket], known: Known | None, said: str) -> str:
-    """Print why jobs may wait for ever where it is not what was `said` last; returns it."""
-    ours = {t.number: known[t.number] for t in tickets if known and t.number in known}
-    told = "Slurm does not answer" if known is None else waits(ours)
-    if told and told != said:
-        print(f"waiting: {told}", flush=True)
-    return told
-
-
-SHARED = ("name", "timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node")
-POLL_SECONDS = 5.0
-HINT = "See hydra.launcher.*: partition, account, mem_gb; no GPUs: hydra/launcher=slurm_cpu"
+def cancel(jobs: Iterable[str]) -> None:
+    """Take jobs or whole arrays out of the queue, with SIGTERM for those that run."""
+    if jobs := sorted(jobs):
+        _run("scancel", *jobs)
 
 
 class Slurm:
@@ -270,7 +199,7 @@ class Slurm:
         tickets, rest = [], []
         for job in jobs:
             number = registered(job)
-            if known.get(number, GONE).lives:
+            if known.get(number, GONE) in ALIVE:
                 tickets.append(Ticket(job, number, is_ours=False))
             elif held := job.held():
                 yield held
@@ -286,7 +215,7 @@ class Slurm:
             cancel(ticket.number for ticket in tickets)
             raise
         if self.submit_only:
-            yield from as_submitted(tickets)
+            yield from _as_submitted(tickets)
 
     def _submit(self, jobs: Sequence[Job]) -> list[Ticket]:
         """Submit arrays as large as Slurm takes them, the jobs dealt out in turn.
@@ -298,24 +227,24 @@ class Slurm:
             return []
         arrays = -(-len(jobs) // largest_array())
         executor = self._executor(arrays)
-        tickets: list[Ticket] = []
+        tickets, ids = [], []
         try:
             for first in range(arrays):
                 tasks = list(jobs[first::arrays])
                 with redirect_stderr(StringIO()):  # submitit says there what it raises
                     submitted = executor.submit_array(tasks)
+                ids.append(submitted[0].job_id.partition("_")[0])
                 for job, one in zip(tasks, submitted, strict=True):
                     tickets.append(Ticket(job, one.job_id))
                     tickets[-1].register()
-        except RuntimeError as error:  # submitit's, with what sbatch said
-            cancel(array_ids(tickets))
+        except (RuntimeError, KeyboardInterrupt) as error:
+            cancel(ids)
+            if isinstance(error, KeyboardInterrupt):
+                raise
             said = "; ".join(str(error).replace("sbatch: error: ", "").splitlines())
             raise UserError(f"Slurm refused the jobs: {said}. {HINT}") from None
-        except KeyboardInterrupt:
-            cancel(array_ids(tickets))
-            raise
-        numbers = " ".join(array_ids(tickets))
-        print(f"Slurm: {len(tickets)} jobs submitted; to cancel: scancel {numbers}", flush=True)
+        told = f"Slurm: {len(tickets)} jobs submitted; to cancel: scancel {' '.join(ids)}"
+        print(told, flush=True)
         return tickets
 
     def _executor(self, arrays: int):
@@ -327,11 +256,11 @@ class Slurm:
             name if name in SHARED else f"slurm_{name}": value
             for name, value in self.resources.items()
         }
+        parallelism = max(1, self.array_parallelism // arrays)
         try:
             executor = AutoExecutor(
                 self.folder, cluster="slurm", slurm_max_num_timeout=self.max_num_timeout
             )
-            parallelism = max(1, self.array_parallelism // arrays)
             executor.update_parameters(slurm_array_parallelism=parallelism, **resources)
         except (RuntimeError, ValueError, TypeError, NameError) as error:
             raise UserError(f"hydra.launcher: {str(error).splitlines()[0]}") from None
@@ -339,7 +268,7 @@ class Slurm:
 
     def _collect(self, tickets: list[Ticket]) -> Iterator[Outcome]:
         """Take tickets out as their jobs end; a job that was lost is submitted again."""
-        said, stopping = "", False
+        stopping = False
         while tickets:
             known = queue()
             for ticket in list(tickets):
@@ -355,9 +284,8 @@ class Slurm:
             asked = any(ticket.job.stop_file.exists() for ticket in tickets)
             if asked and not stopping and known is not None:
                 stopping = True
-                cancel_what_waits(tickets, known)
+                cancel(ticket.number for ticket in tickets if not _sees_stop(ticket, known))
             elif tickets:
-                said = tell_why_they_wait(tickets, known, said)
                 time.sleep(POLL_SECONDS)
 
     def _again(self, ticket: Ticket) -> Ticket | None:
@@ -368,3 +296,24 @@ class Slurm:
             return None
         again.times_lost = ticket.times_lost + 1
         return again
+
+
+def _queue_or_stop(jobs: Sequence[Job]) -> Queue | None:
+    """The queue, asked for until Slurm answers; None where the sweep is stopped before."""
+    while (known := queue()) is None and not any(job.stop_file.exists() for job in jobs):
+        print("waiting: Slurm does not answer", flush=True)
+        time.sleep(POLL_SECONDS)
+    return known
+
+
+def _as_submitted(tickets: Sequence[Ticket]) -> Iterator[Outcome]:
+    """How far the runs are, with their jobs' states."""
+    known = queue() or {}
+    for ticket in tickets:
+        job, state = ticket.job, known.get(ticket.number, GONE)
+        yield job.outcome(job.found().status, f"Slurm job {ticket.number}: {state}")
+
+
+def _sees_stop(ticket: Ticket, known: Queue) -> bool:
+    """Whether the job runs and looks at this sweep's stop file."""
+    return ticket.is_ours and known.get(ticket.number, GONE) != "PENDING"

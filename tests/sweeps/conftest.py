@@ -129,10 +129,10 @@ class Cluster:
 
     @property
     def states(self):
-        return {number: state for number, (state, _) in self.state["jobs"].items()}
+        return self.state["jobs"]
 
-    def move(self, number, state, reason="None"):
-        self.set(jobs={**self.state["jobs"], number: [state, reason]})
+    def move(self, number, state):
+        self.set(jobs={**self.states, number: state})
 
     def end(self, number, value, kind="success"):
         file = slurm.result_file(self.folder, number)

@@ -21,19 +21,19 @@ def sbatch(state, script):
     state["arrays"].append([tasks, int(array[2]) if array else 1])
     number = len(state["arrays"])
     for task in range(tasks):
-        state["jobs"][f"{number}_{task}" if array else f"{number}"] = ["PENDING", "Priority"]
+        state["jobs"][f"{number}_{task}" if array else f"{number}"] = "PENDING"
     print(f"Submitted batch job {number}")
 
 
 def squeue(state, *_):
-    for number, (status, reason) in state["jobs"].items():
-        print(f"{number}|{status}|{reason}")
+    for number, status in state["jobs"].items():
+        print(f"{number}|{status}")
 
 
 def scancel(state, *numbers):
     for number in state["jobs"]:
         if number in numbers or number.partition("_")[0] in numbers:
-            state["jobs"][number] = ["CANCELLED", "None"]
+            state["jobs"][number] = "CANCELLED"
 
 
 def scontrol(state, *_):
