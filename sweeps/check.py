@@ -39,12 +39,8 @@ def check(runs: Iterable[Planned], here: bool) -> None:
         try:
             build.check(run.cfg, composed(overrides)[1])
             settings = run.cfg.run
-            machine = str(
-                (
-                    *(run.cfg.task.env, settings.device, settings.threads, settings.root),
-                    settings.watch,
-                )
-            )
+            needs = settings.device, settings.threads, settings.root, settings.watch
+            machine = str((run.cfg.task.env, *needs))
             if here and machine not in tried:
                 tried.add(machine)
                 check_root(settings.root)

@@ -16,18 +16,17 @@ from analysis import InputError, claims
 
 FRAMES, UPDATES = "env_frames", "gradient_steps"
 SCORE, RETURNS = "eval/score", ("eval/return", "train/return")
-MODEL_LOSSES = (
-    "model_loss",
-    "kl_loss",
-    "observation_loss",
-    "reward_loss",
-    "discount_loss",
-    "model_grad_norm",
-)
-INFORMATION = ("kl", "prior_entropy", "post_entropy", "actor_entropy", "kl_clamped")
-BEHAVIOUR = ("actor_loss", "critic_loss", "actor_grad_norm", "critic_grad_norm")
-VALUES = ("imagined_reward", "target", "slow_value")
+CURVES = {  # by arm, of the training's metrics
+    "World model": (
+        *("model_loss", "kl_loss", "observation_loss", "reward_loss", "discount_loss"),
+        "model_grad_norm",
+    ),
+    "KL and entropies": ("kl", "prior_entropy", "post_entropy", "actor_entropy", "kl_clamped"),
+    "Behaviour": ("actor_loss", "critic_loss", "actor_grad_norm", "critic_grad_norm"),
+}
+VALUES = ("imagined_reward", "target", "slow_value")  # on the task's own scale
 PICTURES = ("pictures/episode", "pictures/prediction")
+OPEN = ("What helps", "Learning curves")
 COLUMNS = ["change", "effect", "interval", "verdict", "where", "the paper", "agrees"]
 NO_RUNS = "Verdicts appear here with `python -m sweeps.dashboard --runs FOLDER`."
 
@@ -54,44 +53,33 @@ def workspace(entity: str, project: str, verdicts: str = NO_RUNS):
         """Of what has the task's own scale: as the runs are grouped, by task and arm."""
         return wr.LinePlot(title=f"{metric} by task and arm", x=x, y=[metric])
 
-    def section(name: str, panels: list, is_open: bool = False) -> ws.Section:
-        return ws.Section(name=name, panels=panels, is_open=is_open)
-
+    panels = {
+        "What helps": [
+            wr.MarkdownPanel(markdown=verdicts),
+            wr.BarPlot(title=f"{SCORE} by arm", metrics=[SCORE], **arms),
+        ],
+        "Learning curves": [
+            by_arm(SCORE, FRAMES),
+            *(by_task(name, FRAMES) for name in (SCORE, *RETURNS)),
+        ],
+        "Final scores": [
+            wr.BarPlot(title=f"{name} by task and arm", metrics=[name])
+            for name in (SCORE, RETURNS[0])
+        ],
+        **{
+            title: [by_arm(f"metrics/{name}", UPDATES) for name in names]
+            for title, names in CURVES.items()
+        },
+        "Pictures": [wr.MediaBrowser(media_keys=list(PICTURES))],
+    }
+    panels["Behaviour"] += [by_task(f"metrics/{name}", UPDATES) for name in VALUES]
     return ws.Workspace(
         entity=entity,
         project=project,
         name="DreamerV2 ablation",
         sections=[
-            section(
-                "What helps",
-                [
-                    wr.MarkdownPanel(markdown=verdicts),
-                    wr.BarPlot(title=f"{SCORE} by arm", metrics=[SCORE], **arms),
-                ],
-                is_open=True,
-            ),
-            section(
-                "Learning curves",
-                [by_arm(SCORE, FRAMES), *(by_task(name, FRAMES) for name in (SCORE, *RETURNS))],
-                is_open=True,
-            ),
-            section(
-                "Final scores",
-                [
-                    wr.BarPlot(title=f"{name} by task and arm", metrics=[name])
-                    for name in (SCORE, RETURNS[0])
-                ],
-            ),
-            section("World model", [by_arm(f"metrics/{name}", UPDATES) for name in MODEL_LOSSES]),
-            section(
-                "KL and entropies", [by_arm(f"metrics/{name}", UPDATES) for name in INFORMATION]
-            ),
-            section(
-                "Behaviour",
-                [by_arm(f"metrics/{name}", UPDATES) for name in BEHAVIOUR]
-                + [by_task(f"metrics/{name}", UPDATES) for name in VALUES],
-            ),
-            section("Pictures", [wr.MediaBrowser(media_keys=list(PICTURES))]),
+            ws.Section(name=title, panels=own, is_open=title in OPEN)
+            for title, own in panels.items()
         ],
         runset_settings=ws.RunsetSettings(groupby=[ws.Config("task_name"), ws.Config("arm")]),
     )
@@ -122,9 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--project", default="dreamer-ablation")
     parser.add_argument("--runs", help="folder of runs or exported csv, for the verdicts")
     parser.add_argument("--suite", help="of the verdicts, where the runs are of several")
-    parser.add_argument(
-        "--json", type=Path, help="write the workspace here instead of saving it to W&B"
-    )
+    parser.add_argument("--json", type=Path, help="a file to write, instead of saving to W&B")
     given = parser.parse_args(arguments)
     try:
         verdicts = verdict_table(given.runs, given.suite) if given.runs else NO_RUNS
@@ -132,10 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             given.json.write_text(as_json(workspace(given.entity or "", given.project, verdicts)))
         else:
             print(_saved(given.entity, given.project, verdicts))
-    except OSError as error:
-        print(f"error: --json {given.json}: {error}", file=sys.stderr)
-        return 2
-    except UserError as error:
+    except (OSError, UserError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
@@ -152,19 +135,12 @@ def _saved(entity: str | None, project: str, verdicts: str) -> str:
     import wandb
 
     try:
-        return workspace(entity or _default_entity(), project, verdicts).save().url
+        if not (entity := entity or wandb.Api().default_entity):
+            raise UserError("W&B names no default entity: give --entity, after `wandb login`")
+        return workspace(entity, project, verdicts).save().url
     except (wandb.Error, OSError, ValueError) as error:
         told = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"--project {project}: W&B: {told}") from error
-
-
-def _default_entity() -> str:
-    import wandb
-
-    entity = wandb.Api().default_entity
-    if not entity:
-        raise UserError("W&B names no default entity: give --entity, after `wandb login`")
-    return entity
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ unfinished sweep has whole rounds to look at.
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import product
 from pathlib import Path
@@ -40,12 +40,7 @@ def jobs(
     """
     given = [f"{key}={value}" for key, value in params.items()]
     by_key = {override.get_key_element(): override for override in _parse([*given, *overrides])}
-    by_key.pop("+sweep", None)
-    by_key = {
-        key: override
-        for key, override in by_key.items()
-        if not key.lstrip("+~").startswith("hydra")
-    }
+    by_key = {key: override for key, override in by_key.items() if not ONE_VALUE.match(key)}
     suite, task, seed = (by_key.pop(key, None) for key in ("suite", "task", SEED))
     same = [override.input_line for override in by_key.values() if not override.is_sweep_override()]
     axes = [_values(override) for override in by_key.values()]
@@ -55,9 +50,8 @@ def jobs(
         for named in _tasks(task, base):
             claimed = [[]]
             if claims:
-                claimed = of_claims(
-                    claims, rows, base.suite.name, _compose([*same, *chosen, *named]).task.actions
-                )
+                actions = _compose([*same, *chosen, *named]).task.actions
+                claimed = of_claims(claims, rows, base.suite.name, actions)
             for several in product(claimed, *axes):
                 found.append([*chosen, *named, *(part for parts in several for part in parts)])
     return [[*job, *seeded] for seeded in _values(seed) for job in found]
@@ -112,10 +106,8 @@ def _values(override: Override | None) -> list[list[str]]:
         raise UserError(
             f"{override.input_line}: no grid; allowed: a,b  range(a,b)  choice(a,b)  glob(*)"
         )
-    values = [
-        [f"{override.get_key_element()}={value}"] for value in override.sweep_string_iterator()
-    ]
-    if not values:
+    key = override.get_key_element()
+    if not (values := [[f"{key}={value}"] for value in override.sweep_string_iterator()]):
         raise UserError(f"{override.input_line}: names nothing")
     return values
 
@@ -153,29 +145,18 @@ def of_claims(path: str, rows: Sequence[str] | None, suite: str, actions: str) -
     ids = [claim.id for claim in claims]
     if unknown := sorted(set(rows or ()) - set(ids)):
         raise UserError(f"{path} has no claim {', '.join(unknown)}; it has {', '.join(ids)}")
-    named = (
-        claim.arms(suite)
-        for claim in claims
-        if claim.where == actions and claim.id in (rows or ids)
-    )
-    return [parts(arm) for arm in _ordered(arm for sides in named if sides for arm in sides)]
-
-
-def registered(path: str):
-    """The claims file at a path, which is the project's where it is relative; UserError for a file
-    that is no claims file."""
-    return _claims(ROOT / path)
+    wanted = [claim for claim in claims if claim.where == actions and claim.id in (rows or ids)]
+    arms = {arm for claim in wanted for arm in claim.arms(suite) or ()}
+    return [parts(arm) for arm in sorted(arms, key=lambda arm: (arm != BASELINE, arm))]
 
 
 @cache
-def _claims(path: Path):
+def registered(path: str):
+    """The claims file at a path, which is the project's where it is relative; UserError for a file
+    that is no claims file."""
     from analysis import InputError, claims  # pandas: only where a claims file is read
 
     try:
-        return claims.load(path)
+        return claims.load(ROOT / path)
     except InputError as error:
         raise UserError(str(error)) from error
-
-
-def _ordered(arms: Iterable[str]) -> list[str]:
-    return sorted(set(arms), key=lambda arm: (arm != BASELINE, arm))

@@ -99,13 +99,11 @@ class Job:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             code, said = self._child()
-            if code in STOPPED and self._is_slurms_doing():
+            if code in STOPPED:
                 self._wait_for_slurm()
             outcome = self.outcome(*result(code, said, self.folder))
         except Lost as lost:
-            found = self.found()
-            done = found.status == Status.DONE
-            outcome = found if done else self.outcome(found.status, found.error or str(lost))
+            outcome = self.lost(str(lost))
         except (OSError, UserError) as problem:
             outcome = self.outcome(Status.FAILED, str(problem))
         if self.fail_fast and outcome.status in ENDED:
@@ -127,10 +125,12 @@ class Job:
         holder = RunFolder(self.folder).holder()
         return self.outcome(Status.UNDER_WAY, holder) if holder else None
 
-    def found(self) -> Outcome:
-        """What the run's files say, for a job that did not come back."""
+    def lost(self, why: str) -> Outcome:
+        """What the run's files say, for a job that did not come back; `why` where they say
+        little."""
         state, error, _ = look(self.folder)
-        return self.outcome(state, error)
+        ended = state in (Status.DONE, *ENDED)
+        return self.outcome(state, error if ended else why or error)
 
     def _child(self) -> tuple[int, str]:
         """Exit status of the run's process, negative for a signal, and what it said last."""
@@ -166,42 +166,38 @@ class Job:
                 child.kill()
         return child.wait()
 
-    def _is_slurms_doing(self) -> bool:
-        on_slurm = os.environ.get("SUBMITIT_EXECUTOR") == "slurm"
-        return on_slurm and look(self.folder)[1] != STOPPED_BY_SERVER
-
     def _wait_for_slurm(self) -> None:
-        """Sleep: a stop that the sweep did not ask for is Slurm's, which puts a job back only if
-        it ended the job itself."""
-        print(f"{self.name}: stopped; waiting until Slurm ends this job", flush=True)
-        while not self.stop_file.exists():
-            time.sleep(POLL_SECONDS)
+        """Sleep on Slurm: a stop that neither the sweep nor W&B asked for is Slurm's, which puts a
+        job back only if it ended the job itself."""
+        on_slurm = os.environ.get("SUBMITIT_EXECUTOR") == "slurm"
+        if on_slurm and look(self.folder)[1] != STOPPED_BY_SERVER:
+            print(f"{self.name}: stopped; waiting until Slurm ends this job", flush=True)
+            while not self.stop_file.exists():
+                time.sleep(POLL_SECONDS)
 
 
 def result(code: int, said: str, folder: Path) -> tuple[Status, str | None]:
     """Status and error of a run whose process ended with an exit status, having `said` this
     last."""
+    state, error, _ = look(folder)
+    told = said.removeprefix("error: ") or f"exit status {code}"
+    if code == Exit.DONE and state == Status.DONE:
+        return state, None
     if code == Exit.DONE:
-        state, error, _ = look(folder)
-        return (state, None) if state == Status.DONE else (Status.FAILED, error or UNFINISHED)
+        return Status.FAILED, error or UNFINISHED
     if code == Exit.BUSY:
-        return Status.UNDER_WAY, said
+        return Status.UNDER_WAY, told
     if code == Exit.INTERRUPTED:
-        told = look(folder)[1]
-        return Status.INTERRUPTED, told if told == STOPPED_BY_SERVER else None
+        return Status.INTERRUPTED, error if error == STOPPED_BY_SERVER else None
     if code < 0:
         return Status.INTERRUPTED, f"killed by {signal.Signals(-code).name}"
-    told = said.removeprefix("error: ") or f"exit status {code}"
     if code == Exit.BAD_INPUT:
         return Status.FAILED, told
-    state, error, _ = look(folder)
     return (state if state in ENDED else Status.FAILED), error or told
 
 
 def _last_line(log: Path, start: int) -> str:
-    with open(log, "rb") as file:
-        file.seek(start)
-        lines = file.read().decode(errors="replace").split("\n")
+    lines = log.read_bytes()[start:].decode(errors="replace").split("\n")
     told = (line for line in reversed(lines) if line.strip() and HYDRAS_HINT not in line)
     return next(told, "")
 

@@ -61,11 +61,8 @@ class Local:
         places = min(self.places(), len(jobs))
         threads = machine.threads_wanted(self.threads) or machine.threads_each(places)
         environment = machine.thread_environment(threads)
-        shared = {
-            "environment": environment,
-            "gpus": tuple(machine.shared_gpus(self.device)),
-            "gpu_places": self.jobs_per_gpu,
-        }
+        gpus = tuple(machine.shared_gpus(self.device))
+        shared = {"environment": environment, "gpus": gpus, "gpu_places": self.jobs_per_gpu}
         if sys.platform == "linux":
             start_server(environment)
             shared["start"] = forked

@@ -30,16 +30,10 @@ def gpus() -> list[str]:
         return []
     if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return [name.strip() for name in visible.split(",") if name.strip() not in ("", "-1")]
-    try:
-        listed = subprocess.run(
-            ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            timeout=30,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return listed.stdout.split() if listed.returncode == 0 else []
+    command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+    with suppress(OSError, subprocess.SubprocessError):
+        return subprocess.check_output(command, text=True, timeout=30).split()
+    return []
 
 
 def shared_gpus(device: str) -> list[str]:
@@ -53,9 +47,8 @@ def at_a_time(device: str, threads: int | None, jobs_per_gpu: int) -> int:
     the threads that each is to have."""
     if device.startswith("cuda:"):
         return jobs_per_gpu
-    return len(shared_gpus(device)) * jobs_per_gpu or max(
-        1, cores() // (threads_wanted(threads) or 1)
-    )
+    on_cores = max(1, cores() // (threads_wanted(threads) or 1))
+    return len(shared_gpus(device)) * jobs_per_gpu or on_cores
 
 
 def threads_wanted(threads: int | None) -> int | None:
@@ -82,10 +75,7 @@ def slurm_environment() -> dict[str, str]:
 
 @contextmanager
 def pinned(
-    devices: Sequence[str],
-    jobs_per_gpu: int,
-    is_stopping: Callable[[], bool],
-    places: Path | None = None,
+    devices: Sequence[str], jobs_per_gpu: int, is_stopping: Callable[[], bool]
 ) -> Iterator[dict[str, str] | None]:
     """Hold one of `jobs_per_gpu` places on one of the GPUs; yields the environment that pins a
     child process to it, None where the sweep was stopped before a place was free.
@@ -95,9 +85,7 @@ def pinned(
     if not devices:
         yield {}
         return
-    places = places or Path(tempfile.gettempdir()) / f"ablation-gpus-{os.getuid()}"
-    places.mkdir(parents=True, exist_ok=True)
-    while not (taken := _take_place(devices, jobs_per_gpu, places)):
+    while not (taken := _take_place(devices, jobs_per_gpu)):
         if is_stopping():
             yield None
             return
@@ -109,11 +97,11 @@ def pinned(
         lock.release()
 
 
-def _take_place(
-    devices: Sequence[str], jobs_per_gpu: int, places: Path
-) -> tuple[str, FileLock] | None:
+def _take_place(devices: Sequence[str], jobs_per_gpu: int) -> tuple[str, FileLock] | None:
     """A GPU with a free place and its lock, the first place of every GPU before the second of
     any."""
+    places = Path(tempfile.gettempdir()) / f"ablation-gpus-{os.getuid()}"
+    places.mkdir(parents=True, exist_ok=True)
     for place, device in product(range(jobs_per_gpu), devices):
         lock = FileLock(places / f"{device.replace('/', '_')}-{place}.lock", timeout=0)
         with suppress(Timeout):
@@ -131,7 +119,5 @@ def _number(variable: str) -> int | None:
 def _torch_has_cuda() -> bool:
     """Whether the installed PyTorch is built for CUDA, without the seconds that importing it
     takes."""
-    spec = find_spec("torch")
-    if spec is None or spec.origin is None:
-        return False
-    return runpy.run_path(str(Path(spec.origin).with_name("version.py")))["cuda"] is not None
+    version = Path(find_spec("torch").origin).with_name("version.py")
+    return runpy.run_path(str(version))["cuda"] is not None

@@ -15,7 +15,6 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
@@ -34,7 +33,7 @@ from sweeps.sweep import console
 
 PROBED_UPDATES = 12
 WARM_UP_LINES = 3
-Kind = tuple[str, ...]  # suite and size, and of a finished run its arm too
+Kind = tuple[str, str]  # suite and size
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,15 +57,10 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "overrides", nargs="*", help="as for run.py -m; without a sweep, +sweep=claims"
-    )
-    parser.add_argument(
-        "--probe", action="store_true", help="time a few gradient steps where no run has finished"
-    )
-    parser.add_argument(
-        "--commands", action="store_true", help="print the commands of the runs that are to do"
-    )
+    add = parser.add_argument
+    add("overrides", nargs="*", help="as for run.py -m; without a sweep, +sweep=claims")
+    add("--probe", action="store_true", help="time a few gradient steps where no run has finished")
+    add("--commands", action="store_true", help="print the commands of the runs that are to do")
     return parser.parse_args(arguments)
 
 
@@ -126,21 +120,28 @@ class Plan:
         """A shell command for each run that is due; alike in any order, anywhere, twice."""
         return [f"python run.py {shlex.join(run.overrides)}" for run in self.runs if run.is_due]
 
-    def _show_cost(self, screen, probe: bool) -> None:
+    def _show_cost(self, screen, is_probed: bool) -> None:
         due = [run for run in self.runs if run.is_due]
         places = self.engine.places()
         under_way = min(places, len(due))
-        rates = Rates.of(self.runs, machine.threads_each(under_way) if probe else None)
-        if lacking := rates.lacking(due):
-            unknown = f"no run of suite={lacking[0]} with size={lacking[1]} has finished yet"
+        known, source = rates(self.runs), "finished runs"
+        lacking = {_kind(run): run for run in reversed(due) if _kind(run) not in known}
+        if lacking and is_probed:
+            threads = machine.threads_each(under_way)
+            known |= {kind: probe(run, threads) for kind, run in lacking.items()}
+            source = "finished runs and a probe without evaluations"
+            lacking = {}
+        if lacking:
+            suite, size = list(lacking)[-1]
+            unknown = f"no run of suite={suite} with size={size} has finished yet"
             screen.print(f"expected hours: {unknown}; --probe times a few gradient steps")
         else:
-            total = rates.hours(due)
+            total = hours(due, known)
             at_a_time = f"{total / places:.1f} with {places} runs at a time ({total:.1f} in all)"
-            screen.print(f"expected hours: {at_a_time}, from {rates.source}")
+            screen.print(f"expected hours: {at_a_time}, from {source}")
             if self.sizes:
-                later = rates.hours(self.runs, whole=True) / len(self.runs)
-                later *= self.sizes[-1] - len(self.runs)
+                left = self.sizes[-1] - len(self.runs)
+                later = left * hours(due, known, whole=True) / len(due)
                 screen.print(f"of later rounds at most: {later / places:.1f} ({later:.1f} in all)")
         disk = max(replay_bytes(run) for run in {run.identity.task: run for run in due}.values())
         screen.print(
@@ -165,46 +166,27 @@ def _table(runs: Sequence[Planned], by: str) -> Table:
     return table
 
 
-@dataclass(frozen=True)
-class Rates:
-    """Seconds per agent step by kind of run, and where they are from."""
+def rates(runs: Sequence[Planned]) -> dict[Kind, float]:
+    """Seconds per agent step of each kind of run: the medians of the done runs."""
+    found: dict[Kind, list[float]] = {}
+    for run in runs:
+        if run.state == Status.DONE and run.fields.get("steps"):
+            seconds = run.fields["wall_seconds"] / run.fields["steps"]
+            found.setdefault(_kind(run), []).append(seconds)
+    return {kind: median(own) for kind, own in found.items()}
 
-    seconds: dict[Kind, float]
-    source: str = "finished runs"
 
-    @classmethod
-    def of(cls, runs: Sequence[Planned], probe_threads: int | None = None) -> "Rates":
-        """The medians of the done runs; with `probe_threads` kinds that lack one are measured."""
-        found: dict[Kind, list[float]] = {}
-        for run in runs:
-            if run.state == Status.DONE and run.fields.get("steps"):
-                rate = run.fields["wall_seconds"] / run.fields["steps"]
-                for key in ((*_kind(run), run.identity.arm), _kind(run)):
-                    found.setdefault(key, []).append(rate)
-        rates = {key: median(own) for key, own in found.items()}
-        lacking = {_kind(run): run for run in reversed(runs) if run.is_due}
-        lacking = {kind: run for kind, run in lacking.items() if kind not in rates}
-        if not (probe_threads and lacking):
-            return cls(rates)
-        for kind, run in lacking.items():
-            rates[kind] = probe(run, run.cfg.run.threads or probe_threads)
-        return cls(rates, "finished runs and a probe without evaluations")
+def hours(runs: Sequence[Planned], known: dict[Kind, float], whole: bool = False) -> float:
+    """Hours of one place for what is left of the runs, or for the `whole` of them."""
+    seconds = 0.0
+    for run in runs:
+        done = 0 if whole else (run.fields or {}).get("steps", 0)
+        seconds += known[_kind(run)] * (run.cfg.run.steps - done)
+    return seconds / 3600
 
-    def lacking(self, runs: Sequence[Planned]) -> Kind | None:
-        """The first kind of which there is no rate; None where there are all."""
-        return next((_kind(run) for run in runs if self._rate(run) is None), None)
 
-    def hours(self, runs: Sequence[Planned], whole: bool = False) -> float:
-        """Hours of one place for what is left of the runs, or for the `whole` of them."""
-        seconds = 0.0
-        for run in runs:
-            done = 0 if whole else (run.fields or {}).get("steps", 0)
-            seconds += self._rate(run) * (run.cfg.run.steps - done)
-        return seconds / 3600
-
-    def _rate(self, run: Planned) -> float | None:
-        kind = _kind(run)
-        return self.seconds.get((*kind, run.identity.arm), self.seconds.get(kind))
+def _kind(run: Planned) -> Kind:
+    return run.identity.suite, run.cfg.size.name
 
 
 def probe(run: Planned, threads: int) -> float:
@@ -221,7 +203,7 @@ def probe(run: Planned, threads: int) -> float:
         f"run.log_every={every}",
         *("run.eval_episodes=1", "run.predict_every=0", "run.keep_replay=false", "tracker=none"),
     ]
-    environment = {**os.environ, **machine.thread_environment(threads)}
+    environment = {**os.environ, **machine.thread_environment(run.cfg.run.threads or threads)}
     with tempfile.TemporaryDirectory(prefix="probe-") as root:
         command = [sys.executable, str(PROGRAM), *run.overrides, *short, f"run.root={root}"]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -247,21 +229,13 @@ def replay_bytes(run: Planned) -> int:
     env = build.environment(run.cfg)
     try:
         with tempfile.TemporaryDirectory(prefix="replay-") as folder:
-            replay = Replay(
-                Path(folder),
-                env.observation_space,
-                flatdim(env.action_space),
-                run.cfg.recipe.capacity,
-            )
+            actions, capacity = flatdim(env.action_space), run.cfg.recipe.capacity
+            replay = Replay(Path(folder), env.observation_space, actions, capacity)
             size = replay.disk_bytes(run.cfg.run.steps, run.cfg.run.checkpoint_every)
             replay.close()
             return size
     finally:
         env.close()
-
-
-def _kind(run: Planned) -> Kind:
-    return run.identity.suite, run.cfg.size.name
 
 
 if __name__ == "__main__":

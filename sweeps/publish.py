@@ -9,7 +9,7 @@ python -m sweeps.publish runs tracker=tensorboard
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hydra import compose
@@ -36,15 +36,6 @@ def chosen(overrides: Sequence[str]) -> Callable[..., Tracker]:
     return start
 
 
-def runs(folder: Path) -> Iterator[tuple[Path, Status]]:
-    """The folder of each run below `folder` and its status; UserError where there is none."""
-    files = sorted(folder.rglob("run.json"))
-    if not files:
-        raise UserError(f"{folder}: no runs there")
-    for file in files:
-        yield file.parent, look(file.parent)[0]
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Send the runs; returns the exit status."""
     parser = argparse.ArgumentParser(
@@ -56,10 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("overrides", nargs="*", help="of the tracker, as for run.py")
     given = parser.parse_args(arguments)
     try:
-        start, found = chosen(given.overrides), list(runs(given.runs))
+        start = chosen(given.overrides)
+        if not (files := sorted(given.runs.rglob("run.json"))):
+            raise UserError(f"{given.runs}: no runs there")
     except UserError as error:
         print("error:", *str(error).split(), file=sys.stderr)
         return 2
+    found = [(file.parent, look(file.parent)[0]) for file in files]
     finished = [folder for folder, status in found if status in FINISHED]
     for folder in finished:
         try:

@@ -4,7 +4,6 @@ import os
 from collections.abc import Iterator, Sequence
 
 from agent.errors import UserError
-from agent.run.status import Status
 from sweeps.job import Job, Outcome
 
 HERE = {
@@ -71,17 +70,10 @@ class Ray:
             try:
                 yield ray.get(ended)
             except ray.exceptions.RayError as error:
-                yield _lost(job, error)
+                yield job.lost(f"{type(error).__name__}: {str(error).splitlines()[0]}")
 
 
 def _in_folder(job: Job, folder: str) -> Outcome:
     """Run a job in the folder that its relative paths mean."""
     os.chdir(folder)
     return job()
-
-
-def _lost(job: Job, error: Exception) -> Outcome:
-    found = job.found()
-    if found.status == Status.DONE:
-        return found
-    return job.outcome(found.status, f"{type(error).__name__}: {str(error).splitlines()[0]}")

@@ -20,7 +20,6 @@ from typing import Any
 from agent.errors import UserError
 from agent.run.status import Status
 from sweeps.job import Job, Outcome
-from sweeps.state import ENDED
 
 ALIVE = (  # states of a job that waits, runs, or is about to run again
     *("PENDING", "RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "STAGE_OUT", "STOPPED"),
@@ -105,11 +104,11 @@ class Ticket:
             self.ended = None
             return None
         if kind == "error":
-            return self._lost(_last_line(value))
+            return self.job.lost(f"Slurm job {self.number}: {_last_line(value)}")
         self.ended = self.ended or time.monotonic()
         if state != "CANCELLED" and time.monotonic() - self.ended < SETTLE_SECONDS:
             return None
-        return self._lost(state)
+        return self.job.lost(f"Slurm job {self.number}: {state}")
 
     def is_repeated(self, outcome: Outcome, known: Queue | None, limit: int) -> bool:
         """Whether the job vanished, at most `limit` times, without anybody's asking."""
@@ -120,12 +119,6 @@ class Ticket:
             and self.times_lost < limit
             and not self.job.stop_file.exists()
         )
-
-    def _lost(self, why: str) -> Outcome:
-        found = self.job.found()
-        if found.status in (Status.DONE, *ENDED):
-            return found
-        return self.job.outcome(found.status, f"Slurm job {self.number}: {why}")
 
 
 def registered(job: Job) -> str:
@@ -194,7 +187,7 @@ class Slurm:
                 f"hydra.launcher.signal_delay_s={warning:g}"
             )
         if (known := _queue_or_stop(jobs)) is None:
-            yield from (job.found() for job in jobs)
+            yield from (job.lost("") for job in jobs)
             return
         tickets, rest = [], []
         for job in jobs:
@@ -310,8 +303,7 @@ def _as_submitted(tickets: Sequence[Ticket]) -> Iterator[Outcome]:
     """How far the runs are, with their jobs' states."""
     known = queue() or {}
     for ticket in tickets:
-        job, state = ticket.job, known.get(ticket.number, GONE)
-        yield job.outcome(job.found().status, f"Slurm job {ticket.number}: {state}")
+        yield ticket.job.lost(f"Slurm job {ticket.number}: {known.get(ticket.number, GONE)}")
 
 
 def _sees_stop(ticket: Ticket, known: Queue) -> bool:

@@ -18,10 +18,7 @@ from agent.run.record import read_run
 from agent.run.status import Status
 from sweeps.grid import SEED
 
-GOES_ON = (Status.TODO, Status.UNDER_WAY, Status.INTERRUPTED)
-ENDED = tuple(
-    status for status in Status if status not in (*GOES_ON, Status.DONE)
-)  # unless retried
+ENDED = (Status.FAILED, Status.DIVERGED, Status.UNREADABLE)  # unless retried
 
 
 @dataclass(frozen=True)
@@ -52,9 +49,8 @@ def planned(jobs: Iterable[Sequence[str]]) -> list[Planned]:
     """The distinct runs of `jobs` with the state of their folders; UserError names a job that does
     not compose."""
     runs: dict[Path, Planned] = {}
-    for overrides in track(
-        list(map(tuple, jobs)), "composing", transient=True, disable=not sys.stdout.isatty()
-    ):
+    shown = {"transient": True, "disable": not sys.stdout.isatty()}
+    for overrides in track(list(map(tuple, jobs)), "composing", **shown):
         cfg, identity = _identify(overrides)
         folder = Path(cfg.run.root) / identity.folder
         if folder not in runs:
@@ -98,6 +94,5 @@ def _unseeded(overrides: tuple[str, ...]) -> tuple[DictConfig, Identity]:
 
 def _seed(override: str) -> int:
     text = override.partition("=")[2]
-    seed = int(text) if text.isdecimal() else text
-    check_value(SEED, seed, Seed)
+    check_value(SEED, seed := int(text) if text.isdecimal() else text, Seed)
     return seed

@@ -77,11 +77,8 @@ class Trial:
                 return number, runs
             if number not in self._open:
                 self._open[number] = self.open_claims(runs)
-                print(
-                    f"round {number} of {len(self.design.rounds)} is complete; "
-                    f"{_said(self._open[number])}",
-                    flush=True,
-                )
+                told = f"round {number} of {len(self.design.rounds)} is complete"
+                print(f"{told}; {_said(self._open[number])}", flush=True)
             if self._open[number] == ():
                 return None
         return None

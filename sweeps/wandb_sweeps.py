@@ -43,15 +43,15 @@ def sweeps(suite: str) -> dict[str, dict[str, Any]]:
     found = {}
     for name in sorted(file.stem for file in (CONF / "sweep").glob("*.yaml")):
         sweeper = compose("config", [f"+sweep={name}"], return_hydra_config=True).hydra.sweeper
-        if sweeper.claims:
-            for kind, own in sorted(kinds.items()):
-                of_kind = _draws if sweeper.trial else _arms
-                if axes := of_kind(sweeper, suite, own[0], kind):
-                    axes = {"task": {"values": own}, **axes}
-                    found[f"{name}_{kind}"] = _sweep(suite, f"{name}_{kind}", axes, sweeper.trial)
-        else:
-            axes = {"task": list(tasks), **grid.axes(sweeper.params)} | {"task": list(tasks)}
-            found[name] = _sweep(suite, name, _values_of(axes))
+        if not sweeper.claims:
+            axes = {"task": None, **grid.axes(sweeper.params)} | {"task": list(tasks)}
+            found[name] = _sweep(suite, name, _lists(axes))
+            continue
+        of_kind = _draws if sweeper.trial else _arms
+        for kind, own in sorted(kinds.items()):
+            if axes := of_kind(sweeper, suite, own[0], kind):
+                axes = {**_lists({"task": own}), **axes}
+                found[f"{name}_{kind}"] = _sweep(suite, f"{name}_{kind}", axes, sweeper.trial)
     return found
 
 
@@ -127,7 +127,7 @@ def _arms(sweeper: DictConfig, suite: str, _task: str, kind: str) -> dict[str, d
     named = grid.of_claims(sweeper.claims, sweeper.rows, suite, kind)
     axes = {key: values for key, values in grid.axes(sweeper.params).items() if key != "task"}
     axes[ARM] = [",".join(overrides) or BASELINE for overrides in named]
-    return _values_of(axes) if named else {}
+    return _lists(axes) if named else {}
 
 
 def _draws(sweeper: DictConfig, suite: str, task: str, kind: str) -> dict[str, dict]:
@@ -139,11 +139,9 @@ def _draws(sweeper: DictConfig, suite: str, task: str, kind: str) -> dict[str, d
     for factor in trial.weights:
         weights = trial.options(factor, kind)
         first, *others = weights
-        values = [choices.get(factor, first), *others]
-        found[factor] = {
-            "values": [yaml.safe_load(option) for option in values],
-            "probabilities": [weight / sum(weights.values()) for weight in weights.values()],
-        }
+        values = [yaml.safe_load(option) for option in (choices.get(factor, first), *others)]
+        shares = [weight / sum(weights.values()) for weight in weights.values()]
+        found[factor] = {"values": values, "probabilities": shares}
     return found
 
 
@@ -163,14 +161,14 @@ def _sweep(suite: str, name: str, axes: dict[str, dict], is_drawn: bool = False)
     }
 
 
-def _values_of(axes: dict[str, list]) -> dict[str, dict]:
+def _lists(axes: dict[str, list]) -> dict[str, dict]:
     return {key: {"values": values} for key, values in axes.items()}
 
 
 def _values(path: str | Path, key: str, given: Any) -> list[Any]:
     if isinstance(given, dict) and set(given) == {"value"}:
         return [given["value"]]
-    several = given.get("values") if isinstance(given, dict) and set(given) == {"values"} else None
+    several = given.get("values") if isinstance(given, dict) and len(given) == 1 else None
     if isinstance(several, list) and several:
         return several
     raise UserError(f"{path}: parameter {key} is {given}; a grid takes a value or a list of values")
@@ -188,10 +186,9 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     write.add_argument("--out", type=Path, default=FOLDER)
     run = commands.add_parser("run", help="run a W&B sweep file without any server")
     run.add_argument("file", type=Path, help="a W&B sweep file of method grid")
-    run.add_argument("overrides", nargs="*", help="as for run.py; they apply to every run")
-    for name in ("job", "draw"):
-        agent = commands.add_parser(name, help="what a W&B agent starts")
-        agent.add_argument("overrides", nargs="*")
+    agents = [commands.add_parser(name, help="what an agent starts") for name in ("job", "draw")]
+    for command in (run, *agents):
+        command.add_argument("overrides", nargs="*", help="as for run.py")
     return parser.parse_args(arguments)
 
 

@@ -85,7 +85,7 @@ def node_drained(folder: Path) -> Sweep:
     node(state="drain", reason="trial")
     try:
         sweep = Sweep(folder, *SHORT, *TWO)
-        sweep.until("waiting: .*(DRAINED|ReqNodeNotAvail)")
+        sweep.until("jobs submitted")
     finally:
         node(state="resume")
     return sweep

@@ -196,16 +196,17 @@ def test_a_launcher_that_is_no_engine_is_refused():
         job.chosen(config)
 
 
-def test_hours_are_those_of_finished_runs_scaled_to_what_is_left(tmp_path):
+def test_hours_are_those_of_finished_runs_scaled_to_what_is_left(tmp_path, capsys):
     write(tmp_path, ["run.seed=0"], status="done", steps=8000, wall_seconds=720.0)
     write(tmp_path, ["run.seed=1"], status="interrupted", steps=4000)
     root = f"run.root={tmp_path}"
     runs = state.planned([[f"run.seed={seed}", root] for seed in range(3)])
-    steps, rates = runs[0].cfg.run.steps, plan.Rates.of(runs)
-    assert rates.hours(runs[1:]) == pytest.approx((2 * steps - 4000) * 720 / 8000 / 3600)
-    assert rates.hours(runs[:2], whole=True) == pytest.approx(2 * steps * 720 / 8000 / 3600)
-    tiny = state.planned([["size=tiny", root]])
-    assert rates.lacking(runs) is None and rates.lacking([*runs, *tiny]) == ("mini", "tiny")
+    steps, known = runs[0].cfg.run.steps, plan.rates(runs)
+    assert plan.hours(runs[1:], known) == pytest.approx((2 * steps - 4000) * 720 / 8000 / 3600)
+    assert plan.hours(runs[:2], known, whole=True) == pytest.approx(2 * steps * 0.09 / 3600)
+    GlobalHydra.instance().clear()
+    assert plan.main(["size=tiny", root]) == 0
+    assert "no run of suite=mini with size=tiny has finished yet" in capsys.readouterr().out
 
 
 def test_replay_on_disk_grows_with_the_run(tmp_path):

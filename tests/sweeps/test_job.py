@@ -139,7 +139,7 @@ def test_a_stopped_sweep_starts_nothing(tmp_path):
     [
         (Exit.DONE, "", ("failed", "ValueError: recorded")),
         (Exit.INTERRUPTED, "", ("interrupted", None)),
-        (Exit.BUSY, "error: x is under way", ("under way", "error: x is under way")),
+        (Exit.BUSY, "error: x is under way", ("under way", "x is under way")),
         (Exit.BAD_INPUT, "error: no such task", ("failed", "no such task")),
         (Exit.FAILED, "error: told", ("failed", "ValueError: recorded")),
         (-signal.SIGKILL, "", ("interrupted", "killed by SIGKILL")),

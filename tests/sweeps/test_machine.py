@@ -59,32 +59,33 @@ def test_visible_devices_are_the_gpus(monkeypatch, visible, gpus):
     assert machine.gpus() == []
 
 
-def test_runs_fill_every_gpu_before_they_share_one(tmp_path):
-    with (
-        machine.pinned(["0", "1"], 2, never, tmp_path) as a,
-        machine.pinned(["0", "1"], 2, never, tmp_path) as b,
-    ):
-        with machine.pinned(["0", "1"], 2, never, tmp_path) as c:
-            assert [place["CUDA_VISIBLE_DEVICES"] for place in (a, b, c)] == ["0", "1", "0"]
-        with machine.pinned(["0", "1"], 2, never, tmp_path) as c:
-            assert c["CUDA_VISIBLE_DEVICES"] == "0"
-    with machine.pinned([], 2, never, tmp_path) as nowhere:
+@pytest.fixture
+def places(tmp_path, monkeypatch):
+    monkeypatch.setattr(machine.tempfile, "gettempdir", lambda: str(tmp_path))
+
+
+def test_runs_fill_every_gpu_before_they_share_one(places):
+    two = ["0", "1"]
+    with machine.pinned(two, 2, never) as a, machine.pinned(two, 2, never) as b:
+        for _ in range(2):  # a place is given back
+            with machine.pinned(two, 2, never) as c:
+                assert [place["CUDA_VISIBLE_DEVICES"] for place in (a, b, c)] == ["0", "1", "0"]
+    with machine.pinned([], 2, never) as nowhere:
         assert nowhere == {}
 
 
-def test_a_run_waits_for_a_place(tmp_path, monkeypatch):
+def test_a_run_waits_for_a_place(places, monkeypatch):
     with ExitStack() as held:
-        held.enter_context(machine.pinned(["0"], 1, never, tmp_path))
+        held.enter_context(machine.pinned(["0"], 1, never))
         looks = iter([lambda: None, held.close])
         monkeypatch.setattr(machine.time, "sleep", lambda _: next(looks)())
-        with machine.pinned(["0"], 1, never, tmp_path) as place:
+        with machine.pinned(["0"], 1, never) as place:
             assert place["CUDA_VISIBLE_DEVICES"] == "0"
         assert not list(looks)
 
 
-def test_a_sweep_that_stops_waits_for_no_place(tmp_path, monkeypatch):
+def test_a_sweep_that_stops_waits_for_no_place(places, tmp_path, monkeypatch):
     job = Job("a", tmp_path / "a", (), tmp_path / "stop", gpus=("0",))
-    monkeypatch.setattr(machine.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(machine.time, "sleep", lambda _: job.stop_file.touch())
     with machine.pinned(["0"], 1, never):
         assert str(job()) == "a: not started: stopped before a GPU was free"
@@ -93,10 +94,9 @@ def test_a_sweep_that_stops_waits_for_no_place(tmp_path, monkeypatch):
 SHOW = "import os; print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])"
 
 
-def test_local_jobs_get_a_gpu_and_threads_by_their_environment(tmp_path, monkeypatch, has):
+def test_local_jobs_get_a_gpu_and_threads_by_their_environment(places, tmp_path, monkeypatch, has):
     has(8, ["5", "7"])
     monkeypatch.delenv("OMP_NUM_THREADS")
-    monkeypatch.setattr(machine.tempfile, "gettempdir", lambda: str(tmp_path))
     monkeypatch.setattr(job, "PROGRAM", tmp_path / "show.py")
     job.PROGRAM.write_text(SHOW)
     jobs = [Job(name, tmp_path / name, (), tmp_path / "stop") for name in "ab"]

@@ -5,16 +5,19 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
-from agent.run.compose import project_config
+import run
 from benchmarks.sweep_kills import TINY, command, killed_sweep, scores
-from sweeps import state
+from sweeps import local
 
-KILLED = ("latent=categorical,gaussian", "run.steps=160")
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="runs are forked on Linux alone")
+KILLED = ("latent=categorical,gaussian", "run.steps=120")
 FAULTY = ("task.env._target_=tests.sweeps.faulty.make", "run.steps=60", "run.eval_every=1000")
 
 
@@ -26,38 +29,73 @@ def sweep(root, *overrides, launcher="basic"):
 
 
 def test_one_failure_neither_ends_nor_hides_the_rest(tmp_path):
-    grid = "+task.env.fault=exit,kill,none"
-    code, said, _ = sweep(tmp_path, *FAULTY, grid, launcher="local")
+    code, said, _ = sweep(tmp_path, *FAULTY, "+task.env.fault=exit,kill,none", launcher="local")
     assert code == 1
     table = said[said.index("not done") :]
     assert "SystemExit: 3" in table and "killed by SIGKILL" in table
     assert "1 done, 1 failed, 1 interrupted, 0 done before" in table
-    code, said, _ = sweep(tmp_path, *FAULTY, grid.replace("kill,", ""))
-    assert code == 1 and "1 failed, 1 done before" in said and "run.retry_failed=true" in said
 
 
-def test_fail_fast_starts_nothing_after_the_first_failure(tmp_path):
-    code, said, _ = sweep(tmp_path, *FAULTY, "+task.env.fault=exception,none", "run.fail_fast=true")
-    assert code == 1 and "1 failed, 1 not started, 0 done before" in said
-    assert "RuntimeError: the pole fell on the experimenter" in said and "and more" not in said
+class Ended:
+    """A run's process that has ended."""
+
+    def __init__(self, code):
+        self.code = code
+
+    def poll(self):
+        return self.code
+
+    def wait(self, timeout=None):
+        return self.code
+
+
+@pytest.fixture
+def faked(tmp_path, monkeypatch, capsys):
+    """Function of overrides: a sweep in this process, whose runs end as their seed says: 0 is done,
+    1 fails; its exit status and what it said."""
+
+    def start(overrides, output, environment):
+        failed = "run.seed=1" in overrides
+        fields = {"status": "failed", "error": "it broke"} if failed else {"status": "done"}
+        Path(output.name).with_name("run.json").write_text(json.dumps(fields))
+        return Ended(int(failed))
+
+    monkeypatch.setattr(local, "start_server", lambda environment: None)
+    monkeypatch.setattr(local, "forked", start)
+
+    def function(*overrides):
+        GlobalHydra.instance().clear()
+        arguments = command(tmp_path, "basic", *TINY, *overrides)[1:]
+        monkeypatch.setattr(sys, "argv", arguments)
+        with pytest.raises(SystemExit) as end:
+            run.start()
+        return end.value.code, *capsys.readouterr()
+
+    return function
+
+
+def test_fail_fast_starts_nothing_after_the_first_failure(faked, tmp_path):
+    code, said, _ = faked("run.seed=1,0", "run.fail_fast=true")
+    assert code == 1 and "1 failed, 1 not started, 0 done before" in said and "it broke" in said
     assert len(list(tmp_path.rglob("run.json"))) == 1
 
 
-def test_a_bad_grid_is_refused_before_anything_starts(tmp_path):
-    code, _, error = sweep(tmp_path, "latent=gaussian,gausian", launcher="local")
-    assert code == 2 and "gausian" in error and error.count("\n") == 1
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_broken_run_folder_spoils_no_other_run(tmp_path):
-    GlobalHydra.instance().clear()
-    with project_config():
-        (broken,) = state.planned([[*TINY, "run.steps=60", f"run.root={tmp_path}"]])
-    broken.folder.mkdir(parents=True)
-    (broken.folder / "run.json").write_text("{")
-    code, said, _ = sweep(tmp_path, "run.steps=60", "run.seed=0,1")
+def test_the_same_command_skips_what_is_done_and_leaves_alone_what_failed(faked, tmp_path):
+    assert "1 done, 1 failed, 0 done before" in faked("run.seed=0,1")[1]
+    code, said, _ = faked("run.seed=0,1")
+    assert code == 1 and "1 failed, 1 done before" in said and "run.retry_failed=true" in said
+    assert "1 failed, 1 done before" in faked("run.seed=0,1", "run.retry_failed=true")[1]
+    (done,) = tmp_path.rglob("0-*")
+    (done / "run.json").write_text("{")
+    code, said, _ = faked("run.seed=0,2")
     assert code == 1 and "1 done, 1 unreadable, 0 done before" in said
     assert "run.json is no valid JSON" in said
+
+
+def test_a_bad_grid_is_refused_before_anything_starts(faked, tmp_path):
+    code, _, error = faked("latent=gaussian,gausian")
+    assert code == 2 and "gausian" in error and error.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_ctrl_c_keeps_what_was_trained_and_starts_no_more(tmp_path):
@@ -109,9 +147,8 @@ def test_two_sweeps_side_by_side_train_each_run_once(unbroken):
         assert steps and len(steps) == len(set(steps))
 
 
-@pytest.mark.parametrize("launcher", ["basic", "local"])
-def test_a_sweep_that_is_killed_ends_as_if_it_had_not_been(tmp_path, unbroken, launcher):
-    sweep = command(tmp_path, launcher, *TINY, *KILLED)
-    last = killed_sweep(sweep, kills=1, longest=9.0, rng=random.Random(launcher))
+def test_a_sweep_that_is_killed_ends_as_if_it_had_not_been(tmp_path, unbroken):
+    sweep = command(tmp_path, "local", *TINY, *KILLED)
+    last = killed_sweep(sweep, kills=1, longest=9.0, rng=random.Random(0))
     assert last.returncode == 0, last.stdout
     assert scores(tmp_path) == scores(unbroken) and len(scores(unbroken)) == 2
