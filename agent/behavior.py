@@ -1,6 +1,6 @@
 """Actor and critic learn in imagination (section 2.3).
 
-All of it is indexed alike. With a horizon of 3:
+All arrays have the same index. With a horizon of 3:
 
     actions       0   [a1]  [a2]   a3       a_t led to state t; a0 is empty
                      ^  |  ^  |  ^  |

@@ -1,7 +1,7 @@
 """What a configuration may hold: its groups, their fields, and how values are checked.
 
-A field's annotation says which values it takes (pydantic's types) and, in the groups of which not
-every field is the method's, what a value changes (`Effect`).
+A field's annotation says which values it takes (pydantic's types). In groups where some fields are
+not part of the method, it also says what a value changes (`Effect`).
 """
 
 import difflib
@@ -52,7 +52,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Effect(Enum):
-    """What a value changes; one that does not say it names an arm."""
+    """What a value changes; a field without this mark is part of the method and names an arm."""
 
     ARM = "results: it is part of the method, and names an arm"
     PROTOCOL = "results: arms are compared under the same value"

@@ -44,8 +44,9 @@ Noise = Callable[[np.random.Generator, int, tuple[int, int]], np.ndarray]
 
 @dataclass(frozen=True)
 class Plan:
-    """How many runs a study has: of a trial up to each of the rounds, with the share of the error
-    that each may spend; or, where `one_change`, so many of each arm, and more of the baseline."""
+    """The runs of a study. A trial has `rounds`, runs a task up to each, and `shares`, the part of
+    the error for each. With `one_change` each arm has `rounds[-1]` runs and the baseline
+    `baseline` times as many."""
 
     tasks: int
     rounds: tuple[int, ...]
@@ -76,10 +77,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A truth: effects with a `mean` over tasks and a `scatter` between them, how runs vary, by how
-    much every other option multiplies that (`unequal`), how much two options interact, and, where
-    one option of a study is harmful and none of the others does anything, the share of its runs
-    that fail on the first task beside a shift of the others (`failing`)."""
+    """A truth. Effects have a `mean` over tasks and a `scatter` between them. Runs vary by `noise`;
+    every other option multiplies it by `unequal`. Two options interact by `interacting`. With
+    `failing` only one option has an effect: that share of its runs fails on the first task, and the
+    other tasks shift."""
 
     noise: Noise
     mean: float = 0.0
@@ -222,8 +223,8 @@ FALSE = ("direction", "small", "substantial", "task", "depends", "kind")
 
 
 def sentences(batch: Batch, share: float, registered: Claims) -> dict:
-    """Of each study whether some sentence of each kind is false, `(S,)`, and of each claim whether
-    it is answered and half of its interval, `(S, C)`."""
+    """Whether a study has a false sentence of each kind, `(S,)`; whether a claim is answered, and
+    half of its interval, `(S, C)`."""
     family, tasks = registered.family(SUITE), len(batch.designs)
     alpha = verdict.alpha(share, family, verdict.MEAN)
     task_alpha = verdict.alpha(share, family * tasks, verdict.TASK)

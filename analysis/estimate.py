@@ -167,8 +167,8 @@ def spread_between_tasks(tasks: Estimate) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Change:
-    """A change on M tasks: the estimates by `tasks`, `(..., M)`, and with one more failed run: the
-    task's place and its estimate then, `(...)`."""
+    """A change on M tasks: the estimates by `tasks`, `(..., M)`. Each failure is a task's index and
+    its estimate with one more failed run, `(...)`."""
 
     tasks: Estimate
     failures: tuple[tuple[int, Estimate], ...]
@@ -200,7 +200,7 @@ class Change:
         self, alpha: float, weights: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The guarded interval of the mean over tasks, or of a sum with weights `(M,)`: the widest
-        over the runs as they are and each failure in turn."""
+        of the interval of the runs and those with one failure added."""
         low, high = mean_over_tasks(self.tasks, weights).interval(alpha)
         for place, failed in self.failures:
             if weights is None or weights[place]:

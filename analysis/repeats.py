@@ -14,8 +14,8 @@ SAME_RUN = ["task", "arm", "seed"]
 
 
 def beside(again: Judged, ours: Judged) -> pd.DataFrame:
-    """One row a claim that both studies show: its effect in `ours`, `again`, and the second less
-    the first, each with its 95% interval, over the tasks that both have.
+    """One row for each claim of both studies: old effect, new effect, and new minus old, each with
+    its 95% interval, over the tasks that both have.
 
     `alike` tells whether the difference may be 0; `inside`, where all tasks were run again, whether
     the effect again lies in the interval of the table. Raises `InputError` for runs of another

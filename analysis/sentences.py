@@ -1,8 +1,8 @@
 """What the runs of a suite say, as frames: one line for each claim, task, kind, pair and control.
 
-The ends of intervals are guarded and simultaneous over the claims (and their tasks, or kinds).
-Those of pairs of options are not guarded; of pairs that are not registered they are those of one
-pair, beside its rate of false discoveries `q`.
+Intervals are guarded and simultaneous over the claims (and their tasks, or kinds). Intervals of
+pairs of options are not guarded. Those of registered pairs are simultaneous; any other pair has its
+own interval, and its false discovery rate `q`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -39,7 +39,7 @@ PLACEBO = "placebo"
 
 @dataclass(frozen=True)
 class Rule:
-    """What a suite is judged by; `share` is the part of the error that may be spent."""
+    """The rule for a suite; `share` is the part of the error that this round may spend."""
 
     registered: Claims
     suite: str
@@ -62,7 +62,7 @@ class Rule:
         return [*self.family, *self.controls]
 
     def alpha(self, part: float = verdict.MEAN, each: int = 1) -> float:
-        """The error of one interval of a kind of sentences, of which every claim has `each`."""
+        """The error of one interval, if every claim has `each` sentences of this kind."""
         return verdict.alpha(self.share, len(self.family) * each, part)
 
 
@@ -72,8 +72,8 @@ def claims(
     """The frames `claims`, `effects`, `by_task`, `kinds` and `budget` of a suite's family, from
     what the runs show of each row.
 
-    Nothing is said to be small where no positive control hurts, and nothing agrees with the paper
-    or disagrees where the placebo differs.
+    No effect is called small unless the positive controls hurt. No claim is compared with the
+    paper if the placebo differs.
     """
     seen = sensitive(controls)
     trusted = not (controls.words == verdict.DIFFERS).any()
@@ -257,7 +257,7 @@ def registered_pairs(found: Iterable[tuple[str, str]], registered: Claims) -> li
 
 
 def discovery_rates(found: dict[tuple[str, str], Estimate]) -> dict[tuple[str, str], float]:
-    """By pair the rate of false discoveries at which it is one (Benjamini & Hochberg 1995)."""
+    """The false discovery rate of each pair (Benjamini & Hochberg 1995)."""
     if not found:
         return {}
     values = np.array([change.p_value() for change in found.values()])

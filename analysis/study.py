@@ -78,8 +78,8 @@ def judge(
 ) -> Judged:
     """The runs of a suite (the only one, where none is named) judged by a claims file.
 
-    Of a suite whose registered trial has runs here those of its complete rounds are judged, with
-    the round's share of the error; of others all runs. `window` replaces the registered score,
+    If the suite's registered trial has runs, only its complete rounds are judged, each with its
+    share of the error; otherwise all runs are. `window` replaces the registered score,
     `suite_tasks` are tasks that belong to the rounds though they have no runs yet. Raises
     `InputError` for a suite without runs or margin.
     """

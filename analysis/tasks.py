@@ -74,8 +74,8 @@ class Shown:
         return [task.name for task in self.tasks]
 
     def kinds(self) -> dict[str, np.ndarray]:
-        """By kind of tasks, and by kind against the others, the weights of the tasks `(M,)`; of
-        kinds that hold some of the tasks and not all."""
+        """The tasks' weights `(M,)` for each kind and for each kind against the other tasks; kinds
+        of all tasks are left out."""
         weights = {}
         for kind in sorted(frozenset().union(*(task.kinds for task in self.tasks))):
             inside = np.array([kind in task.kinds for task in self.tasks])

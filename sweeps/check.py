@@ -1,4 +1,4 @@
-"""Everything that can be told of a sweep's runs before the first one starts."""
+"""Checks of a sweep's runs before the first one starts."""
 
 from collections.abc import Iterable
 
@@ -27,7 +27,7 @@ def check(runs: Iterable[Planned], here: bool) -> None:
     """UserError naming the first run that would be refused; `here`: they run on this machine,
     whose device and environments are tried too.
 
-    Each configuration is looked at once, whatever its seeds, and each environment once.
+    Each configuration is checked once for all its seeds, and each environment once.
     """
     different = {unseeded(run.overrides): run for run in runs if run.state != Status.DONE}
     if not different:

@@ -1,5 +1,4 @@
-"""The jobs that a command stands for: every combination of its sweeps, one list of overrides per
-run.
+"""The jobs of a command: every combination of its sweeps, one list of overrides per run.
 
 Hydra's syntax throughout: `latent=categorical,gaussian`, `run.seed=range(5)`, `latent=glob(*)`. A
 glob over tasks stays within the suite's tasks. Jobs are ordered by seed first, so that an

@@ -40,7 +40,7 @@ class Child(Protocol):
 
 
 class Lost(OSError):
-    """There is no child, or nobody is left who knows its exit status."""
+    """The child was not started, or its exit status is lost."""
 
 
 def fresh(

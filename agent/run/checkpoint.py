@@ -38,8 +38,8 @@ def save(folder: Path, identity: dict[str, str], state: dict) -> None:
 def load(folder: Path, identity: dict[str, str], read_only: bool = False) -> dict | None:
     """State of the newest undamaged checkpoint on the CPU, None where there is none yet.
 
-    A damaged one, or another program's, is dropped for the previous one, which is said on standard
-    error; `read_only` leaves the files as they are.
+    A damaged file, or another program's, is replaced by the previous checkpoint, with a line on
+    standard error. `read_only` leaves the files as they are.
     UserError for a checkpoint of another schema or run, and when no undamaged one is left.
     """
     current, previous = folder / CURRENT, folder / PREVIOUS

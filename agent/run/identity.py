@@ -68,7 +68,7 @@ def arm_name(cfg: DictConfig, choices: Mapping[str, str | None]) -> str:
     """The choices and values that differ from those of the same suite and task, sorted:
     `kl.alpha=0.5,latent=gaussian`.
 
-    A choice that another one implies, and a value equal to the default, leave no trace.
+    A choice that another one implies, or a value equal to the default, is not in the name.
     """
     given = _given(choices)
     base, base_choices = composed(given)
@@ -112,8 +112,8 @@ def digest(cfg: DictConfig) -> str:
 
 
 def baseline_digest(cfg: DictConfig, choices: Mapping[str, str | None]) -> str:
-    """The digest of the baseline of the same suite and task under the same protocol; not the same
-    budget, of which the analysis takes the common one."""
+    """The digest of the baseline of the same suite, task and protocol. The budget is not in it: the
+    analysis compares runs of one budget."""
     base = _of_the_task(cfg, composed(_given(choices))[0])
     for key, value in leaves(cfg, resolve=True).items():
         if effect(key) is PROTOCOL:

@@ -58,8 +58,7 @@ class RunFolder:
         self._lock_file = self.path / "lock"
 
     def holder(self) -> str | None:
-        """Describe the process that owns the run; None where there is none. Looking keeps nobody
-        from claiming."""
+        """Describe the process that owns the run, or None. Looking does not block a claim."""
         return self._describe() if self._is_locked() or self._is_foreign_alive() else None
 
     @contextmanager

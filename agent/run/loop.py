@@ -1,10 +1,9 @@
 """One run from its first step, or its last checkpoint, to its last step.
 
-The order inside a step is what makes a resumed run equal to an unbroken one: what belongs to a step
-is done and recorded before its checkpoint, except its evaluation, which comes after it and is made
-again by a run that goes on from there. Checkpoints are written where an episode ends, because the
-next one depends on the run's seed and its own number alone; inside a long episode they hold its
-actions, which are played again.
+The order inside a step makes a resumed run equal to an unbroken one. All of a step is done and
+recorded before its checkpoint, except its evaluation: a resumed run evaluates again. A checkpoint
+is written at the end of an episode, because the next one depends only on the run's seed and its own
+number. Inside a long episode it holds the episode's actions, which are replayed.
 """
 
 import math

@@ -35,7 +35,7 @@ class Tracker(Protocol):
         """Take a picture, a png file, or a moving one, a gif file."""
 
     def show(self, record: "Record") -> None:
-        """Show what `record` holds and no more: the run goes on from there."""
+        """Drop everything after the checkpoint: show exactly what `record` holds."""
 
     def close(self, status: str) -> None:
         """Finish, with the run's status."""
