@@ -24,13 +24,13 @@ from analysis.estimate import (
     Estimate,
     mean_over_new_tasks,
     mean_over_tasks,
+    stacked,
 )
 from analysis.show.tables import markdown
 
 LEVEL = 0.5  # of the baseline
 SCATTER = 0.2  # standard deviation of an effect between tasks
 QUIET = 0.02  # standard deviation of runs that hardly vary
-STUDIES = 2000
 MARGIN = 0.1
 HALF = 0.05  # half of an interval that is called narrow
 NEAR = 1e-9
@@ -219,44 +219,53 @@ def _claims(registered: Claims) -> list:
     return [row for row in registered.claims if row.where == ACTIONS and row.arms(SUITE)]
 
 
-FALSE = ("direction", "small", "substantial", "task", "depends", "kind")
+FALSE = {
+    "direction": "helps or hurts",
+    "small": "no substantial help, a little",
+    "substantial": "substantially",
+    "task": "better or worse on a task",
+    "depends": "depends on the task",
+    "kind": "better or worse on a kind",
+}
 
 
 def sentences(batch: Batch, share: float, registered: Claims) -> dict:
     """Whether a study has a false sentence of each kind, `(S,)`; whether a claim is answered, and
     half of its interval, `(S, C)`."""
     family, tasks = registered.family(SUITE), len(batch.designs)
-    alpha = verdict.alpha(share, family, verdict.MEAN)
-    task_alpha = verdict.alpha(share, family * tasks, verdict.TASK)
-    kind_alpha = verdict.alpha(share, family * 2 * KINDS, verdict.KIND)
-    groups = np.arange(tasks) % KINDS
-    kinds = [(groups == group) / (groups == group).sum() for group in range(KINDS)]
-    found = {name: [] for name in (*FALSE, "answered", "half")}
-    for claim, truth in enumerate(batch.truth):
-        change, true = batch.change(claim), truth.mean(-1)
-        low, high = change.interval(alpha)
-        task_low, task_high = change.task_intervals(task_alpha)
-        better, worse = task_low > 0, task_high < 0
-        by_kind = [
-            _wrong(*change.interval(kind_alpha, weights), truth @ weights) for weights in kinds
-        ]
-        both = better.any(-1) & worse.any(-1)
-        has_both = (truth > NEAR).any(-1) & (truth < -NEAR).any(-1)
-        words = verdict.words(low, high, MARGIN)
-        said = {
-            "direction": _wrong(low, high, true),
-            "small": np.isin(words, SMALL) & (true >= MARGIN - NEAR),
-            "substantial": (words == verdict.SUBSTANTIALLY) & (true <= MARGIN + NEAR),
-            "task": _wrong(task_low, task_high, truth).any(-1),
-            "depends": both & ~has_both,
-            "kind": np.any(by_kind, axis=0),
-            "answered": np.isin(words, verdict.ANSWERED),
-            "half": (high - low) / 2,
-        }
-        for name, values in said.items():
-            found[name].append(values)
-    stacked = {name: np.stack(values, axis=-1) for name, values in found.items()}
-    return stacked | {name: stacked[name].any(-1) for name in FALSE}
+    alphas = (
+        verdict.alpha(share, family, verdict.MEAN),
+        verdict.alpha(share, family * tasks, verdict.TASK),
+        verdict.alpha(share, family * 2 * KINDS, verdict.KIND),
+    )
+    each = [
+        _of_claim(batch.change(claim), truth, *alphas) for claim, truth in enumerate(batch.truth)
+    ]
+    found = {name: np.stack([one[name] for one in each], axis=-1) for name in each[0]}
+    return found | {name: found[name].any(-1) for name in FALSE}
+
+
+def _of_claim(
+    change: Change, truth: np.ndarray, alpha: float, task_alpha: float, kind_alpha: float
+) -> dict[str, np.ndarray]:
+    true, kind = truth.mean(-1), np.arange(truth.shape[-1]) % KINDS
+    low, high = change.interval(alpha)
+    task_low, task_high = change.task_intervals(task_alpha)
+    both = (task_low > 0).any(-1) & (task_high < 0).any(-1)
+    has_both = (truth > NEAR).any(-1) & (truth < -NEAR).any(-1)
+    kinds = [(kind == one) / (kind == one).sum() for one in range(KINDS)]
+    by_kind = [_wrong(*change.interval(kind_alpha, own), truth @ own) for own in kinds]
+    words = verdict.words(low, high, MARGIN)
+    return {
+        "direction": _wrong(low, high, true),
+        "small": np.isin(words, SMALL) & (true >= MARGIN - NEAR),
+        "substantial": (words == verdict.SUBSTANTIALLY) & (true <= MARGIN + NEAR),
+        "task": _wrong(task_low, task_high, truth).any(-1),
+        "depends": both & ~has_both,
+        "kind": np.any(by_kind, axis=0),
+        "answered": np.isin(words, verdict.ANSWERED),
+        "half": (high - low) / 2,
+    }
 
 
 def _wrong(low: np.ndarray, high: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -286,13 +295,35 @@ def errors(
         for batch in batches(plan, scenario, registered, studies, seed)
     ]
     joined = {name: np.concatenate([one[name] for one in found]) for name in found[0]}
-    return {
-        **{name: float(joined[name].mean()) for name in FALSE},
-        "any": float(np.any([joined[name] for name in FALSE], axis=0).mean()),
-        "answered": float(joined["answered"].mean()),
-        "half": float(np.median(joined["half"])),
-        "narrow": float((joined["half"] <= HALF).mean()),
-    }
+    joined["any"] = np.any([joined[name] for name in FALSE], axis=0)
+    half = joined.pop("half")
+    shares = {name: float(values.mean()) for name, values in joined.items()}
+    return shares | {"half": float(np.median(half)), "narrow": float((half <= HALF).mean())}
+
+
+def _residual_freedom(design: Design, contrast: np.ndarray, scores: np.ndarray) -> Estimate:
+    used = design.estimate(contrast, scores)
+    return used._replace(df=np.full(used.effect.shape, design.free.sum()))
+
+
+def _hc3(design: Design, contrast: np.ndarray, scores: np.ndarray) -> Estimate:
+    scale = (contrast @ design.inverse / design.free) ** 2
+    error = np.sqrt(design.residuals(scores) ** 2 @ scale)
+    return _residual_freedom(design, contrast, scores)._replace(error=error)
+
+
+def _without_numbers(design: Design, contrast: np.ndarray, scores: np.ndarray) -> Estimate:
+    keep = np.array([not name.startswith("recipe.") for name in design.columns])
+    fewer = Design(design.matrix[:, keep], tuple(np.array(design.columns)[keep]))
+    return fewer.estimate(contrast[keep], scores)
+
+
+WAYS = {
+    "HC2, Bell and McCaffrey (used)": Design.estimate,
+    "HC2, residual degrees of freedom": _residual_freedom,
+    "HC3, residual degrees of freedom": _hc3,
+    "used, numbers of the recipe left out": _without_numbers,
+}
 
 
 def methods(
@@ -300,86 +331,68 @@ def methods(
 ) -> pd.DataFrame:
     """By way to estimate, without the guard: how often the 95% interval of a mean holds the truth,
     how often one of the simultaneous ones of a study does not, and the median of half of one."""
-    alpha = verdict.alpha(1, registered.family(SUITE), verdict.MEAN)
-    rows: dict[str, list] = {}
+    truths, found = [], {name: [] for name in WAYS}
     for batch in batches(plan, scenario, registered, studies, seed):
-        for claim, truth in enumerate(batch.truth):
-            for name, estimate in _ways(batch, claim).items():
-                hits = []
-                for level in (verdict.ERROR, alpha):
-                    low, high = estimate.interval(level)
-                    hits.append((low <= truth.mean(-1)) & (truth.mean(-1) <= high))
-                rows.setdefault(name, []).append((*hits, (high - low) / 2))
-    claims = len(batch.truth)
-    table = {}
-    for name, found in rows.items():
-        single, together, half = (np.array(values) for values in zip(*found, strict=True))
-        missed = ~together.reshape(-1, claims, together.shape[-1])
-        table[name] = (single.mean(), missed.any(1).mean(), np.median(half))
-    columns = ["95% interval holds", "one of a study misses", "half"]
-    return pd.DataFrame.from_dict(table, orient="index", columns=columns)
+        truths.append(np.stack(batch.truth, axis=1).mean(-1))
+        for name, way in WAYS.items():
+            found[name].append(_means(way, batch))
+    truth, table = np.concatenate(truths), {}
+    alpha = verdict.alpha(1, registered.family(SUITE), verdict.MEAN)
+    for name, own in found.items():
+        means = Estimate(*map(np.concatenate, zip(*own, strict=True)))
+        (low, high), (least, most) = means.interval(verdict.ERROR), means.interval(alpha)
+        table[name] = {
+            "95% interval holds": ((low <= truth) & (truth <= high)).mean(),
+            "one of a study misses": ((truth < least) | (most < truth)).any(-1).mean(),
+            "half": np.median((most - least) / 2),
+        }
+    return pd.DataFrame.from_dict(table, orient="index")
 
 
-def _ways(batch: Batch, claim: int) -> dict[str, Estimate]:
-    """The mean of a claim by several estimators."""
-    by_task: dict[str, list[Estimate]] = {}
-    given = zip(batch.designs, batch.contrasts[claim], batch.scores, strict=True)
-    for design, contrast, scores in given:
-        used = design.estimate(contrast, scores)
-        free = np.full(used.effect.shape, float(design.free.sum()))
-        keep = np.array([not name.startswith("recipe.") for name in design.columns])
-        fewer = Design(design.matrix[:, keep], tuple(np.array(design.columns)[keep]))
-        for name, one in {
-            "HC2, Bell and McCaffrey (used)": used,
-            "HC2, residual degrees of freedom": used._replace(df=free),
-            "HC3, residual degrees of freedom": used._replace(
-                error=_hc3(design, contrast, scores), df=free
-            ),
-            "used, numbers of the recipe left out": fewer.estimate(contrast[keep], scores),
-        }.items():
-            by_task.setdefault(name, []).append(one)
-    return {name: mean_over_tasks(Change.unguarded(found).tasks) for name, found in by_task.items()}
-
-
-def _hc3(design: Design, contrast: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    scale = (contrast @ design.inverse / design.free) ** 2
-    return np.sqrt(design.residuals(scores) ** 2 @ scale)
+def _means(way: Callable[..., Estimate], batch: Batch) -> Estimate:
+    """The means of all claims, `(S, C)`."""
+    means = []
+    for contrasts in batch.contrasts:
+        given = zip(batch.designs, contrasts, batch.scores, strict=True)
+        means.append(mean_over_tasks(stacked([way(*one) for one in given])))
+    return stacked(means)
 
 
 def other_sentences(plan: Plan, registered: Claims, studies: int, seed: int) -> dict[str, float]:
     """Without any effect: how often the placebo differs, a registered pair interacts, and a pair is
     discovered at a rate of 5%. Of effects by task drawn around 0.1: how often the 95% interval for
     other tasks like these does not hold 0.1."""
-    names = ("the placebo differs", "a registered pair interacts", "a pair is discovered")
-    found = {name: [] for name in names}
-    noise = resampled()
-    for batch in batches(plan, Scenario(noise), registered, studies, seed):
-        coins = [one.with_column(np.arange(len(one.matrix)) % 2, "odd") for one in batch.designs]
-        contrast = np.eye(len(coins[0].columns))[-1]
-        worst = [own.min(-1) for own in batch.scores]
-        placebo = Change.of(coins, [contrast] * len(coins), batch.scores, worst)
-        found[names[0]].append(_wrong(*placebo.interval(verdict.ERROR), 0))
+    rng, found = np.random.default_rng(seed), []
+    for batch in batches(plan, Scenario(resampled()), registered, studies, seed):
         pairs = said.pairs(batch.designs, batch.scores)
         named = said.registered_pairs(pairs, registered)
         alpha = verdict.alpha(1, len(named))
-        wrong = [_wrong(*pairs[pair].interval(alpha), 0) for pair in named]
-        found[names[1]].append(np.any(wrong, axis=0))
-        rates = said.discovery_rates(pairs)
-        found[names[2]].append(np.any([rate <= verdict.ERROR for rate in rates.values()], axis=0))
-    shares = {name: float(np.mean(np.concatenate(values))) for name, values in found.items()}
-    rng, missed = np.random.default_rng(seed), []
-    for batch in batches(plan, Scenario(noise), registered, studies, seed):
-        own = rng.normal(0.1, SCATTER, (BATCH, plan.tasks))
+        interacts = [_wrong(*pairs[pair].interval(alpha), 0) for pair in named]
+        discovered = [rate <= verdict.ERROR for rate in said.discovery_rates(pairs).values()]
         tasks = batch.change(0).tasks
-        low, high = mean_over_new_tasks(tasks._replace(effect=tasks.effect + own)).interval(0.05)
-        missed.append((low > 0.1) | (high < 0.1))
-    return shares | {"the interval for other tasks misses": float(np.mean(missed))}
+        own = tasks.effect + rng.normal(0.1, SCATTER, tasks.effect.shape)
+        low, high = mean_over_new_tasks(tasks._replace(effect=own)).interval(verdict.ERROR)
+        found.append(
+            {
+                "the placebo differs": _placebo_differs(batch),
+                "a registered pair interacts": np.any(interacts, axis=0),
+                "a pair is discovered": np.any(discovered, axis=0),
+                "the interval for other tasks misses": (low > 0.1) | (high < 0.1),
+            }
+        )
+    return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
+
+
+def _placebo_differs(batch: Batch) -> np.ndarray:
+    coins = [one.with_column(np.arange(len(one.matrix)) % 2, "odd") for one in batch.designs]
+    contrasts = [np.eye(len(one.columns))[-1] for one in coins]
+    placebo = replace(batch, designs=coins, contrasts=[contrasts]).change(0)
+    return _wrong(*placebo.interval(verdict.ERROR), 0)
 
 
 LARGE, ROUNDS = 24, (32, 48, 72)
-SHARES = (0.25, 0.35, 0.4)
 TRIALS = [
-    Plan(LARGE, ROUNDS, SHARES),
+    Plan(LARGE, ROUNDS, (0.25, 0.35, 0.4)),
     Plan(LARGE, (48,)),
     Plan(8, (48,)),
     Plan(5, (48,)),
@@ -387,87 +400,42 @@ TRIALS = [
 ]
 ONE_CHANGE = [Plan(5, (seeds,), one_change=True) for seeds in (3, 5, 12, 25)]
 UNEQUAL = Plan(5, (12,), one_change=True, baseline=3)
-PRECISION = [Plan(LARGE, (size,)) for size in (*ROUNDS,)]
-KINDS_OF_ERROR = {
-    "direction": "helps or hurts",
-    "small": "no substantial help, a little",
-    "substantial": "substantially",
-    "task": "better or worse on a task",
-    "depends": "depends on the task",
-    "kind": "better or worse on a kind",
-    "any": "any",
-}
+PRECISION = [*(Plan(LARGE, (size,)) for size in ROUNDS), *TRIALS[2:], *ONE_CHANGE[1:]]
+COMPARED = {"no effect": 32, "effects by task": 48}  # runs a task by truth
 
 
-def tables(registered: Claims, studies: int, seed: int = 1) -> dict[str, pd.DataFrame]:
-    """All that the page shows, by name."""
-    truths = scenarios()
-    plans = [*TRIALS, *ONE_CHANGE, UNEQUAL]
-    found = {
-        (plan.name, name): errors(plan, truth, registered, studies, seed)
-        for plan in plans
-        for name, truth in truths.items()
-    }
-    rows = pd.DataFrame.from_dict(found, orient="index").rename_axis(["runs", "truth"])
-    order = [plan.name for plan in plans]
-    scattered = {
-        plan: errors(plan, truths["effects by task"], registered, studies, seed)
-        for plan in [*PRECISION, *TRIALS[2:], *ONE_CHANGE[1:]]
-    }
-    precise = pd.DataFrame.from_dict(
-        {plan.name: values for plan, values in scattered.items()}, orient="index"
-    )[["half", "narrow", "answered"]]
-    return {
-        "worst": rows.groupby("runs")[list(KINDS_OF_ERROR)].max().loc[order],
-        "any": rows["any"].unstack("runs")[order].loc[list(truths)],
-        "precision": precise,
-        "methods": pd.concat(
-            {
-                f"{name}, {size} runs": methods(
-                    Plan(LARGE, (size,)), truths[name], registered, studies, seed
-                )
-                for name, size in (("no effect", 32), ("effects by task", 48))
-            }
-        ),
-        "others": pd.Series(other_sentences(Plan(LARGE, (48,)), registered, studies, seed)),
-    }
-
-
-def page(registered: Claims, studies: int) -> str:
+def page(registered: Claims, studies: int, seed: int = 1) -> str:
     """docs/calibration.md, made anew."""
-    found = tables(registered, studies)
-    shown = {
-        "worst": found["worst"].rename(columns=KINDS_OF_ERROR).map(_percent),
-        "any": found["any"].map(_percent),
-        "precision": found["precision"].assign(
-            half=found["precision"].half.map("±{:.3f}".format),
-            narrow=found["precision"].narrow.map("{:.0%}".format),
-            answered=found["precision"].answered.map("{:.0%}".format),
-        ),
-        "methods": found["methods"].assign(
-            **{name: found["methods"][name].map(_percent) for name in found["methods"].columns[:2]},
-            half=found["methods"].half.map("±{:.3f}".format),
-        ),
+    truths, given = scenarios(), (registered, studies, seed)
+    plans = [*TRIALS, *ONE_CHANGE, UNEQUAL]
+    simulated = {(plan, name): None for plan in plans for name in truths}
+    simulated |= {(plan, "effects by task"): None for plan in PRECISION}
+    found = {(plan.name, name): errors(plan, truths[name], *given) for plan, name in simulated}
+    rows = pd.DataFrame.from_dict(found, orient="index").rename_axis(["runs", "truth"])
+    order, precise = ([plan.name for plan in own] for own in (plans, PRECISION))
+    precision = rows.xs("effects by task", level="truth").rename_axis("runs a task").loc[precise]
+    ways = {
+        f"{name}, {size} runs": methods(Plan(LARGE, (size,)), truths[name], *given)
+        for name, size in COMPARED.items()
     }
-    named = {"precision": "runs a task", "any": "truth", "worst": "runs"}
-    names = {name: [named.get(name, "truth, runs a task")] for name in shown} | {
-        "methods": ["truth, runs a task", "way"]
-    }
-    values = {
-        name: markdown(frame.rename_axis(names[name]).reset_index())
-        for name, frame in shown.items()
-    }
-    lines = [f"- {name}: {_percent(value)}" for name, value in found["others"].items()]
+    others = other_sentences(Plan(LARGE, (48,)), *given)
     template = Environment(loader=PackageLoader("analysis.show"), keep_trailing_newline=True)
     return template.get_template("calibration.md").render(
-        **values,
-        others="\n".join(lines),
+        worst=_table(rows.groupby("runs")[[*FALSE, "any"]].max().loc[order].rename(columns=FALSE)),
+        any=_table(rows["any"].unstack("runs").loc[list(truths), order]),
+        precision=_table(precision[["half", "narrow", "answered"]], "{:.0%}"),
+        methods=_table(pd.concat(ways, names=["truth, runs a task", "way"])),
+        others="\n".join(f"- {name}: {share:.1%}" for name, share in others.items()),
         studies=studies,
         few=FEW,
-        family=registered.family(SUITE),
         parts=[f"{100 * part * verdict.ERROR:g}%" for part in verdict.PARTS],
     )
 
 
-def _percent(share: float) -> str:
-    return f"{share:.1%}"
+def _table(shares: pd.DataFrame, form: str = "{:.1%}") -> str:
+    """Shares in percent, and halves of intervals, as Markdown."""
+    text = {
+        name: values.map(("±{:.3f}" if name == "half" else form).format)
+        for name, values in shares.items()
+    }
+    return markdown(pd.DataFrame(text).reset_index())

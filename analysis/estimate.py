@@ -189,12 +189,7 @@ class Change:
             for place, (design, contrast, own, low) in enumerate(given)
             for failed in design.with_failures(contrast, own, low)
         ]
-        return cls(_stacked(single), tuple(failures))
-
-    @classmethod
-    def unguarded(cls, single: Sequence[Estimate]) -> "Change":
-        """From the estimates of M tasks."""
-        return cls(_stacked(single), ())
+        return cls(stacked(single), tuple(failures))
 
     def interval(
         self, alpha: float, weights: np.ndarray | None = None
@@ -217,7 +212,8 @@ class Change:
         return low, high
 
 
-def _stacked(single: Sequence[Estimate]) -> Estimate:
+def stacked(single: Sequence[Estimate]) -> Estimate:
+    """The estimates as one, the last axis over them."""
     return Estimate(*(np.stack(values, axis=-1) for values in zip(*single, strict=True)))
 
 

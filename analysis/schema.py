@@ -41,7 +41,7 @@ Identifier = Annotated[
 Digest = Annotated[str, _text(r"[A-Za-z0-9_-]*", "a digest of letters and digits")]
 Seed = Annotated[StrictInt, Field(gt=-(2**63), lt=2**63)]
 Number = Annotated[float, BeforeValidator(lambda given: math.nan if given is None else given)]
-ACTIONS, KINDS, NORMALISATIONS = map(get_args, (Actions, Kind, Normalisation))
+KINDS = get_args(Kind)
 
 
 class Status(StrEnum):

@@ -27,17 +27,8 @@ FEWEST = {AREA: 8}  # evaluations that a run must have for a window
 SCHEMES = ("gamer", "record", "clipped_record", "reference")
 RAW = "raw"
 IDENTITY = [
-    "run",
-    "source",
-    "suite",
-    "task",
-    "arm",
-    "seed",
-    "actions",
-    "random",
-    "reference",
-    "parameters",
-    "status",
+    *("run", "source", "suite", "task", "arm", "seed"),
+    *("actions", "random", "reference", "parameters", "status"),
 ]
 
 
@@ -50,9 +41,7 @@ def atari_reference() -> pd.DataFrame:
 
 
 def final_scores(
-    store: Store,
-    window: str = LAST,
-    until: float | None = None,
+    store: Store, window: str = LAST, until: float | None = None
 ) -> tuple[pd.DataFrame, list[Problem]]:
     """One score per run, and the runs that gave none.
 
@@ -89,13 +78,18 @@ def final_scores(
 
 
 def _windowed(points: pd.DataFrame, window: str) -> pd.Series:
-    groups = points.groupby("run")
     if window == LAST:
-        return groups.score.last()
-    end = groups.env_frames.transform("max")
-    if window == LAST_BIN:
-        return _mean_over_episodes(points[np.ceil(points.env_frames / BIN) == np.ceil(end / BIN)])
-    return area(points)
+        return points.groupby("run").score.last()
+    if window == AREA:
+        return area(points)
+    own = _last_bin(points)
+    sums = own.assign(total=own.score * own.episodes).groupby("run")
+    return sums.total.sum() / sums.episodes.sum()
+
+
+def _last_bin(points: pd.DataFrame) -> pd.DataFrame:
+    end = points.groupby("run").env_frames.transform("max")
+    return points[np.ceil(points.env_frames / BIN) == np.ceil(end / BIN)]
 
 
 def area(points: pd.DataFrame) -> pd.Series:
@@ -110,18 +104,12 @@ def area(points: pd.DataFrame) -> pd.Series:
 
 def _thin(points: pd.DataFrame, runs: pd.DataFrame) -> list[Problem]:
     """The runs whose last bin has fewer than ten episodes."""
-    end = points.groupby("run").env_frames.transform("max")
-    own = points[np.ceil(points.env_frames / BIN) == np.ceil(end / BIN)]
-    counts = runs.set_index("source").run.map(own.groupby("run").episodes.sum())
+    episodes = _last_bin(points).groupby("run").episodes.sum()
+    counts = runs.set_index("source").run.map(episodes)
     return [
         Problem(source, f"its last bin of 1M frames has {count:.0f} episodes, fewer than ten")
         for source, count in counts[counts < BIN_EPISODES].items()
     ]
-
-
-def _mean_over_episodes(points: pd.DataFrame) -> pd.Series:
-    sums = points.assign(total=points.score * points.episodes).groupby("run")
-    return sums.total.sum() / sums.episodes.sum()
 
 
 def normalise(frame: pd.DataFrame, scheme: str) -> tuple[pd.DataFrame, list[Problem]]:
@@ -153,12 +141,6 @@ def normalise(frame: pd.DataFrame, scheme: str) -> tuple[pd.DataFrame, list[Prob
     return frame[known].reset_index(drop=True), problems
 
 
-def samples(frame: pd.DataFrame, arm: str, column: str = "normalised") -> dict[str, np.ndarray]:
-    """The scores of one arm by task, each `(R,)` in the order of seeds."""
-    own = frame[frame.arm == arm].sort_values("seed")
-    return {task: group[column].to_numpy() for task, group in own.groupby("task")}
-
-
 def paper_aggregates(frame: pd.DataFrame) -> dict[str, float]:
     """Table 1's four columns of one agent: normalise and clip per run, mean over seeds, median or
     mean over games."""
@@ -167,12 +149,8 @@ def paper_aggregates(frame: pd.DataFrame) -> dict[str, float]:
         normalised, _ = normalise(frame, scheme)
         return float(normalised.groupby("task").normalised.mean().agg(reduce))
 
-    return {
-        "gamer_median": over_games("gamer", "median"),
-        "gamer_mean": over_games("gamer", "mean"),
-        "record_mean": over_games("record", "mean"),
-        "clipped_record_mean": over_games("clipped_record", "mean"),
-    }
+    columns = [("gamer", "median"), *((scheme, "mean") for scheme in SCHEMES[:3])]
+    return {f"{scheme}_{reduce}": over_games(scheme, reduce) for scheme, reduce in columns}
 
 
 def scored(store: Store, window: str) -> tuple[pd.DataFrame, pd.DataFrame, str, list[Problem]]:

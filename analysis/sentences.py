@@ -34,6 +34,7 @@ BY_TASK = ["claim", "task", "effect", "low", "high", "level", "result"]
 KINDS = ["claim", "kind", "effect", "low", "high"]
 INTERACTIONS = ["pair", "effect", "low", "high", "q", "registered"]
 BUDGET = ["claim", "step", "effect", "low", "high"]
+FRAMES = {"effects": EFFECTS, "by_task": BY_TASK, "kinds": KINDS, "budget": BUDGET}
 PLACEBO = "placebo"
 
 
@@ -77,14 +78,15 @@ def claims(
     """
     seen = sensitive(controls)
     trusted = not (controls.words == verdict.DIFFERS).any()
-    lines, effects, by_task, kinds, budget = [], [], [], [], []
+    lines, rest = [], {name: [] for name in FRAMES}
     for row in rule.family:
         shown = found[row.id]
         line = _ends(shown, rule.alpha())
         mean = str(verdict.words(line["low"], line["high"], rule.margin, row.where in seen))
-        singly, grouped = _by_task(row, shown, rule), _by_kind(row, shown, rule)
-        depends = _depends(singly, "task") or _depends(grouped, "kind")
-        results = [each["result"] for each in singly]
+        own = _frames(row, shown, rule) if shown else {name: [] for name in FRAMES}
+        rest = {name: [*rest[name], *own[name]] for name in FRAMES}
+        depends = _depends(own["by_task"], "task") or _depends(own["kinds"], "kind")
+        results = [each["result"] for each in own["by_task"]]
         with_, without = row.arms(rule.suite)
         lines.append(
             {
@@ -98,16 +100,33 @@ def claims(
                 "agrees": verdict.agrees(row.paper, mean) if trusted else "",
             }
         )
-        effects += _effects(row, shown)
-        by_task += singly
-        kinds += grouped
-        budget += _budget(row, shown, rule.alpha())
+    frames = {name: pd.DataFrame(rest[name], columns=FRAMES[name]) for name in FRAMES}
+    return {"claims": pd.DataFrame(lines, columns=[*CLAIMS, *REGISTERED]), **frames}
+
+
+def _frames(row: Row, shown: Shown, rule: Rule) -> dict[str, list[dict]]:
+    """The lines of a claim in the other frames."""
+    estimates, kinds = shown.change.tasks, shown.kinds()
+    alpha = rule.alpha(verdict.TASK, len(shown.tasks))
+    low, high = shown.change.task_intervals(alpha)
+    result = np.select([low > 0, high < 0], [BETTER, WORSE], TIED)
+    levels = np.full(len(low), 1 - alpha)
+    kind_alpha = rule.alpha(verdict.KIND, len(kinds))
+    by_kind = [
+        (kind, mean_over_tasks(estimates, own).effect, *shown.change.interval(kind_alpha, own))
+        for kind, own in kinds.items()
+    ]
+    steps, change = shown.over_the_budget()
+    over = (mean_over_tasks(change.tasks).effect, *change.interval(rule.alpha()))
+    values = {
+        "effects": zip(shown.names, *estimates, shown.runs, strict=True),
+        "by_task": zip(shown.names, estimates.effect, low, high, levels, result, strict=True),
+        "kinds": by_kind,
+        "budget": zip(steps, *over, strict=True),
+    }
     return {
-        "claims": pd.DataFrame(lines, columns=[*CLAIMS, *REGISTERED]),
-        "effects": pd.DataFrame(effects, columns=EFFECTS),
-        "by_task": pd.DataFrame(by_task, columns=BY_TASK),
-        "kinds": pd.DataFrame(kinds, columns=KINDS),
-        "budget": pd.DataFrame(budget, columns=BUDGET),
+        name: [dict(zip(FRAMES[name], (row.id, *own), strict=True)) for own in lines]
+        for name, lines in values.items()
     }
 
 
@@ -123,48 +142,10 @@ def _ends(shown: Shown | None, alpha: float) -> dict[str, float]:
     return dict(zip(ENDS, map(float, values), strict=True))
 
 
-def _effects(row: Row, shown: Shown | None) -> list[dict]:
-    if shown is None:
-        return []
-    each = zip(shown.names, *shown.change.tasks, shown.runs, strict=True)
-    return [dict(zip(EFFECTS, (row.id, *values), strict=True)) for values in each]
-
-
-def _by_task(row: Row, shown: Shown | None, rule: Rule) -> list[dict]:
-    if shown is None:
-        return []
-    alpha = rule.alpha(verdict.TASK, len(shown.tasks))
-    low, high = shown.change.task_intervals(alpha)
-    result = np.select([low > 0, high < 0], [BETTER, WORSE], TIED)
-    each = zip(shown.names, shown.change.tasks.effect, low, high, result, strict=True)
-    return [
-        dict(zip(BY_TASK, (row.id, *values[:4], 1 - alpha, values[4]), strict=True))
-        for values in each
-    ]
-
-
-def _by_kind(row: Row, shown: Shown | None, rule: Rule) -> list[dict]:
-    kinds = {} if shown is None else shown.kinds()
-    lines = []
-    for kind, weights in kinds.items():
-        effect = mean_over_tasks(shown.change.tasks, weights).effect
-        ends = shown.change.interval(rule.alpha(verdict.KIND, len(kinds)), weights)
-        lines.append(dict(zip(KINDS, (row.id, kind, effect, *ends), strict=True)))
-    return lines
-
-
 def _depends(lines: list[dict], what: str) -> str:
     own = [line for line in lines if not line[what].endswith(tasks.AGAINST)]
     low, high = (np.array([line[end] for line in own], float) for end in ("low", "high"))
     return verdict.depends([line[what] for line in own], low, high)
-
-
-def _budget(row: Row, shown: Shown | None, alpha: float) -> list[dict]:
-    if shown is None:
-        return []
-    steps, change = shown.over_the_budget()
-    each = zip(steps, mean_over_tasks(change.tasks).effect, *change.interval(alpha), strict=True)
-    return [dict(zip(BUDGET, (row.id, *values), strict=True)) for values in each]
 
 
 def controls(rule: Rule, found: Mapping[str, Shown | None], own: Sequence[Task]) -> pd.DataFrame:
@@ -243,11 +224,7 @@ def pairs(
         for pair in combinations(names, 2)
         if _group(pair[0]) != _group(pair[1])
     }
-    return {
-        pair: mean_over_tasks(change.tasks)
-        for pair, change in changes.items()
-        if change is not None
-    }
+    return {pair: mean_over_tasks(change) for pair, change in changes.items() if change is not None}
 
 
 def registered_pairs(found: Iterable[tuple[str, str]], registered: Claims) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.claims import Row, options
-from analysis.estimate import Change, Design
+from analysis.estimate import Change, Design, Estimate, stacked
 from analysis.schema import Problem, Status
 
 AGAINST = " - others"  # behind a kind: it is set against the other tasks
@@ -143,7 +143,7 @@ def of_placebo(tasks: Sequence[Task]) -> Shown | None:
 
 def of_pair(
     first: str, second: str, designs: Sequence[Design], scores: Sequence[np.ndarray]
-) -> Change | None:
+) -> Estimate | None:
     """What scores `(..., R)` of M tasks show of the product of two options, not guarded."""
     found = []
     for design, own in zip(designs, scores, strict=True):
@@ -155,4 +155,4 @@ def of_pair(
             if both.any() and not more.inseparable(contrast):
                 found.append(more.estimate(contrast, own))
     found = [one for one in found if not np.isnan(one.error).any()]
-    return Change.unguarded(found) if found else None
+    return stacked(found) if found else None

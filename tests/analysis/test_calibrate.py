@@ -1,5 +1,8 @@
 """Simulated studies: their truths, the share of false sentences, and the page."""
 
+from dataclasses import replace
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -10,6 +13,7 @@ REGISTERED = claims.load()
 SMALL = Plan(3, (32,))
 
 
+@cache
 def truth(scenario, plan=SMALL):
     (batch,) = calibrate.batches(plan, scenario, REGISTERED, calibrate.BATCH, seed=0)
     return batch
@@ -31,20 +35,17 @@ def bias(batch):
     ],
 )
 def test_the_truth_of_a_scenario_is_what_many_studies_estimate(scenario):
-    assert np.abs(bias(truth(scenario))).max() < 0.04
-    wrong = truth(scenario)
-    wrong.truth[0] = wrong.truth[0] + 0.1
+    right = truth(scenario)
+    assert np.abs(bias(right)).max() < 0.04
+    wrong = replace(right, truth=[right.truth[0] + 0.1, *right.truth[1:]])
     assert np.abs(bias(wrong)).max() > 0.06
 
 
 def test_means_are_exactly_as_large_as_a_scenario_says():
     batch = truth(Scenario(quiet, mean=0.1, scatter=0.3))
-    single = [
-        own
-        for row, own in zip(calibrate._claims(REGISTERED), batch.truth, strict=True)
-        if row.id == "gru_layer_norm"
-    ]
-    assert np.abs(single[0].mean(-1)) == pytest.approx(np.full(calibrate.BATCH, 0.1))
+    named = [row.id for row in calibrate._claims(REGISTERED)]
+    single = batch.truth[named.index("gru_layer_norm")]
+    assert np.abs(single.mean(-1)) == pytest.approx(np.full(calibrate.BATCH, 0.1))
 
 
 def test_sentences_are_seldom_false_and_a_broken_rule_is_found(monkeypatch):
@@ -82,14 +83,19 @@ def test_ways_to_estimate_differ_as_they_must():
 
 
 def test_the_page_has_its_tables(monkeypatch):
-    monkeypatch.setattr(calibrate, "TRIALS", [Plan(2, (32,))])
-    monkeypatch.setattr(calibrate, "ONE_CHANGE", [Plan(2, (3,), one_change=True)])
-    monkeypatch.setattr(calibrate, "UNEQUAL", Plan(2, (3,), one_change=True, baseline=3))
-    monkeypatch.setattr(calibrate, "PRECISION", [])
-    monkeypatch.setattr(calibrate, "LARGE", 2)
+    unequal = Plan(2, (3,), one_change=True, baseline=3)
+    for name, plans in {
+        "TRIALS": [Plan(2, (32,))],
+        "ONE_CHANGE": [Plan(2, (3,), one_change=True)],
+        "UNEQUAL": unequal,
+        "PRECISION": [unequal],
+        "LARGE": 2,
+    }.items():
+        monkeypatch.setattr(calibrate, name, plans)
     truths = {name: Scenario(quiet) for name in ("no effect", "effects by task")}
     monkeypatch.setattr(calibrate, "scenarios", lambda: truths)
     page = calibrate.page(REGISTERED, 100)
-    for row in ("2 tasks x 32 |", "2 tasks, 3 seeds an arm, baseline 9 |", "HC3", "the placebo"):
+    rows = ("2 tasks x 32 |", "2 tasks, 3 seeds an arm, baseline 9 | ±", "HC3", "the placebo")
+    for row in rows:
         assert row in page
     assert len(page.splitlines()) <= 100 and "100 studies a row" in page
