@@ -57,8 +57,8 @@ class Plan:
     def arms(self, registered: Claims, seed: int) -> list[list[frozenset[str]]]:
         """The options of each run, by task."""
         if self.one_change:
-            named = {options(arm) for row in _claims(registered) for arm in row.arms(SUITE)}
-            arms = [arm for arm in named if arm for _ in range(self.rounds[-1])]
+            named = [options(arm) for row in _claims(registered) for arm in row.arms(SUITE)]
+            arms = [arm for arm in dict.fromkeys(named) if arm for _ in range(self.rounds[-1])]
             return [arms + [frozenset()] * self.rounds[-1] * self.baseline] * self.tasks
         trial = registered.trial.model_copy(
             update={"seed": seed, "rounds": self.rounds, "shares": self.shares}

@@ -42,6 +42,14 @@ def drawn(judged):
 
 
 @pytest.fixture(scope="session")
+def page(judged):
+    """Its report."""
+    from analysis.show import report
+
+    return report.page(judged)
+
+
+@pytest.fixture(scope="session")
 def published_folder():
     if not PUBLISHED.is_dir():
         pytest.skip(f"the official score files are not in {PUBLISHED}")

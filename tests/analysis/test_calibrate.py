@@ -48,6 +48,18 @@ def test_means_are_exactly_as_large_as_a_scenario_says():
     assert np.abs(single.mean(-1)) == pytest.approx(np.full(calibrate.BATCH, 0.1))
 
 
+def test_one_change_at_a_time_has_the_arms_in_the_order_of_the_claims():
+    """So that two processes simulate the same studies."""
+    (arms,) = Plan(1, (2,), one_change=True, baseline=3).arms(REGISTERED, seed=0)
+    named = [
+        claims.options(arm)
+        for row in calibrate._claims(REGISTERED)
+        for arm in row.arms("mini")
+        if arm != "baseline"
+    ]
+    assert arms == [arm for arm in dict.fromkeys(named) for _ in range(2)] + [frozenset()] * 6
+
+
 def test_sentences_are_seldom_false_and_a_broken_rule_is_found(monkeypatch):
     scenario = Scenario(calibrate.skewed)
     found = calibrate.errors(SMALL, scenario, REGISTERED, 200, seed=1)

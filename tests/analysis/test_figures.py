@@ -44,30 +44,21 @@ def test_there_is_a_figure_of_everything(judged, drawn):
     assert set(drawn) == {*figures.NAMES, *(f"{claim}_curves" for claim in claims)}
 
 
-def test_every_figure_says_how_many_runs_it_is_of(drawn):
+def test_every_figure_can_be_printed_and_says_what_it_is_of(drawn):
+    """No two texts overlap, all lie on the paper, and no letter is too small."""
     for name, figure in drawn.items():
         note = figure._supxlabel.get_text().replace("\n", " ")
-        assert f"{RUNS} runs, 4 tasks, suite gym" in note, name
-        assert "claims file" in note, name
-
-
-def test_texts_do_not_cover_each_other_nor_stick_out(drawn):
-    """In print: no two texts overlap, and all lie on the paper."""
-    for name, figure in drawn.items():
-        page = figure.bbox
-        boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
+        assert f"{RUNS} runs, 4 tasks, suite gym" in note and "claims file" in note, name
+        found = texts(figure)
+        assert min(text.get_fontsize() for text in found) >= figures.SMALL, name
+        assert figure.get_figwidth() == figures.PAGE
+        boxes = [(text.get_text(), text.get_window_extent()) for text in found]
         for text, box in boxes:
-            assert box.x0 >= -1 and box.x1 <= page.x1 + 1, (name, text)
+            assert box.x0 >= -1 and box.x1 <= figure.bbox.x1 + 1, (name, text)
         for (first, one), (second, other) in combinations(boxes, 2):
             wide = min(one.x1, other.x1) - max(one.x0, other.x0)
             high = min(one.y1, other.y1) - max(one.y0, other.y0)
             assert min(wide, high) < 2, (name, first, second)
-
-
-def test_letters_are_as_large_as_in_print(drawn):
-    for name, figure in drawn.items():
-        assert min(text.get_fontsize() for text in texts(figure)) >= figures.SMALL, name
-        assert figure.get_figwidth() == figures.PAGE
 
 
 def test_the_map_has_a_cell_for_each_claim_and_task(judged, drawn):

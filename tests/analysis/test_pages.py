@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from analysis import InputError, claims, committed
-from analysis.show import notebooks, pages, report
+from analysis.show import notebooks, pages
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 # Shows the page in frames of two widths and writes how wide it is there, and its smallest letters.
@@ -152,12 +152,12 @@ def test_a_rebuild_without_the_score_files_says_what_is_missing(tmp_path, monkey
     assert said.out == "" and "baselines.json" in said.err and "absent" in said.err
 
 
-def test_the_report_fits_any_window(judged, tmp_path):
+def test_the_report_fits_any_window(page, tmp_path):
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
         pytest.skip(f"no browser to look at pages: none of {', '.join(BROWSERS)} is installed")
     frame = '<iframe style="width:{}px; height:900px; border:0" srcdoc="{}"></iframe>'
-    widths, page = (1280, 400), escape(report.page(judged))
+    widths, page = (1280, 400), escape(page)
     own = tmp_path / "measure.html"
     own.write_text(MEASURE % "".join(frame.format(width, page) for width in widths))
     quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]

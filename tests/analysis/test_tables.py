@@ -102,7 +102,7 @@ def test_interactions_are_those_registered_or_found(judged):
     assert table.options.tolist() == ["a x c", "b x c"]
 
 
-def test_table_2_is_shown_for_atari_alone(judged, tmp_path):
+def test_table_2_is_shown_for_atari_alone(page, tmp_path):
     config = {
         "task": {"random": None, "reference": None},
         "run": {"steps": 8000},
@@ -119,7 +119,7 @@ def test_table_2_is_shown_for_atari_alone(judged, tmp_path):
     assert row["ours: record mean"] == pytest.approx(1)
     gamer = [(21 + 20.7) / (14.6 + 20.7), (864 - 1.7) / (30.5 - 1.7)]
     assert row["ours: gamer mean"] == pytest.approx(np.mean(gamer))
-    assert "gradient mixing" in report.page(atari) and "gradient mixing" not in report.page(judged)
+    assert "gradient mixing" in report.page(atari) and "gradient mixing" not in page
 
 
 def test_a_terminal_of_80_columns_shows_everything(judged):
@@ -131,12 +131,10 @@ def test_a_terminal_of_80_columns_shows_everything(judged):
     assert "helps" in row
     control = next(line for line in said.splitlines() if "untrained_model " in line)
     assert "hurts by at least" in control
+    assert printed.seen(judged).startswith("3 of 4 claims with runs are answered")
     assert "No runs for: kl_balancing, reinforce" in said and "gru=plain" in said
-
-
-def test_wide_shows_the_rest(judged):
-    said = on_a_terminal(judged, wide=True)
-    assert "tasks like these" in said and "42 / 8 / 5" in said and "…" not in said
+    wide = on_a_terminal(judged, wide=True)
+    assert "tasks like these" in wide and "42 / 8 / 5" in wide and "…" not in wide
 
 
 def test_few_runs_give_one_plain_sentence(few):
@@ -148,10 +146,6 @@ def test_few_runs_give_one_plain_sentence(few):
     assert said.strip().startswith("Effect on the score")
     assert "too few runs for an interval" in said and "0.750" in said
     assert "agrees or disagrees" not in said and "untrained_model_continuous" not in said
-
-
-def test_the_sentence_on_many_claims_counts_them(judged):
-    assert printed.seen(judged).startswith("3 of 4 claims with runs are answered")
 
 
 def test_the_file_to_open_is_one_that_is_there(judged, few, tmp_path):
@@ -192,8 +186,7 @@ def test_names_stay_text_in_markdown_and_html(hostile):
     assert "](" not in loose and "<b>" not in loose.replace("\\<", "") and "\\|" in loose
 
 
-def test_a_report_is_one_page_with_everything_inside(judged):
-    page = report.page(judged)
+def test_a_report_is_one_page_with_everything_inside(judged, page):
     assert page.count("data:image/png;base64") == 5 + 5
     assert "http" not in page.replace("http-equiv", "") and "<script" not in page
     assert tables.caption(judged) in page and "Every run is complete." in page
