@@ -47,6 +47,8 @@ def watch(run: Path, out: Path | None, seed: int, steps: int) -> Path:
         raise UserError(f"{file}: allowed: a name that ends in .gif, in a folder that is there")
     if (fields := read_run(run)) is None:
         raise UserError(f"{run} is no run's folder: it has no run.json")
+    if "config" not in fields:
+        raise UserError(f"{run / 'run.json'} has no config: a run of this program writes one")
     if (state := checkpoint.load(run, identity(fields), read_only=True)) is None:
         raise UserError(f"{run} has no checkpoint yet")
     cfg = build.recorded(fields["config"])

@@ -78,16 +78,14 @@ def _read(path: Path) -> dict | None:
     """What `save` wrote; None for another program's file, of which no code is run."""
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
     except Exception:  # of many kinds, as the file may be anything
         return None
     return content if isinstance(content, dict) and set(content) == KEYS else None
 
 
 def _checked(path: Path, content: dict, identity: dict[str, str]) -> dict:
-    if content.get("schema") != SCHEMA:
-        raise UserError(f"{path} has schema {content.get('schema')}, this version reads {SCHEMA}")
+    if content["schema"] != SCHEMA:
+        raise UserError(f"{path} has schema {content['schema']}, this version reads {SCHEMA}")
     if content["identity"] != identity:
         raise UserError(f"{path} is of the run {content['identity']}, not of {identity}")
     return content["state"]

@@ -21,8 +21,7 @@ class EnvironmentFault(Exception):
 
 
 class Episode:
-    """One episode, with its raw return `ret`; EnvironmentFault for NaN or infinity from the
-    environment."""
+    """One episode, with its raw return `ret`; EnvironmentFault for NaN or infinity in it."""
 
     def __init__(self, env: gymnasium.Env, seed: int, name: str):
         """Reset `env` by `seed`; `name` is what a fault calls the episode."""
@@ -144,8 +143,7 @@ class Collector:
         return rng.uniform(-1.0, 1.0, size).astype(np.float32)
 
     def _policy_action(self, step: int, progress: float) -> np.ndarray:
-        """Action (A,) float32 of the policy, which starts from a fresh state where it takes over
-        from the prefill."""
+        """Action (A,) float32 of the policy, which takes over from the prefill in a fresh state."""
         assert self.episode
         numerics.seed_torch(self.seed, Stream.ACT, step, self.agent.device)
         is_first = np.array([self.agent_state is None])
@@ -173,13 +171,10 @@ def evaluate(
     every step and may raise to break off. EnvironmentFault for NaN or infinity.
     """
     latents = numerics.torch_generator(seed, Stream.EVAL_LATENTS, step, agent.device)
-    seeds = [
-        numerics.derive(seed, Stream.EVAL_EPISODE, step, number) for number in range(len(envs))
-    ]
-    episodes = [
-        Episode(env, start, f"episode {number} of an evaluation")
-        for number, (env, start) in enumerate(zip(envs, seeds, strict=True))
-    ]
+    episodes = []
+    for number, env in enumerate(envs):
+        start = numerics.derive(seed, Stream.EVAL_EPISODE, step, number)
+        episodes.append(Episode(env, start, f"episode {number} of an evaluation"))
     playing, state = episodes, agent.initial(len(episodes))
     for played in range(most_steps):
         check_stop()

@@ -17,7 +17,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +36,7 @@ class Busy(Exception):
 
 
 class ClaimLost(Busy):
-    """A process on another host took the run over: nothing in its folder may be touched any
-    more."""
+    """Another host took the run over: nothing in its folder may be touched any more."""
 
 
 def check_root(root: str | Path) -> None:
@@ -134,8 +132,7 @@ class RunFolder:
 
     @contextmanager
     def _heartbeat(self) -> Iterator[Callable[[], bool]]:
-        """Write owner.json and keep it fresh; Busy when another host takes over the same dead
-        owner's run."""
+        """Keep owner.json fresh; Busy when another host takes over the same dead owner's run."""
         token, taking_over = uuid.uuid4().hex, self._is_foreign()
         self._write_owner(token)
         if taking_over:
@@ -143,8 +140,8 @@ class RunFolder:
             if not self._is_mine(token):
                 raise self._busy()
         lost, ended = threading.Event(), threading.Event()
-        beating = partial(self._beat, token, lost, ended)
-        thread = threading.Thread(target=beating, name="heartbeat", daemon=True)
+        given = token, lost, ended
+        thread = threading.Thread(target=self._beat, args=given, name="heartbeat", daemon=True)
         thread.start()
         try:
             yield lost.is_set

@@ -49,8 +49,7 @@ def configure(threads: int | None, precision: str) -> None:
 
 
 def tensors(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    """A batch on a device; to a GPU it is copied by way of page-locked memory, while the host goes
-    on."""
+    """A batch on a device; page-locked memory lets the host go on while a GPU takes its copy."""
     if device.type == "cuda":
         batch = {name: tensor.pin_memory() for name, tensor in batch.items()}
     return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}

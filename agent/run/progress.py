@@ -64,8 +64,7 @@ class Diverged(FloatingPointError):
 
 
 class Meter:
-    """Metrics of the updates since the last line; they stay on the device until one is due, so that
-    a GPU never waits for the host."""
+    """Metrics of the updates since the last line, kept on the device: no GPU waits for the host."""
 
     def __init__(self):
         self.names: list[str] = []

@@ -1,5 +1,4 @@
-"""The files that a run leaves: run.json, metrics.jsonl and scores.csv; trackers are views of the
-same records."""
+"""The files that a run leaves; trackers are views of the same records."""
 
 import json
 import math

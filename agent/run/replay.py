@@ -33,8 +33,7 @@ class Replay:
     """
 
     def __init__(self, folder: Path, observation_space: Box, actions: int, capacity: int):
-        """Start an empty replay in `folder` for `actions` action dimensions; what an unfinished
-        start left is kept."""
+        """Start empty, for `actions` action dimensions; the files of an unfinished start stay."""
         self.folder = Path(folder)
         self.capacity = capacity
         self.row = np.dtype(
@@ -72,8 +71,7 @@ class Replay:
     def add(
         self, obs: np.ndarray, action: np.ndarray, reward: float, is_first: bool, is_terminal: bool
     ) -> None:
-        """Append one row; the row of a reset has a zero action and a zero reward. OSError when the
-        disk is full."""
+        """Append a row, of a reset with zero action and reward; OSError when the disk is full."""
         if is_first:
             self.starts.append(self.end)
         row = np.array((obs, action, reward, is_first, is_terminal), self.row).tobytes()
@@ -152,8 +150,7 @@ class Replay:
         return self._files[segment], len(self._header) + index * self.row.itemsize
 
     def _open(self, path: Path, create: bool) -> int:
-        """Open a segment, or create it at full size with holes, so that it takes the disk space of
-        its rows only."""
+        """Open a segment, or create it, of full size, with holes that take no disk space."""
         if create and not path.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
             partial = path.with_suffix(".partial")  # a kill may come between

@@ -1,11 +1,9 @@
-"""How far a run is, what asks it to stop, and how its process ended: one vocabulary for run.json,
-sweeps, plans and tables."""
+"""How far a run is, what asks it to stop, and how its process ended."""
 
 import os
 import signal
 import threading
 from enum import IntEnum, StrEnum
-from functools import partial
 
 from agent.errors import UserError
 
@@ -55,8 +53,8 @@ class Stop:
         if parent := os.environ.get(PARENT):
             if not parent.isdecimal():
                 raise UserError(f"{PARENT}={parent} must be the number of a process")
-            watch = partial(self._watch, int(parent))
-            threading.Thread(target=watch, name="parent", daemon=True).start()
+            pid = int(parent)
+            threading.Thread(target=self._watch, args=[pid], name="parent", daemon=True).start()
 
     def __call__(self) -> bool:
         """Whether the process was asked to stop."""

@@ -9,22 +9,22 @@ import pytest
 import torch
 from gymnasium.spaces import Box, Discrete
 
-from agent.build import build, environment
 from agent.run import numerics
 from agent.run.episodes import Collector, EnvironmentFault, evaluate
 from agent.run.numerics import Stream
 from agent.run.replay import Replay
+from tests import tiny
 
 
 class Telltale(gymnasium.Env):
-    """Observation: (seed, step of the episode, last action or -1); reward: the step; ends after
-    `length` steps."""
+    """Observation: (seed, step of the episode, last action or -1), or what `show` makes of it;
+    reward: the step, or what `pay` makes of it; ends after `length` steps."""
 
     observation_space = Box(-1, 2**31, (3,), np.float32)
     action_space = Discrete(4)
 
-    def __init__(self, length=5, truncates=False):
-        self.length, self.truncates = length, truncates
+    def __init__(self, length=5, truncates=False, show=lambda obs: obs, pay=float):
+        self.length, self.truncates, self.show, self.pay = length, truncates, show, pay
 
     def reset(self, *, seed=None, options=None):
         self.seed, self.now = seed % 1000, 0
@@ -34,10 +34,10 @@ class Telltale(gymnasium.Env):
         self.now += 1
         over = self.now == self.length
         ends = over and not self.truncates, over and self.truncates
-        return self._observation(action), float(self.now), *ends, {}
+        return self._observation(action), self.pay(self.now), *ends, {}
 
     def _observation(self, action):
-        return np.array([self.seed, self.now, action], np.float32)
+        return self.show(np.array([self.seed, self.now, action], np.float32))
 
 
 class Script:
@@ -55,6 +55,11 @@ class Script:
         return np.eye(4, dtype=np.float32)[count.numpy() % 4], {**state, "count": count + 1}
 
 
+class Random(Script):
+    def act(self, obs, state, is_first, evaluate, progress, generator=None):
+        return torch.eye(4)[torch.randint(4, (len(obs),))].numpy(), state
+
+
 def collector(folder, env, prefill, agent=None):
     replay = Replay(folder, env.observation_space, 4, 10_000)
     return Collector(env, agent or Script(), replay, prefill=prefill, seed=3)
@@ -69,7 +74,8 @@ def collect(folder, env, steps, prefill, agent=None):
 
 @pytest.mark.parametrize("truncates", [False, True])
 def test_a_row_holds_the_action_that_led_to_its_observation(tmp_path, truncates):
-    rows, agent, scores = collect(tmp_path, Telltale(truncates=truncates), steps=20, prefill=7)
+    env = Telltale(truncates=truncates)
+    rows, agent, scores = collect(tmp_path / "some", env, steps=20, prefill=7)
     assert len(rows) == 24  # four episodes of five steps, each with the row of its reset
     first = rows["obs"][:, 1] == 0
     assert np.array_equal(rows["is_first"], first)
@@ -84,6 +90,9 @@ def test_a_row_holds_the_action_that_led_to_its_observation(tmp_path, truncates)
     fresh = [bool(is_first[0]) for _, is_first, _ in agent.seen]
     assert fresh == [True, False, False, *[True, *[False] * 4] * 2]
     assert rows["action"][-5:].argmax(-1).tolist() == [0, 1, 2, 3, 0]
+    for name, prefill in (("all", 20), ("none", 0)):  # seeds do not depend on who acts
+        others, _, _ = collect(tmp_path / name, env, steps=20, prefill=prefill)
+        assert np.array_equal(others["obs"][:, 0], rows["obs"][:, 0])
 
 
 def test_the_prefill_is_uniform(tmp_path):
@@ -92,54 +101,39 @@ def test_the_prefill_is_uniform(tmp_path):
     assert not hasattr(agent, "seen") and counts.sum() == 900 and counts.min() > 180
 
 
-def test_episodes_do_not_depend_on_how_the_run_got_there(tmp_path):
-    one, _, _ = collect(tmp_path / "one", Telltale(), steps=20, prefill=20)
-    other, _, _ = collect(tmp_path / "other", Telltale(), steps=20, prefill=0)
-    assert np.array_equal(one["obs"][:, 0], other["obs"][:, 0])
-
-
-def test_evaluation_keeps_environments_and_states_together_as_episodes_end():
-    agent, lengths = Script(), (3, 7, 1, 5)
+def test_evaluation_keeps_environments_and_states_together_as_episodes_end_or_are_cut():
+    agent, lengths = Script(), (3, 7, 1, 5, 10**9)
     envs = [Telltale(length) for length in lengths]
     episodes = evaluate(agent, envs, seed=8, step=40, most_steps=7)
     played = [(one.ret, one.length, one.over) for one in episodes]
-    assert played == [(length * (length + 1) / 2, length, True) for length in lengths]
+    assert played == [
+        *((length * (length + 1) / 2, length, True) for length in lengths[:4]),
+        (28.0, 7, False),
+    ]
     for obs, _, greedy in agent.seen:
         assert greedy and set(obs[:, 2]) <= {(obs[0, 1] - 1) % 4 if obs[0, 1] else -1}
-    a, b, c, d = (numerics.derive(8, Stream.EVAL_EPISODE, 40, number) % 1000 for number in range(4))
+    a, b, c, d, e = (numerics.derive(8, Stream.EVAL_EPISODE, 40, env) % 1000 for env in range(5))
     seeds = [obs[:, 0].tolist() for obs, _, _ in agent.seen]
-    assert seeds[:4] == [[a, b, c, d], [a, b, d], [a, b, d], [b, d]]
+    assert seeds == [[a, b, c, d, e], *[[a, b, d, e]] * 2, *[[b, d, e]] * 2, *[[b, e]] * 2]
 
 
-def test_an_evaluation_without_end_is_cut():
-    envs = [Telltale(length) for length in (3, 10**9, 10**9)]
-    episodes = evaluate(Script(), envs, seed=1, step=2, most_steps=5)
-    assert [one.over for one in episodes] == [True, False, False]
-    assert [(one.ret, one.length) for one in episodes] == [(6.0, 3), (15.0, 5), (15.0, 5)]
+def bad_observation(obs):
+    return obs * np.nan if obs[1] == 4 else obs
 
 
-class Faulty(Telltale):
-    """Says NaN in its observation or its reward at one step."""
-
-    def __init__(self, where, at):
-        super().__init__(length=10)
-        self.where, self.at = where, at
-
-    def step(self, action):
-        observation, reward, *rest = super().step(action)
-        if self.now == self.at:
-            observation = observation * np.nan if self.where == "observation" else observation
-            reward = np.inf if self.where == "reward" else reward
-        return observation, reward, *rest
-
-
-@pytest.mark.parametrize("where", ["observation", "reward"])
-def test_what_is_not_finite_is_the_environments_fault_and_named(tmp_path, where):
-    said = f"the environment's {where} is not finite at step 4 of episode 0 of "
+@pytest.mark.parametrize(
+    ("where", "faulty"),
+    [
+        ("observation", {"show": bad_observation}),
+        ("reward", {"pay": lambda now: np.inf if now == 4 else now}),
+    ],
+)
+def test_what_is_not_finite_is_the_environments_fault_and_named(tmp_path, where, faulty):
+    said, env = f"the environment's {where} is not finite at step 4 of episode 0 of ", Telltale
     with pytest.raises(EnvironmentFault, match=said + "the training"):
-        collect(tmp_path, Faulty(where, at=4), steps=20, prefill=2)
+        collect(tmp_path, env(10, **faulty), steps=20, prefill=2)
     with pytest.raises(EnvironmentFault, match=said + "an evaluation"):
-        evaluate(Script(), [Faulty(where, at=4)], seed=1, step=0, most_steps=20)
+        evaluate(Script(), [env(10, **faulty)], seed=1, step=0, most_steps=20)
 
 
 @pytest.mark.parametrize("prefill", [0, 3, 100])
@@ -158,24 +152,22 @@ def test_an_episode_under_way_is_played_again(tmp_path, prefill):
         again.load_state_dict(state)
 
 
-class Draws(Telltale):
-    """Observes numbers of the global generators of Python and NumPy."""
-
-    def _observation(self, action):
-        return np.array([random.random(), np.random.random(), self.now], np.float32)
+def draws(obs):
+    return np.array([random.random(), np.random.random(), obs[1]], np.float32)
 
 
 def test_an_environment_that_draws_from_the_global_generators_goes_on_as_it_would_have(tmp_path):
     """Evaluations between, and whatever another process drew, change nothing."""
-    whole, _, _ = collect(tmp_path / "whole", Draws(length=9), steps=18, prefill=0)
-    first = collector(tmp_path / "first", Draws(length=9), prefill=0)
+    env = Telltale(length=9, show=draws)
+    whole, _, _ = collect(tmp_path / "whole", env, steps=18, prefill=0)
+    first = collector(tmp_path / "first", env, prefill=0)
     for step in range(14):
         first.step(step, 0.0)
         with numerics.libraries_apart(3, Stream.EVAL_EPISODE, step):
-            evaluate(Script(), [Draws()], seed=3, step=step, most_steps=9)
+            evaluate(Script(), [Telltale(show=draws)], seed=3, step=step, most_steps=9)
     random.seed(99)
     np.random.seed(99)
-    again = collector(tmp_path / "again", Draws(length=9), prefill=0)
+    again = collector(tmp_path / "again", env, prefill=0)
     again.load_state_dict(first.state_dict())
     for step in range(14, 18):
         again.step(step, 0.0)
@@ -183,55 +175,31 @@ def test_an_environment_that_draws_from_the_global_generators_goes_on_as_it_woul
     assert np.array_equal(rows, whole["obs"][-4:])
 
 
-class Seeds(Telltale):
-    """Seeds PyTorch's generator at each reset and step, as many simulators do."""
-
-    def _observation(self, action):
-        torch.manual_seed(0)
-        return super()._observation(action)
-
-
-class Random(Script):
-    """An agent whose actions are uniform."""
-
-    def act(self, obs, state, is_first, evaluate, progress, generator=None):
-        return torch.eye(4)[torch.randint(4, (len(obs),))].numpy(), state
-
-
 def test_what_an_environment_seeds_changes_no_action(tmp_path):
+    seeding = Telltale(show=lambda obs: torch.manual_seed(0) and obs)
     usual, _, _ = collect(tmp_path / "usual", Telltale(), 20, 5, Random())
-    seeded, _, _ = collect(tmp_path / "seeded", Seeds(), 20, 5, Random())
+    seeded, _, _ = collect(tmp_path / "seeded", seeding, 20, 5, Random())
     assert np.array_equal(usual, seeded)
     assert len({tuple(rows.argmax(-1)) for rows in usual["action"][6:].reshape(3, 6, 4)}) == 3
 
 
-def test_is_first_clears_the_acting_state(configure):
-    cfg = configure()
-    env = environment(cfg)
-    agent = build(cfg, env.observation_space, env.action_space, torch.device("cpu"))
-    obs = env.reset(seed=0)[0][None]
+def test_is_first_clears_the_acting_state():
+    agent, obs = tiny.agent(), np.ones((1, 4), np.float32)
 
     def act(state, is_first):
         generator = torch.Generator().manual_seed(7)
         return agent.act(obs, state, np.array([is_first]), evaluate=True, generator=generator)[1]
 
     fresh = act(agent.initial(1), True)
-    state = agent.initial(1)
-    for _ in range(3):
-        state = act(state, False)
-    cleared, kept = act(state, True), act(state, False)
+    cleared, kept = act(act(fresh, False), True), act(act(fresh, False), False)
     assert all(torch.equal(cleared[name], value) for name, value in fresh.items())
     assert not torch.equal(kept["deter"], fresh["deter"])
 
 
-def test_every_number_of_an_index_counts():
-    """Zeros at its end too."""
+def test_every_number_of_an_index_counts_and_only_the_runs_own_device_is_seeded(monkeypatch):
     indices = [(), (0,), (0, 0), (1,), (1, 0)]
     seeds = [numerics.derive(seed, Stream.WATCH, *index) for seed in (0, 1) for index in indices]
     assert len(set(seeds)) == 10
-
-
-def test_only_the_generator_of_the_runs_own_device_is_seeded(monkeypatch):
     gpus = torch.Generator().manual_seed(5), torch.Generator().manual_seed(5)
     monkeypatch.setattr(torch.cuda, "default_generators", gpus)
     before = torch.get_rng_state()

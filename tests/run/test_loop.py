@@ -1,7 +1,9 @@
 """The training loop: what is done when, what a run leaves, and how it ends when something is
 wrong."""
 
+import io
 import os
+import re
 import shutil
 from contextlib import closing
 
@@ -9,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 from gymnasium.envs.classic_control import CartPoleEnv
+from rich.console import Console
 
 from agent.dreamer import Dreamer
 from agent.errors import UserError
 from agent.run import checkpoint, numerics
 from agent.run.episodes import Collector, EnvironmentFault
 from agent.run.lock import ClaimLost, RunFolder
-from agent.run.progress import Clock, Diverged, Meter
+from agent.run.progress import Clock, Display, Diverged, Meter
 from agent.run.record import Record
 from agent.run.status import Interrupted
 from tests import tiny
@@ -49,27 +52,14 @@ def test_a_run_leaves_what_it_says(unbroken):
     assert state["clock"]["step"] == 300 and not (unbroken / "replay").exists()
 
 
-def test_the_saturation_is_the_mean_over_all_updates(configure, record, monkeypatch):
-    update, clamped = Dreamer.update, []
-
-    def updating(agent, batch, progress):
-        clamped.append(len(clamped) % 3 / 2)
-        return update(agent, batch, progress) | {"kl_clamped": torch.tensor(clamped[-1])}
-
-    monkeypatch.setattr(Dreamer, "update", updating)
-    train(configure("run.steps=160", "run.log_every=40", "run.eval_every=1000"), record)
-    assert len(clamped) == 12  # of lines with 2, 5 and 5
-    assert record.fields["saturation"] == {"kl_clamped": pytest.approx(np.mean(clamped))}
-
-
-def test_progress_is_the_share_of_the_steps_after_the_prefill(configure, record, monkeypatch):
-    """Of 300 steps 60 are prefill, the policy acts from step 60 on, and every eighth step
-    learns."""
-    update, act, learned, acted = Dreamer.update, Dreamer.act, [], []
+def test_progress_and_the_saturation_are_those_of_all_updates(configure, record, monkeypatch):
+    """Of 160 steps 60 are prefill, the policy acts from step 60 on, and every eighth learns."""
+    update, act, learned, acted, clamped = Dreamer.update, Dreamer.act, [], [], []
 
     def updating(agent, batch, progress):
         learned.append(progress)
-        return update(agent, batch, progress)
+        clamped.append(len(clamped) % 3 / 2)
+        return update(agent, batch, progress) | {"kl_clamped": torch.tensor(clamped[-1])}
 
     def acting(agent, obs, state, is_first, evaluate, progress=0.0, generator=None):
         if not evaluate:
@@ -78,9 +68,11 @@ def test_progress_is_the_share_of_the_steps_after_the_prefill(configure, record,
 
     monkeypatch.setattr(Dreamer, "update", updating)
     monkeypatch.setattr(Dreamer, "act", acting)
-    train(configure(), record)
-    assert acted == pytest.approx([step / 240 for step in range(240)])
-    assert learned == pytest.approx([8 * update / 240 for update in range(1, 31)])
+    train(configure("run.steps=160", "run.log_every=40"), record)
+    assert acted == pytest.approx([step / 100 for step in range(100)])
+    assert learned == pytest.approx([8 * update / 100 for update in range(1, 13)])
+    # The lines have 2, 5 and 5 of the updates.
+    assert record.fields["saturation"] == {"kl_clamped": pytest.approx(np.mean(clamped))}
 
 
 def test_no_step_of_the_prefill_is_progress():
@@ -113,6 +105,10 @@ def test_a_run_says_how_far_it_is_before_its_first_log_line(configure, record):
     assert record.fields["wall_seconds"] < 1e6
 
 
+def files(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_run_that_another_host_took_over_touches_no_file(configure, record):
     calls, left = iter(range(10_000)), {}
 
@@ -132,18 +128,12 @@ def test_a_claim_lost_while_a_step_is_made_keeps_the_checkpoint_of_the_new_owner
     configure, record, monkeypatch
 ):
     made, step = [], Collector.step
-    monkeypatch.setattr(
-        checkpoint, "save", lambda *_: pytest.fail("wrote over the new owner's checkpoint")
-    )
+    monkeypatch.setattr(checkpoint, "save", lambda *_: pytest.fail("wrote over the new owner's"))
     monkeypatch.setattr(Collector, "step", lambda *args: made.append(1) or step(*args))
-    cfg = configure("run.steps=100", "run.checkpoint_every=1000")
     with pytest.raises(ClaimLost):
+        cfg = configure("run.steps=100", "run.checkpoint_every=1000")
         train(cfg, record, lost=lambda: len(made) == 100)
     assert len(made) == 100
-
-
-def files(folder):
-    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 @pytest.mark.parametrize(
@@ -183,53 +173,49 @@ def test_continuous_actions_and_an_evaluation_that_does_not_end_which_is_cut_and
 
 
 def test_a_finished_run_only_evaluates_again(configure, unbroken, tmp_path, monkeypatch):
-    folder, names = shutil.copytree(unbroken, tmp_path / "run"), ("scores.csv", "metrics.jsonl")
+    folder = shutil.copytree(unbroken, tmp_path / "run")
     (folder / "replay").mkdir()
-    left = [(folder / name).read_bytes() for name in names]
+    left = [(folder / name).read_bytes() for name in ("scores.csv", "metrics.jsonl")]
     monkeypatch.setattr(Dreamer, "update", None)
     train(configure(), Record(folder))
-    assert left == [(folder / name).read_bytes() for name in names]
+    assert left == [(folder / name).read_bytes() for name in ("scores.csv", "metrics.jsonl")]
     assert not (folder / "replay").exists()
 
 
-def test_nan_stops_the_run_names_loss_and_update_and_keeps_the_last_good_checkpoint(
-    configure, record, monkeypatch
+@pytest.mark.parametrize(("task", "acts"), [("cartpole", False), ("pendulum", True)])
+def test_nan_names_loss_and_update_and_keeps_the_last_good_checkpoint(
+    configure, record, monkeypatch, task, acts
 ):
+    """Where the weights are NaN too, so is an action, and then what the environment says."""
     update = Dreamer.update
 
     def broken(agent, batch, progress):
         metrics = update(agent, batch, progress)
         factor = float("nan" if agent.updates >= 15 else 1)
+        with torch.no_grad():
+            for parameter in agent.parameters() if acts else ():
+                parameter.mul_(factor)
         return metrics | {"reward_loss": metrics["reward_loss"] * factor}
 
     monkeypatch.setattr(Dreamer, "update", broken)
     with pytest.raises(Diverged, match=r"NaN or infinity in reward_loss at gradient step 15$"):
-        train(configure("run.log_every=1000"), record)
+        train(configure(f"task={task}", "run.log_every=1000"), record)
     state = checkpoint.load(record.path, record.identity)
     assert 40 <= state["clock"]["step"] < 180  # of the 15th
 
 
-def test_the_device_is_chosen_among_those_there(monkeypatch):
+def test_the_device_and_the_precision_are_set(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert (
-        str(numerics.choose_device("auto")) == "cuda"
-        and str(numerics.choose_device("cuda:1")) == "cuda:1"
-    )
+    assert str(numerics.choose_device("auto")) == "cuda"
+    assert str(numerics.choose_device("cuda:1")) == "cuda:1"
     with pytest.raises(UserError, match="allowed here: auto, cpu, cuda, cuda:0, cuda:1"):
         numerics.choose_device("cuda:2")
-
-
-@pytest.mark.parametrize("precision, tf32", [("highest", False), ("high", True), ("medium", True)])
-def test_the_precision_covers_matrix_products_and_convolutions(precision, tf32):
-    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
-    try:
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    for precision in ("high", "medium", "highest"):  # as the tests have it
         numerics.configure(None, precision)
         assert torch.get_float32_matmul_precision() == precision
-        assert torch.backends.cudnn.allow_tf32 is tf32
-    finally:
-        torch.set_float32_matmul_precision(before[0])
-        torch.backends.cudnn.allow_tf32 = before[1]
+        assert torch.backends.cudnn.allow_tf32 is (precision != "highest")
 
 
 def test_a_meter_means_since_the_last_line_and_names_the_update_that_was_not_finite():
@@ -242,22 +228,6 @@ def test_a_meter_means_since_the_last_line_and_names_the_update_that_was_not_fin
         meter.add({"loss": torch.tensor(loss), "other": torch.tensor(loss)})
     with pytest.raises(Diverged, match="NaN or infinity in loss, other at gradient step 5$"):
         meter.check(6)
-
-
-def test_what_diverged_is_not_the_environments_fault(configure, record, monkeypatch):
-    """NaN weights act before a log line is due; the environment's NaN is theirs."""
-    update = Dreamer.update
-
-    def diverging(agent, batch, progress):
-        metrics = update(agent, batch, progress)
-        with torch.no_grad():
-            for parameter in agent.parameters():
-                parameter.fill_(float("nan"))
-        return metrics | {"actor_loss": metrics["actor_loss"] * float("nan")}
-
-    monkeypatch.setattr(Dreamer, "update", diverging)
-    with pytest.raises(Diverged, match="actor_loss"):
-        train(configure("task=pendulum", "run.log_every=1000"), record)
 
 
 def test_an_environment_that_changes_directory_and_cannot_be_closed_spoils_no_run(
@@ -283,3 +253,20 @@ def test_a_task_that_terminates_against_its_word_is_a_fault(configure, record):
     never = ("recipe.discount_scale=0", "task.terminates=false")
     with pytest.raises(EnvironmentFault, match="task.terminates=false does not hold"):
         train(configure(*never), record)
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_person_sees_lines_and_on_a_terminal_a_bar(terminal):
+    console = Console(file=io.StringIO(), force_terminal=terminal, width=120)
+    clock = Clock(steps=2000, prefill=20, action_repeat=1)
+    display = Display(clock, 0, console)
+    with display.bar:
+        display.say("baseline on [cartpole], " + "long " * 40)
+        for clock.step, updates, display.last_return in ((500, 3, None), (1000, 6, 12.5)):
+            display.update(updates)
+        display.evaluated(6, 321.5)
+    shown, start = console.file.getvalue(), re.escape("baseline on [cartpole], " + "long " * 40)
+    line = r"step 1,000 of 2,000: score 321.5, [\d.]+ updates/s, 0:00:0\d left"
+    assert re.search(line, shown)
+    assert all((part in shown) == terminal for part in ("1000/2000", "return 12.5", "steps/s"))
+    assert terminal or re.fullmatch(f"{start}\n{line}\n", shown)

@@ -1,5 +1,4 @@
-"""Requests to stop: which signals count, Ctrl-C twice, and a watch over the parent that costs
-nothing."""
+"""Requests to stop: which signals count, Ctrl-C twice, and the watch over the parent."""
 
 import os
 import signal
@@ -30,14 +29,11 @@ def test_each_signal_asks_to_stop_and_ctrl_c_afterwards_stops_at_once(number):
         signal.raise_signal(signal.SIGINT)
 
 
-def test_nohup_is_obeyed():
+def test_nohup_is_obeyed_and_a_parent_that_is_no_process_is_named(monkeypatch):
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     asked = Stop()
     signal.raise_signal(signal.SIGHUP)
     assert not asked()
-
-
-def test_a_parent_that_is_no_process_is_named(monkeypatch):
     monkeypatch.setenv(status.PARENT, "abc")
     with pytest.raises(UserError, match="RUN_PARENT=abc must be the number of a process"):
         Stop()

@@ -1,5 +1,4 @@
-"""Videos of an episode: what they show, of every kind of task, and that the training does not
-notice."""
+"""Videos of an episode: what they show, of every kind of task, and that training is the same."""
 
 from contextlib import closing
 
@@ -47,13 +46,11 @@ def runs(configure, tmp_path_factory):
 def played(configure):
     """A function from overrides to an episode of an untrained agent, and the two."""
 
-    def play(*overrides, longest=6, precision=None):
+    def play(*overrides):
         cfg = configure(*overrides)
         env = build.environment(cfg)
         agent = build.build(cfg, env.observation_space, env.action_space, torch.device("cpu"))
-        agent.compute_dtype = precision
-        latents = torch.Generator().manual_seed(5)
-        return video.play(agent, env, 7, latents, longest), agent, env
+        return video.play(agent, env, 7, torch.Generator().manual_seed(5), 6), agent, env
 
     return play
 
@@ -69,21 +66,21 @@ def test_watching_changes_no_result(runs, configure):
     metrics = [[{**row, "wall_seconds": 0} for row in run.metrics()] for run in runs]
     assert metrics[0] == metrics[1]
     assert digest(configure(*GRID)) == digest(configure(*GRID, "run.watch=true"))
-    assert [(name, step) for name, step, _ in blind.pictures()] == []
     weights = [checkpoint.load(run.path, run.identity)["agent"] for run in runs]
     torch.testing.assert_close(*weights, rtol=0, atol=0)
     shown = [(name, step, frames(file)[0] > 1) for name, step, file in seeing.pictures()]
     predictions = [("prediction", step, False) for step in (50, 100, 150)]
     assert shown == [("episode", 100, True), ("episode", 150, True), *predictions]
+    assert list(blind.pictures()) == []
 
 
 def test_a_run_is_watched_from_its_folder(runs, tmp_path, capsys):
-    out = runs[0].path / "watch.gif"
-    for number, options in ((12, ()), (3, ("--out", str(out := tmp_path / "a.gif")))):
-        assert watch.main([str(runs[0].path), "--steps", str(number), *options]) == 0
-    assert capsys.readouterr().out.split() == [str(runs[0].path / "watch.gif"), str(out)]
+    run, out = runs[0].path, tmp_path / "a.gif"
+    for options in (["--steps", "12"], ["--steps", "3", "--out", str(out)]):
+        assert watch.main([str(run), *options]) == 0
+    assert capsys.readouterr().out.split() == [str(run / "watch.gif"), str(out)]
     assert frames(out) == (3, (2 * 200 + 8, 2 * 8 + 14 + 192 + 14 + 48 + 16))
-    assert 3 < frames(runs[0].path / "watch.gif")[0] <= 12
+    assert 3 < frames(run / "watch.gif")[0] <= 12
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -108,21 +105,18 @@ def test_a_drawing_that_fails_leaves_what_is_observed(played, monkeypatch):
     assert len(episode.panels) == 2
 
 
-def test_the_episode_is_the_one_that_an_evaluation_scores(played):
+def test_the_episode_is_the_one_that_an_evaluation_scores_in_any_precision(played):
     _, agent, env = played(*GRID)
-    start = numerics.derive(0, Stream.EVAL_EPISODE, 40, 0)
-    latents = numerics.torch_generator(0, Stream.EVAL_LATENTS, 40, agent.device)
-    episode = video.play(agent, env, start, latents, 2500)
-    (score,) = evaluate(agent, [env], seed=0, step=40, most_steps=2500)
-    assert (len(episode.returns), episode.returns[-1]) == (score.length, score.ret)
-    assert all(len(pictures) == score.length for pictures in episode.panels.values())
-    assert len(episode.values) == score.length
-    assert episode.horizon == agent.recipe.horizon
-
-
-def test_an_agent_of_lower_precision_is_watched(played):
-    episode, *_ = played(*GRID, precision=torch.bfloat16)
-    assert np.isfinite(episode.values).all()
+    for precision in (None, torch.bfloat16):
+        agent.compute_dtype = precision
+        start = numerics.derive(0, Stream.EVAL_EPISODE, 40, 0)
+        latents = numerics.torch_generator(0, Stream.EVAL_LATENTS, 40, agent.device)
+        episode = video.play(agent, env, start, latents, 2500)
+        (score,) = evaluate(agent, [env], seed=0, step=40, most_steps=2500)
+        assert (len(episode.returns), episode.returns[-1]) == (score.length, score.ret)
+        assert all(len(pictures) == score.length for pictures in episode.panels.values())
+        assert len(episode.values) == score.length and np.isfinite(episode.values).all()
+        assert episode.horizon == agent.recipe.horizon
 
 
 def test_between_its_looks_the_model_imagines_from_the_actions_taken():
@@ -141,14 +135,9 @@ def test_between_its_looks_the_model_imagines_from_the_actions_taken():
 
 
 def test_the_curve_goes_from_the_lowest_to_the_highest_value():
-    film = video.Film(
-        panels={"observed": np.zeros((3, 10, 10, 3), np.uint8)},
-        values=np.array([1.0, 3.0, 2.0]),
-        returns=np.zeros(3),
-        horizon=2,
-    )
-    last = np.asarray(list(video.frames(film))[-1])
-    red = np.argwhere((last == (214, 39, 40)).all(-1))
+    panels, values = {"observed": np.zeros((3, 10, 10, 3), np.uint8)}, np.array([1.0, 3.0, 2.0])
+    *_, last = video.frames(video.Film(panels, values, returns=np.zeros(3), horizon=2))
+    red = np.argwhere((np.asarray(last) == (214, 39, 40)).all(-1))
     assert abs(np.ptp(red[:, 0]) - video.CURVE) <= 2 and red[:, 1].min() <= video.MARGIN + 1
 
 
@@ -156,46 +145,46 @@ def strip(truth, model):
     return np.asarray(video.strip(truth, model))
 
 
-def test_a_strip_has_rows_of_truth_model_and_error():
+def test_a_strip_has_rows_of_truth_model_and_error_whatever_is_observed():
     truth, model = np.zeros((2, 5, 64, 64, 1)), np.full((2, 5, 64, 64, 1), 1.5)
     picture = strip(truth, model)
     assert picture.shape == (2 * 3 * 64, 5 * 64, 3)
     assert picture[::64, 0, 0].tolist() == [0, 255, 255, 0, 255, 255]
     assert strip(truth, truth)[128, 0, 0] == 128
 
-
-def test_planes_of_a_grid_have_different_colours_and_small_grids_are_enlarged():
-    planes = np.zeros((1, 2, 10, 10, 4))
+    planes = np.zeros((1, 2, 10, 10, 4))  # of a grid: a colour for each, and enlarged
     planes[0, 1, 0, :4] = np.eye(4)
     picture = strip(planes, planes)
     assert picture.shape == (3 * 60, 2 * 60, 3) and not picture[:60, :60].any()
     assert len({tuple(colour) for colour in picture[0, 60:84:6]}) == 4
 
-
-def test_a_vector_is_bars_up_and_down_from_the_middle():
-    truth = np.array([[[2.0, -1.0], [0.0, 4.0]]])
-    picture = strip(truth, 9 * truth).any(-1)
+    vector = np.array([[[2.0, -1.0], [0.0, 4.0]]])  # bars up and down from the middle
+    picture = strip(vector, 9 * vector).any(-1)
     assert picture.shape == (3 * 64, 2 * 64)
     assert picture[:64, 16::32].sum(0).tolist() == [16, 8, 0, 32]
     assert picture[16:32, 16].all() and picture[32:40, 48].all()
     assert picture[64:128, 16].sum() == 32
 
 
+CONFIG = {"run.json": '{"config": {}}'}
+
+
 @pytest.mark.parametrize(
     ("made", "out", "said"),
     [
-        ([], "a.gif", "{run} is no run's folder: it has no run.json"),
-        (["run.json"], "a.gif", "{run} has no checkpoint yet"),
-        (["run.json", "checkpoint.pt"], "a.gif", "no undamaged checkpoint in {run}"),
-        ([], "a.mp4", "a.mp4: allowed: a name that ends in .gif"),
-        ([], "nowhere/a.gif", "nowhere/a.gif: allowed: a name that ends in .gif, in a folder that"),
-        ([], "a.gif --steps 0", "--steps=0 must be a whole number greater than 0"),
-        ([], "a.gif --seed -1", "--seed=-1 must be a whole number of at least 0"),
+        ({}, "a.gif", "{run} is no run's folder: it has no run.json"),
+        ({"run.json": "{}"}, "a.gif", "{run}/run.json has no config: a run of this program"),
+        (CONFIG, "a.gif", "{run} has no checkpoint yet"),
+        (CONFIG | {"checkpoint.pt": ""}, "a.gif", "no undamaged checkpoint in {run}"),
+        ({}, "a.mp4", "a.mp4: allowed: a name that ends in .gif"),
+        ({}, "nowhere/a.gif", "nowhere/a.gif: allowed: a name that ends in .gif, in a folder that"),
+        ({}, "a.gif --steps 0", "--steps=0 must be a whole number greater than 0"),
+        ({}, "a.gif --seed -1", "--seed=-1 must be a whole number of at least 0"),
     ],
 )
 def test_what_cannot_be_watched_is_said_in_one_line(tmp_path, capsys, made, out, said):
-    for name in made:
-        (tmp_path / name).write_text("{}")
+    for name, text in made.items():
+        (tmp_path / name).write_text(text)
     name, *more = out.split()
     assert watch.main([str(tmp_path), "--out", str(tmp_path / name), *more]) == 2
     last = capsys.readouterr().err.splitlines()[-1]
