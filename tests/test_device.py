@@ -30,7 +30,6 @@ def test_nothing_waits_for_the_device_or_strays_from_it(overrides, observations,
 
 
 def test_the_meta_device_finds_a_synchronisation():
-    """What the tests above rely on."""
     with pytest.raises((RuntimeError, NotImplementedError)):
         torch.ones((), device="meta").item()
     with pytest.raises(RuntimeError):
@@ -39,18 +38,15 @@ def test_the_meta_device_finds_a_synchronisation():
 
 SHORT = [*tiny.NUMBERS, "recipe.length=2", "recipe.horizon=2"]
 SHORT += ["recipe.start_every=1", "size.layers=1"]
-GRAPHS = {  # every option of every toggle in the losses, and every kind of observation and action
+GRAPHS = {  # every kind of toggle in the losses, both kinds of action, bfloat16
     "binary": (
         "latent=binary kl=standard actor_grad=dynamics gru=plain entropy=long_term",
-        tiny.GRID,
-        tiny.DISCRETE,
+        *(tiny.IMAGE, tiny.DISCRETE),
     ),
     "gaussian": (
-        "latent=gaussian kl=free_nats schedule=all gradients=no_image",
-        tiny.VECTOR,
-        tiny.CONTINUOUS,
+        "latent=gaussian kl=free_nats schedule=all gradients=no_reward run.precision=bf16",
+        *(tiny.GRID, tiny.CONTINUOUS),
     ),
-    "bf16": ("run.precision=bf16 gradients=no_reward", tiny.IMAGE, tiny.DISCRETE),
 }
 
 

@@ -54,20 +54,14 @@ def test_no_loss_of_the_model_writes_into_a_view(observations):
 
 
 @pytest.mark.parametrize("classes", [2, 8, 32])
-def test_sampling_without_a_graph_gives_the_same_samples(classes):
+def test_samples_are_those_without_a_graph_and_log_probabilities_pytorch_s(classes):
     torch.manual_seed(0)
-    logits = torch.randn(50, 6, classes).mul_(3).requires_grad_()
+    logits, weight = torch.randn(2, 50, 6, classes)
+    logits.mul_(3).requires_grad_()
     noise = distributions.gumbel_noise(logits.shape, logits.device)
     with torch.no_grad():
         expected = distributions.one_hot(logits, noise)
     assert torch.equal(distributions.one_hot(logits, noise), expected)
-
-
-@pytest.mark.parametrize("classes", [2, 8, 32])
-def test_log_probabilities_are_pytorch_s(classes):
-    torch.manual_seed(0)
-    logits, weight = torch.randn(2, 50, classes)
-    logits.requires_grad_()
     ours, theirs = distributions.log_softmax(logits), logits.log_softmax(-1)
     torch.testing.assert_close(ours, theirs)
     left, right = (gradients((found * weight).sum(), logits) for found in (ours, theirs))
@@ -122,7 +116,6 @@ def test_imagination_draws_at_once_what_it_would_draw_step_by_step(actions, monk
 
 
 def test_an_update_of_the_small_model_stays_below_its_number_of_kernels(monkeypatch):
-    """What a card, which waits for each of them, does not get back."""
     monkeypatch.syspath_prepend(Path(__file__).resolve().parents[1] / "benchmarks")
     kernels = importlib.import_module("kernels")
     agent = tiny.agent(numbers=["recipe.batch_size=3"])

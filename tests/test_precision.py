@@ -8,27 +8,39 @@ import torch
 from agent import behavior
 from agent.run.identity import digest
 from tests import tiny
+from tests.test_cuda import BOTH, OBSERVATIONS
 
 LATENTS, CELLS = ("categorical", "gaussian", "binary"), ("layer_norm", "plain")
-CASES = [  # every pair of latent, cell and kind of action
-    (*case, (tiny.DISCRETE, tiny.CONTINUOUS)[sum(divmod(i, 2)) % 2])
+GRADIENTS = ("reinforce", "dynamics", "mixed")
+CASES = [  # every pair of latent, cell, gradient of the actor and kind of action
+    (
+        *case,
+        GRADIENTS[sum(divmod(i, 2)) % 3],
+        (tiny.DISCRETE, tiny.CONTINUOUS)[sum(divmod(i, 2)) % 2],
+    )
     for i, case in enumerate(itertools.product(LATENTS, CELLS))
 ]
-OBSERVATIONS = {"vector": tiny.VECTOR, "grid": tiny.GRID, "image": tiny.IMAGE}
 
 
-def first_update(*overrides, actions=tiny.DISCRETE, observations=tiny.VECTOR):
-    agent = tiny.agent(*overrides, actions=actions, observations=observations)
+def first_update(device, actions, *overrides):
+    agent = tiny.agent(*overrides, actions=actions).prepare(device)
+    batch = tiny.batch(tiny.VECTOR, actions)
     torch.manual_seed(1)
-    return agent, agent.update(tiny.batch(observations, actions), 0.0)
+    return agent, agent.update({name: t.to(device) for name, t in batch.items()}, 0.0)
 
 
-@pytest.mark.parametrize("latent, cell, actions", CASES, ids=str)
-def test_losses_are_close_and_the_optimiser_stays_in_float32(latent, cell, actions):
-    options = (f"latent={latent}", f"gru={cell}")
-    _, full = first_update(*options, actions=actions)
-    agent, lower = first_update(*options, "run.precision=bf16", actions=actions)
+@pytest.mark.parametrize("device", BOTH)
+@pytest.mark.parametrize("latent, cell, actor_grad, actions", CASES, ids=str)
+def test_losses_are_close_and_the_optimiser_stays_in_float32(
+    device, latent, cell, actor_grad, actions
+):
+    options = (f"latent={latent}", f"gru={cell}", f"actor_grad={actor_grad}")
+    _, full = first_update(device, actions, *options)
+    agent, lower = first_update(device, actions, *options, "run.precision=bf16")
     assert lower["model_loss"] != full["model_loss"]
+    for name in ("actor_grad_norm", "critic_grad_norm"):
+        assert lower[name] > 0
+        torch.testing.assert_close(lower[name], full[name], rtol=0.3, atol=0)
     for name in ("model_loss", "kl_loss", "critic_loss", "model_grad_norm"):
         torch.testing.assert_close(lower[name], full[name], rtol=0.05, atol=0.01)
     state = [t for o in agent.optimisers.values() for t in (*o.means, *o.squares)]
@@ -54,15 +66,6 @@ def test_samples_divergences_and_returns_are_float32(observations):
     assert embed.dtype == result.post.stats.dtype == torch.bfloat16
     tensors = [result.loss, result.post.stoch, result.post.deter, *rollout, *target]
     assert {tensor.dtype for tensor in tensors} == {torch.float32}
-
-
-@pytest.mark.parametrize("actor_grad", ["reinforce", "dynamics", "mixed"])
-def test_the_actor_learns_from_weights_that_imagination_lowered_before(actor_grad):
-    _, full = first_update(f"actor_grad={actor_grad}")
-    _, lower = first_update(f"actor_grad={actor_grad}", "run.precision=bf16")
-    for name in ("actor_grad_norm", "critic_grad_norm"):
-        assert lower[name] > 0
-        torch.testing.assert_close(lower[name], full[name], rtol=0.3, atol=0)
 
 
 def test_a_run_in_bf16_records_scores(configure, record):
