@@ -152,7 +152,7 @@ def of_pair(
             both = design.matrix[:, [names.index(first), names.index(second)]].prod(-1)
             more = design.with_column(both, "both")
             contrast = np.eye(len(more.columns))[-1]
-            if both.any() and not more.inseparable(contrast):
+            if not more.inseparable(contrast):
                 found.append(more.estimate(contrast, own))
     found = [one for one in found if not np.isnan(one.error).any()]
     return stacked(found) if found else None
