@@ -136,43 +136,31 @@ def test_what_is_not_finite_is_the_environments_fault_and_named(tmp_path, where,
         evaluate(Script(), [env(10, **faulty)], seed=1, step=0, most_steps=20)
 
 
-@pytest.mark.parametrize("prefill", [0, 3, 100])
-def test_an_episode_under_way_is_played_again(tmp_path, prefill):
-    first = collector(tmp_path / "first", Telltale(length=9), prefill)
-    for step in range(14):
-        first.step(step, 0.0)
-    state = first.state_dict()
-    again = collector(tmp_path / "again", Telltale(length=9), prefill)
-    again.load_state_dict(state)
-    for step in range(14, 18):
-        one, other = first.step(step, 0.0), again.step(step, 0.0)
-    assert one.ret == other.ret == 45.0 and again.started == 2
-    state["under_way"]["observation"] += 1
-    with pytest.raises(EnvironmentFault, match="episode 1 of the training, played again .* 5 act"):
-        again.load_state_dict(state)
-
-
 def draws(obs):
     return np.array([random.random(), np.random.random(), obs[1]], np.float32)
 
 
-def test_an_environment_that_draws_from_the_global_generators_goes_on_as_it_would_have(tmp_path):
+@pytest.mark.parametrize("prefill", [0, 3, 100])
+def test_an_episode_under_way_is_played_again_as_it_was(tmp_path, prefill):
     """Evaluations between, and whatever another process drew, change nothing."""
     env = Telltale(length=9, show=draws)
-    whole, _, _ = collect(tmp_path / "whole", env, steps=18, prefill=0)
-    first = collector(tmp_path / "first", env, prefill=0)
+    whole, _, _ = collect(tmp_path / "whole", env, steps=18, prefill=prefill)
+    first = collector(tmp_path / "first", env, prefill)
     for step in range(14):
         first.step(step, 0.0)
         with numerics.libraries_apart(3, Stream.EVAL_EPISODE, step):
             evaluate(Script(), [Telltale(show=draws)], seed=3, step=step, most_steps=9)
     random.seed(99)
     np.random.seed(99)
-    again = collector(tmp_path / "again", env, prefill=0)
-    again.load_state_dict(first.state_dict())
-    for step in range(14, 18):
-        again.step(step, 0.0)
-    rows = np.load(tmp_path / "again" / "000000.npy")["obs"][:4]
-    assert np.array_equal(rows, whole["obs"][-4:])
+    again = collector(tmp_path / "again", env, prefill)
+    again.load_state_dict(state := first.state_dict())
+    ended = [again.step(step, 0.0) for step in range(14, 18)]
+    rows = np.load(tmp_path / "again" / "000000.npy")[:4]
+    assert np.array_equal(rows, whole[-4:])
+    assert ended[-1].ret == 45.0 and again.started == 2
+    state["under_way"]["observation"] += 1
+    with pytest.raises(EnvironmentFault, match="episode 1 of the training, played again .* 5 act"):
+        again.load_state_dict(state)
 
 
 def test_what_an_environment_seeds_changes_no_action(tmp_path):

@@ -3,14 +3,11 @@
 import errno
 import fcntl
 import json
+import multiprocessing
 import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
@@ -18,35 +15,30 @@ from agent.errors import UserError
 from agent.run import lock
 from agent.run.lock import Busy, RunFolder, check_root
 
-OWNER = """
-import sys, time
-from agent.run.lock import RunFolder
-with RunFolder(sys.argv[1]).claim():
-    print("mine", flush=True)
-    time.sleep(600)
-"""
+
+def own(folder, owned):
+    with RunFolder(folder).claim():
+        owned.set()
+        time.sleep(600)
 
 
 @pytest.fixture
 def owner(tmp_path):
-    process = subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(tmp_path)],
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=Path(__file__).parents[2],
-    )
-    assert process.stdout.readline() == "mine\n"
+    context = multiprocessing.get_context("spawn")
+    process = context.Process(target=own, args=(tmp_path, owned := context.Event()))
+    process.start()
+    assert owned.wait(300)
     yield process
     process.kill()
-    process.wait()
+    process.join()
 
 
 def test_a_live_owner_keeps_the_run_and_is_named_and_a_dead_one_loses_it_at_once(tmp_path, owner):
     with pytest.raises(Busy, match=rf"pid {owner.pid}, heartbeat"), RunFolder(tmp_path).claim():
         pass
     assert str(owner.pid) in RunFolder(tmp_path).holder()
-    owner.send_signal(signal.SIGKILL)
-    owner.wait()
+    owner.kill()
+    owner.join()
     assert RunFolder(tmp_path).holder() is None
     for _ in range(2):
         with pytest.raises(PermissionError, match="inside"), RunFolder(tmp_path).claim() as lost:
@@ -85,8 +77,12 @@ def test_a_heartbeat_on_another_host_counts_where_locks_stay_local_until_it_is_s
     assert named(tmp_path)["token"] == "theirs"
 
 
-def test_an_owner_beats_and_notices_when_another_host_took_the_run(tmp_path, monkeypatch):
+@pytest.fixture
+def fast(monkeypatch):
     monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.02)
+
+
+def test_an_owner_beats_and_notices_when_another_host_took_the_run(tmp_path, fast):
     with RunFolder(tmp_path).claim() as lost:
         os.utime(tmp_path / "owner.json", (0, 0))
         wait_until(lambda: (tmp_path / "owner.json").stat().st_mtime > 0)
@@ -96,8 +92,7 @@ def test_an_owner_beats_and_notices_when_another_host_took_the_run(tmp_path, mon
 
 
 @pytest.mark.parametrize("text", [None, '{"host": "el', "[]"])
-def test_an_owner_writes_its_name_again_where_it_is_gone_or_torn(tmp_path, monkeypatch, text):
-    monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.02)
+def test_an_owner_writes_its_name_again_where_it_is_gone_or_torn(tmp_path, fast, text):
     file = tmp_path / "owner.json"
     with RunFolder(tmp_path).claim() as lost:
         file.unlink() if text is None else file.write_text(text)
@@ -106,8 +101,7 @@ def test_an_owner_writes_its_name_again_where_it_is_gone_or_torn(tmp_path, monke
     assert sorted(path.name for path in tmp_path.iterdir()) == ["lock"]
 
 
-def test_an_owner_without_a_name_is_lost_after_too_long_a_silence(tmp_path, monkeypatch):
-    monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.02)
+def test_an_owner_without_a_name_is_lost_after_too_long_a_silence(tmp_path, monkeypatch, fast):
     monkeypatch.setattr(lock, "STALE_SECONDS", 0.01)
     with RunFolder(tmp_path).claim() as lost:
         (tmp_path / "owner.json").unlink()

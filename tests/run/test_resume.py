@@ -9,6 +9,7 @@ import shutil
 import signal
 import time
 from contextlib import closing
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -39,20 +40,28 @@ def at(moment):
 
 
 def saved(folder):
-    """The state in the checkpoint of a run's folder."""
     with closing(Record(folder)) as record:
         return checkpoint.load(folder, record.identity)
+
+
+def metrics(folder):
+    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+
+
+def scores(folder, kind):
+    lines = (folder / "scores.csv").read_text().splitlines()
+    return [line for line in lines if line.split(",")[2] == kind]
 
 
 def left(folder):
     """All that a run leaves, wall-clock times aside, in values that compare."""
     state, fields = saved(folder), json.loads((folder / "run.json").read_text())
-    metrics = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    lines = metrics(folder)
     del state["clock"]["seconds"], state["record"]  # a checksum of lines with times
-    for timed in (fields, *metrics):
+    for timed in (fields, *lines):
         del timed["wall_seconds"]
-    scores = (folder / "scores.csv").read_text()
-    return {"state": plain(state), "metrics": metrics, "scores": scores, "run": fields}
+    text = (folder / "scores.csv").read_text()
+    return {"state": plain(state), "metrics": lines, "scores": text, "run": fields}
 
 
 def plain(value):
@@ -70,31 +79,26 @@ def assert_equal(folder, other):
 
 
 def kill_when(process, folder, lines):
-    """SIGKILL as soon as scores.csv has `lines` lines, plus a moment; False if the run ended
-    first."""
+    """SIGKILL, a moment after scores.csv has `lines` lines; False if the run ended first."""
     scores = folder / "scores.csv"
     while process.is_alive():
         if scores.exists() and scores.read_bytes().count(b"\n") >= lines:
             time.sleep(KILLS.uniform(0, 0.05))
-            os.kill(process.pid, signal.SIGKILL)
-            process.join()
-            return process.exitcode == -signal.SIGKILL
+            process.kill()
+            break
         time.sleep(0.001)
-    return False
+    process.join()
+    return process.exitcode == -signal.SIGKILL
 
 
 def test_killed_at_random_moments_a_run_equals_an_unbroken_one(configure, unbroken, tmp_path):
     total = (unbroken / "scores.csv").read_text().count("\n")
-    moments = sorted(KILLS.sample(range(2, total), 3))
-    kills = 0
-    for moment in (*moments, None):
+    moments, kills = sorted(KILLS.sample(range(2, total), 3)), 0
+    for moment in (*moments, total + 1):
         process = PROCESSES.Process(target=run, args=(configure(), tmp_path))
         process.start()
-        if moment is None:
-            process.join()
-            assert process.exitcode == 0
-        else:
-            kills += kill_when(process, tmp_path, moment)
+        kills += kill_when(process, tmp_path, moment)
+    assert process.exitcode == 0
     assert kills >= 2, f"killed at the scores {moments} (KILL_SEED draws others)"
     assert_equal(tmp_path, unbroken)
 
@@ -114,9 +118,7 @@ def test_asked_to_stop_it_writes_a_checkpoint_at_the_next_episode_end_and_goes_o
     assert_equal(tmp_path, unbroken)
 
 
-LONG = (  # episodes of 100 steps
-    *("task=pendulum", "recipe.prefill=30", "run.steps=230", "run.checkpoint_every=45"),
-)
+LONG = ("task=pendulum", "recipe.prefill=30", "run.steps=230", "run.checkpoint_every=45")
 
 
 @pytest.fixture(scope="module")
@@ -146,15 +148,9 @@ def test_killed_inside_long_episodes_a_run_goes_on_from_inside(configure, long_e
     """As if killed at once: the state on disk is all that the next process has."""
     resumed = []
     for moment in (95, 60, 90):  # calls, one a step and one a step of evaluation
-        calls = itertools.count()
-
-        def die(calls=calls, moment=moment):
-            if next(calls) == moment:
-                raise KeyboardInterrupt
-            return False
-
+        stop = Mock(side_effect=[False] * moment + [KeyboardInterrupt])
         with pytest.raises(KeyboardInterrupt):
-            run(configure(*LONG), tmp_path, die)
+            run(configure(*LONG), tmp_path, stop)
         state = saved(tmp_path)
         resumed.append((state["clock"]["step"], state["collector"]["under_way"] is not None))
     assert (90, True) in resumed
@@ -162,37 +158,26 @@ def test_killed_inside_long_episodes_a_run_goes_on_from_inside(configure, long_e
     assert_equal(tmp_path, long_episodes)
 
 
-def scores(folder, kind):
-    lines = (folder / "scores.csv").read_text().splitlines()[1:]
-    return [line for line in lines if line.split(",")[2] == kind]
-
-
-def test_a_stop_inside_an_evaluation_loses_no_step(configure, unbroken, tmp_path):
-    """The first evaluation, of step 100, begins at call 101."""
+def test_an_evaluation_that_a_stop_or_a_kill_broke_off_is_made_again_and_no_step_is_lost(
+    configure, unbroken, tmp_path, monkeypatch
+):
+    """The stop is in the first evaluation, of step 100, which begins at call 101; the kills are
+    before and after the first of its two scores, and between those of step 200."""
     with pytest.raises(Interrupted, match="stopped at step 100$"):
         run(configure("run.stop_seconds=0"), tmp_path, at(105))
     assert saved(tmp_path)["clock"]["step"] == 100 and scores(tmp_path, "eval") == []
-    run(configure(), tmp_path)
-    assert_equal(tmp_path, unbroken)
-
-
-def test_an_evaluation_that_a_kill_broke_off_is_made_again(
-    configure, unbroken, tmp_path, monkeypatch
-):
-    """Before and after the first of the two scores of step 100, and between those of step 200."""
     score, cfg = Record.score, configure("run.checkpoint_every=10")
     for after in (0, 1, 3):
-        evaluated = itertools.count()
+        dies = at(after)
 
-        def dying(record, step, frames, kind, *rest, after=after, evaluated=evaluated):
-            if kind == "eval" and next(evaluated) == after:
+        def dying(record, step, frames, kind, *rest, dies=dies):
+            if kind == "eval" and dies():
                 raise KeyboardInterrupt
             score(record, step, frames, kind, *rest)
 
-        monkeypatch.setattr(Record, "score", dying)
-        with pytest.raises(KeyboardInterrupt):
+        with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+            patch.setattr(Record, "score", dying)
             run(cfg, tmp_path)
-    monkeypatch.undo()
     run(cfg, tmp_path)
     assert len(scores(tmp_path, "eval")) == 6
     assert_equal(tmp_path, unbroken)
@@ -216,23 +201,22 @@ def test_the_previous_checkpoint_does_as_well(configure, unbroken, stopped, tmp_
     assert_equal(folder, unbroken)
 
 
-def halve(file):
-    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+def halve(data):
+    return data[: len(data) // 2]
 
 
-def blank(file):
+def blank(data):
     """What a crash of the host leaves of lines that were not synced."""
-    size = file.stat().st_size
-    file.write_bytes(file.read_bytes()[: size // 2] + bytes(size - size // 2))
+    return halve(data) + bytes(len(data) - len(data) // 2)
 
 
 @pytest.mark.parametrize("name", ["scores.csv", "metrics.jsonl"])
-@pytest.mark.parametrize("damage", [halve, blank, os.unlink])
+@pytest.mark.parametrize("damage", [halve, blank, lambda data: b""])
 def test_a_run_does_not_go_on_without_the_lines_of_its_checkpoint(
     configure, stopped, tmp_path, name, damage
 ):
     folder = shutil.copytree(stopped, tmp_path / "run")
-    damage(folder / name)
+    (folder / name).write_bytes(damage((folder / name).read_bytes()))
     with pytest.raises(UserError, match=rf"{name}: its first [\d,]+ bytes are not those of the"):
         run(configure(), folder)
 
@@ -241,27 +225,22 @@ def test_lines_are_synced_before_the_checkpoint_that_relies_on_them(
     configure, tmp_path, monkeypatch
 ):
     save, sync, events = checkpoint.save, os.fsync, []
+    name_of = lambda file: os.path.basename(os.readlink(f"/proc/self/fd/{file}"))  # noqa: E731
     monkeypatch.setattr(checkpoint, "save", lambda *args: events.append("save") or save(*args))
     monkeypatch.setattr(os, "fsync", lambda file: events.append(name_of(file)) or sync(file))
     with pytest.raises(Interrupted):
         run(configure(), tmp_path, at(60))
-    before = events[: events.index("save")]
-    assert {"metrics.jsonl", "scores.csv", "000000.npy"} <= set(before)
-
-
-def name_of(descriptor):
-    return os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}"))
+    assert {"metrics.jsonl", "scores.csv", "000000.npy"} <= set(events[: events.index("save")])
 
 
 def test_the_seed_fixes_everything_whatever_the_environment_seeds(
     configure, unbroken, tmp_path, monkeypatch
 ):
-    step = CartPoleEnv.step
+    again, other, step = tmp_path / "again", tmp_path / "other", CartPoleEnv.step
     monkeypatch.setattr(CartPoleEnv, "step", lambda *args: torch.manual_seed(0) and step(*args))
-    run(configure(), tmp_path / "again")
-    assert_equal(tmp_path / "again", unbroken)
+    run(configure(), again)
+    assert_equal(again, unbroken)
     with pytest.raises(Interrupted):
-        run(configure("run.seed=1"), tmp_path / "other", at(150))
-    lines = (tmp_path / "other" / "metrics.jsonl").read_text().splitlines()
-    assert json.loads(lines[3])["kl_loss"] != left(unbroken)["metrics"][3]["kl_loss"]
-    assert scores(tmp_path / "other", "train")[0] != scores(unbroken, "train")[0]
+        run(configure("run.seed=1"), other, at(150))
+    assert metrics(other)[3]["kl_loss"] != metrics(unbroken)[3]["kl_loss"]
+    assert scores(other, "train")[0] != scores(unbroken, "train")[0]
