@@ -23,10 +23,8 @@ BOTH = [pytest.param(CPU, id="cpu"), pytest.param(CUDA, id="cuda", marks=needs_c
 KINDS = {"discrete": tiny.DISCRETE, "continuous": tiny.CONTINUOUS}
 OBSERVATIONS = {"vector": tiny.VECTOR, "grid": tiny.GRID, "image": tiny.IMAGE}
 MOVING = ["schedule=all", "recipe.slow_every=3"]
-DRAWS = (  # all that draws random numbers in an update
-    *(latent.Categorical, latent.Gaussian, latent.Binary),
-    *(heads.DiscreteActor, heads.ContinuousActor),
-)
+DRAWS = [latent.Categorical, latent.Gaussian, latent.Binary]  # random numbers, in an update
+DRAWS += [heads.DiscreteActor, heads.ContinuousActor]
 
 
 @pytest.fixture

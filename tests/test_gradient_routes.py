@@ -34,6 +34,17 @@ def reached(agent, loss, retain=False):
     }
 
 
+def model_output(agent, actions=tiny.DISCRETE, kl_scale=1.0):
+    batch = tiny.batch(tiny.VECTOR, actions)
+    output = agent.model.loss(batch, agent.toggles.kl, kl_scale, agent.toggles.gradients)
+    return output, batch["is_terminal"]
+
+
+def behavior_losses(agent, actions=tiny.DISCRETE):
+    output, terminal = model_output(agent, actions)
+    return agent.behavior_losses(output.post, terminal, CONSTANT)[:2]
+
+
 HEADS = {"all": {"observation", "reward", "discount"}, "no_image": {"reward", "discount"}}
 HEADS["no_reward"] = {"observation", "discount"}
 
@@ -41,37 +52,23 @@ HEADS["no_reward"] = {"observation", "discount"}
 @pytest.mark.parametrize("gradients", HEADS)
 def test_a_head_shapes_the_representation_unless_it_is_stopped(gradients):
     agent = tiny.agent(f"gradients={gradients}")
-    batch, scales = tiny.batch(tiny.VECTOR, tiny.DISCRETE), dict.fromkeys(agent.model.scales, 0.0)
+    scales = dict.fromkeys(agent.model.scales, 0.0)
     for head in HEADS["all"]:
         agent.model.scales = scales | {head: 1.0}
-        loss = agent.model.loss(batch, agent.toggles.kl, 0.0, agent.toggles.gradients).loss
         shaped = {"encoder", "rssm"} if head in HEADS[gradients] else set()
-        assert reached(agent, loss) == {head} | shaped
+        assert reached(agent, model_output(agent, kl_scale=0.0)[0].loss) == {head} | shaped
 
 
 @pytest.mark.parametrize("kl", ["balanced", "standard"])
 def test_the_kl_trains_the_representation_alone(kl):
     agent = tiny.agent(f"kl={kl}")
     agent.model.scales = dict.fromkeys(agent.model.scales, 0.0)
-    batch = tiny.batch(tiny.VECTOR, tiny.DISCRETE)
-    loss = agent.model.loss(batch, agent.toggles.kl, 1.0, agent.toggles.gradients).loss
-    assert reached(agent, loss) == {"encoder", "rssm"}
-
-
-def model_posteriors(agent, batch):
-    return agent.model.loss(batch, agent.toggles.kl, 1.0, agent.toggles.gradients).post
-
-
-def behavior_losses(agent, actions):
-    batch = tiny.batch(tiny.VECTOR, actions)
-    return agent.behavior_losses(model_posteriors(agent, batch), batch["is_terminal"], CONSTANT)[:2]
+    assert reached(agent, model_output(agent)[0].loss) == {"encoder", "rssm"}
 
 
 @pytest.mark.parametrize("actions", [tiny.DISCRETE, tiny.CONTINUOUS], ids=str)
 @pytest.mark.parametrize("actor_grad", ["reinforce", "dynamics", "mixed"])
 def test_actor_and_critic_are_trained_by_their_own_losses_alone(actor_grad, actions):
-    """Reinforce needs no graph through the model, dynamics backpropagation reaches the actor
-    through rewards, values and discounts."""
     agent = tiny.agent(f"actor_grad={actor_grad}", "recipe.entropy_scale=0", actions=actions)
     actor_loss, critic_loss = behavior_losses(agent, actions)
     assert reached(agent, critic_loss) == {"critic"}
@@ -87,14 +84,13 @@ def test_actor_and_critic_are_trained_by_their_own_losses_alone(actor_grad, acti
 
 
 def test_imagination_starts_from_every_nth_state_of_a_sequence():
-    batch = tiny.batch(tiny.VECTOR, tiny.DISCRETE)
     fewer, usual = (tiny.agent(f"recipe.start_every={every}") for every in (2, 1))
-    post = model_posteriors(fewer, batch)
+    output, terminal = model_output(fewer)
     torch.manual_seed(3)
-    found = fewer.behavior_losses(post, batch["is_terminal"], CONSTANT)[:2]
+    found = fewer.behavior_losses(output.post, terminal, CONSTANT)[:2]
     torch.manual_seed(3)
-    chosen = post.apply(lambda x: x[:, ::2])
-    expected = usual.behavior_losses(chosen, batch["is_terminal"][:, ::2], CONSTANT)[:2]
+    chosen = output.post.apply(lambda x: x[:, ::2])
+    expected = usual.behavior_losses(chosen, terminal[:, ::2], CONSTANT)[:2]
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
 
 
@@ -104,7 +100,7 @@ def test_mixed_gradients_are_the_weighted_sum():
     def gradient(option):
         agent = tiny.agent(*option, "recipe.entropy_scale=0")
         torch.manual_seed(3)
-        loss = behavior_losses(agent, tiny.DISCRETE)[0]
+        loss = behavior_losses(agent)[0]
         gradients = torch.autograd.grad(loss, list(agent.actor.parameters()))
         return torch.cat([part.flatten() for part in gradients])
 
@@ -115,45 +111,32 @@ def test_mixed_gradients_are_the_weighted_sum():
     torch.testing.assert_close(mixed, parts, rtol=1e-4, atol=1e-7)
 
 
-@pytest.mark.parametrize(
-    "actor_grad, follows", [("reinforce", False), ("dynamics", True), ("mixed", True)]
-)
-def test_long_term_entropy_credits_actions_through_the_model_where_it_keeps_its_graph(
-    actor_grad, follows
-):
+@pytest.mark.parametrize("actor_grad", ["reinforce", "dynamics", "mixed"])
+def test_long_term_entropy_credits_actions_through_the_model_where_it_keeps_its_graph(actor_grad):
     """The bonus of a state has a gradient for the state, hence for the imagined actions before it,
-    except under Reinforce; the last state has no reward."""
+    except under Reinforce; the last state has no reward. It raises the targets of the critic."""
     agent = tiny.agent(f"actor_grad={actor_grad}", "entropy=long_term", "recipe.entropy_scale=1")
-    batch = tiny.batch(tiny.VECTOR, tiny.DISCRETE)
-    start = model_posteriors(agent, batch).apply(lambda x: x.flatten(0, 1))
+    output, terminal = model_output(agent)
+    start, actor, critic = (
+        output.post.apply(lambda x: x.flatten(0, 1)),
+        agent.actor,
+        agent.slow_critic,
+    )
     with torch.set_grad_enabled(agent.toggles.actor_grad.through_model):
-        rollout = behavior.imagine(
-            agent.model, agent.actor, start, batch["is_terminal"].flatten(), 4
-        )
+        rollout = behavior.imagine(agent.model, actor, start, terminal.flatten(), 4)
         bonus = agent.toggles.entropy.reward(
-            torch.zeros_like(rollout.reward[:-1]),
-            lambda: agent.actor(rollout.feat[:-1]).entropy(),
-            1.0,
+            torch.zeros_like(rollout.reward[:-1]), lambda: actor(rollout.feat[:-1]).entropy(), 1.0
         )
-        target, _ = behavior.target(
-            rollout, agent.actor, agent.slow_critic, 0.95, agent.toggles.entropy, 1.0
+        target, plain = (
+            behavior.target(rollout, actor, critic, 0.95, entropy, 1.0)[0]
+            for entropy in (agent.toggles.entropy, ActorOnly())
         )
-    assert target.requires_grad == bonus.requires_grad == follows
-    if follows:
-        by_state = torch.autograd.grad(bonus.sum(), rollout.feat, retain_graph=True)[0]
-        assert (by_state[:-1].abs().sum((1, 2)) > 0).all() and by_state[-1].abs().sum() == 0
-        plain, _ = behavior.target(rollout, agent.actor, agent.slow_critic, 0.95, ActorOnly(), 1.0)
-        gradients = [
+    assert (target > plain).all()
+    assert target.requires_grad == bonus.requires_grad == (actor_grad != "reinforce")
+    if target.requires_grad:
+        by_bonus, by_target, by_plain = (
             torch.autograd.grad(t.sum(), rollout.feat, retain_graph=True)[0]
-            for t in (target, plain)
-        ]
-        assert not torch.allclose(*gradients)
-
-
-def test_long_term_entropy_raises_the_critic_s_targets():
-    losses = []
-    for entropy in ("policy", "long_term"):
-        agent = tiny.agent(f"entropy={entropy}", "recipe.entropy_scale=1")
-        torch.manual_seed(3)
-        losses.append(behavior_losses(agent, tiny.DISCRETE)[1])
-    assert losses[1] > losses[0]
+            for t in (bonus, target, plain)
+        )
+        assert (by_bonus[:-1].abs().sum((1, 2)) > 0).all() and by_bonus[-1].abs().sum() == 0
+        assert not torch.allclose(by_target, by_plain)

@@ -1,7 +1,5 @@
 """`run.precision=bf16`: products in bfloat16, everything else in float32, and an arm of its own."""
 
-import itertools
-
 import pytest
 import torch
 
@@ -10,15 +8,13 @@ from agent.run.identity import digest
 from tests import tiny
 from tests.test_cuda import BOTH, OBSERVATIONS
 
-LATENTS, CELLS = ("categorical", "gaussian", "binary"), ("layer_norm", "plain")
-GRADIENTS = ("reinforce", "dynamics", "mixed")
-CASES = [  # every pair of latent, cell, gradient of the actor and kind of action
-    (
-        *case,
-        GRADIENTS[sum(divmod(i, 2)) % 3],
-        (tiny.DISCRETE, tiny.CONTINUOUS)[sum(divmod(i, 2)) % 2],
-    )
-    for i, case in enumerate(itertools.product(LATENTS, CELLS))
+CASES = [  # every latent with every cell; all gradients of the actor, both kinds of action
+    ("categorical", "layer_norm", "reinforce", tiny.DISCRETE),
+    ("categorical", "plain", "dynamics", tiny.CONTINUOUS),
+    ("gaussian", "layer_norm", "dynamics", tiny.CONTINUOUS),
+    ("gaussian", "plain", "mixed", tiny.DISCRETE),
+    ("binary", "layer_norm", "mixed", tiny.DISCRETE),
+    ("binary", "plain", "reinforce", tiny.CONTINUOUS),
 ]
 
 

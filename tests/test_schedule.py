@@ -1,5 +1,7 @@
 """Schedules are factors over the share of the run, alike at every budget."""
 
+from collections import ChainMap
+
 import pytest
 import torch
 from omegaconf import OmegaConf
@@ -17,15 +19,17 @@ EXPECTED = {  # option: {factor: (start, end, share)}
     "actor_entropy": {"actor_entropy": (3.0, 0.3, SHARE)},
     "actor_mix": {"actor_mix": (1.0, 0.0, SHARE)},
 }
-EXPECTED["all"] = {
-    name: value for option in list(EXPECTED.values()) for name, value in option.items()
+EXPECTED["all"] = dict(ChainMap(*EXPECTED.values()))
+FACTORS = {  # and the numbers that they scale
+    "model_lr": ["recipe.model_lr"],
+    "actor_critic_lr": ["recipe.actor_lr", "recipe.critic_lr"],
+    "kl_scale": ["recipe.kl_scale"],
+    "actor_entropy": ["recipe.entropy_scale"],
+    "actor_mix": ["actor_grad.dynamics_weight"],
 }
-FACTORS = ["model_lr", "actor_critic_lr", "kl_scale", "actor_entropy", "actor_mix"]
 
 
-@pytest.mark.parametrize(
-    "option", [path.stem for path in sorted((tiny.CONF / "schedule").glob("*.yaml"))]
-)
+@pytest.mark.parametrize("option", sorted(p.stem for p in (tiny.CONF / "schedule").glob("*.yaml")))
 @pytest.mark.parametrize("budget", [1_000, 50_000_000])
 def test_factors_at_start_middle_and_end(option, budget):
     schedule = read(tiny.compose(f"schedule={option}")).toggles.schedule
@@ -50,18 +54,10 @@ def test_the_official_values_come_out_at_the_paper_s_budget():
 @pytest.mark.parametrize("name", FACTORS)
 def test_each_factor_scales_the_number_that_it_is_named_after(name):
     """A constant factor of 0.5 in the schedule gives what half the base gives."""
-    base = {
-        "model_lr": ["recipe.model_lr"],
-        "actor_critic_lr": ["recipe.actor_lr", "recipe.critic_lr"],
-        "kl_scale": ["recipe.kl_scale"],
-        "actor_entropy": ["recipe.entropy_scale"],
-        "actor_mix": ["actor_grad.dynamics_weight"],
-    }
     common = ["actor_grad=mixed", "recipe.entropy_scale=0.1"]
     cfg = tiny.compose(*common)
-    halves = [f"{key}={OmegaConf.select(cfg, key) / 2}" for key in base[name]]
-    halved = tiny.agent(*common, *halves)
-    scheduled = tiny.agent(*common)
+    halves = [f"{key}={OmegaConf.select(cfg, key) / 2}" for key in FACTORS[name]]
+    halved, scheduled = tiny.agent(*common, *halves), tiny.agent(*common)
     batch = tiny.batch(tiny.VECTOR, tiny.DISCRETE)
     constant = dict.fromkeys(FACTORS, 1.0)
     for agent, factors in ((halved, constant), (scheduled, constant | {name: 0.5})):

@@ -3,6 +3,7 @@ read."""
 
 import dataclasses
 import functools
+import importlib
 import inspect
 
 import numpy as np
@@ -251,3 +252,11 @@ def test_presets_have_the_released_learning_rates(preset, recipe):
     found = section(tiny.compose(*free, f"preset={preset}"), "recipe")
     rates = (found.model_lr, found.actor_lr, found.critic_lr)
     assert rates == pytest.approx([TIMES[recipe] * rate for rate in RELEASED[preset]])
+
+
+def test_the_page_of_toggles_is_fresh_and_complete(monkeypatch):
+    docs = tiny.CONF.parent / "docs"
+    monkeypatch.syspath_prepend(docs)
+    page = (docs / "toggles.md").read_text()
+    assert page == importlib.import_module("toggles").page(), "run python docs/toggles.py"
+    assert all(f"`{group}={option}`" in page for group, option in OPTIONS)

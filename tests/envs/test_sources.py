@@ -17,7 +17,7 @@ from agent.errors import UserError
 from benchmarks.random_scores import all_tasks, random_returns
 from tests import tiny
 from tests.envs.test_atari import PROTOCOL
-from tests.envs.test_tasks import ROOT
+from tests.envs.test_tasks import ROOT, made
 
 MINATAR = dict(
     sticky_action_prob=0.1, full_action_space=True, max_steps=2_500, difficulty_ramping=True
@@ -30,16 +30,6 @@ MAKERS = {
     "cards": lambda: gym.make("popgym-HigherLowerEasy-v0", 64, scale=[1] * 13),
     "walker": lambda: control.make("walker", "walk", 64, action_repeat=2),
 }
-
-
-def made(make):
-    """The environment; skips where its package is not installed."""
-    try:
-        return make()
-    except UserError as error:
-        if "pip install" in str(error):
-            pytest.skip(str(error))
-        raise
 
 
 def rollout(env, seed, steps=30):
@@ -63,7 +53,7 @@ def test_an_episode_depends_on_its_seed_alone(name):
     assert any(not np.array_equal(first, other) for other in others)
 
 
-def test_minatars_numbers_reach_the_game():
+def test_minatars_numbers_reach_the_game_and_sticky_actions_no_next_episode():
     options = {"sticky_action_prob": 0.3, "difficulty_ramping": False}
     game = minatar.make("seaquest", 64, **MINATAR | options).unwrapped.game
     assert game.sticky_action_prob == 0.3 and game.env.ramping is False
@@ -76,9 +66,6 @@ def test_minatars_numbers_reach_the_game():
     env = minatar.make("freeway", 64, **MINATAR | {"max_steps": 4})
     env.reset(seed=0)
     assert [env.step(0)[2:4] for _ in range(4)] == [(False, False)] * 3 + [(False, True)]
-
-
-def test_minatars_sticky_actions_do_not_reach_into_the_next_episode():
     env = minatar.make("space_invaders", 64, **MINATAR | {"sticky_action_prob": 1.0})
     cannon = env.reset(seed=0)[0][..., 0]
     env.unwrapped.game.last_action = 1
@@ -133,36 +120,32 @@ def test_the_control_suite_repeats_actions_and_truncates():
 
 
 @pytest.mark.parametrize(
-    ("module", "make"),
+    ("module", "install", "make"),
     [
-        ("ale_py", lambda: atari.make("pong", 64, **PROTOCOL)),
-        ("minatar", lambda: minatar.make("breakout", 64, **MINATAR)),
-        ("minigrid", lambda: gym.make("MiniGrid-Empty-5x5-v0", 64)),
-        ("dm_control", MAKERS["walker"]),
+        ("ale_py", "ale-py", lambda: atari.make("pong", 64, **PROTOCOL)),
+        ("minatar", "minatar", MAKERS["breakout"]),
+        ("minigrid", "minigrid", MAKERS["layouts"]),
+        ("dm_control", "dm-control==1.0.50 mujoco==3.17.0", MAKERS["walker"]),
     ],
 )
-def test_a_missing_package_names_the_install(monkeypatch, module, make):
+def test_a_missing_package_names_the_install(monkeypatch, module, install, make):
     monkeypatch.setitem(sys.modules, module, None)
-    install = {"ale_py": "ale-py", "dm_control": "dm-control==1.0.50 mujoco==3.17.0"}
-    said = f"misses the module {module}: pip install {install.get(module, module)}"
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=f"misses the module {module}: pip install {install}"):
         make()
 
 
-@pytest.mark.parametrize(
-    ("backend", "made", "said"),
-    [
-        ("egl", "control.make('walker', 'walk', 64, 2, pixels=True)", "(64, 64, 3)"),
-        (
-            "osmesa",
-            "gym.make('Hopper-v5', 64, pixels=True)",
-            "UserError: task.env.pixels=true cannot draw with MUJOCO_GL=osmesa (apt install libos",
-        ),
-    ],
-)
-def test_pictures_of_mujoco(backend, made, said):
+NO_OSMESA = "UserError: task.env.pixels=true cannot draw with MUJOCO_GL=osmesa (apt install libos"
+PICTURES = {
+    "egl": ("control.make('walker', 'walk', 64, 2, pixels=True)", "(64, 64, 3)"),
+    "osmesa": ("gym.make('Hopper-v5', 64, pixels=True)", NO_OSMESA),
+}
+
+
+@pytest.mark.parametrize("backend", PICTURES)
+def test_pictures_of_mujoco(backend):
+    shown, said = PICTURES[backend]
     pytest.importorskip("dm_control")
-    program = f"from agent.envs import control, gym; print({made}.reset(seed=0)[0].shape)"
+    program = f"from agent.envs import control, gym; print({shown}.reset(seed=0)[0].shape)"
     environment = os.environ | {"MUJOCO_GL": backend}
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT)
@@ -175,8 +158,7 @@ def test_pictures_of_mujoco(backend, made, said):
 
 def test_an_unknown_drawing_backend_is_refused(monkeypatch):
     monkeypatch.setenv("MUJOCO_GL", "vulkan")
-    said = "MUJOCO_GL=vulkan is not known; allowed: egl, osmesa, glfw"
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match="MUJOCO_GL=vulkan is not known; allowed: egl, osmesa, glf"):
         prepare_rendering()
 
 

@@ -1,5 +1,7 @@
 """Any environment arrives at the agent's spaces, and vectors in units of their spread."""
 
+from unittest import mock
+
 import cv2
 import gymnasium
 import numpy as np
@@ -13,6 +15,7 @@ from agent.spaces import action_kind, observation_kind
 from tests import tiny
 
 VECTOR, IMAGE = Box(-100, 100, (2,), np.float32), Box(0, 255, (64, 64, 1), np.uint8)
+BYTES = Box(0, 255, (4,), np.uint8)
 
 
 class Fixed(gymnasium.Env):
@@ -36,6 +39,9 @@ class Fixed(gymnasium.Env):
         return self.shown, float(len(self.actions)), len(self.actions) == self.length, False, {}
 
 
+gymnasium.register("Fixed-v0", Fixed)
+
+
 class Reuses(Fixed):
     """Counts in one array, which it returns again and again."""
 
@@ -54,14 +60,6 @@ class NoInfo(Fixed):
         return self.shown
 
 
-class Breaks(Fixed):
-    def __init__(self, error):
-        raise error
-
-
-gymnasium.register("Breaks-v0", Breaks)
-
-
 def test_images_are_resized_by_area_and_gray_ones_get_a_channel():
     env = Fixed(Box(0, 255, (210, 160, 3), np.uint8))
     resized = standardise(env, size=64)
@@ -73,31 +71,25 @@ def test_images_are_resized_by_area_and_gray_ones_get_a_channel():
     assert (obs.shape, obs.dtype) == ((32, 32, 1), np.uint8)
 
 
-@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8])
-def test_binary_planes_are_grids(dtype):
-    source = Fixed(Box(0, 1, (10, 10, 6), dtype))
-    env = standardise(source, size=64)
-    obs, _ = env.reset()
-    assert observation_kind(env.observation_space) == "grid" and obs.dtype == np.uint8
-    np.testing.assert_array_equal(obs, source.shown)
-
-
 @pytest.mark.parametrize(
-    ("space", "length"),
+    ("space", "kind", "length"),
     [
-        (Box(-np.inf, np.inf, (4,), np.float64), 4),
-        (Box(0, 9, (2,), np.int64), 2),
-        (Discrete(5), 5),
-        (MultiBinary(3), 3),
-        (MultiDiscrete([2, 3]), 5),
+        *((Box(0, 1, (10, 10, 6), dtype), "grid", 600) for dtype in (bool, np.int8, np.uint8)),
+        (Box(-np.inf, np.inf, (4,), np.float64), "vector", 4),
+        (Box(0, 9, (2,), np.int64), "vector", 2),
+        (Discrete(5), "vector", 5),
+        (MultiBinary(3), "vector", 3),
+        (MultiDiscrete([2, 3]), "vector", 5),
     ],
 )
-def test_the_rest_are_vectors(space, length):
+def test_binary_planes_are_grids_and_the_rest_vectors(space, kind, length):
     source = Fixed(space)
     env = standardise(source, size=64)
     obs, _ = env.reset()
-    assert observation_kind(env.observation_space) == "vector"
-    assert (obs.shape, obs.dtype) == ((length,), np.float32) and env.observation_space.contains(obs)
+    assert observation_kind(env.observation_space) == kind and env.observation_space.contains(obs)
+    assert (obs.size, obs.dtype) == (length, np.float32 if kind == "vector" else np.uint8)
+    if isinstance(space, Box):
+        np.testing.assert_array_equal(obs, np.float32(source.shown))
     if isinstance(space, MultiDiscrete):
         first, second = source.shown
         np.testing.assert_array_equal(obs, np.append(np.eye(2)[first], np.eye(3)[second]))
@@ -160,13 +152,13 @@ def test_actions_are_rescaled_and_count_from_zero():
     assert source.actions == [5, 7]
 
 
+ACTIONS = [MultiDiscrete([2, 2]), MultiBinary(2), Tuple([Discrete(2)]), Box(-1, 1, (2, 2))]
+
+
 @pytest.mark.parametrize(
     ("space", "said"),
     [
-        (MultiDiscrete([2, 2]), "allowed: Discrete, Box"),
-        (MultiBinary(2), "allowed: Discrete, Box"),
-        (Tuple([Discrete(2)]), "allowed: Discrete, Box"),
-        (Box(-1, 1, (2, 2)), "allowed: Discrete, Box"),
+        *((space, "allowed: Discrete, Box") for space in ACTIONS),
         (Box(-np.inf, np.inf, (2,)), "its bounds must be finite and apart"),
         (Box(0, 3, (1,), np.int64), "a Box of whole numbers; allowed: Discrete"),
     ],
@@ -174,9 +166,6 @@ def test_actions_are_rescaled_and_count_from_zero():
 def test_other_actions_are_refused(space, said):
     with pytest.raises(UserError, match=f"action space .* is not supported.*{said}"):
         standardise(Fixed(VECTOR, space), size=64)
-
-
-def test_the_promised_kind_of_action_is_checked():
     with pytest.raises(UserError, match="actions are discrete, the task's are continuous"):
         standardise(Fixed(VECTOR), size=64, actions="continuous")
 
@@ -193,20 +182,16 @@ def test_repeated_actions_sum_rewards_and_stop_at_the_end():
 
 
 @pytest.mark.parametrize(
-    ("kind", "space"),
+    ("kind", "allowed", "spaces"),
     [
-        *((observation_kind, space) for space in (Box(0, 1, (4, 4)), Discrete(3))),
-        (observation_kind, Box(0, 255, (4,), np.uint8)),
-        *(
-            (action_kind, space)
-            for space in (Box(0, 1, (2,)), Discrete(3, start=1), MultiBinary(2))
-        ),
+        (observation_kind, "uint8 images", [Box(0, 1, (4, 4)), Discrete(3), BYTES]),
+        (action_kind, "Discrete", [Box(0, 1, (2,)), Discrete(3, start=1), MultiBinary(2)]),
     ],
 )
-def test_what_is_no_space_of_the_agents_names_what_is_allowed(kind, space):
-    allowed = {observation_kind: "uint8 images", action_kind: "Discrete"}[kind]
-    with pytest.raises(UserError, match=f"is not supported; allowed: {allowed}"):
-        kind(space)
+def test_what_is_no_space_of_the_agents_names_what_is_allowed(kind, allowed, spaces):
+    for space in spaces:
+        with pytest.raises(UserError, match=f"is not supported; allowed: {allowed}"):
+            kind(space)
 
 
 class Wide(gymnasium.Env):
@@ -265,9 +250,10 @@ def test_a_scale_that_does_not_fit_is_refused(scale):
 @pytest.mark.parametrize(
     "error", [FileNotFoundError(2, "No file"), KeyError("a"), AssertionError()]
 )
-def test_a_constructor_that_fails_is_one_line(error):
-    with pytest.raises(UserError, match=f"make environment Breaks-v0: {type(error).__name__}"):
-        gym.make("Breaks-v0", 64, kwargs={"error": error})
+def test_a_constructor_that_fails_is_one_line(error, monkeypatch):
+    monkeypatch.setattr(Fixed, "__init__", mock.Mock(side_effect=error))
+    with pytest.raises(UserError, match=f"make environment Fixed-v0: {type(error).__name__}"):
+        gym.make("Fixed-v0", 64)
 
 
 def test_the_scale_is_recorded_and_a_resumed_run_refuses_another(configure, record):
