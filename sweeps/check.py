@@ -12,8 +12,7 @@ from sweeps.state import Planned, unseeded
 
 
 def check_numbers(cfg: DictConfig) -> None:
-    """UserError for a wrong value or key of run, size, recipe, task or suite, with all else that is
-    wrong."""
+    """UserError for a wrong value of run, size, recipe, task or suite, naming all that are."""
     try:
         sections(cfg)
     except UserError:
@@ -24,11 +23,8 @@ def check_numbers(cfg: DictConfig) -> None:
 
 
 def check(runs: Iterable[Planned], here: bool) -> None:
-    """UserError naming the first run that would be refused; `here`: they run on this machine,
-    whose device and environments are tried too.
-
-    Each configuration is checked once for all its seeds, and each environment once.
-    """
+    """UserError naming the first run that would be refused; `here`: this machine's device and
+    environments are tried too. Each configuration is checked once for all its seeds."""
     different = {unseeded(run.overrides): run for run in runs if run.state != Status.DONE}
     if not different:
         return

@@ -1,5 +1,4 @@
-"""The W&B workspace as code: learning curves by arm, final scores, losses, KL and entropies, and
-what helped.
+"""The W&B workspace as code: what helped, learning curves, final scores, losses and entropies.
 
 python -m sweeps.dashboard --project dreamer-ablation --runs runs  # save it to W&B
 python -m sweeps.dashboard --json workspace.json                   # to a file, without any server
@@ -32,25 +31,21 @@ NO_RUNS = "Verdicts appear here with `python -m sweeps.dashboard --runs FOLDER`.
 
 
 def workspace(entity: str, project: str, verdicts: str = NO_RUNS):
-    """The workspace, not yet saved; `verdicts` is markdown.
-
-    Raises UserError where wandb-workspaces is missing.
-    """
+    """The workspace, with `verdicts` as markdown; UserError where wandb-workspaces is missing."""
     try:
         import wandb_workspaces.reports.v2 as wr
         import wandb_workspaces.workspaces as ws
     except ModuleNotFoundError as error:
-        raise UserError(
-            f"the dashboard misses the module {error.name}: pip install wandb-workspaces"
-        ) from error
+        lacks = f"the dashboard misses the module {error.name}"
+        raise UserError(f"{lacks}: pip install wandb-workspaces") from error
 
     arms = {"groupby": wr.Config("arm"), "groupby_aggfunc": "mean", "groupby_rangefunc": "stderr"}
 
     def by_arm(metric: str, x: str) -> wr.LinePlot:
         return wr.LinePlot(title=f"{metric} by arm", x=x, y=[metric], **arms)
 
+    # for what has the task's own scale: the runs are grouped by task and arm
     def by_task(metric: str, x: str) -> wr.LinePlot:
-        """Of what has the task's own scale: as the runs are grouped, by task and arm."""
         return wr.LinePlot(title=f"{metric} by task and arm", x=x, y=[metric])
 
     panels = {
@@ -77,10 +72,7 @@ def workspace(entity: str, project: str, verdicts: str = NO_RUNS):
         entity=entity,
         project=project,
         name="DreamerV2 ablation",
-        sections=[
-            ws.Section(name=title, panels=own, is_open=title in OPEN)
-            for title, own in panels.items()
-        ],
+        sections=[ws.Section(name=t, panels=own, is_open=t in OPEN) for t, own in panels.items()],
         runset_settings=ws.RunsetSettings(groupby=[ws.Config("task_name"), ws.Config("arm")]),
     )
 
@@ -103,9 +95,8 @@ def verdict_table(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Save or write the workspace; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m sweeps.dashboard", description=__doc__.splitlines()[0]
-    )
+    description = __doc__.splitlines()[0]
+    parser = argparse.ArgumentParser(prog="python -m sweeps.dashboard", description=description)
     parser.add_argument("--entity", default=None, help="default: the account's")
     parser.add_argument("--project", default="dreamer-ablation")
     parser.add_argument("--runs", help="folder of runs or exported csv, for the verdicts")

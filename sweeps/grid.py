@@ -21,6 +21,7 @@ from agent.errors import UserError
 from agent.run.compose import composed, explained, section
 from agent.run.identity import BASELINE, parts
 
+ROOT = Path(__file__).parents[1]
 SEED = "run.seed"
 FACTOR = re.compile(r"x([\d.]+)")  # x0.5: half of the task's own number
 ONE_VALUE = re.compile(r"[+~]*(sweep$|hydra[./])")  # keys that say how to sweep
@@ -32,11 +33,8 @@ def jobs(
     claims: str | None = None,
     rows: Sequence[str] | None = None,
 ) -> list[list[str]]:
-    """Overrides of each job of a command line, of a sweep's `params` that the command line does not
-    name, and of every arm of a claims file, or of some of its `rows`.
-
-    Raises UserError naming what is wrong with a sweep.
-    """
+    """Overrides of each job of a command line, with those of a sweep's `params` that it does not
+    name and the arms of a claims file (or of its `rows`); UserError names what is wrong."""
     given = [f"{key}={value}" for key, value in params.items()]
     by_key = {override.get_key_element(): override for override in _parse([*given, *overrides])}
     by_key = {key: override for key, override in by_key.items() if not ONE_VALUE.match(key)}
@@ -75,8 +73,7 @@ def fixed(overrides: Sequence[str]) -> list[str]:
 
 
 def multiplied(task: Sequence[str], override: str) -> str:
-    """The override with `x0.5` written out as half of the number that the task has, whose
-    overrides are `task`."""
+    """The override with `x0.5` written out as half of the number of the task of these overrides."""
     key, _, value = override.partition("=")
     if not (factor := FACTOR.fullmatch(value)):
         return override
@@ -96,7 +93,7 @@ def _parse(overrides: Sequence[str]) -> list[Override]:
 
 
 def _values(override: Override | None) -> list[list[str]]:
-    """The override's values as lists of overrides: one empty list for none."""
+    """The override's values, each a list of overrides; for none an empty one."""
     if override is None:
         return [[]]
     if not override.is_sweep_override():
@@ -120,9 +117,8 @@ def _tasks(task: Override | None, base: DictConfig) -> list[list[str]]:
     globbed = {value.split("=", 1)[1] for (value,) in _values(task)}
     within = [[f"task={name}"] for name in tasks if name in globbed]
     if not within:
-        raise UserError(
-            f"{task.input_line}: no task of suite={base.suite.name}, which has {', '.join(tasks)}"
-        )
+        suite = f"suite={base.suite.name}, which has {', '.join(tasks)}"
+        raise UserError(f"{task.input_line}: no task of {suite}")
     return within
 
 
@@ -130,16 +126,9 @@ def _compose(overrides: list[str]) -> DictConfig:
     return composed(tuple(overrides))[0]
 
 
-ROOT = Path(__file__).parents[1]
-
-
 def of_claims(path: str, rows: Sequence[str] | None, suite: str, actions: str) -> list[list[str]]:
-    """Overrides of each arm that a claim about tasks of this kind of actions names in a suite, each
-    arm once.
-
-    `rows` are the ids of some claims; None takes all. A relative path is the project's. Raises
-    UserError for a file that is no claims file and for an id it does not have.
-    """
+    """Overrides of each arm that the claims (those with the ids `rows`, or all) name in a suite for
+    tasks of this kind of actions; UserError for an unknown id."""
     claims = registered(path).rows
     ids = [claim.id for claim in claims]
     if unknown := sorted(set(rows or ()) - set(ids)):
@@ -151,8 +140,7 @@ def of_claims(path: str, rows: Sequence[str] | None, suite: str, actions: str) -
 
 @cache
 def registered(path: str):
-    """The claims file at a path, which is the project's where it is relative; UserError for a file
-    that is no claims file."""
+    """The claims file at a path, relative to the project; UserError for any other file."""
     from analysis import InputError, claims  # pandas: only where a claims file is read
 
     try:

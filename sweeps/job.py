@@ -13,7 +13,7 @@ from typing import IO, Annotated, Protocol
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig
-from pydantic import Field
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from agent.config import check_value
 from agent.errors import UserError
@@ -30,15 +30,6 @@ GRACE_SECONDS = 60.0  # for a child to write its checkpoint, after `stop_seconds
 STOPPED = (Exit.INTERRUPTED, *(-number for number in SIGNALS))  # exit statuses
 
 
-class Child(Protocol):
-    """What a job needs of a run's process, as `subprocess.Popen` has it."""
-
-    def poll(self) -> int | None: ...
-    def wait(self, timeout: float | None = None) -> int: ...
-    def terminate(self) -> None: ...
-    def kill(self) -> None: ...
-
-
 class Lost(OSError):
     """The child was not started, or its exit status is lost."""
 
@@ -46,8 +37,7 @@ class Lost(OSError):
 def fresh(
     overrides: Sequence[str], output: IO[bytes], environment: Mapping[str, str]
 ) -> subprocess.Popen:
-    """A run's process, started as a user starts one, that writes to `output` and stops when this
-    process is gone."""
+    """A run's process, as a user starts one; it stops when this process is gone."""
     return subprocess.Popen(
         [sys.executable, str(PROGRAM), *overrides],
         stdin=subprocess.DEVNULL,
@@ -72,23 +62,18 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Job:
-    """A run for an engine to start, on this machine or another, by calling the job there.
-
-    The job stops its run once `stop_file` is there. `gpus` are those that it may share out among
-    the jobs of this machine, `gpu_places` runs on each; none where a scheduler does that. `start`
-    starts the run's process.
-    """
+    """A run for an engine to start, on this machine or another, by calling the job there."""
 
     name: str
     folder: Path
     overrides: tuple[str, ...]
-    stop_file: Path
+    stop_file: Path  # once it is there, the job stops its run
     fail_fast: bool = False
     stop_seconds: float = 20.0  # that the run may go on after it is asked to stop
     environment: Mapping[str, str] = field(default_factory=dict)  # added to the child's
-    gpus: tuple[str, ...] = ()
-    gpu_places: int = 1
-    start: Callable[[Sequence[str], IO[bytes], Mapping[str, str]], Child] = fresh
+    gpus: tuple[str, ...] = ()  # shared with other jobs here; none where a scheduler does that
+    gpu_places: int = 1  # on each
+    start: Callable[[Sequence[str], IO[bytes], Mapping[str, str]], subprocess.Popen] = fresh
 
     def __call__(self) -> Outcome:
         """Run the child process and wait for it; never raises for what happens in the child."""
@@ -117,7 +102,6 @@ class Job:
         return DelayedSubmission(self)
 
     def outcome(self, status: Status, error: str | None = None) -> Outcome:
-        """An outcome of this job."""
         return Outcome(self.name, self.folder, status, error)
 
     def held(self) -> Outcome | None:
@@ -126,8 +110,7 @@ class Job:
         return self.outcome(Status.UNDER_WAY, holder) if holder else None
 
     def lost(self, why: str) -> Outcome:
-        """What the run's files say, for a job that did not come back; `why` where they say
-        little."""
+        """What the run's files say of a job that did not come back; else `why`."""
         state, error, _ = look(self.folder)
         ended = state in (Status.DONE, *ENDED)
         return self.outcome(state, error if ended else why or error)
@@ -149,14 +132,14 @@ class Job:
                 self._end(child)
         return code, _last_line(log, start)
 
-    def _wait(self, child: Child) -> int:
+    def _wait(self, child: subprocess.Popen) -> int:
         while True:
             with suppress(subprocess.TimeoutExpired):
                 return child.wait(POLL_SECONDS)
             if self.stop_file.exists():
                 return self._end(child)
 
-    def _end(self, child: Child) -> int:
+    def _end(self, child: subprocess.Popen) -> int:
         """Ask a child that still runs to stop, and wait for its checkpoint."""
         if child.poll() is None:
             child.terminate()
@@ -177,8 +160,7 @@ class Job:
 
 
 def result(code: int, said: str, folder: Path) -> tuple[Status, str | None]:
-    """Status and error of a run whose process ended with an exit status, having `said` this
-    last."""
+    """Status and error of a run whose process ended with exit status `code` and `said` last."""
     state, error, _ = look(folder)
     told = said.removeprefix("error: ") or f"exit status {code}"
     if code == Exit.DONE and state == Status.DONE:
@@ -203,12 +185,12 @@ def _last_line(log: Path, start: int) -> str:
 
 
 NAMES = ("local", "basic", "slurm", "slurm_cpu", "ray_cluster")
-LEAST = {  # of the launchers' numbers
-    **{"n_jobs": -1, "array_parallelism": 1, "max_num_timeout": 0, "max_lost": 0},
-    **{"num_cpus": 0, "num_gpus": 0, "max_retries": -1},
-    **{"cpus_per_task": 1, "timeout_min": 1, "signal_delay_s": 0, "mem_gb": 0},
+NUMBERS = {  # of the launchers
+    **dict.fromkeys(("n_jobs", "max_retries"), Annotated[int, Field(ge=-1)]),
+    **dict.fromkeys(("array_parallelism", "cpus_per_task", "timeout_min"), PositiveInt),
+    **dict.fromkeys(("max_num_timeout", "max_lost", "signal_delay_s"), NonNegativeInt),
+    **dict.fromkeys(("num_cpus", "num_gpus", "mem_gb"), NonNegativeFloat),
 }
-PARTS = ("num_cpus", "num_gpus", "mem_gb")  # need not be whole
 
 
 class Engine(Protocol):
@@ -228,14 +210,11 @@ class Engine(Protocol):
 
 
 def chosen(config: DictConfig) -> Engine:
-    """The engine of a configuration's hydra/launcher; UserError for one that is not known here.
-
-    Hydra's `basic` is this machine with one run after another.
-    """
+    """The engine of a configuration's hydra/launcher; Hydra's `basic` is this machine with one run
+    after another. UserError for any other."""
     launcher, settings = config.hydra.launcher, config.run
-    for key, least in LEAST.items():
-        if key in launcher and launcher[key] is not None:
-            kind = Annotated[float if key in PARTS else int, Field(ge=least)]
+    for key, kind in NUMBERS.items():
+        if launcher.get(key) is not None:
             check_value(f"hydra.launcher.{key}", launcher[key], kind)
     if launcher._target_.startswith("sweeps."):
         return instantiate(launcher)

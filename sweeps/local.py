@@ -1,5 +1,4 @@
-"""The cores or GPUs of this machine. On Linux a fork server starts the runs, which has imported
-what they need."""
+"""This machine. On Linux a fork server, which has imported what they need, starts the runs."""
 
 import atexit
 import multiprocessing
@@ -10,7 +9,8 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from multiprocessing import connection, forkserver
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
@@ -25,26 +25,21 @@ NO_STATUS = 255  # what multiprocessing says of a process whose fork server has 
 ONE_AT_A_TIME = threading.Lock()  # a process's exit status can be read only once
 
 
+@dataclass(frozen=True)
 class Local:
-    """Jobs as processes of this machine, `n_jobs` at a time (None: as many as its cores, or its
-    GPUs, take; -1: one a core).
+    """Jobs as processes of this machine; conf/hydra/launcher/local.yaml says what each option is.
 
-    Each gets `threads` threads (None: its share of the cores) and, where `device` is auto or cuda,
-    one of `jobs_per_gpu` places on a GPU. On Linux the fork server starts them; elsewhere, where
-    forking breaks libraries, they are fresh child processes.
+    Elsewhere than on Linux, where forking breaks libraries, they are fresh child processes.
     """
 
+    n_jobs: int | None
+    threads: int | None
+    device: str
+    jobs_per_gpu: int
     is_here = True
     submit_only = False
 
-    def __init__(self, n_jobs: int | None, threads: int | None, device: str, jobs_per_gpu: int):
-        self.n_jobs = n_jobs
-        self.threads = threads
-        self.device = device
-        self.jobs_per_gpu = jobs_per_gpu
-
     def places(self) -> int:
-        """Jobs at a time."""
         if self.n_jobs is None:
             return machine.at_a_time(self.device, self.threads, self.jobs_per_gpu)
         return self.n_jobs if self.n_jobs > 0 else machine.cores()
@@ -53,11 +48,8 @@ class Local:
         """Nothing is missing here."""
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
-        """Yield outcomes as jobs end.
-
-        The threads that wait for the child processes are daemons: Ctrl-C ends them at once, and the
-        runs, whose parent is gone, write their checkpoints and end too.
-        """
+        """Yield outcomes as jobs end. The threads that wait for them are daemons: Ctrl-C ends them
+        at once, and the runs, whose parent is gone, write their checkpoints and end too."""
         places = min(self.places(), len(jobs))
         threads = machine.threads_wanted(self.threads) or machine.threads_each(places)
         environment = machine.thread_environment(threads)
@@ -71,8 +63,7 @@ class Local:
 
 
 def start_server(environment: Mapping[str, str]) -> None:
-    """Start the fork server, unless it is there, with variables that libraries read when they
-    load."""
+    """Start the fork server, unless it is there, with what libraries read when they load."""
     forkserver.set_forkserver_preload(["sweeps.preloaded"])
     before = dict(os.environ)
     os.environ.update(environment, PYTHONPATH=str(ROOT))
@@ -85,7 +76,7 @@ def start_server(environment: Mapping[str, str]) -> None:
 
 def forked(
     overrides: Sequence[str], output: IO[bytes], environment: Mapping[str, str]
-) -> job.Child:
+) -> "subprocess.Popen | Forked":
     """As `job.fresh`, which takes the fork server's place where that cannot fork."""
     process = multiprocessing.get_context("forkserver").Process(
         target=_become_run,
@@ -101,36 +92,26 @@ def forked(
 
 
 class Forked:
-    """A forked process with the methods of `subprocess.Popen` that a job needs.
-
-    Raises job.Lost, from its methods, where the server that knew its exit status has died; the
-    process is then asked to stop.
-    """
+    """A forked process with the methods of `subprocess.Popen` that a job needs. They raise job.Lost
+    where the server that knew its exit status has died; the process is then asked to stop."""
 
     def __init__(self, process: multiprocessing.Process):
         self._process = process
         self.terminate, self.kill = process.terminate, process.kill
 
     def poll(self) -> int | None:
-        """Its exit status, negative for a signal; None while it runs."""
         with ONE_AT_A_TIME:
             code = self._process.exitcode
-        if code == NO_STATUS and self._outlives_server():
-            raise Lost("the fork server was killed")
+        if code == NO_STATUS:
+            with suppress(ProcessLookupError):  # it ended with this status of its own
+                os.kill(self._process.pid, signal.SIGTERM)
+                raise Lost("the fork server was killed")
         return code
 
     def wait(self, timeout: float | None = None) -> int:
-        """Its exit status once it has ended; subprocess.TimeoutExpired where it goes on."""
         if not connection.wait([self._process.sentinel], timeout):
             raise subprocess.TimeoutExpired(str(job.PROGRAM), timeout)
         return self.poll()
-
-    def _outlives_server(self) -> bool:
-        try:
-            os.kill(self._process.pid, signal.SIGTERM)
-        except ProcessLookupError:
-            return False
-        return True
 
 
 def _become_run(

@@ -24,8 +24,7 @@ def cores() -> int:
 
 
 def gpus() -> list[str]:
-    """The GPUs that runs may use, as CUDA_VISIBLE_DEVICES names them; none for a PyTorch without
-    CUDA."""
+    """The GPUs that runs may use, as CUDA_VISIBLE_DEVICES names them."""
     if not _torch_has_cuda():
         return []
     if (visible := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
@@ -37,14 +36,12 @@ def gpus() -> list[str]:
 
 
 def shared_gpus(device: str) -> list[str]:
-    """The GPUs that runs of `run.device` are spread over: none for the CPU and for a device that is
-    named."""
+    """The GPUs that runs of `run.device` are spread over; none where it names one."""
     return gpus() if device in ("auto", "cuda") else []
 
 
 def at_a_time(device: str, threads: int | None, jobs_per_gpu: int) -> int:
-    """Runs at a time on this machine: `jobs_per_gpu` on each GPU, or as many as the cores feed with
-    the threads that each is to have."""
+    """Runs at a time: `jobs_per_gpu` on each GPU, or one for each `threads` cores."""
     if device.startswith("cuda:"):
         return jobs_per_gpu
     on_cores = max(1, cores() // (threads_wanted(threads) or 1))
@@ -52,23 +49,20 @@ def at_a_time(device: str, threads: int | None, jobs_per_gpu: int) -> int:
 
 
 def threads_wanted(threads: int | None) -> int | None:
-    """Threads of each run that the user asked for by `run.threads` or OMP_NUM_THREADS."""
+    """Threads of a run that the user asks for by `run.threads` or OMP_NUM_THREADS."""
     return threads or _number("OMP_NUM_THREADS")
 
 
 def threads_each(parallel: int) -> int:
-    """Threads of each of `parallel` runs."""
     return max(1, cores() // parallel)
 
 
 def thread_environment(threads: int) -> dict[str, str]:
-    """The environment of a process that computes with so many threads."""
     return {name: str(threads) for name in THREADS}
 
 
 def slurm_environment() -> dict[str, str]:
-    """The environment of a process with as many threads as Slurm gave cores to this job; empty
-    elsewhere and where the user says how many."""
+    """A thread for each core that Slurm gave this job, unless the user says how many."""
     given = _number("SLURM_CPUS_PER_TASK")
     return thread_environment(given) if given and threads_wanted(None) is None else {}
 
@@ -77,11 +71,8 @@ def slurm_environment() -> dict[str, str]:
 def pinned(
     devices: Sequence[str], jobs_per_gpu: int, is_stopping: Callable[[], bool]
 ) -> Iterator[dict[str, str] | None]:
-    """Hold one of `jobs_per_gpu` places on one of the GPUs; yields the environment that pins a
-    child process to it, None where the sweep was stopped before a place was free.
-
-    Places are kernel locks of this machine, so that sweeps started side by side share them.
-    """
+    """Hold one of `jobs_per_gpu` places on a GPU; yields the environment that pins a process to it,
+    None when stopped before. Places are kernel locks, so that sweeps side by side share them."""
     if not devices:
         yield {}
         return
@@ -98,8 +89,7 @@ def pinned(
 
 
 def _take_place(devices: Sequence[str], jobs_per_gpu: int) -> tuple[str, FileLock] | None:
-    """A GPU with a free place and its lock, the first place of every GPU before the second of
-    any."""
+    """A GPU with a free place and its lock; every GPU's first place before any second."""
     places = Path(tempfile.gettempdir()) / f"ablation-gpus-{os.getuid()}"
     places.mkdir(parents=True, exist_ok=True)
     for place, device in product(range(jobs_per_gpu), devices):
@@ -117,7 +107,6 @@ def _number(variable: str) -> int | None:
 
 
 def _torch_has_cuda() -> bool:
-    """Whether the installed PyTorch is built for CUDA, without the seconds that importing it
-    takes."""
+    """Without the seconds that importing PyTorch takes."""
     version = Path(find_spec("torch").origin).with_name("version.py")
     return runpy.run_path(str(version))["cuda"] is not None

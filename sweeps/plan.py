@@ -71,13 +71,12 @@ def _with_sweep(overrides: list[str]) -> list[str]:
 
 
 class Plan:
-    """The runs that a command stands for: of a trial those up to its next round, none where it has
-    ended; `sizes` are the runs up to each round of a trial."""
+    """The runs that a command stands for; those of a trial up to its next round."""
 
     def __init__(self, overrides: list[str], config: DictConfig):
         self.overrides = overrides
         self.engine: Engine = chosen(config)
-        self.sizes: list[int] = []
+        self.sizes: list[int] = []  # runs up to each round of a trial
         sweeper = config.hydra.sweeper
         if sweeper.grid:
             raise UserError(
@@ -96,8 +95,9 @@ class Plan:
 
     def show(self, commands: bool, probe: bool) -> None:
         """Print the plan, or only the commands of the runs that are due."""
+        due = [run for run in self.runs if run.is_due]
         if commands:
-            sys.stdout.writelines(f"{command}\n" for command in self.commands())
+            sys.stdout.writelines(f"python run.py {shlex.join(run.overrides)}\n" for run in due)
             return
         screen = console()
         if self.sizes:
@@ -113,15 +113,10 @@ class Plan:
         count = Counter(run.state for run in self.runs)
         states = ", ".join(f"{count[state]} {state}" for state in Status)
         screen.print(f"{states}; {len(self.runs)} runs in all")
-        if any(run.is_due for run in self.runs):
-            self._show_cost(screen, probe)
+        if due:
+            self._show_cost(screen, due, probe)
 
-    def commands(self) -> list[str]:
-        """A shell command for each run that is due; alike in any order, anywhere, twice."""
-        return [f"python run.py {shlex.join(run.overrides)}" for run in self.runs if run.is_due]
-
-    def _show_cost(self, screen, is_probed: bool) -> None:
-        due = [run for run in self.runs if run.is_due]
+    def _show_cost(self, screen, due: Sequence[Planned], is_probed: bool) -> None:
         places = self.engine.places()
         under_way = min(places, len(due))
         known, source = rates(self.runs), "finished runs"
@@ -144,14 +139,12 @@ class Plan:
                 later = left * hours(due, known, whole=True) / len(due)
                 screen.print(f"of later rounds at most: {later / places:.1f} ({later:.1f} in all)")
         disk = max(replay_bytes(run) for run in {run.identity.task: run for run in due}.values())
-        screen.print(
-            f"peak disk: {decimal(disk * under_way)} for the replay of {under_way} runs under way"
-        )
+        peak = decimal(disk * under_way)
+        screen.print(f"peak disk: {peak} for the replay of {under_way} runs under way")
         screen.print(f"start: python run.py -m {shlex.join(self.overrides)}")
 
 
 def _table(runs: Sequence[Planned], by: str) -> Table:
-    """The runs by `arm` or by `task`, and how far they are."""
     shown = [state for state in Status if any(run.state == state for run in runs)]
     other = {"arm": "task", "task": "arm"}[by]
     table = Table("suite", by, f"{other}s", "seeds", "runs", *shown, box=None)
@@ -177,7 +170,7 @@ def rates(runs: Sequence[Planned]) -> dict[Kind, float]:
 
 
 def hours(runs: Sequence[Planned], known: dict[Kind, float], whole: bool = False) -> float:
-    """Hours of one place for what is left of the runs, or for the `whole` of them."""
+    """Hours, one run at a time, for what is left of the runs or for the `whole` of them."""
     seconds = 0.0
     for run in runs:
         done = 0 if whole else (run.fields or {}).get("steps", 0)
@@ -190,11 +183,8 @@ def _kind(run: Planned) -> Kind:
 
 
 def probe(run: Planned, threads: int) -> float:
-    """Seconds per agent step of a run, evaluations left out, measured on a dozen gradient steps in
-    another folder.
-
-    Raises UserError with what the probe said when it fails.
-    """
+    """Seconds per agent step of a run, without evaluations, measured on a dozen gradient steps in
+    another folder; UserError with what the probe said when it fails."""
     recipe, every = run.cfg.recipe, max(1, int(run.cfg.run.train_every))
     prefill = recipe.length + 1
     short = [

@@ -1,5 +1,4 @@
-"""Send finished runs to W&B or TensorBoard from their files; what is there already is not sent
-again.
+"""Send finished runs to W&B or TensorBoard from their files, each record once.
 
 python -m sweeps.publish runs                               # to W&B
 python -m sweeps.publish runs/mini tracker.project=mine     # some of them, with a tracker's options

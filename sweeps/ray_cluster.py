@@ -15,11 +15,7 @@ HERE = {
 
 
 class Ray:
-    """Jobs as tasks of the cluster at `address` (None: one that is started here, on the loopback
-    address), each with `num_cpus` and `num_gpus`.
-
-    A task whose node is lost starts again elsewhere, at most `max_retries` times (-1: always).
-    """
+    """Jobs as tasks of a cluster; conf/hydra/launcher/ray_cluster.yaml says what each option is."""
 
     is_here = False
     submit_only = False
@@ -30,7 +26,6 @@ class Ray:
         self.options = {"num_cpus": num_cpus, "num_gpus": num_gpus, "max_retries": max_retries}
 
     def places(self) -> int:
-        """Jobs at a time."""
         self.check()
         import ray
 
@@ -59,7 +54,6 @@ class Ray:
                 )
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
-        """Yield outcomes as tasks end."""
         import ray
 
         task = ray.remote(**self.options)(_in_folder)

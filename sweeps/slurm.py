@@ -1,7 +1,6 @@
 """A Slurm cluster: job arrays by submitit, each job collected by itself.
 
-A run's job is written in its folder, so that a sweep that is started again waits for the jobs that
-are queued already. A job that vanished without a result is submitted again.
+A run's folder names its job, so that a sweep that is started again waits for what is queued.
 """
 
 import math
@@ -33,14 +32,11 @@ SHARED = ("name", "timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_n
 POLL_SECONDS = 5.0
 SETTLE_SECONDS = 15.0  # for a result to show on a network file system once its job has ended
 HINT = "See hydra.launcher.*: partition, account, mem_gb; no GPUs: hydra/launcher=slurm_cpu"
-
-
 Queue = Mapping[str, str]  # states by id
 
 
 def queue() -> Queue | None:
-    """The states of this user's jobs, one entry per task of an array, those that ended minutes ago
-    too; None where the controller does not answer."""
+    """This user's jobs, tasks of arrays and those that just ended too; None without an answer."""
     told = _run(
         *("squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}"),
         "--format=%i|%T",
@@ -87,12 +83,7 @@ class Ticket:
         (self.job.folder / REGISTER).write_text(self.number)
 
     def outcome(self, known: Queue | None, folder: str) -> Outcome | None:
-        """What came of the job; None while it lives, and for as long as its result may be on its
-        way. `known` is the queue, None where Slurm does not answer.
-
-        An error is no end while the job lives: submitit's `scontrol requeue` is killed at times by
-        the very end of the job that it asked for.
-        """
+        """What came of the job; None while it lives, and while its result may be on its way."""
         file = result_file(folder, self.number)
         kind, value = pickle.loads(file.read_bytes()) if file.exists() else (None, "")
         if kind == "success":
@@ -100,7 +91,7 @@ class Ticket:
         if known is None:
             return None
         state = known.get(self.number, GONE)
-        if state in ALIVE:
+        if state in ALIVE:  # an error is no end: the requeue that it asked for kills submitit
             self.ended = None
             return None
         if kind == "error":
@@ -111,7 +102,7 @@ class Ticket:
         return self.job.lost(f"Slurm job {self.number}: {state}")
 
     def is_repeated(self, outcome: Outcome, known: Queue | None, limit: int) -> bool:
-        """Whether the job vanished, at most `limit` times, without anybody's asking."""
+        """Whether the job vanished, at most `limit` times, and nobody asked for that."""
         return (
             self.ended is not None
             and outcome.status in (Status.TODO, Status.INTERRUPTED)
@@ -122,7 +113,7 @@ class Ticket:
 
 
 def registered(job: Job) -> str:
-    """The id that is written in a run's folder; empty where there is none."""
+    """The id in a run's folder, or an empty text."""
     file = job.folder / REGISTER
     return file.read_text().strip() if file.exists() else ""
 
@@ -141,12 +132,8 @@ def cancel(jobs: Iterable[str]) -> None:
 
 
 class Slurm:
-    """Jobs as tasks of Slurm job arrays, `array_parallelism` at a time.
-
-    `folder` is where submitit keeps its files; `max_num_timeout` is how often a job goes on after
-    its time is over, `max_lost` how often one is submitted again that vanished. `resources` are
-    submitit's and those of sbatch; None leaves one out.
-    """
+    """Jobs as tasks of job arrays; conf/hydra/launcher/slurm.yaml says what each option is.
+    `resources` are submitit's and sbatch's; None leaves one out."""
 
     is_here = False
 
@@ -167,7 +154,6 @@ class Slurm:
         self.resources = {name: value for name, value in resources.items() if value is not None}
 
     def places(self) -> int:
-        """Jobs at a time."""
         return self.array_parallelism
 
     def check(self) -> None:
@@ -176,10 +162,8 @@ class Slurm:
         self._executor(1)
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
-        """Yield outcomes as jobs end; when closed before, cancel what is left.
-
-        Raises UserError where Slurm would end a run before it has written its checkpoint.
-        """
+        """Yield outcomes as jobs end; when closed before, cancel what is left. UserError where
+        Slurm would end a run before it has written its checkpoint."""
         warning = self.resources.get("signal_delay_s", math.inf)
         if (longest := max((job.stop_seconds for job in jobs), default=0)) >= warning:
             raise UserError(
@@ -211,11 +195,8 @@ class Slurm:
             yield from _as_submitted(tickets)
 
     def _submit(self, jobs: Sequence[Job]) -> list[Ticket]:
-        """Submit arrays as large as Slurm takes them, the jobs dealt out in turn.
-
-        Raises UserError with Slurm's words where it refuses one, and cancels the others, as it does
-        when interrupted.
-        """
+        """Submit arrays as large as Slurm takes them, the jobs dealt out in turn. When refused
+        (UserError with Slurm's words) or interrupted, cancel those that are submitted."""
         if not jobs:
             return []
         arrays = -(-len(jobs) // largest_array())

@@ -23,8 +23,7 @@ ENDED = (Status.FAILED, Status.DIVERGED, Status.UNREADABLE)  # unless retried
 
 @dataclass(frozen=True)
 class Planned:
-    """A run that a sweep asks for: its configuration up to the seed, its folder, and where it
-    stands."""
+    """A run that a sweep asks for, and where it stands; `cfg` leaves its seed out."""
 
     identity: Identity
     cfg: DictConfig
@@ -46,8 +45,7 @@ class Planned:
 
 
 def planned(jobs: Iterable[Sequence[str]]) -> list[Planned]:
-    """The distinct runs of `jobs` with the state of their folders; UserError names a job that does
-    not compose."""
+    """The distinct runs of `jobs`; UserError names a job that does not compose."""
     runs: dict[Path, Planned] = {}
     shown = {"transient": True, "disable": not sys.stdout.isatty()}
     for overrides in track(list(map(tuple, jobs)), "composing", **shown):
@@ -78,8 +76,7 @@ def unseeded(overrides: Sequence[str]) -> tuple[str, ...]:
 
 
 def _identify(overrides: tuple[str, ...]) -> tuple[DictConfig, Identity]:
-    """A run's configuration and identity; runs that differ in their seed alone are composed
-    once."""
+    """A run's configuration and identity, composed once for all seeds."""
     cfg, identity = _unseeded(unseeded(overrides))
     seeds = [override for override in overrides if override.startswith(f"{SEED}=")]
     return cfg, replace(identity, seed=_seed(seeds[-1])) if seeds else identity

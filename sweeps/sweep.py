@@ -1,5 +1,4 @@
-"""A grid of runs: those that are done are skipped, the others launched, resumed, waited for and
-reported."""
+"""A grid of runs: skipped where done, else launched, resumed, waited for and reported."""
 
 import signal
 import sys
@@ -22,14 +21,12 @@ from sweeps.job import Engine, Job, Outcome, chosen
 
 OF_A_TRIAL = ("weights", "rounds", "results")  # options
 WAIT_SECONDS = 2.0  # between looks at runs that another sweep trains
+FILE_WIDTH = 200  # columns where the output is no terminal
 
 
 class Sweep:
     """Launches the runs of a command that are not done, and ends with a table of those that did not
-    get done.
-
-    `config` has the options of hydra/sweeper, each explained in conf/hydra/sweeper/ablation.yaml.
-    """
+    get done. conf/hydra/sweeper/ablation.yaml explains the options of hydra/sweeper."""
 
     def __init__(self, config: DictConfig):
         self.config = config
@@ -38,8 +35,7 @@ class Sweep:
         self.stopped = False
 
     def sweep(self, arguments: list[str]) -> list:
-        """Run every job of the command; exits with status 1 unless all are done at the end, or
-        submitted where that is all that was asked for."""
+        """Run every job; exits unless all are done, or submitted where that is all."""
         try:
             succeeded = self._sweep(arguments)
         except UserError as error:
@@ -78,8 +74,7 @@ class Sweep:
         return due is None or carried_out
 
     def _carry_out(self, runs: Sequence[state.Planned]) -> bool:
-        """Launch those of the runs that are due, and report; returns whether all are done, or
-        submitted where that is all that was asked for."""
+        """Launch the runs that are due and report; whether all are done, or submitted."""
         started = time.monotonic()
         todo = [run for run in runs if run.is_due]
         done = sum(run.state == Status.DONE for run in runs)
@@ -106,9 +101,8 @@ class Sweep:
             self.stop_file.parent.mkdir(parents=True, exist_ok=True)
             self.stop_file.touch()
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            print(
-                "stopping after the next checkpoints; again: at once", file=sys.stderr, flush=True
-            )
+            told = "stopping after the next checkpoints; again: at once"
+            print(told, file=sys.stderr, flush=True)
 
         before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
         try:
@@ -157,12 +151,11 @@ class Sweep:
         )
 
     def _is_stopping(self) -> bool:
-        """Whether the sweep was asked to stop, or a run failed and `fail_fast` stops the rest."""
+        """Also where a run failed and `fail_fast` stops the rest."""
         return self.stopped or self.stop_file.exists()
 
     def _wait_for_one(self, runs: Sequence[state.Planned]) -> list[state.Planned]:
-        """Those of the runs that no other process trains any more: at least one, unless the sweep
-        is stopped."""
+        """The runs that no other process trains any more: none only once the sweep is stopped."""
         print(f"waiting for {len(runs)} runs that other processes train", flush=True)
         while not self._is_stopping():
             if free := [run for run in runs if RunFolder(run.folder).holder() is None]:
@@ -177,8 +170,7 @@ def _left_alone(run: state.Planned) -> Outcome:
 
 
 def report(outcomes: Sequence[Outcome], already: int, seconds: float) -> bool:
-    """Print a table of the runs that are not done and a line of counts; returns whether all are
-    done."""
+    """Print a table of the runs that are not done and a line of counts; whether all are done."""
     screen = console()
     bad = [outcome for outcome in outcomes if outcome.status != Status.DONE]
     if bad:
@@ -191,9 +183,6 @@ def report(outcomes: Sequence[Outcome], already: int, seconds: float) -> bool:
     parts = [f"{number} {status}" for status, number in sorted(counts.items())]
     screen.print(f"sweep: {', '.join([*parts, f'{already} done before'])} in {seconds:.0f} s")
     return not bad
-
-
-FILE_WIDTH = 200  # columns where the output is no terminal
 
 
 def console() -> Console:

@@ -30,11 +30,8 @@ Task = tuple[str, ...]  # the overrides of all runs of a task
 
 
 class Trial:
-    """The rounds of a trial on the tasks of a suite, or on those that `overrides` name.
-
-    `sweeper` has the options of hydra/sweeper. Raises UserError for a claims file without a trial,
-    and for overrides that make another arm or give a seed.
-    """
+    """The rounds of a trial on the tasks of a suite, or on those that `overrides` name; UserError
+    for overrides that make another arm or give a seed."""
 
     def __init__(self, overrides: Sequence[str], sweeper: DictConfig):
         self.registered = _registered(sweeper)
@@ -51,8 +48,7 @@ class Trial:
                 )
 
     def runs(self, number: int) -> list[Planned]:
-        """The runs of rounds 1 to `number`, by seed first; one that a csv holds, and one that
-        diverged, is done."""
+        """The runs of rounds 1 to `number`, by seed; what a csv holds or diverged is done."""
         size, controls = self.design.rounds[number - 1], self.design.control_runs
         jobs = []
         for seed in range(max(size, controls)):
@@ -69,8 +65,8 @@ class Trial:
         return drawn + self.design.control_runs * controls
 
     def next(self) -> tuple[int, list[Planned]] | None:
-        """The first round that is not complete, and the runs of it and of those before; None once
-        the trial has ended. Prints what each complete round answers."""
+        """The first round that is not complete and the runs up to its end; None once the trial has
+        ended. Prints what each complete round answers."""
         for number in self.rounds:
             runs = self.runs(number)
             if any(run.state != Status.DONE for run in runs):
@@ -98,7 +94,6 @@ class Trial:
 
     @cached_property
     def _drawn(self) -> dict[Task, list[list[str]]]:
-        """The overrides that each run of a task draws."""
         kinds = {task: composed(task)[0].task for task in self.tasks}
         return {
             task: [
@@ -109,7 +104,6 @@ class Trial:
         }
 
     def _controls(self, task: Task) -> list[list[str]]:
-        """The overrides of each positive control."""
         cfg = composed(task)[0]
         rows = [row for row in self.registered.controls if row.where == cfg.task.actions]
         arms = [row.arms(cfg.suite.name) for row in rows]
@@ -117,7 +111,7 @@ class Trial:
 
     @cached_property
     def _imported(self) -> list[Store]:
-        """The ended runs of the csv files, and of folders of them: one store, or none."""
+        """The ended runs of the csv files: one store, or none."""
         files = [file for path in self.results for file in _csv_files(Path(path))]
         try:
             stores = [read.exported(files)] if files else []
@@ -134,13 +128,12 @@ class Trial:
 
     @cached_property
     def _done_elsewhere(self) -> dict[tuple, dict]:
-        """What the plan needs of the ended runs of the csv files."""
         stores = [(_keys(store.runs), store.runs.to_dict("records")) for store in self._imported]
         return {key: row for keys, rows in stores for key, row in zip(keys, rows, strict=True)}
 
 
 def _registered(sweeper: DictConfig) -> claims.Claims:
-    """The claims file with its trial, whose weights `sweeper` may replace."""
+    """The claims file with a trial, whose weights `sweeper` may replace; UserError without one."""
     found = grid.registered(sweeper.claims)
     if found.trial is None:
         raise UserError(f"{sweeper.claims} registers no trial")

@@ -33,8 +33,7 @@ SEEDS = {"distribution": "int_uniform", "min": 0, "max": 999_999}  # of draws
 
 
 def sweeps(suite: str) -> dict[str, dict[str, Any]]:
-    """W&B sweeps by name: one for each sweep of conf/sweep/; those of claims, and the trial, by
-    kind of actions."""
+    """W&B sweeps by name: those of conf/sweep/, claims and trial split by kind of actions."""
     tasks = composed((f"suite={suite}",))[0].suite.tasks
     kinds: dict[str, list[str]] = {}
     for task in tasks:
@@ -57,9 +56,8 @@ def sweeps(suite: str) -> dict[str, dict[str, Any]]:
 
 def text(sweep: dict[str, Any]) -> str:
     """The file of a W&B sweep."""
-    return "# Written by `python -m sweeps.wandb_sweeps write`.\n" + yaml.safe_dump(
-        sweep, sort_keys=False, width=120
-    )
+    written = yaml.safe_dump(sweep, sort_keys=False, width=120)
+    return f"# Written by `python -m sweeps.wandb_sweeps write`.\n{written}"
 
 
 def expand(path: str | Path) -> list[list[str]]:
@@ -90,8 +88,7 @@ def overrides(key: str, value: Any) -> list[str]:
 
 
 def command(arguments: Sequence[str]) -> list[str]:
-    """The command line of run.py for an agent's arguments `key=value`: `arm=NAME` is written out,
-    and `x0.5` as half of the task's own number."""
+    """The command for an agent's arguments, with `arm=NAME` and `x0.5` written out."""
     expanded = []
     for argument in arguments:
         key, _, value = argument.partition("=")
@@ -104,11 +101,8 @@ def command(arguments: Sequence[str]) -> list[str]:
 
 
 def job(arguments: Sequence[str], is_drawn: bool) -> int:
-    """Run what an agent asks for; returns its exit status, but that of a done run for one that was
-    asked to stop, and for a draw that is refused.
-
-    The run itself tells W&B how it ended; an agent gives up after a few failures.
-    """
+    """Run what an agent asks for; returns its exit status, but 0 for a run that was asked to stop
+    and for a draw that is refused: an agent gives up after a few failures."""
     environment = {**os.environ, PARENT: str(os.getpid()), AGENT_JOB: str(os.getpid())}
     run = subprocess.Popen(command(arguments), env=environment, process_group=0)
     for number in SIGNALS:
@@ -123,7 +117,6 @@ def job(arguments: Sequence[str], is_drawn: bool) -> int:
 
 
 def _arms(sweeper: DictConfig, suite: str, _task: str, kind: str) -> dict[str, dict]:
-    """The seeds and the arms of a claims sweep on tasks of one kind of actions."""
     named = grid.of_claims(sweeper.claims, sweeper.rows, suite, kind)
     axes = {key: values for key, values in grid.axes(sweeper.params).items() if key != "task"}
     axes[ARM] = [",".join(overrides) or BASELINE for overrides in named]
@@ -131,8 +124,7 @@ def _arms(sweeper: DictConfig, suite: str, _task: str, kind: str) -> dict[str, d
 
 
 def _draws(sweeper: DictConfig, suite: str, task: str, kind: str) -> dict[str, dict]:
-    """The factors of the registered trial with their probabilities; the first option is what the
-    suite chooses."""
+    """The factors of the trial with their probabilities; the first option is the suite's."""
     trial = grid.registered(sweeper.claims).trial
     choices = composed((f"suite={suite}", f"task={task}"))[1]
     found: dict[str, dict] = {"run.seed": SEEDS}
