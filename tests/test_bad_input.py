@@ -161,6 +161,8 @@ def test_run(command_line, tmp_path, command, status, named):
 PLAN = [
     ("kl.alpha=0.5,1.5", 2, "kl.alpha=1.5 must be a number of at least 0 and at most 1"),
     ("latent=gausian", 2, "latent=gausian is not known; did you mean latent=gaussian?"),
+    ("suite=nope", 2, "suite=nope is not known; allowed: atari, "),
+    ("+sweep=nope", 2, "sweep=nope is not known; allowed: actor_grad, "),
     ("hydra.sweeper.grid=x.yaml", 2, "hydra.sweeper.grid=x.yaml: no plan of a W&B sweep file"),
     ("hydra.launcher.n_jobs=abc", 2, "hydra.launcher.n_jobs=abc must be a whole number"),
     ("latent=[a", 2, "latent=[a: no viable alternative"),

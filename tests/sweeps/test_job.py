@@ -1,12 +1,10 @@
-"""One run of a sweep: its child process, stopped by a scheduler or another sweep's, and what exit
-statuses mean."""
+"""One run of a sweep: its child process, who stops it, and what exit statuses mean."""
 
 import json
 import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +17,7 @@ from agent.run.status import STOPPED_BY_SERVER, Exit
 from sweeps import job
 from sweeps.job import Job
 from sweeps.sweep import Sweep
+from tests.sweeps.tracked import wait_until
 
 CHILD = """
 import signal, sys, time
@@ -56,19 +55,13 @@ def started(tmp_path):
             text=True,
         )
         processes.append(process)
-        wait(lambda: log.exists() and "running" in log.read_text(), process)
+        wait_until(lambda: log.exists() and "running" in log.read_text())
         return process
 
     yield start
     for process in processes:
         process.kill()
         process.wait()
-
-
-def wait(condition, process):
-    while not condition():
-        assert process.poll() is None
-        time.sleep(0.02)
 
 
 def stop_run(process):
@@ -88,18 +81,18 @@ def test_a_job_whose_run_slurm_stopped_returns_no_result(started, tmp_path):
     """A result would end the job; Slurm puts it back only if it ends the job itself."""
     process = started(SUBMITIT_EXECUTOR="slurm")
     stop_run(process)
-    wait(lambda: "checkpoint written" in (tmp_path / "log.txt").read_text(), process)
+    wait_until(lambda: "checkpoint written" in (tmp_path / "log.txt").read_text())
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(1.0)
     (tmp_path / "stop").touch()
     assert process.communicate(timeout=300)[0].endswith("interrupted\n")
 
 
-def test_a_run_that_the_wandb_server_stopped_is_a_result_under_slurm(started, tmp_path):
-    (tmp_path / "run.json").write_text(
-        json.dumps({"status": "interrupted", "error": STOPPED_BY_SERVER})
-    )
-    process = started(SUBMITIT_EXECUTOR="slurm")
+@pytest.mark.parametrize("error, executor", [(STOPPED_BY_SERVER, "slurm"), (None, "")])
+def test_a_run_that_slurm_did_not_stop_is_a_result(started, tmp_path, error, executor):
+    fields = {"status": "interrupted", "error": error}
+    (tmp_path / "run.json").write_text(json.dumps(fields))
+    process = started(SUBMITIT_EXECUTOR=executor)
     stop_run(process)
     assert process.communicate(timeout=300)[0] == "interrupted\n"
 
@@ -114,54 +107,38 @@ def test_a_child_has_the_seconds_that_its_run_may_take_to_stop(tmp_path, monkeyp
     assert patient._end(child) == Exit.INTERRUPTED
 
 
-def test_elsewhere_a_stopped_run_is_a_result(started):
-    process = started()
-    stop_run(process)
-    assert process.communicate(timeout=300)[0] == "interrupted\n"
-
-
-def test_a_run_that_another_process_holds_starts_no_child(tmp_path, monkeypatch):
+def test_a_run_that_another_process_holds_and_a_stopped_sweep_start_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(job, "PROGRAM", Path("/nonexistent"))
     with RunFolder(tmp_path / "run").claim():
         outcome = Job("a run", tmp_path / "run", (), tmp_path / "stop")()
     assert outcome.status == "under way" and f"pid {os.getpid()}" in outcome.error
     assert not (tmp_path / "run" / "log.txt").exists()
-
-
-def test_a_stopped_sweep_starts_nothing(tmp_path):
     (tmp_path / "stop").touch()
-    assert Job("a run", tmp_path / "run", (), tmp_path / "stop")().status == "not started"
-    assert not (tmp_path / "run").exists()
+    assert Job("a run", tmp_path / "new", (), tmp_path / "stop")().status == "not started"
+    assert not (tmp_path / "new").exists()
+
+
+FAILED = {"status": "failed", "error": "ValueError: recorded"}
 
 
 @pytest.mark.parametrize(
-    ("code", "said", "outcome"),
+    ("fields", "code", "said", "outcome"),
     [
-        (Exit.DONE, "", ("failed", "ValueError: recorded")),
-        (Exit.INTERRUPTED, "", ("interrupted", None)),
-        (Exit.BUSY, "error: x is under way", ("under way", "x is under way")),
-        (Exit.BAD_INPUT, "error: no such task", ("failed", "no such task")),
-        (Exit.FAILED, "error: told", ("failed", "ValueError: recorded")),
-        (-signal.SIGKILL, "", ("interrupted", "killed by SIGKILL")),
+        (FAILED, Exit.DONE, "", ("failed", "ValueError: recorded")),
+        (FAILED, Exit.INTERRUPTED, "", ("interrupted", None)),
+        (FAILED, Exit.BUSY, "error: x is under way", ("under way", "x is under way")),
+        (FAILED, Exit.BAD_INPUT, "error: no such task", ("failed", "no such task")),
+        (FAILED, Exit.FAILED, "error: told", ("failed", "ValueError: recorded")),
+        (FAILED, -signal.SIGKILL, "", ("interrupted", "killed by SIGKILL")),
+        ({"status": "done"}, Exit.DONE, "", ("done", None)),
+        ({"status": "under way"}, Exit.DONE, "", ("failed", job.UNFINISHED)),
+        (None, 99, "", ("failed", "exit status 99")),
     ],
 )
-def test_exit_statuses(tmp_path, code, said, outcome):
-    fields = {"status": "failed", "error": "ValueError: recorded"}
-    (tmp_path / "run.json").write_text(json.dumps(fields))
+def test_exit_statuses(tmp_path, fields, code, said, outcome):
+    if fields:
+        (tmp_path / "run.json").write_text(json.dumps(fields))
     assert job.result(code, said, tmp_path) == outcome
-
-
-def test_a_process_that_wrote_nothing_down_is_known_by_its_exit_status(tmp_path):
-    assert job.result(99, "", tmp_path) == ("failed", "exit status 99")
-
-
-@pytest.mark.parametrize(
-    ("status", "outcome"),
-    [("done", ("done", None)), ("under way", ("failed", job.UNFINISHED))],
-)
-def test_a_job_is_done_only_if_its_run_says_so(tmp_path, status, outcome):
-    (tmp_path / "run.json").write_text(json.dumps({"status": status}))
-    assert job.result(Exit.DONE, "", tmp_path) == outcome
 
 
 def test_a_sweep_that_fail_fast_stopped_waits_for_no_run_of_another_sweep(tmp_path):

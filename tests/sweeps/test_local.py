@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from multiprocessing import forkserver
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 import psutil
@@ -19,6 +19,7 @@ from benchmarks.sweep_kills import TINY
 from sweeps import job, machine
 from sweeps.job import Job
 from sweeps.local import Forked, forked, start_server
+from tests.sweeps.tracked import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="runs are forked on Linux alone")
 THREADS = machine.thread_environment(2)
@@ -71,23 +72,17 @@ def server():
 
 @pytest.fixture
 def started(tmp_path, monkeypatch):
-    """Function of a program's text, how to start it and its arguments: the process, whose log is
-    log.txt."""
+    """Function of a program's text, how to start it and its arguments: the process."""
     monkeypatch.setattr(job, "PROGRAM", tmp_path / "program.py")
 
     def start(text, start, *arguments, **environment):
-        job.PROGRAM.write_text(text)
+        written = tmp_path / f"{threading.get_ident()}.py"
+        written.write_text(text)
+        written.replace(job.PROGRAM)  # whole at any time, for threads
         with open(tmp_path / "log.txt", "ab") as log:
             return start(arguments, log, {**os.environ, **THREADS, **environment})
 
     return start
-
-
-def wait_until(condition):
-    deadline = time.monotonic() + 300
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def lives(pid):
@@ -157,18 +152,11 @@ def test_where_the_server_cannot_fork_a_fresh_process_runs(started, tmp_path, mo
 
 
 def test_many_threads_read_each_exit_status_once(started):
-    codes = {}
-
     def run(number):
-        codes[number] = started("import sys; sys.exit(int(sys.argv[1]))", forked, str(number))
-        codes[number] = codes[number].wait(300)
+        return started("import sys; sys.exit(int(sys.argv[1]))", forked, str(number)).wait(300)
 
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(1, 13)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert codes == {number: number for number in range(1, 13)}
+    with ThreadPool(12) as pool:
+        assert pool.map(run, range(1, 13)) == [*range(1, 13)]
 
 
 def written(folder, overrides, start):
@@ -183,7 +171,7 @@ def written(folder, overrides, start):
 
 
 def test_results_are_those_of_a_fresh_process_bit_for_bit(tmp_path):
-    """With two threads, and layers so wide that PyTorch and MKL use both."""
+    # with layers so wide that PyTorch and MKL use both threads
     wide = ("size.deter=192", "size.hidden=256", "size.units=256", "recipe.batch_size=16")
     sized = [entry for entry in TINY if entry.split("=")[0] not in [w.split("=")[0] for w in wide]]
     overrides = (*sized, *wide, "run.steps=70", "run.log_every=5", "run.threads=null")
@@ -195,17 +183,15 @@ def test_results_are_those_of_a_fresh_process_bit_for_bit(tmp_path):
 
 
 def test_a_run_whose_server_is_killed_stops_with_a_checkpoint(started, tmp_path):
-    """Its outcome tells of it, and the next run has a server again."""
-    log, outcomes = tmp_path / "log.txt", []
+    log = tmp_path / "log.txt"
     (tmp_path / "run.json").write_text(json.dumps({"status": "under way"}))
     job.PROGRAM.write_text(ASKED)
     run = Job("a run", tmp_path, (), tmp_path / "stop", environment=THREADS, start=forked)
-    thread = threading.Thread(target=lambda: outcomes.append(run()))
-    thread.start()
-    wait_until(lambda: log.exists() and "running" in log.read_text())
-    os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
-    thread.join(300)
-    assert str(outcomes[0]) == "a run: interrupted: the fork server was killed"
+    with ThreadPool(1) as pool:
+        outcome = pool.apply_async(run)
+        wait_until(lambda: log.exists() and "running" in log.read_text())
+        os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
+        assert str(outcome.get(300)) == "a run: interrupted: the fork server was killed"
     wait_until(lambda: "checkpoint written" in log.read_text())
     assert started("print('and so on')", forked).wait(300) == 0
 

@@ -1,12 +1,14 @@
 """Cores and GPUs are shared out: how many runs at a time, how many threads, which GPU."""
 
 from contextlib import ExitStack
+from dataclasses import replace
 
 import pytest
 
 from sweeps import job, machine
-from sweeps.job import Job
 from sweeps.local import Local
+
+SHOW = "import os; print(os.environ.get('CUDA_VISIBLE_DEVICES'), os.environ['OMP_NUM_THREADS'])"
 
 
 def never():
@@ -42,19 +44,12 @@ def test_runs_at_a_time(has, gpus, device, threads, jobs_per_gpu, runs):
     assert machine.at_a_time(device, threads, jobs_per_gpu) == runs
 
 
-def test_threads_are_cores_over_runs(has):
-    has(8)
-    assert [machine.threads_each(runs) for runs in (1, 3, 8, 99)] == [8, 2, 1, 1]
-
-
-@pytest.mark.parametrize(
-    ("visible", "gpus"),
-    [("0,3", ["0", "3"]), ("", []), ("-1", []), ("GPU-1f, GPU-2e", ["GPU-1f", "GPU-2e"])],
-)
-def test_visible_devices_are_the_gpus(monkeypatch, visible, gpus):
+def test_visible_devices_are_the_gpus(monkeypatch):
     monkeypatch.setattr(machine, "_torch_has_cuda", lambda: True)
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert machine.gpus() == gpus
+    names = {"": [], "-1": [], "GPU-1f, GPU-2e": ["GPU-1f", "GPU-2e"], "0,3": ["0", "3"]}
+    for visible, gpus in names.items():
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+        assert machine.gpus() == gpus
     monkeypatch.setattr(machine, "_torch_has_cuda", lambda: False)
     assert machine.gpus() == []
 
@@ -84,55 +79,46 @@ def test_a_run_waits_for_a_place(places, monkeypatch):
         assert not list(looks)
 
 
-def test_a_sweep_that_stops_waits_for_no_place(places, tmp_path, monkeypatch):
-    job = Job("a", tmp_path / "a", (), tmp_path / "stop", gpus=("0",))
+def test_a_sweep_that_stops_waits_for_no_place(places, jobs, monkeypatch):
+    job = replace(jobs[0], gpus=("0",))
     monkeypatch.setattr(machine.time, "sleep", lambda _: job.stop_file.touch())
     with machine.pinned(["0"], 1, never):
         assert str(job()) == "a: not started: stopped before a GPU was free"
 
 
-SHOW = "import os; print(os.environ['CUDA_VISIBLE_DEVICES'], os.environ['OMP_NUM_THREADS'])"
-
-
-def test_local_jobs_get_a_gpu_and_threads_by_their_environment(places, tmp_path, monkeypatch, has):
-    has(8, ["5", "7"])
-    monkeypatch.delenv("OMP_NUM_THREADS")
+@pytest.fixture
+def shown(tmp_path, monkeypatch):
+    """Function of a job: the GPU and the threads that its run had."""
     monkeypatch.setattr(job, "PROGRAM", tmp_path / "show.py")
     job.PROGRAM.write_text(SHOW)
-    jobs = [Job(name, tmp_path / name, (), tmp_path / "stop") for name in "ab"]
-    outcomes = list(Local(2, None, "cuda", 1).run(jobs))
+    return lambda one: (one.folder / "log.txt").read_text().strip()
+
+
+def test_local_jobs_get_a_gpu_and_threads_by_their_environment(places, jobs, shown, has):
+    has(8, ["5", "7"])
+    outcomes = list(Local(2, None, "cuda", 1).run(jobs[:2]))
     assert sorted(outcome.name for outcome in outcomes) == ["a", "b"]
-    said = [(tmp_path / name / "log.txt").read_text().strip() for name in "ab"]
-    assert all(line in ("5 4", "7 4") for line in said)
+    assert {shown(one) for one in jobs[:2]} <= {"5 4", "7 4"}
 
 
-def test_the_users_threads_are_honoured(has, monkeypatch, tmp_path):
+def test_the_users_threads_are_honoured(has, monkeypatch, jobs, shown):
     has(8)
+    assert [machine.threads_each(runs) for runs in (1, 3, 8, 99)] == [8, 2, 1, 1]
     monkeypatch.setenv("OMP_NUM_THREADS", "2,1")
     assert machine.at_a_time("cpu", None, 1) == 4
     assert machine.at_a_time("cpu", 8, 1) == 1, "run.threads goes first"
-    monkeypatch.setattr(job, "PROGRAM", tmp_path / "show.py")
-    job.PROGRAM.write_text("import os; print(os.environ['OMP_NUM_THREADS'])")
-    list(Local(1, None, "cpu", 1).run([Job("a", tmp_path, (), tmp_path / "stop")]))
-    assert (tmp_path / "log.txt").read_text() == "2\n"
+    list(Local(1, None, "cpu", 1).run(jobs[:1]))
+    assert shown(jobs[0]).endswith(" 2")
 
 
-@pytest.mark.parametrize(("given", "cores"), [("1", 1), ("100", None), ("x", None), (None, None)])
-def test_slurm_may_give_fewer_cores_than_the_machine_has(monkeypatch, given, cores):
+def test_a_slurm_job_has_as_many_threads_as_slurm_gave_it_cores(monkeypatch, jobs, shown):
     monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
     all_cores = machine.cores()
-    if given:
+    for given, cores in {"1": 1, "100": all_cores, "x": all_cores}.items():
         monkeypatch.setenv("SLURM_CPUS_PER_TASK", given)
-    assert machine.cores() == (cores or all_cores)
-
-
-@pytest.mark.parametrize(("wanted", "threads"), [(None, "3"), ("1", "1")])
-def test_a_slurm_job_has_as_many_threads_as_cores(tmp_path, monkeypatch, wanted, threads):
+        assert machine.cores() == cores
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    if wanted:
+    for one, wanted, threads in ((jobs[0], "", " 3"), (jobs[1], "1", " 1")):
         monkeypatch.setenv("OMP_NUM_THREADS", wanted)
-    monkeypatch.setattr(job, "PROGRAM", tmp_path / "show.py")
-    job.PROGRAM.write_text("import os; print(os.environ['OMP_NUM_THREADS'])")
-    Job("a", tmp_path, (), tmp_path / "stop")()
-    assert (tmp_path / "log.txt").read_text() == f"{threads}\n"
+        one()
+        assert shown(one).endswith(threads)

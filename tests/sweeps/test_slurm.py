@@ -1,5 +1,7 @@
 """The Slurm engine against stand-ins of Slurm's commands: what it submits, and how it collects."""
 
+from functools import partial
+
 import pytest
 
 from agent.errors import UserError
@@ -20,13 +22,6 @@ def test_arrays_are_as_large_as_slurm_takes_and_share_the_places(cluster, jobs, 
     assert "scancel 1 2 3" in capsys.readouterr().out
 
 
-def test_what_slurm_refuses_is_said_in_its_words(cluster, jobs, engine):
-    cluster.set(refuse="Requested node configuration is not available")
-    with pytest.raises(UserError, match="Requested node configuration .*slurm_cpu"):
-        list(engine().run(jobs))
-    assert not (jobs[0].folder / slurm.REGISTER).exists()
-
-
 def test_each_job_is_collected_by_itself_and_a_lost_one_starts_again(cluster, jobs, engine, capsys):
     def first():
         cluster.end("1_1", jobs[1].outcome(Status.DONE))
@@ -42,12 +37,6 @@ def test_each_job_is_collected_by_itself_and_a_lost_one_starts_again(cluster, jo
     assert "Slurm job 1_0: FAILED; submitted again as 2" in capsys.readouterr().out
 
 
-def test_a_job_that_is_lost_again_and_again_is_given_up(cluster, jobs, engine):
-    cluster.turns = [lambda: cluster.move("1", "FAILED"), lambda: cluster.move("2", "NODE_FAIL")]
-    (outcome,) = engine().run(jobs[:1])
-    assert outcome.status == "not started" and outcome.error == "Slurm job 2: NODE_FAIL"
-
-
 def test_a_lost_job_that_slurm_refuses_now_hides_no_other(cluster, jobs, engine):
     def lose():
         cluster.move("1_0", "NODE_FAIL")
@@ -58,35 +47,35 @@ def test_a_lost_job_that_slurm_refuses_now_hides_no_other(cluster, jobs, engine)
     assert outcomes == {"a": "not started", "b": "done"}
 
 
-def test_a_job_that_a_user_cancels_is_not_submitted_again(cluster, jobs, engine, monkeypatch):
-    monkeypatch.setattr(slurm, "SETTLE_SECONDS", 1e9)
-    cluster.turns = [lambda: cluster.move("1", "CANCELLED")]
-    (outcome,) = engine().run(jobs[:1])
-    assert outcome.status == "not started" and outcome.error == "Slurm job 1: CANCELLED"
+TIMED_OUT = "Traceback\nUncompletedJobError: Job not requeued because: timed-out too many times."
+PUT_BACK = "Command '['scontrol', 'requeue', '1']' died with <Signals.SIGTERM: 15>."
 
 
-def test_a_run_that_is_done_is_done_whatever_became_of_its_job(cluster, jobs, engine):
-    def end():
-        (jobs[0].folder / "run.json").write_text('{"status": "done"}')
-        cluster.move("1", "NODE_FAIL")
-
-    cluster.turns = [end]
-    assert [outcome.status for outcome in engine().run(jobs[:1])] == ["done"]
-
-
-def test_what_submitit_says_of_a_job_is_told(cluster, jobs, engine):
-    trace = "Traceback\nUncompletedJobError: Job not requeued because: timed-out too many times."
-    cluster.turns = [lambda: cluster.end("1", trace, "error")]
-    cluster.turns += [lambda: cluster.move("1", "FAILED")]
-    (outcome,) = engine().run(jobs[:1])
-    assert outcome.status == "not started" and "timed-out too many times" in outcome.error
-
-
-def test_an_error_of_a_job_that_slurm_puts_back_is_no_end(cluster, jobs, engine):
-    trace = "Command '['scontrol', 'requeue', '1']' died with <Signals.SIGTERM: 15>."
-    cluster.turns = [lambda: cluster.end("1", trace, "error"), lambda: None]
-    cluster.turns += [lambda: cluster.end("1", jobs[0].outcome(Status.DONE))]
-    assert [outcome.status for outcome in engine().run(jobs[:1])] == ["done"]
+@pytest.mark.parametrize(
+    ("turns", "outcome"),
+    [
+        (
+            [("move", "1", "FAILED"), ("move", "2", "NODE_FAIL")],  # lost once more than allowed
+            "a: not started: Slurm job 2: NODE_FAIL",
+        ),
+        ([("move", "1", "CANCELLED")], "a: not started: Slurm job 1: CANCELLED"),  # by a user
+        ([("write", '{"status": "done"}'), ("move", "1", "NODE_FAIL")], "a: done"),
+        (
+            [("end", "1", TIMED_OUT, "error"), ("move", "1", "FAILED")],
+            f"a: not started: Slurm job 1: {TIMED_OUT.splitlines()[1]}",
+        ),
+        (
+            [("end", "1", PUT_BACK, "error"), ("set",), ("end", "1", "done")],
+            "done",
+        ),  # put back by Slurm
+    ],
+)
+def test_how_a_job_ends(cluster, jobs, engine, monkeypatch, turns, outcome):
+    if turns[0][-1] == "CANCELLED":
+        monkeypatch.setattr(slurm, "SETTLE_SECONDS", 1e9)  # no result is on its way
+    cluster.write = (jobs[0].folder / "run.json").write_text
+    cluster.turns = [partial(getattr(cluster, name), *given) for name, *given in turns]
+    assert [str(ended) for ended in engine().run(jobs[:1])] == [outcome]
 
 
 def test_the_same_command_finds_the_jobs_that_are_queued(cluster, jobs, engine):
@@ -98,15 +87,11 @@ def test_the_same_command_finds_the_jobs_that_are_queued(cluster, jobs, engine):
     assert cluster.state["arrays"] == [[2, 2], [1, 1]]
 
 
-def test_a_run_that_a_process_elsewhere_holds_costs_no_job(cluster, jobs, engine):
-    with RunFolder(jobs[0].folder).claim():
-        (outcome,) = engine().run(jobs[:1])
-    assert outcome.status == "under way" and cluster.state["arrays"] == []
-
-
 def test_submitting_is_all_where_that_is_asked_for(cluster, jobs, engine):
-    told = [outcome.error for outcome in engine(submit_only=True).run(jobs[:2])]
-    assert told == ["Slurm job 1_0: PENDING", "Slurm job 1_1: PENDING"]
+    with RunFolder(jobs[0].folder).claim():
+        held, *told = engine(submit_only=True).run(jobs[:3])
+    assert held.status == "under way" and cluster.state["arrays"] == [[2, 2]]
+    assert [one.error for one in told] == ["Slurm job 1_0: PENDING", "Slurm job 1_1: PENDING"]
 
 
 def test_a_stopped_sweep_cancels_what_waits_and_waits_for_what_runs(cluster, jobs, engine):
@@ -132,30 +117,22 @@ def test_jobs_of_another_sweep_are_cancelled_on_a_stop(cluster, jobs, engine):
     assert cluster.states == {"1": "CANCELLED"} and "CANCELLED" in outcome.error
 
 
-def test_a_sweep_that_ends_at_once_leaves_nothing_queued(cluster, jobs, engine):
+def test_a_sweep_that_ends_at_once_leaves_nothing_queued(cluster, jobs, engine, monkeypatch):
     running = engine().run(jobs[:3])
     cluster.turns = [lambda: cluster.end("1_0", jobs[0].outcome(Status.DONE))]
     assert next(running).name == "a"
     running.close()
     assert {cluster.states["1_1"], cluster.states["1_2"]} == {"CANCELLED"}
 
-
-def test_an_interruption_while_arrays_are_submitted_leaves_nothing_queued(
-    cluster, jobs, engine, monkeypatch
-):
-    cluster.set(max_array=2)
-    register, count = slurm.Ticket.register, []
-
     def interrupted(ticket):
-        register(ticket)
-        count.append(ticket)
-        if len(count) == 3:
+        if ticket.job.name == "f":
             raise KeyboardInterrupt
 
+    cluster.set(max_array=2, jobs={})
     monkeypatch.setattr(slurm.Ticket, "register", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        list(engine().run(jobs[:6]))
-    assert set(cluster.states.values()) == {"CANCELLED"}
+        list(engine().run(jobs[3:]))
+    assert set(cluster.states.values()) == {"CANCELLED"} and len(cluster.states) > 2
 
 
 def test_a_stop_that_slurm_does_not_hear_is_tried_again(cluster, jobs, engine, monkeypatch):
@@ -189,14 +166,14 @@ def test_a_sweep_that_stops_while_slurm_is_silent_ends(cluster, jobs, engine, mo
     assert [outcome.status for outcome in engine().run(jobs[:1])] == ["not started"]
 
 
-def test_a_warning_too_short_for_a_checkpoint_is_refused(cluster, jobs, engine):
+def test_what_cannot_work_is_refused(cluster, jobs, engine, monkeypatch):
     with pytest.raises(UserError, match="run.stop_seconds=20: .*signal_delay_s=15"):
         list(engine(signal_delay_s=15).run(jobs))
-    assert cluster.state["arrays"] == []
-
-
-def test_a_mistyped_option_and_a_machine_without_slurm_are_refused(cluster, engine, monkeypatch):
     engine().check()
+    cluster.set(refuse="Requested node configuration is not available")
+    with pytest.raises(UserError, match="Requested node configuration .*slurm_cpu"):
+        list(engine().run(jobs))
+    assert cluster.state["arrays"] == [] and not (jobs[0].folder / slurm.REGISTER).exists()
     with pytest.raises(UserError, match="hydra.launcher.*partion"):
         engine(partion="gpu").check()
     monkeypatch.setenv("PATH", "/nonexistent")

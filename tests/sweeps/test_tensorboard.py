@@ -20,7 +20,6 @@ def scalars(events, name):
 
 
 def check_whole(events, last):
-    """Every record up to `last` is there once, in order, over environment frames."""
     for name, rows in expected(last).items():
         assert scalars(events, name) == [(4 * step, value) for step, value in rows]
     for name, start in (("prediction", b"\x89PNG"), ("episode", b"GIF8")):
@@ -48,14 +47,10 @@ def evaluated(*returns, normalisation="clipped_record", **task):
     return evaluation({"task": task, "suite": {"normalisation": normalisation}}, returns)
 
 
-def test_atari_scores_are_shares_of_the_human_record():
-    """Pong: random play -20.7, record 21; nothing counts for more than one record."""
+def test_scores_are_shares_of_the_human_record_or_of_the_tasks_own_reference():
     assert evaluated(0.0) == {"eval/return": 0.0, "eval/score": pytest.approx(20.7 / 41.7)}
     assert evaluated(-20.7, 21.0)["eval/score"] == pytest.approx(0.5)
     assert evaluated(1e9, name="qbert")["eval/score"] == 1.0
-
-
-def test_other_tasks_have_the_references_that_they_name():
     own = {"normalisation": "reference", "name": "cartpole", "random": 20.0, "reference": 500.0}
     assert evaluated(260.0, **own)["eval/score"] == 0.5
     assert evaluated(740.0, **own)["eval/score"] == 1.5

@@ -1,5 +1,4 @@
-"""W&B has what the files hold, each record once: online, offline, killed, stopped, without a
-network, and published later."""
+"""W&B has what the files hold, each record once, however a run went or was published."""
 
 import os
 import signal
@@ -82,16 +81,12 @@ def test_offline_synced_and_published_is_sent_once(wandb, tmp_path, capsys):
     check_whole(wandb.run(tmp_path), last=15)
 
 
-def test_what_was_offline_and_is_online_leaves_nothing_to_sync(wandb, tmp_path):
+def test_what_was_offline_is_online_and_asks_to_be_handed_out_again(wandb, tmp_path):
     track(tmp_path, "wandb mode=offline", 0, 3, "interrupted")
-    track(tmp_path, "wandb", 3, 5)
-    check_whole(wandb.run(tmp_path), last=5)
-    assert not list(tmp_path.glob("wandb/offline*"))
-
-
-def test_an_interrupted_run_asks_to_be_handed_out_again(wandb, tmp_path):
-    track(tmp_path, "wandb", 0, 3, "interrupted")
+    track(tmp_path, "wandb", 3, 5, "interrupted")
     shown = wandb.run(tmp_path)
+    check_whole(shown, last=5)
+    assert not list(tmp_path.glob("wandb/offline*")), "nothing is left to sync"
     assert shown["preempting"] and shown["state"] != "finished"
 
 
@@ -109,19 +104,15 @@ def test_a_run_stops_when_wandbs_page_asks(wandb, tmp_path):
     assert Record(tmp_path).fields["error"] == STOPPED_BY_SERVER
 
 
-def test_the_last_checkpoint_and_the_scores_are_kept_where_asked(wandb, tmp_path):
+def test_wandbs_own_environment_variables_and_artifacts(wandb, tmp_path):
     (tmp_path / "checkpoint.pt").write_bytes(b"weights")
-    track(tmp_path, "wandb artifacts=true", 0, 3)
-    kept = f"artifacts/run-{wandb.run(tmp_path)['name']}/files/"
-    names = {file.removeprefix(kept) for file in wandb.state["files"] if kept in file}
-    assert {"checkpoint.pt", "scores.csv"} <= names
-
-
-def test_wandbs_own_environment_variables_are_honoured(wandb, tmp_path):
     names = {"PROJECT": "mine", "RUN_GROUP": "night", "TAGS": "first,second", "NAME": "lucky"}
     wandb.use(**{f"WANDB_{key}": value for key, value in names.items()})
-    track(tmp_path, "wandb", 0, 1)
+    track(tmp_path, "wandb artifacts=true", 0, 3)
     shown = wandb.run(tmp_path)
+    kept = f"artifacts/run-{shown['name']}/files/"
+    files = {file.removeprefix(kept) for file in wandb.state["files"] if kept in file}
+    assert {"checkpoint.pt", "scores.csv"} <= files
     assert (shown["project"], shown["group"], shown["displayName"]) == ("mine", "night", "lucky")
     assert set(shown["tags"]) == {"latent=gaussian", "kl=balanced", "first", "second"}
 
@@ -156,7 +147,12 @@ def runs(tmp_path):
     return tmp_path / "runs"
 
 
-def test_a_finished_run_is_sent_to_wandb_once(wandb, runs, capsys):
+def test_a_finished_run_is_sent_to_wandb_once_there_is_a_server(wandb, runs, capsys):
+    wandb.use(**DEAD)
+    assert publish.main([str(runs), "tracker.timeout=1"]) == 1
+    assert f"error: {runs / 'first'}: " in capsys.readouterr().err
+    assert not list(runs.rglob("offline-run-*"))
+    wandb.use(**wandb.environment)
     for _ in range(2):
         assert publish.main([str(runs), "tracker.project=later"]) == 0
         shown = wandb.run(runs / "first")
@@ -172,23 +168,16 @@ def test_a_finished_run_is_sent_to_wandb_once(wandb, runs, capsys):
     assert "wandb_id" not in Record(runs / "second").fields  # mode=disabled sends nothing
 
 
-def test_without_a_server_nothing_is_written_and_the_first_failure_is_said(wandb, runs, capsys):
-    wandb.use(WANDB_BASE_URL="http://127.0.0.1:9")
-    assert publish.main([str(runs), "tracker.timeout=1"]) == 1
-    assert f"error: {runs / 'first'}: " in capsys.readouterr().err
-    assert not list(runs.rglob("offline-run-*"))
-
-
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("override", "said"),
     [
-        (["nowhere"], "nowhere: no runs there"),
-        (["{runs}", "latent=gaussian"], "latent=gaussian: allowed: tracker=wandb"),
-        (["{runs}", "tracker=none"], "tracker=none shows nothing; allowed: wandb, tensorboard"),
-        (["{runs}", "tracker=wandbb"], "wandbb"),
+        ("tracker=wandb", ": no runs there"),
+        ("latent=gaussian", "latent=gaussian: allowed: tracker=wandb"),
+        ("tracker=none", "tracker=none shows nothing; allowed: wandb, tensorboard"),
+        ("tracker=wandbb", "wandbb"),
     ],
 )
-def test_what_cannot_be_published_is_named(runs, capsys, arguments, said):
-    assert publish.main([part.format(runs=runs) for part in arguments]) == 2
+def test_what_cannot_be_published_is_named(tmp_path, capsys, override, said):
+    assert publish.main([str(tmp_path), override]) == 2
     printed = capsys.readouterr().err
     assert said in printed and printed.startswith("error: ") and len(printed.splitlines()) == 1

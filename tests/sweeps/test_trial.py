@@ -2,7 +2,6 @@
 
 import shutil
 from collections import Counter
-from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
@@ -48,21 +47,22 @@ def baseline(overrides):
 
 
 class Engine:
-    """Leaves the folders of runs that have ended, without training; `bad` tells by name how a run
-    ends otherwise, `spread` by how much scores differ for no reason."""
+    """Leaves the folders of runs that have ended, without training."""
 
     is_here = submit_only = False
 
     def __init__(self):
-        self.launched, self.bad, self.spread = [], {}, 0.5
+        self.launched = []
+        self.bad = {}  # by name, how a run ends if not well
+        self.spread = 0.5  # by which scores differ for no reason
 
-    def places(self) -> int:
+    def places(self):
         return 2
 
-    def check(self) -> None:
+    def check(self):
         pass
 
-    def run(self, jobs) -> Iterator[Outcome]:
+    def run(self, jobs):
         for job in jobs:
             status = self.bad.get(job.name, Status.DONE)
             self.launched.append(job)
@@ -74,10 +74,7 @@ class Engine:
         one = run.identity
         rng = np.random.default_rng([one.seed, *one.arm.encode(), *one.task.encode()])
         means = 0.8 - 0.5 * ("latent=gaussian" in one.arm) - 0.4 * ("gru=plain" in one.arm)
-        for old in job.folder.glob("*.*"):
-            old.unlink()
-        if job.folder.exists():
-            job.folder.rmdir()
+        shutil.rmtree(job.folder, ignore_errors=True)
         write_run(
             run.folder.parents[3],
             *(one.arm, one.task, one.seed),
@@ -92,6 +89,8 @@ class Engine:
 @pytest.fixture
 def engine(tmp_path, monkeypatch):
     (tmp_path / "claims.yaml").write_text(CLAIMS)
+    no_trial = CLAIMS[: CLAIMS.index("trial:")] + CLAIMS[CLAIMS.index("controls:") :]
+    (tmp_path / "other.yaml").write_text(no_trial)
     monkeypatch.chdir(tmp_path)  # the same overrides, which compose once
     fake = Engine()
     for module in (sweep, plan):
@@ -140,10 +139,8 @@ def test_every_run_draws_and_rounds_follow_until_the_last(engine, trial):
     assert drawn["latent=gaussian"] == drawn["gru=plain"] == 24 and drawn["recipe.model_lr=0"] == 2
     assert drawn["explore=action_noise"] == 12
     assert drawn["recipe.entropy_scale=0.025"] == 18, "half of the task's own, where it is read"
-    assert not any(
-        {"explore=action_noise", "recipe.entropy_scale=0.025"} <= {*job.overrides}
-        for job in engine.launched
-    )
+    never = {"explore=action_noise", "recipe.entropy_scale=0.025"}
+    assert not any(never <= {*job.overrides} for job in engine.launched)
     assert trial(TASKS)[0] == 0 and engine.launched == []
 
 
@@ -157,17 +154,26 @@ def test_a_trial_ends_once_its_claims_are_answered(engine, trial):
     ]
 
 
-def test_a_trial_stops_after_a_round_and_goes_on(engine, trial):
+def test_a_trial_stops_after_a_round_and_goes_on_as_the_plan_says(engine, trial, given, capsys):
     assert trial(TASKS, "hydra.sweeper.rounds=1")[0] == 0 and len(engine.launched) == RUNS[0]
-    first = [job.name for job in engine.launched]
+    first = {job.name for job in engine.launched}
+    assert plan.main([*given, TASKS]) == 0
+    said = capsys.readouterr().out
+    assert f"runs up to each round: {RUNS[0]}, {RUNS[1]}; round 2 is next" in said
+    assert ["mini", "cartpole"] in [line.split()[:2] for line in said.splitlines()]
+    assert f"{RUNS[0]} done" in said and f"{RUNS[1]} runs in all" in said
+    assert "expected hours: " in said and "of later rounds at most: 0.0" in said
+    assert plan.main([*given, TASKS, "--commands"]) == 0
+    commands = [line for line in capsys.readouterr().out.splitlines() if "run.py" in line]
+    assert len(commands) == RUNS[1] - RUNS[0] and "task=cartpole" in commands[0]
     assert trial(TASKS)[0] == 0 and len(engine.launched) == RUNS[1] - RUNS[0]
-    assert not {*first} & {job.name for job in engine.launched}
+    assert not first & {job.name for job in engine.launched}
 
 
 def test_a_failed_run_blocks_its_round_and_a_diverged_one_has_ended(engine, trial):
     assert trial(TASKS, "hydra.sweeper.rounds=1")[0] == 0
     names = [job.name for job in engine.launched]
-    engine.bad = {names[0]: Status.FAILED, names[3]: Status.DIVERGED}
+    engine.bad |= {names[0]: Status.FAILED, names[3]: Status.DIVERGED}
     shutil.rmtree("runs")
     code, said, _ = trial(TASKS)
     assert code == 1 and len(engine.launched) == RUNS[0] and names[0] in said
@@ -205,31 +211,11 @@ def test_one_toggle_alone_is_a_trial(engine, trial):
         ("hydra.sweeper.weights={gru:{plain:0}}", "hydra.sweeper.weights: weights gru plain"),
         ("hydra.sweeper.weights={gruu:{a:1,b:1}}", "gruu"),
         ("hydra.sweeper.results=[none.csv]", "there is no file none.csv"),
+        ("hydra.sweeper.claims=HERE/other.yaml", "other.yaml registers no trial"),
         ("hydra.sweeper.trial=false hydra.sweeper.rounds=1", "rounds is an option of +sweep=trial"),
     ],
 )
-def test_what_a_trial_fixes_is_refused(engine, trial, overrides, message):
-    code, _, error = trial("task=catch", *overrides.split(" "))
+def test_what_a_trial_fixes_is_refused(engine, trial, tmp_path, overrides, message):
+    code, _, error = trial("task=catch", *overrides.replace("HERE", str(tmp_path)).split(" "))
     assert code == 2 and message in error and error.count("\n") == 1
     assert engine.launched == []
-
-
-def test_a_claims_file_without_a_trial_is_named(engine, trial, tmp_path):
-    text = CLAIMS[: CLAIMS.index("trial:")] + CLAIMS[CLAIMS.index("controls:") :]
-    (tmp_path / "other.yaml").write_text(text)
-    code, _, error = trial(f"hydra.sweeper.claims={tmp_path / 'other.yaml'}")
-    assert code == 2 and "other.yaml registers no trial" in error
-
-
-def test_the_plan_shows_the_rounds_and_the_commands_of_the_next(engine, trial, given, capsys):
-    trial(TASKS, "hydra.sweeper.rounds=1")
-    assert plan.main([*given, TASKS]) == 0
-    said = capsys.readouterr().out
-    assert f"runs up to each round: {RUNS[0]}, {RUNS[1]}; round 2 is next" in said
-    rows = [line.split() for line in said.splitlines()]
-    assert ["mini", "cartpole"] in [row[:2] for row in rows]
-    assert f"{RUNS[0]} done" in said and f"{RUNS[1]} runs in all" in said
-    assert "expected hours: " in said and "of later rounds at most: 0.0" in said
-    assert plan.main([*given, TASKS, "--commands"]) == 0
-    commands = [line for line in capsys.readouterr().out.splitlines() if "run.py" in line]
-    assert len(commands) == RUNS[1] - RUNS[0] and "task=cartpole" in commands[0]
