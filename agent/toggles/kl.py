@@ -25,8 +25,8 @@ Clamp = Literal["mean", "step"]  # of the batch, or each step
 
 
 class KL(NamedTuple):
-    """The loss in nats, (B, T) or () where it was clamped on the mean; the plain value (B, T); the
-    share clamped ()."""
+    """The loss in nats, (B, T) or () where it was clamped on the mean; the plain value (B, T),
+    detached; the share clamped ()."""
 
     loss: Tensor
     value: Tensor

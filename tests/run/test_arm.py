@@ -133,7 +133,7 @@ def test_one_training_is_one_identity():
         base, choices = build(*options)
         several = [[], *itertools.combinations(singles(base), 2)]
         found = {}
-        for numbers in random.Random(0).sample(several, 20):
+        for numbers in random.Random(0).sample(several, 32):
             cfg = deepcopy(base)
             for key, value in numbers:
                 OmegaConf.update(cfg, key, value)
