@@ -7,19 +7,30 @@ import pickle
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from sweeps import slurm
+from sweeps import job, slurm
 from sweeps.job import Job
 from tests.sweeps.standin import KEY
+from tests.sweeps.tracked import wait_until
 
 STANDIN = Path(__file__).parents[3] / "shared" / "tools" / "wandb_standin.py"
 FAKE = Path(__file__).with_name("fake_slurm.py")
 SERVE = Path(__file__).with_name("standin.py")
+STOPPABLE = """
+import signal, sys, time
+asked = []
+signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
+print("running", flush=True)
+while not asked:
+    time.sleep(0.02)
+print("checkpoint written", flush=True)
+sys.exit(130)
+"""
 
 
 class Server:
@@ -29,12 +40,8 @@ class Server:
         self.url = f"http://127.0.0.1:{port}"
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("WANDB")},
-            **{"WANDB_BASE_URL": self.url, "WANDB_API_KEY": KEY, "WANDB_CONFIG_DIR": str(folder)},
-            **{
-                "WANDB_CACHE_DIR": str(folder),
-                "WANDB_DATA_DIR": str(folder),
-                "WANDB_DIR": str(folder),
-            },
+            **{f"WANDB_{name}DIR": str(folder) for name in ("", "CACHE_", "CONFIG_", "DATA_")},
+            **{"WANDB_BASE_URL": self.url, "WANDB_API_KEY": KEY},
             "WANDB__FILE_STREAM_TRANSMIT_INTERVAL": "1",  # a kill finds the first records sent
             "WANDB__TRANSACTION_LOG_FLUSH_INTERVAL": "0.5",
             "OMP_NUM_THREADS": "1",
@@ -46,10 +53,14 @@ class Server:
         with urllib.request.urlopen(f"{self.url}/state", timeout=300) as answer:
             return json.load(answer)
 
+    def answers(self) -> bool:
+        with suppress(OSError):
+            return "runs" in self.state
+        return False
+
     @property
     def runs(self) -> list[dict]:
-        runs = self.state["runs"]
-        return list(runs.values()) if isinstance(runs, dict) else runs
+        return self.state["runs"]
 
     def stop(self, run: dict) -> None:
         """Ask a run to stop, as W&B's page does."""
@@ -70,7 +81,6 @@ class Server:
 
 @pytest.fixture(scope="session")
 def wandb_server(tmp_path_factory):
-    """A running stand-in for the W&B server."""
     if not STANDIN.exists():
         pytest.skip(f"no stand-in for the W&B server at {STANDIN}")
     pytest.importorskip("graphql", reason="the W&B stand-in needs graphql-core")
@@ -82,12 +92,7 @@ def wandb_server(tmp_path_factory):
         [sys.executable, str(SERVE), str(STANDIN), str(port), str(folder / "server.log")]
     )
     server = Server(port, folder)
-    for _ in range(3000):
-        try:
-            server.state  # noqa: B018 (asks whether the server answers)
-            break
-        except OSError:
-            time.sleep(0.1)
+    wait_until(server.answers)
     yield server
     process.terminate()
     process.wait()
@@ -115,8 +120,7 @@ class Cluster:
     """The stand-in's jobs, which a test moves while the engine sleeps."""
 
     def __init__(self, file: Path, folder: str):
-        self.file = file
-        self.folder = folder
+        self.file, self.folder = file, folder
         self.turns = []  # functions, one for each time that the engine sleeps
         self.set(max_array=1001, refuse="", arrays=[], jobs={})
 
@@ -160,6 +164,16 @@ def cluster(tmp_path, monkeypatch):
 
 
 @pytest.fixture
+def stoppable(tmp_path, monkeypatch):
+    """The log of runs, in `tmp_path`, that go on until they are asked to stop."""
+    monkeypatch.setattr(job, "PROGRAM", tmp_path / "program.py")
+    job.PROGRAM.write_text(STOPPABLE)
+    log = tmp_path / "log.txt"
+    log.touch()
+    return log
+
+
+@pytest.fixture
 def jobs(tmp_path):
     return [Job(name, tmp_path / name, (), tmp_path / "stop") for name in "abcdefgh"]
 
@@ -167,13 +181,7 @@ def jobs(tmp_path):
 @pytest.fixture
 def engine(cluster):
     def build(**options):
-        defaults = {
-            "folder": cluster.folder,
-            "submit_only": False,
-            "array_parallelism": 6,
-            "max_num_timeout": 3,
-            "max_lost": 1,
-        }
-        return slurm.Slurm(**{**defaults, **options})
+        limits = {"array_parallelism": 6, "max_num_timeout": 3, "max_lost": 1}
+        return slurm.Slurm(cluster.folder, **{"submit_only": False, **limits, **options})
 
     return build

@@ -24,8 +24,6 @@ def config():
 
 @pytest.fixture
 def planned(capsys):
-    """Function of the plan's arguments: its exit status and what it said."""
-
     def run(*arguments):
         GlobalHydra.instance().clear()
         return plan.main(arguments), *capsys.readouterr()
@@ -148,12 +146,9 @@ def test_hours_are_those_of_finished_runs_scaled_to_what_is_left(planned, tmp_pa
     assert "no run of suite=mini with size=tiny has finished yet" in planned("size=tiny", root)[1]
 
 
-def test_replay_on_disk_grows_with_the_run(tmp_path):
+def test_replay_grows_with_the_run_and_a_probe_measures_and_leaves_nothing(tmp_path, monkeypatch):
     short, long = state.planned([["run.steps=1000"], ["run.steps=4000"]])
     assert plan.replay_bytes(long) > 2 * plan.replay_bytes(short) > 0
-
-
-def test_a_probe_measures_seconds_per_step_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(plan.tempfile, "tempdir", str(tmp_path))
     (run,) = state.planned([[*TINY, "run.steps=1000000"]])
     assert 1e-5 < plan.probe(run, threads=1) < 5

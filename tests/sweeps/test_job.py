@@ -17,18 +17,8 @@ from agent.run.status import STOPPED_BY_SERVER, Exit
 from sweeps import job
 from sweeps.job import Job
 from sweeps.sweep import Sweep
-from tests.sweeps.tracked import wait_until
+from tests.sweeps.tracked import ROOT, wait_until
 
-CHILD = """
-import signal, sys, time
-asked = []
-signal.signal(signal.SIGTERM, lambda *_: asked.append(1))
-print("running", flush=True)
-while not asked:
-    time.sleep(0.02)
-print("checkpoint written", flush=True)
-sys.exit(130)
-"""
 PARENT = """
 import signal, sys
 from pathlib import Path
@@ -40,51 +30,41 @@ print(job.Job("a run", Path(sys.argv[2]), (), Path(sys.argv[2]) / "stop")().stat
 
 
 @pytest.fixture
-def started(tmp_path):
-    """Function of environment variables: a job's process whose run has started."""
-    program, log = tmp_path / "child.py", tmp_path / "log.txt"
-    program.write_text(CHILD)
-    processes = []
+def started(stoppable):
+    running = []
 
     def start(**environment):
-        process = subprocess.Popen(
-            [sys.executable, "-c", PARENT, str(program), str(tmp_path)],
-            cwd=Path(__file__).parents[2],
-            env={**os.environ, **environment},
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        processes.append(process)
-        wait_until(lambda: log.exists() and "running" in log.read_text())
-        return process
+        command = [sys.executable, "-c", PARENT, str(job.PROGRAM), str(stoppable.parent)]
+        given = {"cwd": ROOT, "env": {**os.environ, **environment}, "stdout": subprocess.PIPE}
+        running.append(subprocess.Popen(command, **given, text=True))
+        wait_until(lambda: "running" in stoppable.read_text())
+        return running[-1]
 
     yield start
-    for process in processes:
+    for process in running:
         process.kill()
         process.wait()
 
 
-def stop_run(process):
-    """What Slurm does first: SIGTERM for every process of the job."""
+def stop_run(process):  # as Slurm does first
     for child in psutil.Process(process.pid).children():
         child.terminate()
 
 
-def test_a_job_that_is_put_back_waits_for_the_checkpoint(started, tmp_path):
+def test_a_job_that_is_put_back_waits_for_the_checkpoint(started, stoppable):
     process = started()
     process.send_signal(signal.SIGUSR2)
     assert process.wait(300) == 7
-    assert "checkpoint written" in (tmp_path / "log.txt").read_text()
+    assert "checkpoint written" in stoppable.read_text()
 
 
-def test_a_job_whose_run_slurm_stopped_returns_no_result(started, tmp_path):
-    """A result would end the job; Slurm puts it back only if it ends the job itself."""
+def test_a_job_whose_run_slurm_stopped_returns_no_result(started, stoppable):
     process = started(SUBMITIT_EXECUTOR="slurm")
     stop_run(process)
-    wait_until(lambda: "checkpoint written" in (tmp_path / "log.txt").read_text())
+    wait_until(lambda: "checkpoint written" in stoppable.read_text())
     with pytest.raises(subprocess.TimeoutExpired):
         process.wait(1.0)
-    (tmp_path / "stop").touch()
+    stoppable.with_name("stop").touch()
     assert process.communicate(timeout=300)[0].endswith("interrupted\n")
 
 

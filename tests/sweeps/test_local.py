@@ -9,7 +9,7 @@ import sys
 import threading
 from multiprocessing import forkserver
 from multiprocessing.pool import ThreadPool
-from pathlib import Path
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -19,20 +19,10 @@ from benchmarks.sweep_kills import TINY
 from sweeps import job, machine
 from sweeps.job import Job
 from sweeps.local import Forked, forked, start_server
-from tests.sweeps.tracked import wait_until
+from tests.sweeps.tracked import ROOT, wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="runs are forked on Linux alone")
 THREADS = machine.thread_environment(2)
-ASKED = """
-import sys, time
-from agent.run.status import Stop
-asked = Stop()
-print("running", flush=True)
-while not asked():
-    time.sleep(0.02)
-print("checkpoint written", flush=True)
-sys.exit(130)
-"""
 SWEEP = """
 import sys
 from pathlib import Path
@@ -72,7 +62,6 @@ def server():
 
 @pytest.fixture
 def started(tmp_path, monkeypatch):
-    """Function of a program's text, how to start it and its arguments: the process."""
     monkeypatch.setattr(job, "PROGRAM", tmp_path / "program.py")
 
     def start(text, start, *arguments, **environment):
@@ -125,15 +114,15 @@ def test_exit_statuses_are_those_of_a_fresh_process(started, text):
     assert codes[0] == codes[1] != 0
 
 
-def test_a_run_is_asked_to_stop_and_then_killed(started, tmp_path):
-    log = tmp_path / "log.txt"
-    child = started(ASKED, forked)
-    wait_until(lambda: "running" in log.read_text())
+def test_a_run_is_asked_to_stop_and_then_killed(started, stoppable):
+    child = started(job.PROGRAM.read_text(), forked)
+    wait_until(lambda: "running" in stoppable.read_text())
     assert child.poll() is None
     with pytest.raises(subprocess.TimeoutExpired):
         child.wait(0.05)
     child.terminate()
-    assert child.wait(300) == child.poll() == 130 and "checkpoint written" in log.read_text()
+    assert child.wait(300) == child.poll() == 130
+    assert "checkpoint written" in stoppable.read_text()
     child = started("import time; time.sleep(600)", forked)
     child.kill()
     assert child.wait(300) == -signal.SIGKILL
@@ -141,9 +130,7 @@ def test_a_run_is_asked_to_stop_and_then_killed(started, tmp_path):
 
 
 def test_where_the_server_cannot_fork_a_fresh_process_runs(started, tmp_path, monkeypatch):
-    def fails(_):
-        raise OSError("too many open files")
-
+    fails = Mock(side_effect=OSError("too many open files"))
     monkeypatch.setattr(forkserver._forkserver, "connect_to_new_process", fails)
     monkeypatch.setattr("multiprocessing.popen_forkserver.forkserver.connect_to_new_process", fails)
     child = started("print('and so on')", forked)
@@ -160,7 +147,6 @@ def test_many_threads_read_each_exit_status_once(started):
 
 
 def written(folder, overrides, start):
-    """What a run writes down, the clock apart."""
     Job("a run", folder, overrides, folder / "stop", environment=THREADS, start=start)()
     (metrics,) = folder.rglob("metrics.jsonl")
     rows = [json.loads(line) for line in metrics.open()]
@@ -175,37 +161,33 @@ def test_results_are_those_of_a_fresh_process_bit_for_bit(tmp_path):
     wide = ("size.deter=192", "size.hidden=256", "size.units=256", "recipe.batch_size=16")
     sized = [entry for entry in TINY if entry.split("=")[0] not in [w.split("=")[0] for w in wide]]
     overrides = (*sized, *wide, "run.steps=70", "run.log_every=5", "run.threads=null")
+    folders = tmp_path / "fresh", tmp_path / "forked"
     fresh, other = (
-        written(tmp_path / name, (*overrides, f"run.root={tmp_path / name}"), start)
-        for name, start in (("fresh", job.fresh), ("forked", forked))
+        written(folder, (*overrides, f"run.root={folder}"), start)
+        for folder, start in zip(folders, (job.fresh, forked), strict=True)
     )
     assert fresh == other
 
 
-def test_a_run_whose_server_is_killed_stops_with_a_checkpoint(started, tmp_path):
-    log = tmp_path / "log.txt"
+def test_a_run_whose_server_is_killed_stops_with_a_checkpoint(started, stoppable, tmp_path):
     (tmp_path / "run.json").write_text(json.dumps({"status": "under way"}))
-    job.PROGRAM.write_text(ASKED)
     run = Job("a run", tmp_path, (), tmp_path / "stop", environment=THREADS, start=forked)
     with ThreadPool(1) as pool:
         outcome = pool.apply_async(run)
-        wait_until(lambda: log.exists() and "running" in log.read_text())
+        wait_until(lambda: "running" in stoppable.read_text())
         os.kill(forkserver._forkserver._forkserver_pid, signal.SIGKILL)
         assert str(outcome.get(300)) == "a run: interrupted: the fork server was killed"
-    wait_until(lambda: "checkpoint written" in log.read_text())
+    wait_until(lambda: "checkpoint written" in stoppable.read_text())
     assert started("print('and so on')", forked).wait(300) == 0
 
 
-def test_a_killed_sweep_leaves_neither_server_nor_run(tmp_path):
-    program, log = tmp_path / "program.py", tmp_path / "log.txt"
-    program.write_text(ASKED)
-    sweep = subprocess.Popen(
-        [sys.executable, "-c", SWEEP, str(program), str(tmp_path)], cwd=Path(__file__).parents[2]
-    )
-    wait_until(lambda: log.exists() and "running" in log.read_text())
+def test_a_killed_sweep_leaves_neither_server_nor_run(stoppable):
+    command = [sys.executable, "-c", SWEEP, str(job.PROGRAM), str(stoppable.parent)]
+    sweep = subprocess.Popen(command, cwd=ROOT)
+    wait_until(lambda: "running" in stoppable.read_text())
     started = psutil.Process(sweep.pid).children(recursive=True)
     assert len(started) == 3, "the fork server, its run, and what tidies up for multiprocessing"
     sweep.kill()
     sweep.wait()
     wait_until(lambda: not any(lives(process.pid) for process in started))
-    assert "checkpoint written" in log.read_text()
+    assert "checkpoint written" in stoppable.read_text()

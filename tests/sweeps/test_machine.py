@@ -88,7 +88,6 @@ def test_a_sweep_that_stops_waits_for_no_place(places, jobs, monkeypatch):
 
 @pytest.fixture
 def shown(tmp_path, monkeypatch):
-    """Function of a job: the GPU and the threads that its run had."""
     monkeypatch.setattr(job, "PROGRAM", tmp_path / "show.py")
     job.PROGRAM.write_text(SHOW)
     return lambda one: (one.folder / "log.txt").read_text().strip()

@@ -33,8 +33,7 @@ def test_one_failure_neither_ends_nor_hides_the_rest(tmp_path):
 
 @pytest.fixture
 def faked(tmp_path, monkeypatch, capsys):
-    """Function of overrides: a sweep in this process, whose runs end as their seed says: 0 is done,
-    1 fails; its exit status and what it said."""
+    """Function of overrides: the exit status and the words of a sweep whose run of seed 1 fails."""
 
     def start(overrides, output, environment):
         failed = int("run.seed=1" in overrides)
@@ -81,8 +80,8 @@ def test_ctrl_c_keeps_what_was_trained_and_starts_no_more(tmp_path):
     told = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     sweep = command(tmp_path, "local", *TINY, *grid)
     process = subprocess.Popen(sweep, **told, start_new_session=True)
-    metrics = lambda: [file.read_text() for file in tmp_path.rglob("metrics.jsonl")]  # noqa: E731
-    wait_until(lambda: sum(text.count("\n") > 3 for text in metrics()) == 2)
+    logs = tmp_path.rglob
+    wait_until(lambda: sum(log.read_text().count("\n") > 3 for log in logs("metrics.jsonl")) == 2)
     os.killpg(process.pid, signal.SIGINT)
     said, error = process.communicate(timeout=300)
     assert process.returncode == 130 and "goes on from the last" in error
@@ -94,21 +93,17 @@ def test_ctrl_c_keeps_what_was_trained_and_starts_no_more(tmp_path):
 
 @pytest.fixture(scope="module")
 def unbroken(tmp_path_factory):
-    """The folder of two sweeps over the same runs, started together and left alone."""
     root = tmp_path_factory.mktemp("unbroken")
-    both = [
-        subprocess.Popen(command(root, "basic", *TINY, *KILLED), stdout=subprocess.PIPE, text=True)
-        for _ in "ab"
-    ]
+    sweep = command(root, "basic", *TINY, *KILLED)
+    both = [subprocess.Popen(sweep, stdout=subprocess.PIPE, text=True) for _ in "ab"]
     said = [process.communicate(timeout=300)[0] for process in both]
     assert [process.returncode for process in both] == [0, 0], said
     return root
 
 
 def test_two_sweeps_side_by_side_train_each_run_once(unbroken):
-    files = list(unbroken.rglob("metrics.jsonl"))
-    assert len(files) == 2
-    for file in files:
+    first, second = unbroken.rglob("metrics.jsonl")
+    for file in (first, second):
         steps = [json.loads(line)["step"] for line in file.open()]
         assert steps and len(steps) == len(set(steps))
 

@@ -4,21 +4,19 @@ import json
 import re
 import subprocess
 import sys
-from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 from hydra.core.global_hydra import GlobalHydra
 
 from agent.errors import UserError
 from agent.run.compose import project_config
-from agent.run.status import AGENT_JOB, Exit
+from agent.run.status import AGENT_JOB
 from benchmarks.sweep_kills import TINY
-from sweeps import dashboard, grid, wandb_sweeps
+from sweeps import dashboard, grid, job, wandb_sweeps
 from sweeps.wandb_sweeps import FOLDER
-from tests.sweeps.tracked import wait_until
-
-ROOT = Path(__file__).parents[2]
+from tests.sweeps.tracked import ROOT, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +75,6 @@ def test_an_agents_job_writes_out_the_arm_and_what_multiplies_the_tasks_number()
 
 @pytest.fixture
 def sweep_file(tmp_path):
-    """Two tiny runs as a W&B sweep over arms."""
     sweep = yaml.safe_load((FOLDER / "claims_discrete.yaml").read_text())
     fixed = dict(setting.split("=", 1) for setting in TINY)
     fixed |= {"run.root": str(tmp_path / "runs"), "run.steps": "100"}
@@ -121,23 +118,16 @@ def test_a_draw_that_is_refused_is_skipped(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == "skipped: this draw is refused\n"
 
 
-def test_an_agents_job_that_is_asked_to_stop_is_no_failure(tmp_path):
-    (tmp_path / "program.py").write_text(
-        "import os, pathlib, signal, sys, time\n"
-        f"signal.signal(signal.SIGTERM, lambda *_: sys.exit({Exit.INTERRUPTED:d}))\n"
-        f"started = os.environ['{AGENT_JOB}'] == str(os.getppid())\n"
-        "pathlib.Path(sys.argv[1]).write_text(f'{started}')\n"
-        "time.sleep(600)\n"
-    )
-    job = (
-        "import pathlib, sys; from sweeps import wandb_sweeps; "
-        f"wandb_sweeps.PROGRAM = pathlib.Path({str(tmp_path / 'program.py')!r}); "
-        f"sys.exit(wandb_sweeps.main(['job', {str(tmp_path / 'started')!r}]))"
-    )
-    process = subprocess.Popen([sys.executable, "-c", job], cwd=ROOT)
-    wait_until(lambda: (tmp_path / "started").exists() and (tmp_path / "started").read_text())
+def test_an_agents_job_that_is_asked_to_stop_is_no_failure(stoppable):
+    program = "import sys; from sweeps import wandb_sweeps; wandb_sweeps.PROGRAM = sys.argv[1]; "
+    program += "sys.exit(wandb_sweeps.main(['job']))"
+    command = [sys.executable, "-c", program, str(job.PROGRAM)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=stoppable.open("w"))
+    wait_until(lambda: "running" in stoppable.read_text())
+    (child,) = psutil.Process(process.pid).children()
+    assert child.environ()[AGENT_JOB] == str(process.pid)
     process.terminate()
-    assert process.wait(300) == 0 and (tmp_path / "started").read_text() == "True"
+    assert process.wait(300) == 0 and "checkpoint written" in stoppable.read_text()
 
 
 def test_a_local_runner_needs_no_server_and_its_runs_join_later(sweep_file, tmp_path, wandb_server):
@@ -149,9 +139,9 @@ def test_a_local_runner_needs_no_server_and_its_runs_join_later(sweep_file, tmp_
     folders = list((tmp_path / "runs").glob("*/*/*/*"))
     assert all(folder.name.startswith("3-") for folder in folders)
     fields = json.loads((folders[0] / "run.json").read_text())
-    job = [*local[:3], "job", "tracker=wandb", *fields["overrides"]]
+    again = [*local[:3], "job", "tracker=wandb", *fields["overrides"]]
     asked = {"WANDB_SWEEP_ID": "later", "WANDB_RUN_ID": "asked"}
-    done = run(job, **wandb_server.environment, **asked)
+    done = run(again, **wandb_server.environment, **asked)
     assert done.returncode == 0 and "done already" in done.stdout, done.stderr
     shown = wandb_server.run(folders[0])
     assert (shown["name"], shown["sweep"], shown["state"]) == ("asked", "later", "finished")

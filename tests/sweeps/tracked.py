@@ -1,7 +1,7 @@
 """A run's records without its training, and what W&B must show of them.
 
-`python tracked.py FOLDER OPTIONS RESUMED LAST SENT` records the steps after RESUMED up to LAST and
-kills itself. After step SENT it waits for the file FOLDER/SENT.
+`python tracked.py FOLDER OPTIONS RESUMED LAST SENT` is killed after LAST; after SENT it waits for
+the file FOLDER/SENT.
 """
 
 import json
@@ -19,7 +19,6 @@ from PIL import Image
 from agent.run.record import Record
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 300.0  # seconds
 FIELDS = {
     "arm": "latent=gaussian",
     "task": "cartpole",
@@ -43,8 +42,7 @@ def track(
     end: str = "done",
     after: Callable[[int], None] = lambda step: None,
 ) -> Record:
-    """Record the steps after `resumed` up to `last` with a tracker's options, then end with the
-    status `end`; `after` is called after each step."""
+    """Record the steps after `resumed` up to `last` with a tracker's options."""
     record = Record(folder)
     record.update(status="under way", **FIELDS)
     name, *settings = options.split()
@@ -70,8 +68,7 @@ def record_step(record: Record, step: int) -> None:
     evaluate(record, step)
 
 
-def marks(record: Record, step: int) -> Path:
-    """What the checkpoint of a step would hold of the records."""
+def marks(record: Record, step: int) -> Path:  # what the step's checkpoint would hold
     return record.path / f"marks-{step}.json"
 
 
@@ -95,7 +92,6 @@ def history(run, key):
 
 
 def expected(last):
-    """Steps and values of each curve of a run with `last` steps."""
     steps, evaluated = range(1, last + 1), range(3, last + 1, 3)
     return {
         "train/return": [(step, -step) for step in steps],
@@ -106,7 +102,6 @@ def expected(last):
 
 
 def pictured(last):
-    """Steps of each kind of picture."""
     return {"episode": [*range(3, last + 1, 3)], "prediction": [*range(5, last + 1, 5)]}
 
 
@@ -125,13 +120,15 @@ def check_files(run):
 
 
 def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + 300
     while not condition():
         assert time.monotonic() < end
-        time.sleep(0.1)
+        time.sleep(0.05)
 
 
-def main(folder: str, options: str, resumed: str, last: str, sent: str) -> None:
+if __name__ == "__main__":
+    folder, options, resumed, last, sent = sys.argv[1:]
+
     def after(step: int) -> None:
         if step == int(sent):
             wait_until((Path(folder) / sent).exists)
@@ -139,7 +136,3 @@ def main(folder: str, options: str, resumed: str, last: str, sent: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     track(Path(folder), options, int(resumed), int(last), after=after)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
