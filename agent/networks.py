@@ -17,8 +17,6 @@ from agent.config import Size
 from agent.distributions import unit_log_prob
 from agent.spaces import observation_kind
 
-IMAGE_SIZE = 64  # pixels, height and width of the images that the convolutions below fit
-
 
 class MLP(nn.Sequential):
     """Dense layers that see one dimension before the features, whatever the input's shape.
