@@ -83,7 +83,7 @@ def folder(root: Path) -> Store:
     """All runs below `root` that can be read, and what was wrong with the others."""
     problems: list[Problem] = []
     records, chunks = [], []
-    for where, names in _run_folders(root):
+    for where, names in run_folders(root, problems):
         source = os.path.relpath(where, root)
         try:
             records.append({"source": source, **_run(where, names).row()})
@@ -100,12 +100,23 @@ def folder(root: Path) -> Store:
     return Store(runs, _with_gradient_steps(points, runs), problems)
 
 
-def _run_folders(root: Path) -> Iterator[tuple[str, list[str]]]:
-    for where, subfolders, names in os.walk(root):
+def run_folders(root: Path, problems: list[Problem]) -> Iterator[tuple[str, list[str]]]:
+    """The run folders below `root` with the names of their files, those behind links once; folders
+    that cannot be entered are added to `problems`."""
+
+    def closed(error: OSError) -> None:
+        folder = os.path.relpath(error.filename, root)
+        problems.append(Problem(folder, f"left out: {error.strerror}"))
+
+    seen = set()
+    for where, subfolders, names in os.walk(root, onerror=closed, followlinks=True):
         subfolders.sort()
-        if {"run.json", "scores.csv", "metrics.jsonl"} & set(names):
+        real = os.path.realpath(where)
+        if real in seen or {"run.json", "scores.csv", "metrics.jsonl"} & set(names):
             subfolders.clear()
-            yield where, names
+            if real not in seen:
+                yield where, names
+        seen.add(real)
 
 
 def _run(where: str, names: list[str]) -> RunFile:
@@ -126,6 +137,9 @@ def _score_lines(where: str, source: str, problems: list[Problem]) -> Chunk:
             data = file.read()
     except FileNotFoundError:
         problems.append(Problem(source, "no scores yet: it has no scores.csv"))
+        return "", b""
+    except OSError as error:
+        problems.append(Problem(source, f"scores left out: {shown(error, 200)}"))
         return "", b""
     header, _, body = data.partition(b"\n")
     columns = header.decode(errors="replace").strip()

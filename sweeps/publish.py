@@ -19,6 +19,8 @@ from agent.run.compose import project_config
 from agent.run.lock import RunFolder
 from agent.run.record import Record, Tracker
 from agent.run.status import Status
+from analysis.read import run_folders
+from analysis.schema import Problem
 from sweeps.state import look
 
 FINISHED = (Status.DONE, Status.DIVERGED)
@@ -47,12 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     try:
         start = chosen(given.overrides)
-        if not (files := sorted(given.runs.rglob("run.json"))):
+        problems: list[Problem] = []
+        folders = [Path(where) for where, _ in run_folders(given.runs, problems)]
+        for problem in problems:
+            print(f"{given.runs / problem.source}: {problem.message}", file=sys.stderr)
+        if not folders:
             raise UserError(f"{given.runs}: no runs there")
     except UserError as error:
         print("error:", *str(error).split(), file=sys.stderr)
         return 2
-    found = [(file.parent, look(file.parent)[0]) for file in files]
+    found = [(folder, look(folder)[0]) for folder in folders]
     finished = [folder for folder, status in found if status in FINISHED]
     for folder in finished:
         try:

@@ -1,6 +1,8 @@
 """Folders of runs and exported csv files: what is read, what is reported, what is refused."""
 
+import errno
 import json
+import os
 import re
 
 import pandas as pd
@@ -83,6 +85,29 @@ def test_broken_and_partial_runs_are_reported(tmp_path):
     assert {0, 4, 5, 6, 7, 8} == set(loaded.runs.seed)
     scored = loaded.tidy()[lambda frame: frame.kind == "eval"].groupby("seed").size()
     assert scored[0] == scored[6] == scored[7] == 4
+
+
+def test_links_are_followed_once_and_closed_folders_are_listed(tmp_path, monkeypatch):
+    runs, scandir = tmp_path / "runs", os.scandir
+
+    def closed(path):
+        if "closed" in str(path):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    write_run(runs, seed=1)
+    (runs / "closed").mkdir()
+    (write_run(runs, seed=2) / "scores.csv").unlink()
+    (runs / "gym" / "cartpole" / "baseline" / "2-abcd" / "scores.csv").mkdir()
+    write_run(tmp_path / "elsewhere")
+    for name, target in {"link": "elsewhere", "twice": "elsewhere", "loop": "runs"}.items():
+        (runs / name).symlink_to(tmp_path / target)
+    monkeypatch.setattr(os, "scandir", closed)
+    loaded = read.load(runs)
+    assert sorted(loaded.runs.seed) == [0, 1, 2]
+    found = messages(loaded)
+    assert found.pop("closed") == "left out: Permission denied"
+    assert ["scores left out: " in said for said in found.values()] == [True]
 
 
 def test_of_duplicates_the_run_further_along_is_used(tmp_path):

@@ -28,7 +28,9 @@ def check_whole(events, last):
         assert all(picture.encoded_image_string.startswith(start) for picture in pictures)
 
 
-def test_a_run_resumed_and_published_is_shown_once(tmp_path):
+def test_a_run_resumed_and_published_behind_a_link_is_shown_once(tmp_path, capsys):
+    (runs := tmp_path / "runs").mkdir()
+    (runs / "link").symlink_to(tmp_path := tmp_path / "run")
     track(tmp_path, "tensorboard", 0, 7, "interrupted")
     track(tmp_path, "tensorboard", 4, 9)
     for _ in range(2):
@@ -39,7 +41,8 @@ def test_a_run_resumed_and_published_is_shown_once(tmp_path):
         assert scalars(events, "final/eval/score") == [(36, 0.095)]
         options = events.SummaryMetadata("_hparams_/session_start_info")
         assert b"gaussian" in options.plugin_data.content and b"kl" in options.plugin_data.content
-        assert publish.main([str(tmp_path), "tracker=tensorboard"]) == 0
+        assert publish.main([str(runs), "tracker=tensorboard"]) == 0
+        assert capsys.readouterr().out.endswith("1 finished runs are there\n")
 
 
 def evaluated(*returns, normalisation="clipped_record", **task):
