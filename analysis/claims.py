@@ -7,16 +7,13 @@ import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from analysis import InputError
 from analysis.design import Trial
-from analysis.schema import BASELINE, Actions, Identifier, Name, Suite, one_line, shown
+from analysis.schema import BASELINE, Actions, Identifier, Name, Suite, from_yaml
 
 DEFAULT = Path(__file__).parents[1] / "sweeps" / "claims.yaml"
 ELSEWHERE = "default"  # the key for suites that a mapping does not name
-LONGEST = 100_000  # bytes of a claims file
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Window = Literal["last", "last_bin", "area"]
@@ -110,35 +107,6 @@ def _for_suite(value, suite: str):
 
 def load(path: str | Path = DEFAULT) -> Claims:
     """Reads and validates a claims file; `InputError` names the entry and what is allowed."""
-    data = _read(Path(path))
-    try:
-        raw = yaml.load(data.decode(), _Loader)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text (byte {error.start + 1})") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid YAML ({shown(error, 200)})") from error
-    try:
-        found = Claims.model_validate(raw)
-    except ValidationError as error:
-        raise InputError(f"{path}: {one_line(error)}") from error
-    return found.model_copy(update={"digest": hashlib.sha256(data).hexdigest()[:8]})
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            data = file.read(LONGEST + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the claims ({error.strerror})") from error
-    if len(data) > LONGEST:
-        raise InputError(f"{path}: a claims file has at most {LONGEST} bytes")
-    return data
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without aliases, by which a small file can hold any number of values."""
-
-    def compose_node(self, parent, index):
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("anchors and aliases (& and *) are not allowed here")
-        return super().compose_node(parent, index)
+    found = from_yaml(path, Claims, "claims")
+    digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:8]
+    return found.model_copy(update={"digest": digest})

@@ -1,23 +1,37 @@
-"""What runs leave: the words that are allowed, run.json as a model, and runs as frames."""
+"""Files as models: the words that are allowed in them, run.json, YAML; and runs as frames."""
 
-import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Literal, NamedTuple, get_args
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StrictInt, ValidationError
+import yaml
+from pydantic import (
+    AfterValidator,
+    AliasPath,
+    BaseModel,
+    Field,
+    StrictInt,
+    TypeAdapter,
+    ValidationError,
+)
 
-SCHEMA = 1
+from analysis import InputError
+
 BASELINE = "baseline"
 SCORE_COLUMNS = ("step", "env_frames", "kind", "return")  # of scores.csv
 
 Actions = Literal["discrete", "continuous"]
 Kind = Literal["train", "eval"]  # of an episode
+Version = Literal[1]  # of run.json
 Normalisation = Literal["clipped_record", "reference"]
+KINDS = get_args(Kind)
+(SCHEMA,) = get_args(Version)
+LONGEST = 100_000  # bytes of a YAML file
 
 
 def _text(pattern: str, what: str) -> AfterValidator:
@@ -40,8 +54,6 @@ Identifier = Annotated[
 ]  # of files too
 Digest = Annotated[str, _text(r"[A-Za-z0-9_-]*", "a digest of letters and digits")]
 Seed = Annotated[StrictInt, Field(gt=-(2**63), lt=2**63)]
-Number = Annotated[float, BeforeValidator(lambda given: math.nan if given is None else given)]
-KINDS = get_args(Kind)
 
 
 class Status(StrEnum):
@@ -59,43 +71,15 @@ class Status(StrEnum):
 ENDED = (Status.DONE, Status.DIVERGED)
 
 
-class _Task(BaseModel):
-    random: Number = math.nan
-    reference: Number = math.nan
-    traits: tuple[Identifier, ...] = ()
-
-
-class _Suite(BaseModel):
-    normalisation: Normalisation = "reference"
-
-
-class _Run(BaseModel):
-    steps: Number = math.nan
-
-
-class _Recipe(BaseModel):
-    prefill: Number = 0
-
-
-class _Config(BaseModel):
-    task: _Task = _Task()
-    suite: _Suite = _Suite()
-    run: _Run = _Run()
-    recipe: _Recipe = _Recipe()
-
-
-class _Git(BaseModel):
-    commit: str | None = None
-    dirty: bool | None = None
-
-
-class _Parameters(BaseModel):
-    total: Number = math.nan
+def _at(*place: str, default: Any = None) -> Any:
+    """A field that stands inside of others."""
+    return Field(default, validation_alias=AliasPath(*place))
 
 
 class RunFile(BaseModel):
-    """A run.json: what of it the analysis reads."""
+    """A run.json: what of it the analysis reads, by the names of `RUN_COLUMNS`."""
 
+    version: Version = Field(validation_alias="schema")
     suite: Suite
     task: Name
     arm: Name
@@ -103,50 +87,44 @@ class RunFile(BaseModel):
     actions: Actions
     status: Status
     error: str | None = None
-    digest: Digest | None = ""
-    baseline: Digest | None = ""
-    git: _Git | None = None
-    config: _Config
-    steps: Number = math.nan
-    env_frames: Number = math.nan
-    gradient_steps: Number = math.nan
-    wall_seconds: Number = math.nan
-    parameters: _Parameters = _Parameters()
-    saturation: dict[str, float | None] = {}
-
-    @property
-    def commit(self) -> str:
-        """The commit of the code that made the run, `+` where it was changed since; empty if
-        unknown."""
-        git = self.git or _Git()
-        return f"{git.commit or ''}{'+' * bool(git.dirty)}"
+    digest: Digest | None = None
+    baseline: Digest | None = None
+    commit: str | None = _at("git", "commit")
+    dirty: bool | None = _at("git", "dirty")
+    normalisation: Normalisation = _at("config", "suite", "normalisation", default="reference")
+    traits: tuple[Identifier, ...] = _at("config", "task", "traits", default=())
+    shares: dict[str, float | None] = Field({}, validation_alias="saturation")
+    planned_steps: float | None = _at("config", "run", "steps", default=...)
+    prefill: float = _at("config", "recipe", "prefill", default=0)
+    steps: float | None = None
+    env_frames: float | None = None
+    gradient_steps: float | None = None
+    wall_seconds: float | None = None
+    random: float | None = _at("config", "task", "random")
+    reference: float | None = _at("config", "task", "reference")
+    parameters: float | None = _at("parameters", "total")
 
     def row(self) -> dict:
-        """The run as a row of `Store.runs`, but for its number and source."""
-        shares = {part: share for part, share in self.saturation.items() if share is not None}
+        """The run as a row of `Store.runs`, but for its number and source; `+` behind the commit
+        says that the code was changed since."""
+        shares = {part: share for part, share in self.shares.items() if share is not None}
         saturated = max(shares, key=shares.get, default="")
-        own = {name: getattr(self, name) for name in RUN_COLUMNS if hasattr(self, name)}
-        return own | {
-            **{name: getattr(self, name) or "" for name in ("error", "digest", "baseline")},
-            "normalisation": self.config.suite.normalisation,
-            "traits": " ".join(self.config.task.traits),
+        return self.model_dump(include={*RUN_COLUMNS}) | {
+            "commit": f"{self.commit or ''}{'+' * bool(self.dirty)}",
+            "traits": " ".join(self.traits),
             "saturated": saturated,
             "saturation": shares.get(saturated, 0.0),
-            "planned_steps": self.config.run.steps,
-            "prefill": self.config.recipe.prefill,
-            "random": self.config.task.random,
-            "reference": self.config.task.reference,
-            "parameters": self.parameters.total,
         }
 
 
+TEXTS = ["error", "digest", "baseline", "commit", "traits", "saturated"]  # may be empty
 NUMBERS = [
     *("planned_steps", "prefill", "steps", "env_frames", "gradient_steps", "wall_seconds"),
     *("random", "reference", "parameters", "saturation"),
 ]
 RUN_COLUMNS = [
-    *("source", "suite", "task", "arm", "seed", "actions", "status", "error"),
-    *("digest", "baseline", "commit", "normalisation", "traits", "saturated"),
+    *("source", "suite", "task", "arm", "seed", "actions", "status", "normalisation"),
+    *TEXTS,
     *NUMBERS,
 ]
 POINT_COLUMNS = ["kind", "step", "env_frames", "gradient_steps", "score", "episodes"]
@@ -188,23 +166,19 @@ class Store:
 
     def of(self, runs: pd.DataFrame, problems: Sequence[Problem] = ()) -> "Store":
         """The store with these of its runs, their points, and more problems."""
-        points = self.points[self.points.run.isin(runs.run)]
-        return Store(
-            runs.reset_index(drop=True),
-            points.reset_index(drop=True),
-            [*self.problems, *problems],
-        )
+        points = self.points[self.points.run.isin(runs.run)].reset_index(drop=True)
+        return Store(runs.reset_index(drop=True), points, [*self.problems, *problems])
 
 
 def joined(stores: Iterable[Store]) -> Store:
     """One store of several, whose runs get new numbers: a number is one run's."""
-    runs, points, problems, first = [], [], [], 0
+    frames, problems, first = [], [], 0
     for store in stores:
-        runs.append(store.runs.assign(run=store.runs.run + first))
-        points.append(store.points.assign(run=store.points.run + first))
+        frames.append([one.assign(run=one.run + first) for one in (store.runs, store.points)])
         problems += store.problems
         first += 1 + (0 if store.runs.empty else int(store.runs.run.max()))
-    return Store(pd.concat(runs, ignore_index=True), pd.concat(points, ignore_index=True), problems)
+    runs, points = (pd.concat(parts, ignore_index=True) for parts in zip(*frames, strict=True))
+    return Store(runs, points, problems)
 
 
 def shown(value: object, longest: int = 60) -> str:
@@ -224,3 +198,32 @@ def one_line(error: ValidationError) -> str:
     given = "" if first["type"] == "missing" else f"; got {shown(first['input'])}"
     more = error.error_count() - 1
     return f"{f'{where}: ' * bool(where)}{message}{given}{f' (and {more} more)' * bool(more)}"
+
+
+def from_yaml(path: str | Path, model: Any, what: str) -> Any:
+    """The content of a YAML file as a model (anything that pydantic validates); `InputError` names
+    the entry and what is allowed."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read(LONGEST + 1)
+    except OSError as error:
+        raise InputError(f"{path}: cannot read the {what} ({error.strerror})") from error
+    if len(data) > LONGEST:
+        raise InputError(f"{path}: a {what} file has at most {LONGEST} bytes")
+    try:
+        return TypeAdapter(model).validate_python(yaml.load(data.decode(), _Loader))
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start + 1})") from error
+    except ValidationError as error:
+        raise InputError(f"{path}: {one_line(error)}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not valid YAML ({shown(error, 200)})") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without aliases, by which a small file can hold any number of values."""
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("anchors and aliases (& and *) are not allowed here")
+        return super().compose_node(parent, index)

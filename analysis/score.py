@@ -6,21 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    FiniteFloat,
-    TypeAdapter,
-    ValidationError,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
 
 from analysis import InputError
-from analysis.schema import ENDED, Problem, Status, Store, one_line, shown
+from analysis.schema import ENDED, Problem, Status, Store, from_yaml
 
 LAST, LAST_BIN, AREA = "last", "last_bin", "area"
-WINDOWS = (LAST, LAST_BIN, AREA)
 BIN = 1e6  # environment frames of a point of the official curves
 BIN_EPISODES = 10  # of a point of the official curves
 FEWEST = {AREA: 8}  # evaluations that a run must have for a window
@@ -41,7 +32,7 @@ def atari_reference() -> pd.DataFrame:
 
 
 def final_scores(
-    store: Store, window: str = LAST, until: float | None = None
+    store: Store, window: str = LAST, until: float = np.inf
 ) -> tuple[pd.DataFrame, list[Problem]]:
     """One score per run, and the runs that gave none.
 
@@ -55,41 +46,22 @@ def final_scores(
         raise InputError(f"window '{window}' is not known; allowed: {', '.join(WINDOWS)}")
     used = store.runs[store.runs.status.isin(ENDED)]
     diverged = used.status == Status.DIVERGED
-    points = store.points[(store.points.kind == "eval") & store.points.run.isin(used.run)]
-    if until is not None:
-        points = points[points.env_frames <= until]
-    score = _windowed(points.sort_values(["run", "env_frames"], kind="stable"), window)
-    count = used.run.map(points.groupby("run").size()).fillna(0)
-    fewest = FEWEST.get(window, 1)
-    score = used.run.map(score).where(count >= fewest).mask(diverged)
+    points = store.points[(store.points.kind == "eval") & (store.points.env_frames <= until)]
+    points = points[points.run.isin(used.run)].sort_values(["run", "env_frames"], kind="stable")
+    fewest, count = FEWEST.get(window, 1), used.run.map(points.groupby("run").size()).fillna(0)
+    score = used.run.map(WINDOWS[window](points)).where(count >= fewest).mask(diverged)
     frame = used[[*IDENTITY, "saturated", "saturation"]].assign(score=score)
-    problems = []
-    for row in store.runs.drop(used.index).itertuples():
-        reason = f", {row.error}" if row.error else ""
-        problems.append(Problem(row.source, f"not scored: status {row.status}{reason}"))
+    problems = [
+        Problem(row.source, f"not scored: status {row.status}{', ' * bool(row.error)}{row.error}")
+        for row in store.runs.drop(used.index).itertuples()
+    ]
     for row in frame[score.isna() & ~diverged].itertuples():
         few = f"{window} takes {fewest} evaluations, it has {count[row.Index]:.0f}"
-        problems.append(
-            Problem(row.source, f"not scored: {few if count[row.Index] else 'no evaluation'}")
-        )
+        said = few if count[row.Index] else "no evaluation"
+        problems.append(Problem(row.source, f"not scored: {said}"))
     if window == LAST_BIN:
-        problems += _thin(points[points.run.isin(used.run[~diverged])], used)
+        problems += _thin(points, used[~diverged])
     return frame[score.notna() | diverged].reset_index(drop=True), problems
-
-
-def _windowed(points: pd.DataFrame, window: str) -> pd.Series:
-    if window == LAST:
-        return points.groupby("run").score.last()
-    if window == AREA:
-        return area(points)
-    own = _last_bin(points)
-    sums = own.assign(total=own.score * own.episodes).groupby("run")
-    return sums.total.sum() / sums.episodes.sum()
-
-
-def _last_bin(points: pd.DataFrame) -> pd.DataFrame:
-    end = points.groupby("run").env_frames.transform("max")
-    return points[np.ceil(points.env_frames / BIN) == np.ceil(end / BIN)]
 
 
 def area(points: pd.DataFrame) -> pd.Series:
@@ -102,14 +74,31 @@ def area(points: pd.DataFrame) -> pd.Series:
     return (parts / steps.groupby(points.run).sum()).fillna(runs.score.last())
 
 
+def _last(points: pd.DataFrame) -> pd.Series:
+    return points.groupby("run").score.last()
+
+
+def _mean_of_last_bin(points: pd.DataFrame) -> pd.Series:
+    own = _last_bin(points)
+    sums = own.assign(total=own.score * own.episodes).groupby("run")
+    return sums.total.sum() / sums.episodes.sum()
+
+
+def _last_bin(points: pd.DataFrame) -> pd.DataFrame:
+    end = points.groupby("run").env_frames.transform("max")
+    return points[np.ceil(points.env_frames / BIN) == np.ceil(end / BIN)]
+
+
 def _thin(points: pd.DataFrame, runs: pd.DataFrame) -> list[Problem]:
     """The runs whose last bin has fewer than ten episodes."""
-    episodes = _last_bin(points).groupby("run").episodes.sum()
-    counts = runs.set_index("source").run.map(episodes)
+    counts = runs.set_index("source").run.map(_last_bin(points).groupby("run").episodes.sum())
     return [
         Problem(source, f"its last bin of 1M frames has {count:.0f} episodes, fewer than ten")
         for source, count in counts[counts < BIN_EPISODES].items()
     ]
+
+
+WINDOWS = {LAST: _last, LAST_BIN: _mean_of_last_bin, AREA: area}
 
 
 def normalise(frame: pd.DataFrame, scheme: str) -> tuple[pd.DataFrame, list[Problem]]:
@@ -145,12 +134,11 @@ def paper_aggregates(frame: pd.DataFrame) -> dict[str, float]:
     """Table 1's four columns of one agent: normalise and clip per run, mean over seeds, median or
     mean over games."""
 
-    def over_games(scheme: str, reduce: str) -> float:
-        normalised, _ = normalise(frame, scheme)
-        return float(normalised.groupby("task").normalised.mean().agg(reduce))
+    def over_games(scheme: str) -> pd.Series:
+        return normalise(frame, scheme)[0].groupby("task").normalised.mean()
 
-    columns = [("gamer", "median"), *((scheme, "mean") for scheme in SCHEMES[:3])]
-    return {f"{scheme}_{reduce}": over_games(scheme, reduce) for scheme, reduce in columns}
+    means = {f"{scheme}_mean": float(over_games(scheme).mean()) for scheme in SCHEMES[:3]}
+    return {"gamer_median": float(over_games("gamer").median()), **means}
 
 
 def scored(store: Store, window: str) -> tuple[pd.DataFrame, pd.DataFrame, str, list[Problem]]:
@@ -173,29 +161,18 @@ def scored(store: Store, window: str) -> tuple[pd.DataFrame, pd.DataFrame, str, 
         frame, curves = (part.assign(normalised=part.score) for part in (final, points))
     else:
         curves, _ = normalise(points, scheme)
-    frame = frame.assign(normalised=frame.normalised.fillna(_worst(frame)))
+    worst = frame.groupby("task").normalised.transform("min").fillna(0)  # 0: all runs diverged
+    frame = frame.assign(normalised=frame.normalised.fillna(worst))
     end = curves.groupby("task").env_frames.transform("max")
     curves = curves.assign(step=(curves.env_frames / end).round(3))
     return frame, curves, scheme, [*problems, *unnormalised]
-
-
-def _worst(frame: pd.DataFrame) -> pd.Series:
-    """The worst that each run's task has shown; random play's where all runs diverged."""
-    return frame.groupby("task").normalised.transform("min").fillna(0)
 
 
 def with_references(store: Store, path: str | Path) -> Store:
     """The store with the `random` and `reference` scores of the tasks that a YAML file names, as in
     `{my_task: {random: 0, reference: 100}}`; `InputError` for another file, or for a task without
     runs."""
-    try:
-        given = _REFERENCES.validate_python(yaml.safe_load(Path(path).read_text()))
-    except OSError as error:
-        raise InputError(f"{path}: cannot read the references ({error.strerror})") from error
-    except ValidationError as error:
-        raise InputError(f"{path}: {one_line(error)}") from error
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not valid YAML ({shown(error, 200)})") from error
+    given = from_yaml(path, dict[str, _Reference], "references")
     if unknown := sorted(set(given) - set(store.runs.task)):
         raise InputError(f"{path}: no run is of task {unknown[0]}")
     runs = store.runs.copy()
@@ -217,6 +194,3 @@ class _Reference(BaseModel):
         if self.random == self.reference:
             raise ValueError("random and reference must differ")
         return self
-
-
-_REFERENCES = TypeAdapter(dict[str, _Reference])

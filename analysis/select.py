@@ -8,7 +8,12 @@ import pandas as pd
 from analysis import InputError
 from analysis.schema import ENDED, RUN_COLUMNS, Problem, Store
 
-CELL = ["suite", "task", "arm", "seed"]
+TASK = ["suite", "task"]
+ARM = [*TASK, "arm"]
+CELL = [*ARM, "seed"]
+REFERENCES = "random and reference scores"
+ONE = {REFERENCES: TASK, "baseline": TASK, "digest": ARM}  # value of all runs that agree in these
+WHAT = {"baseline": "baselines", "digest": "configurations"}
 UNKNOWN = "none recorded"
 COMMIT = r"^(\w{7})\w*"  # as git abbreviates it, and the mark of changes that were not committed
 
@@ -20,86 +25,56 @@ def select(store: Store, source: str, leave_out: Sequence[str] = ()) -> Store:
     Runs with a digest in `leave_out`, of another budget, and second runs are left out and listed.
     Raises `InputError` for runs that ended under different configurations.
     """
-    store = _without(store, source, leave_out)
-    store = _one_budget(store)
+    store = _one_budget(_without(store, source, leave_out))
     refuse_mixtures(store.runs, source)
     return _one_run_per_cell(store.of(store.runs, _mixed_code(store.runs)))
+
+
+def _left_out(rows: pd.DataFrame, why: str) -> list[Problem]:
+    return [Problem(row.source, f"left out: {why}".format(row=row)) for row in rows.itertuples()]
 
 
 def _without(store: Store, source: str, digests: Sequence[str]) -> Store:
     runs = store.runs
     known = sorted({*runs.digest, *runs.baseline} - {""})
     if unknown := [digest for digest in digests if digest not in known]:
-        raise InputError(
-            f"{source}: no run has the digest {unknown[0]}; they have {', '.join(known)}"
-        )
-    dropped = runs.digest.isin(digests) | runs.baseline.isin(digests)
-    problems = [
-        Problem(row.source, f"left out: asked for, its digest is {row.digest}")
-        for row in runs[dropped].itertuples()
-    ]
-    return store.of(runs[~dropped], problems)
+        there = ", ".join(known)
+        raise InputError(f"{source}: no run has the digest {unknown[0]}; they have {there}")
+    asked = runs.digest.isin(digests) | runs.baseline.isin(digests)
+    return store.of(runs[~asked], _left_out(runs[asked], "asked for, its digest is {row.digest}"))
 
 
 def _one_budget(store: Store) -> Store:
     """The budget is that of most runs of the task that ended, or of most runs where none has."""
     runs = store.runs
     budgets = runs.planned_steps.fillna(-1)
-    task, ended = [runs.suite, runs.task], runs.status.isin(ENDED)
+    task, ended = [runs[name] for name in TASK], runs.status.isin(ENDED)
     counted = budgets.where(ended | ~ended.groupby(task).transform("any"))
     common = counted.groupby(task).transform(lambda values: values.mode().max())
-    problems = [
-        Problem(
-            row.source,
-            f"left out: {row.planned_steps:g} steps, "
-            f"the runs of {row.task} that are used have {common[row.Index]:g}",
-        )
-        for row in runs[budgets != common].itertuples()
-    ]
-    return store.of(runs[budgets == common], problems)
+    others = runs.assign(common=common)[budgets != common]
+    why = "{row.planned_steps:g} steps, the runs of {row.task} that are used have {row.common:g}"
+    return store.of(runs[budgets == common], _left_out(others, why))
 
 
 def refuse_mixtures(runs: pd.DataFrame, source: str) -> None:
-    """`InputError` where the runs of a task have different baselines, or those of an arm different
-    configurations."""
+    """`InputError` where the runs of a task have different references or baselines, or those of an
+    arm different configurations."""
     ended = runs[runs.status.isin(ENDED)]
-    for names, group in ended.groupby(["suite", "task"]):
-        pairs = group[["random", "reference"]].drop_duplicates().itertuples(index=False)
-        listed = [f"{low:g} and {high:g}" for low, high in pairs]
-        if len(listed) > 1:
-            raise InputError(
-                f"{source}: runs of {' '.join(names)} of different random and reference scores: "
-                f"{' or '.join(listed)}; give a folder with one of them"
-            )
-    for column, cell, what in (
-        ("baseline", ["suite", "task"], "baselines"),
-        ("digest", ["suite", "task", "arm"], "configurations"),
-    ):
+    pairs = zip(ended.random, ended.reference, strict=True)
+    ended = ended.assign(**{REFERENCES: [f"{low:g} and {high:g}" for low, high in pairs]})
+    for column, cell in ONE.items():
         for names, group in ended.groupby(cell):
-            counts = group[column].replace("", UNKNOWN).value_counts()
-            if len(counts) > 1:
-                listed = " and ".join(_runs(count, name) for name, count in counts.items())
+            if group[column].nunique() > 1:
                 raise InputError(
-                    f"{source}: runs of {' '.join(names)} of different {what}: {listed}; "
-                    f"give a folder with one of them, or leave one out: {_choice(group, column)}"
+                    f"{source}: runs of {' '.join(names)} of different {WHAT.get(column, column)}: "
+                    f"{' and '.join(_counted(group[column]))}; give a folder with one of them"
+                    f"{_choice(group, column) if column in WHAT else ''}"
                 )
 
 
-def _mixed_code(runs: pd.DataFrame) -> list[Problem]:
-    """What to know of tasks whose runs were made by different commits: no digest covers code."""
-    known = runs[runs.status.isin(ENDED) & (runs.commit != "")]
-    mixed = known.groupby(["suite", "task"]).commit.transform("nunique") > 1
-    problems = []
-    for suite, group in known[mixed].groupby("suite"):
-        counts = group.commit.str.replace(COMMIT, r"\1", regex=True).value_counts()
-        listed = ", ".join(_runs(count, name) for name, count in counts.items())
-        tasks = ", ".join(sorted(group.task.unique()))
-        problems.append(Problem(suite, f"runs of different commits: {listed}; on {tasks}"))
-    return problems
-
-
-def _runs(count: int, digest: str) -> str:
-    return f"{count} run{'s' * (count != 1)} with {digest}"
+def _counted(values: pd.Series) -> list[str]:
+    counts = values.replace("", UNKNOWN).value_counts()
+    return [f"{count} run{'s' * (count != 1)} with {name}" for name, count in counts.items()]
 
 
 def _choice(group: pd.DataFrame, column: str) -> str:
@@ -108,22 +83,30 @@ def _choice(group: pd.DataFrame, column: str) -> str:
     digests = rarest[column] if rarest[column].iloc[0] else rarest.digest
     if (digests == "").any():
         digests = group.digest[group.digest != ""]
-    return " ".join(f"--leave-out {digest}" for digest in sorted(set(digests)))
+    chosen = " ".join(f"--leave-out {digest}" for digest in sorted(set(digests)))
+    return f", or leave one out: {chosen}"
+
+
+def _mixed_code(runs: pd.DataFrame) -> list[Problem]:
+    """What to know of tasks whose runs were made by different commits: no digest covers code."""
+    known = runs[runs.status.isin(ENDED) & (runs.commit != "")]
+    mixed = known[known.groupby(TASK).commit.transform("nunique") > 1]
+    mixed = mixed.assign(commit=mixed.commit.str.replace(COMMIT, r"\1", regex=True))
+    said = "runs of different commits: {}; on {}"
+    return [
+        Problem(suite, said.format(", ".join(_counted(own.commit)), ", ".join(sorted({*own.task}))))
+        for suite, own in mixed.groupby("suite")
+    ]
 
 
 def _one_run_per_cell(store: Store) -> Store:
     """Of several runs of a seed the one that ended, or is further along; the others are listed."""
-    runs = store.runs
-    best = runs.assign(ended=runs.status.isin(ENDED)).sort_values(
-        ["ended", "env_frames"], ascending=False, kind="stable"
-    )
+    runs = store.runs.assign(ended=store.runs.status.isin(ENDED))
+    best = runs.sort_values(["ended", "env_frames"], ascending=False, kind="stable")
     first = best.drop_duplicates(CELL)
-    problems = [
-        Problem(
-            row.source,
-            f"left out: a second run of {row.suite} {row.task} {row.arm} seed {row.seed}; "
-            "the one further along is used",
-        )
-        for row in best.drop(first.index).itertuples()
-    ]
-    return store.of(first[["run", *RUN_COLUMNS]].sort_values(CELL), problems)
+    why = (
+        "a second run of {row.suite} {row.task} {row.arm} seed {row.seed}; "
+        "the one further along is used"
+    )
+    seconds = _left_out(best.drop(first.index), why)
+    return store.of(first[["run", *RUN_COLUMNS]].sort_values(CELL), seconds)

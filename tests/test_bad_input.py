@@ -349,7 +349,7 @@ ANALYSIS = [
     ((*PUBLISHED, "/nowhere"), 2, "/nowhere: cannot read the official score file atari-dreamerv2"),
     (("published", "--from", "{here}", "--out", "{here}/empty.csv"), 2, "cannot make this folder"),
     # no mistakes
-    ((*TABLE, "{damaged}"), 0, "left out: run.json has schema 99, this analysis reads schema 1"),
+    ((*TABLE, "{damaged}"), 0, "left out: run.json: schema: Input should be 1; got 99"),
     ((*TABLE, "{damaged}"), 0, "left out: run.json: suite: this is a suite's name"),
     ((*TABLE, "{damaged}"), 0, "scores left out: scores.csv lacks the column return"),
     ((*TABLE, "{damaged}"), 0, "1 rows of scores.csv left out: no number, or neither train nor ev"),

@@ -72,12 +72,12 @@ def test_broken_and_partial_runs_are_reported(tmp_path):
     expected = {
         1: "left out: .*",
         2: "left out: it has no run.json",
-        3: "left out: run.json has schema 2, this analysis reads schema 1",
+        3: "left out: run.json: schema: Input should be 1; got 2",
         4: "no scores yet: it has no scores.csv",
         5: "scores left out: scores.csv lacks the column env_frames",
         6: "the last line of scores.csv is cut off and left out",
         7: "2 rows of scores.csv left out: no number, or neither train nor eval",
-        8: ".*",
+        8: "2 rows of scores.csv left out: no number, or neither train nor eval",
         9: "left out: run.json: .*",
     }
     assert found.keys() == expected.keys()
@@ -242,8 +242,8 @@ CONFIG = {"task": {"random": 20, "reference": 400}, "run": {"steps": 8000}}
         ),
         (
             [{}, {"arm": "latent=gaussian", "config": CONFIG}],
-            "gym cartpole of different random and reference scores: 20 and 500 or 20 and 400; give "
-            "a folder with one of them",
+            "gym cartpole of different random and reference scores: 1 run with 20 and 500 and 1 "
+            "run with 20 and 400; give a folder with one of them",
         ),
     ],
     ids=("baselines", "configurations", "no baseline", "no digest", "references"),
@@ -340,7 +340,9 @@ def test_what_is_wrong_in_one_of_the_files_is_listed_or_refused(rounds):
     frame.loc[frame.index[-1], "score"] = "high"
     frame.to_csv(rounds / "round2.csv", index=False)
     (problem,) = read.load(rounds).problems
-    assert problem.message == "1 rows left out: the score or its step is not a number"
+    assert problem.message == (
+        "1 rows of round2.csv left out: no number, or neither train nor eval"
+    )
     (rounds / "notes.csv").write_text("a,b\n1,2\n")
     with pytest.raises(InputError, match="notes.csv: lacks the column source"):
         read.load(rounds)

@@ -26,9 +26,9 @@ def curve(tmp_path):
 @pytest.mark.parametrize(
     ("window", "until", "expected"),
     [
-        ("last", None, 40),
+        ("last", np.inf, 40),
         ("last", 9700, 30),
-        ("area", None, (5 * 5 + 4 * 15 + 0.5 * 25 + 0.5 * 35) / 10),
+        ("area", np.inf, (5 * 5 + 4 * 15 + 0.5 * 25 + 0.5 * 35) / 10),
     ],
 )
 def test_windows(curve, window, until, expected, monkeypatch):
