@@ -48,15 +48,6 @@ def command(root: Path, launcher: str, *overrides: str) -> list[str]:
     ]
 
 
-def killed_sweep(
-    sweep: list[str], kills: int, longest: float, rng: random.Random
-) -> subprocess.CompletedProcess:
-    """Start a sweep, kill -9 it after at most `longest` seconds, `kills` times over; then let it
-    end."""
-    storm(sweep, kills, longest, rng)
-    return subprocess.run(sweep, capture_output=True, text=True)
-
-
 def storm(sweep: list[str], kills: int, longest: float, rng: random.Random) -> list[str]:
     """Start a sweep and kill -9 it after at most `longest` seconds, `kills` times over; returns the
     command lines of the processes that are left half a minute later."""

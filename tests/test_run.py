@@ -24,6 +24,7 @@ from agent.run.lock import Busy, ClaimLost, RunFolder
 from agent.run.record import Record
 from agent.run.status import Exit, Interrupted
 from tests import tiny
+from tests.waiting import wait_until
 
 SHORT = (*tiny.NUMBERS, "recipe.length=8", "recipe.prefill=20", "run.steps=60")
 SHORT += ("run.train_every=8", "run.eval_episodes=1", "run.log_every=20", "run.checkpoint_every=20")
@@ -205,10 +206,7 @@ def test_a_run_that_another_host_took_over_writes_nothing_more(
             owner.write_text('{"host": "elsewhere", "pid": 1, "token": "theirs"}')
             os.replace(owner, self.path / "owner.json")
             (self.path / "run.json").write_text("theirs")
-            deadline = time.monotonic() + 300
-            while not self.lost():
-                assert time.monotonic() < deadline
-                time.sleep(0.01)
+            wait_until(self.lost)
             raise error or ClaimLost(f"{self.path} was taken over")
 
         def close(self):

@@ -14,6 +14,7 @@ import pytest
 from agent.errors import UserError
 from agent.run import lock
 from agent.run.lock import Busy, RunFolder, check_root
+from tests.waiting import wait_until
 
 
 def own(folder, owned):
@@ -148,10 +149,3 @@ def test_a_folder_that_cannot_be_made_written_or_locked_is_named(tmp_path, monke
     monkeypatch.setattr(fcntl, "flock", missing)
     with pytest.raises(UserError, match=r"lock cannot be locked \(Function not implemented\)$"):
         RunFolder(tmp_path).holder()
-
-
-def wait_until(condition, seconds=300):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)

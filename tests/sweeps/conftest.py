@@ -4,23 +4,20 @@ import base64
 import json
 import os
 import pickle
-import socket
 import subprocess
 import sys
 import urllib.request
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from sweeps import job, slurm
 from sweeps.job import Job
-from tests.sweeps.standin import KEY
-from tests.sweeps.tracked import wait_until
+from tests.sweeps.tracked import ROOT
+from tests.waiting import wait_until
 
-STANDIN = Path(__file__).parents[3] / "shared" / "tools" / "wandb_standin.py"
+STANDIN = ROOT.parent / "shared" / "tools" / "wandb_standin.py"
 FAKE = Path(__file__).with_name("fake_slurm.py")
-SERVE = Path(__file__).with_name("standin.py")
 STOPPABLE = """
 import signal, sys, time
 asked = []
@@ -31,17 +28,30 @@ while not asked:
 print("checkpoint written", flush=True)
 sys.exit(130)
 """
+SWEEP = """
+import signal, sys
+from pathlib import Path
+from sweeps import job, local, machine
+start, program, folder = sys.argv[1:]
+job.PROGRAM, folder, environment = Path(program), Path(folder), machine.thread_environment(1)
+if start == "forked":
+    local.start_server(environment)
+starts = {"fresh": job.fresh, "forked": local.forked}
+signal.signal(signal.SIGUSR2, lambda *_: sys.exit(7))  # as submitit does in the end
+one = {"environment": environment, "start": starts[start]}
+print(job.Job("a run", folder, (), folder / "stop", **one)().status)
+"""
 
 
 class Server:
     """The stand-in's address, and everything that it was sent."""
 
-    def __init__(self, port: int, folder: Path):
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, url: str, folder: Path):
+        self.url = url
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("WANDB")},
             **{f"WANDB_{name}DIR": str(folder) for name in ("", "CACHE_", "CONFIG_", "DATA_")},
-            **{"WANDB_BASE_URL": self.url, "WANDB_API_KEY": KEY},
+            **{"WANDB_BASE_URL": self.url, "WANDB_API_KEY": "0123456789" * 4},
             "WANDB__FILE_STREAM_TRANSMIT_INTERVAL": "1",  # a kill finds the first records sent
             "WANDB__TRANSACTION_LOG_FLUSH_INTERVAL": "0.5",
             "OMP_NUM_THREADS": "1",
@@ -52,11 +62,6 @@ class Server:
     def state(self) -> dict:
         with urllib.request.urlopen(f"{self.url}/state", timeout=300) as answer:
             return json.load(answer)
-
-    def answers(self) -> bool:
-        with suppress(OSError):
-            return "runs" in self.state
-        return False
 
     @property
     def runs(self) -> list[dict]:
@@ -85,15 +90,9 @@ def wandb_server(tmp_path_factory):
         pytest.skip(f"no stand-in for the W&B server at {STANDIN}")
     pytest.importorskip("graphql", reason="the W&B stand-in needs graphql-core")
     folder = tmp_path_factory.mktemp("wandb")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen(
-        [sys.executable, str(SERVE), str(STANDIN), str(port), str(folder / "server.log")]
-    )
-    server = Server(port, folder)
-    wait_until(server.answers)
-    yield server
+    command = [sys.executable, str(STANDIN), "0", str(folder / "server.log")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    yield Server(process.stdout.readline().strip(), folder)
     process.terminate()
     process.wait()
 
@@ -171,6 +170,25 @@ def stoppable(tmp_path, monkeypatch):
     log = tmp_path / "log.txt"
     log.touch()
     return log
+
+
+@pytest.fixture
+def sweeping(stoppable):
+    """Function of how a run starts and of environment variables: a process with one such job, once
+    the run is under way."""
+    processes = []
+
+    def function(start="fresh", **environment):
+        command = [sys.executable, "-c", SWEEP, start, str(job.PROGRAM), str(stoppable.parent)]
+        given = {"cwd": ROOT, "env": {**os.environ, **environment}, "stdout": subprocess.PIPE}
+        processes.append(subprocess.Popen(command, **given, text=True))
+        wait_until(lambda: "running" in stoppable.read_text())
+        return processes[-1]
+
+    yield function
+    for process in processes:
+        process.kill()
+        process.wait()
 
 
 @pytest.fixture

@@ -17,33 +17,7 @@ from agent.run.status import STOPPED_BY_SERVER, Exit
 from sweeps import job
 from sweeps.job import Job
 from sweeps.sweep import Sweep
-from tests.sweeps.tracked import ROOT, wait_until
-
-PARENT = """
-import signal, sys
-from pathlib import Path
-from sweeps import job
-job.PROGRAM = Path(sys.argv[1])
-signal.signal(signal.SIGUSR2, lambda *_: sys.exit(7))  # as submitit does in the end
-print(job.Job("a run", Path(sys.argv[2]), (), Path(sys.argv[2]) / "stop")().status)
-"""
-
-
-@pytest.fixture
-def started(stoppable):
-    running = []
-
-    def start(**environment):
-        command = [sys.executable, "-c", PARENT, str(job.PROGRAM), str(stoppable.parent)]
-        given = {"cwd": ROOT, "env": {**os.environ, **environment}, "stdout": subprocess.PIPE}
-        running.append(subprocess.Popen(command, **given, text=True))
-        wait_until(lambda: "running" in stoppable.read_text())
-        return running[-1]
-
-    yield start
-    for process in running:
-        process.kill()
-        process.wait()
+from tests.waiting import wait_until
 
 
 def stop_run(process):  # as Slurm does first
@@ -51,15 +25,15 @@ def stop_run(process):  # as Slurm does first
         child.terminate()
 
 
-def test_a_job_that_is_put_back_waits_for_the_checkpoint(started, stoppable):
-    process = started()
+def test_a_job_that_is_put_back_waits_for_the_checkpoint(sweeping, stoppable):
+    process = sweeping()
     process.send_signal(signal.SIGUSR2)
     assert process.wait(300) == 7
     assert "checkpoint written" in stoppable.read_text()
 
 
-def test_a_job_whose_run_slurm_stopped_returns_no_result(started, stoppable):
-    process = started(SUBMITIT_EXECUTOR="slurm")
+def test_a_job_whose_run_slurm_stopped_returns_no_result(sweeping, stoppable):
+    process = sweeping(SUBMITIT_EXECUTOR="slurm")
     stop_run(process)
     wait_until(lambda: "checkpoint written" in stoppable.read_text())
     with pytest.raises(subprocess.TimeoutExpired):
@@ -69,10 +43,10 @@ def test_a_job_whose_run_slurm_stopped_returns_no_result(started, stoppable):
 
 
 @pytest.mark.parametrize("error, executor", [(STOPPED_BY_SERVER, "slurm"), (None, "")])
-def test_a_run_that_slurm_did_not_stop_is_a_result(started, tmp_path, error, executor):
+def test_a_run_that_slurm_did_not_stop_is_a_result(sweeping, tmp_path, error, executor):
     fields = {"status": "interrupted", "error": error}
     (tmp_path / "run.json").write_text(json.dumps(fields))
-    process = started(SUBMITIT_EXECUTOR=executor)
+    process = sweeping(SUBMITIT_EXECUTOR=executor)
     stop_run(process)
     assert process.communicate(timeout=300)[0] == "interrupted\n"
 

@@ -19,21 +19,10 @@ from benchmarks.sweep_kills import TINY
 from sweeps import job, machine
 from sweeps.job import Job
 from sweeps.local import Forked, forked, start_server
-from tests.sweeps.tracked import ROOT, wait_until
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="runs are forked on Linux alone")
 THREADS = machine.thread_environment(2)
-SWEEP = """
-import sys
-from pathlib import Path
-from sweeps import job, local, machine
-program, folder = sys.argv[1:]
-job.PROGRAM = Path(program)
-environment = machine.thread_environment(1)
-local.start_server(environment)
-one = job.Job("a run", Path(folder), (), Path("stop"), environment=environment, start=local.forked)
-print(one())
-"""
 SEEN = """
 import atexit, json, os, signal, sys
 import torch
@@ -181,10 +170,8 @@ def test_a_run_whose_server_is_killed_stops_with_a_checkpoint(started, stoppable
     assert started("print('and so on')", forked).wait(300) == 0
 
 
-def test_a_killed_sweep_leaves_neither_server_nor_run(stoppable):
-    command = [sys.executable, "-c", SWEEP, str(job.PROGRAM), str(stoppable.parent)]
-    sweep = subprocess.Popen(command, cwd=ROOT)
-    wait_until(lambda: "running" in stoppable.read_text())
+def test_a_killed_sweep_leaves_neither_server_nor_run(stoppable, sweeping):
+    sweep = sweeping("forked")
     started = psutil.Process(sweep.pid).children(recursive=True)
     assert len(started) == 3, "the fork server, its run, and what tidies up for multiprocessing"
     sweep.kill()

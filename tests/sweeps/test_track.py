@@ -8,13 +8,14 @@ import threading
 from contextlib import suppress
 
 import pytest
+from wandb import Run
 
 from agent.run.record import Record
 from agent.run.status import AGENT_JOB, STOPPED_BY_SERVER
 from sweeps import publish
 from tests.sweeps import tracked
-from tests.sweeps.standin import KEY
-from tests.sweeps.tracked import check_files, check_whole, history, track, wait_until
+from tests.sweeps.tracked import check_files, check_whole, history, track
+from tests.waiting import wait_until
 
 DEAD = {"WANDB_BASE_URL": "http://127.0.0.1:9"}
 
@@ -41,9 +42,9 @@ def _has(server, folder, step):
         return step in dict(history(server.run(folder), "train/return"))
 
 
-def _has_no_key(folder):
-    files = [file for file in folder.rglob("*") if file.is_file()]
-    return files and not any(KEY.encode() in file.read_bytes() for file in files)
+def _has_no_key(server, folder):
+    files, key = [*folder.rglob("*")], server.environment["WANDB_API_KEY"].encode()
+    return files and not any(key in file.read_bytes() for file in files if file.is_file())
 
 
 def test_a_run_killed_and_resumed_again_and_again_is_sent_once(wandb, tmp_path, capsys):
@@ -54,7 +55,7 @@ def test_a_run_killed_and_resumed_again_and_again_is_sent_once(wandb, tmp_path, 
     check_whole(shown, last=15)
     again = list(tmp_path.glob("wandb/latest-run/files/media/*/*/*"))
     assert 3 <= len(again) <= 5, "of eight pictures those of steps 9 to 15 alone"
-    assert shown["state"] == "finished" and _has_no_key(tmp_path)
+    assert shown["state"] == "finished" and _has_no_key(wandb, tmp_path)
     assert shown["group"] == "latent=gaussian" and shown["jobType"] == "cartpole"
     assert set(shown["tags"]) == {"latent=gaussian", "kl=balanced"}
     url = Record(tmp_path).fields["wandb_url"]
@@ -68,7 +69,7 @@ def test_offline_synced_and_published_is_sent_once(wandb, tmp_path, capsys):
     (folder,) = (tmp_path / "wandb").glob("offline-run-*")
     printed = capsys.readouterr()
     assert printed.out == f"W&B: {folder}, later: wandb sync {folder}\n" and folder.name not in said
-    assert "goes on offline" in printed.err and _has_no_key(tmp_path)
+    assert "goes on offline" in printed.err and _has_no_key(wandb, tmp_path)
     command = ["wandb", "sync", str(tmp_path / "wandb")]
     subprocess.run(command, env=wandb.environment, capture_output=True, check=True)
     check_whole(wandb.run(tmp_path), last=12)
@@ -81,16 +82,24 @@ def test_offline_synced_and_published_is_sent_once(wandb, tmp_path, capsys):
     check_whole(wandb.run(tmp_path), last=15)
 
 
-def test_what_was_offline_is_online_and_asks_to_be_handed_out_again(wandb, tmp_path):
+@pytest.fixture
+def preempting(monkeypatch):
+    """Ids of the runs that asked to be handed out again."""
+    asked = []
+    monkeypatch.setattr(Run, "mark_preempting", lambda run: asked.append(run.id))
+    return asked
+
+
+def test_what_was_offline_is_online_and_asks_to_be_handed_out_again(wandb, tmp_path, preempting):
     track(tmp_path, "wandb mode=offline", 0, 3, "interrupted")
     track(tmp_path, "wandb", 3, 5, "interrupted")
     shown = wandb.run(tmp_path)
     check_whole(shown, last=5)
     assert not list(tmp_path.glob("wandb/offline*")), "nothing is left to sync"
-    assert shown["preempting"] and shown["state"] != "finished"
+    assert preempting == [shown["name"]] * 2 and shown["state"] != "finished"
 
 
-def test_a_run_stops_when_wandbs_page_asks(wandb, tmp_path):
+def test_a_run_stops_when_wandbs_page_asks(wandb, tmp_path, preempting):
     track(tmp_path, "wandb", 0, 1)
     wandb.stop(wandb.run(tmp_path))
     asked = threading.Event()
@@ -100,19 +109,20 @@ def test_a_run_stops_when_wandbs_page_asks(wandb, tmp_path):
     finally:
         signal.signal(signal.SIGTERM, before)
     shown = wandb.run(tmp_path)
-    assert asked.is_set() and shown["state"] == "finished" and "preempting" not in shown
+    assert asked.is_set() and shown["state"] == "finished" and not preempting
     assert Record(tmp_path).fields["error"] == STOPPED_BY_SERVER
 
 
-def test_wandbs_own_environment_variables_and_artifacts(wandb, tmp_path):
+def test_wandbs_own_environment_variables_and_artifacts(wandb, tmp_path, monkeypatch):
+    logged = []
+    monkeypatch.setattr(Run, "log_artifact", lambda run, artifact: logged.append(artifact))
     (tmp_path / "checkpoint.pt").write_bytes(b"weights")
     names = {"PROJECT": "mine", "RUN_GROUP": "night", "TAGS": "first,second", "NAME": "lucky"}
     wandb.use(**{f"WANDB_{key}": value for key, value in names.items()})
     track(tmp_path, "wandb artifacts=true", 0, 3)
-    shown = wandb.run(tmp_path)
-    kept = f"artifacts/run-{shown['name']}/files/"
-    files = {file.removeprefix(kept) for file in wandb.state["files"] if kept in file}
-    assert {"checkpoint.pt", "scores.csv"} <= files
+    shown, (artifact,) = wandb.run(tmp_path), logged
+    assert artifact.name == f"run-{shown['name']}"
+    assert artifact.manifest.entries.keys() == {"checkpoint.pt", "scores.csv"}
     assert (shown["project"], shown["group"], shown["displayName"]) == ("mine", "night", "lucky")
     assert set(shown["tags"]) == {"latent=gaussian", "kl=balanced", "first", "second"}
 
@@ -161,18 +171,3 @@ def test_a_finished_run_is_sent_to_wandb_once_there_is_a_server(wandb, runs, cap
             "1 finished runs are there, 1 interrupted left out",
         ]
     assert "wandb_id" not in Record(runs / "second").fields  # mode=disabled sends nothing
-
-
-@pytest.mark.parametrize(
-    ("override", "said"),
-    [
-        ("tracker=wandb", ": no runs there"),
-        ("latent=gaussian", "latent=gaussian: allowed: tracker=wandb"),
-        ("tracker=none", "tracker=none shows nothing; allowed: wandb, tensorboard"),
-        ("tracker=wandbb", "wandbb"),
-    ],
-)
-def test_what_cannot_be_published_is_named(tmp_path, capsys, override, said):
-    assert publish.main([str(tmp_path), override]) == 2
-    printed = capsys.readouterr().err
-    assert said in printed and printed.startswith("error: ") and len(printed.splitlines()) == 1

@@ -89,8 +89,6 @@ class Engine:
 @pytest.fixture
 def engine(tmp_path, monkeypatch):
     (tmp_path / "claims.yaml").write_text(CLAIMS)
-    no_trial = CLAIMS[: CLAIMS.index("trial:")] + CLAIMS[CLAIMS.index("controls:") :]
-    (tmp_path / "other.yaml").write_text(no_trial)
     monkeypatch.chdir(tmp_path)  # the same overrides, which compose once
     fake = Engine()
     for module in (sweep, plan):
@@ -190,23 +188,3 @@ def test_one_toggle_alone_is_a_trial(engine, trial):
     code, said, _ = trial("task=catch", ONE_TOGGLE, "hydra.sweeper.rounds=1")
     arms = Counter(job.name.split("/")[2].split(" ")[0] for job in engine.launched)
     assert code == 0 and arms == {"baseline": 6, "gru=plain": 18, "recipe.model_lr=0": 1}
-
-
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        ("run.seed=range(5)", "the trial gives the options and the seeds"),
-        ("latent=binary,gaussian", "the trial gives the options and the seeds"),
-        ("recipe.length=8", "recipe.length=8: the trial gives the options and the seeds"),
-        ("hydra.sweeper.rounds=3", "hydra.sweeper.rounds=3 must be a whole number of at least 1"),
-        ("hydra.sweeper.weights={gru:{plain:0}}", "hydra.sweeper.weights: weights gru plain"),
-        ("hydra.sweeper.weights={gruu:{a:1,b:1}}", "gruu"),
-        ("hydra.sweeper.results=[none.csv]", "there is no file none.csv"),
-        ("hydra.sweeper.claims=HERE/other.yaml", "other.yaml registers no trial"),
-        ("hydra.sweeper.trial=false hydra.sweeper.rounds=1", "rounds is an option of +sweep=trial"),
-    ],
-)
-def test_what_a_trial_fixes_is_refused(engine, trial, tmp_path, overrides, message):
-    code, _, error = trial("task=catch", *overrides.replace("HERE", str(tmp_path)).split(" "))
-    assert code == 2 and message in error and error.count("\n") == 1
-    assert engine.launched == []

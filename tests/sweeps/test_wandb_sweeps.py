@@ -10,13 +10,13 @@ import pytest
 import yaml
 from hydra.core.global_hydra import GlobalHydra
 
-from agent.errors import UserError
 from agent.run.compose import project_config
 from agent.run.status import AGENT_JOB
 from benchmarks.sweep_kills import TINY
 from sweeps import dashboard, grid, job, wandb_sweeps
 from sweeps.wandb_sweeps import FOLDER
-from tests.sweeps.tracked import ROOT, wait_until
+from tests.sweeps.tracked import ROOT
+from tests.waiting import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -51,20 +51,6 @@ def test_files_hold_the_jobs_of_their_hydra_sweep(own, claims, files):
     assert sorted(map(sorted, file_jobs)) == sorted(map(sorted, hydra_jobs))
 
 
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("method: bayes\nparameters: {}", "method bayes needs a W&B server; allowed here: grid"),
-        ("parameters: {}", "is no W&B sweep"),
-        ("{", "is no W&B sweep"),
-    ],
-)
-def test_a_file_that_is_no_grid_is_named(tmp_path, text, said):
-    (tmp_path / "sweep.yaml").write_text(text)
-    with pytest.raises(UserError, match=rf"sweep\.yaml.*{said}"):
-        wandb_sweeps.expand(tmp_path / "sweep.yaml")
-
-
 def test_an_agents_job_writes_out_the_arm_and_what_multiplies_the_tasks_number():
     GlobalHydra.instance().clear()
     given = ["task=pendulum", "arm=kl=standard,latent=gaussian", "recipe.entropy_scale=x0.5"]
@@ -75,14 +61,18 @@ def test_an_agents_job_writes_out_the_arm_and_what_multiplies_the_tasks_number()
 
 @pytest.fixture
 def sweep_file(tmp_path):
-    sweep = yaml.safe_load((FOLDER / "claims_discrete.yaml").read_text())
-    fixed = dict(setting.split("=", 1) for setting in TINY)
-    fixed |= {"run.root": str(tmp_path / "runs"), "run.steps": "100"}
-    given = {key: {"value": yaml.safe_load(value)} for key, value in fixed.items()}
-    sweep["parameters"] = {**given, "arm": {"values": ["baseline", "latent=gaussian"]}}
-    file = tmp_path / "sweep.yaml"
-    file.write_text(yaml.safe_dump(sweep))
-    return file
+    """Function of arms: the file of a W&B sweep of their tiny runs."""
+
+    def write(*arms):
+        sweep = yaml.safe_load((FOLDER / "claims_discrete.yaml").read_text())
+        fixed = dict(setting.split("=", 1) for setting in TINY)
+        fixed |= {"run.root": str(tmp_path / "runs"), "run.steps": "100"}
+        given = {key: {"value": yaml.safe_load(value)} for key, value in fixed.items()}
+        sweep["parameters"] = {**given, "arm": {"values": list(arms)}}
+        (tmp_path / "sweep.yaml").write_text(yaml.dump(sweep))
+        return str(tmp_path / "sweep.yaml")
+
+    return write
 
 
 def finished(folder):
@@ -96,7 +86,7 @@ def run(command, **environment):
 
 def test_an_agent_that_is_killed_and_restarted_runs_all(wandb_server, sweep_file, tmp_path):
     environment = {**wandb_server.environment, "PYTHONPATH": str(ROOT)}
-    created = run(["wandb", "sweep", str(sweep_file)], **environment)
+    created = run(["wandb", "sweep", sweep_file("baseline", "latent=gaussian")], **environment)
     agent = ["wandb", "agent", *re.findall(r"wandb agent (\S+)", created.stderr)]
     first = subprocess.Popen(agent, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)
     wait_until(lambda: list((tmp_path / "runs").rglob("run.json")) or first.poll() is not None)
@@ -131,19 +121,18 @@ def test_an_agents_job_that_is_asked_to_stop_is_no_failure(stoppable):
 
 
 def test_a_local_runner_needs_no_server_and_its_runs_join_later(sweep_file, tmp_path, wandb_server):
-    local = [sys.executable, "-m", "sweeps.wandb_sweeps", "run", str(sweep_file)]
+    local = [sys.executable, "-m", "sweeps.wandb_sweeps", "run", sweep_file("latent=gaussian")]
     alone = {"PATH": "/usr/bin:/bin", "WANDB_BASE_URL": "http://127.0.0.1:9"}
     done = run([*local, "hydra/launcher=basic", "run.seed=3"], **alone, OMP_NUM_THREADS="1")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert finished(tmp_path) == ["categorical", "gaussian"]
-    folders = list((tmp_path / "runs").glob("*/*/*/*"))
-    assert all(folder.name.startswith("3-") for folder in folders)
-    fields = json.loads((folders[0] / "run.json").read_text())
+    assert finished(tmp_path) == ["gaussian"]
+    (folder,) = (tmp_path / "runs").glob("*/*/*/3-*")
+    fields = json.loads((folder / "run.json").read_text())
     again = [*local[:3], "job", "tracker=wandb", *fields["overrides"]]
     asked = {"WANDB_SWEEP_ID": "later", "WANDB_RUN_ID": "asked"}
     done = run(again, **wandb_server.environment, **asked)
     assert done.returncode == 0 and "done already" in done.stdout, done.stderr
-    shown = wandb_server.run(folders[0])
+    shown = wandb_server.run(folder)
     assert (shown["name"], shown["sweep"], shown["state"]) == ("asked", "later", "finished")
     assert len(shown["history"]) > 2 and shown["summary"]["status"] == "done"
 

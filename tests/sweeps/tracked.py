@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from agent.run.record import Record
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 FIELDS = {
@@ -117,13 +117,6 @@ def check_files(run):
     """W&B has the file of every picture that it shows."""
     shown = history(run, "pictures/episode") + history(run, "pictures/prediction")
     assert shown and {picture["path"] for _, picture in shown} <= run["files"]
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + 300
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 if __name__ == "__main__":
