@@ -221,7 +221,7 @@ def _dead(chosen: Toggles, recipe: Recipe, option: Mapping[str, str]) -> Iterato
 def _untrained(parts: Parts) -> Iterator[str]:
     """Runs that would train nothing, or not what their task and suite ask for."""
     recipe, run, option = parts.recipe, parts.run, parts.task.option or parts.task.name
-    if option not in parts.suite.tasks:
+    if not {option, parts.task.name} & {*parts.suite.tasks}:
         allowed = ", ".join(parts.suite.tasks)
         yield f"task={option} is not in suite={parts.suite.name}, whose tasks are {allowed}"
         return  # the task's numbers suit its own suite

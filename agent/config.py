@@ -48,6 +48,7 @@ BOUNDS = {
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(min_length=1)]
+Trait = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")]
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 
 
@@ -153,6 +154,7 @@ class Task:
     reference: Annotated[float | None, NOTHING] = None
     id: Annotated[Name | None, OPTIONS] = None  # of Gymnasium
     option: Annotated[Name | None, NOTHING] = None  # the file in conf/task, if not the name
+    traits: Annotated[Sequence[Trait], NOTHING] = ()  # kinds that no space shows
 
 
 @dataclass(frozen=True)

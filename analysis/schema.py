@@ -26,6 +26,7 @@ BASELINE = "baseline"
 SCORE_COLUMNS = ("step", "env_frames", "kind", "return")  # of scores.csv
 
 Actions = Literal["discrete", "continuous"]
+Observations = Literal["vector", "grid", "image"]
 Kind = Literal["train", "eval"]  # of an episode
 Version = Literal[1]  # of run.json
 Normalisation = Literal["clipped_record", "reference"]
@@ -85,6 +86,7 @@ class RunFile(BaseModel):
     arm: Name
     seed: Seed
     actions: Actions
+    observations: Observations | None = None
     status: Status
     error: str | None = None
     digest: Digest | None = None
@@ -111,7 +113,7 @@ class RunFile(BaseModel):
         saturated = max(shares, key=shares.get, default="")
         return self.model_dump(include={*RUN_COLUMNS}) | {
             "commit": f"{self.commit or ''}{'+' * bool(self.dirty)}",
-            "traits": " ".join(self.traits),
+            "traits": " ".join(filter(None, (self.observations, *self.traits))),
             "saturated": saturated,
             "saturation": shares.get(saturated, 0.0),
         }

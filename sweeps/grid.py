@@ -140,10 +140,10 @@ def of_claims(path: str, rows: Sequence[str] | None, suite: str, actions: str) -
 
 @cache
 def registered(path: str):
-    """The claims file at a path, relative to the project; UserError for any other file."""
+    """The claims file at a path, here or in the project; UserError for any other file."""
     from analysis import InputError, claims  # pandas: only where a claims file is read
 
     try:
-        return claims.load(ROOT / path)
+        return claims.load(path if Path(path).is_file() else ROOT / path)
     except InputError as error:
         raise UserError(str(error)) from error

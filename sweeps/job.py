@@ -23,6 +23,7 @@ from sweeps import machine
 from sweeps.state import ENDED, look
 
 PROGRAM = Path(__file__).parents[1] / "run.py"
+COMMAND = f"python {PROGRAM.name if Path.cwd() == PROGRAM.parent else PROGRAM}"  # as users give it
 HYDRAS_HINT = "HYDRA_FULL_ERROR"  # ends what Hydra says of an error
 UNFINISHED = "the process ended with exit status 0 before the run was done"
 POLL_SECONDS = 0.2

@@ -27,7 +27,7 @@ from agent.errors import UserError, complaint
 from agent.run.compose import composed, project_config
 from agent.run.status import Status
 from sweeps import check, grid, machine
-from sweeps.job import PROGRAM, Engine, chosen
+from sweeps.job import COMMAND, PROGRAM, Engine, chosen
 from sweeps.state import Planned, planned
 from sweeps.sweep import console
 
@@ -97,7 +97,7 @@ class Plan:
         """Print the plan, or only the commands of the runs that are due."""
         due = [run for run in self.runs if run.is_due]
         if commands:
-            sys.stdout.writelines(f"python run.py {shlex.join(run.overrides)}\n" for run in due)
+            sys.stdout.writelines(f"{COMMAND} {shlex.join(run.overrides)}\n" for run in due)
             return
         screen = console()
         if self.sizes:
@@ -141,7 +141,7 @@ class Plan:
         disk = max(replay_bytes(run) for run in {run.identity.task: run for run in due}.values())
         peak = decimal(disk * under_way)
         screen.print(f"peak disk: {peak} for the replay of {under_way} runs under way")
-        screen.print(f"start: python run.py -m {shlex.join(self.overrides)}")
+        screen.print(f"start: {COMMAND} -m {shlex.join(self.overrides)}")
 
 
 def _table(runs: Sequence[Planned], by: str) -> Table:

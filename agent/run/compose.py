@@ -57,8 +57,8 @@ def _option(override: str) -> DictConfig | None:
     """The values of an option that chooses no other and sets no other; None for anything else."""
     group, _, option = override.partition("=")
     file = CONF / group / f"{option}.yaml"
-    if not group.isidentifier() or option not in options_of(group):
-        return None
+    if not group.isidentifier() or option not in options_of(group) or not file.is_file():
+        return None  # nothing, or in another folder than this program's
     node = cast(DictConfig, OmegaConf.load(file))
     is_alone = "defaults" not in node and "@package" not in file.read_text()
     return node if is_alone else None

@@ -28,6 +28,7 @@ from agent.run.progress import Clock, Display, Meter
 from agent.run.record import ANEW, Record
 from agent.run.replay import Replay
 from agent.run.status import Interrupted
+from agent.spaces import observation_kind
 
 CONTEXT, PREDICTED = 5, 20  # observations that the model sees before it predicts, and all
 FILMED = 300  # steps of an episode
@@ -88,6 +89,7 @@ class Training:
         self._update_record(
             parameters=self.agent.parameter_counts(),
             device=str(self.device),
+            observations=observation_kind(self.env.observation_space),
             observation_scale=self.scale,
         )
         self.display = Display(self.clock, self.agent.updates)

@@ -22,6 +22,8 @@ NOT_READ = shutil.ignore_patterns("replay", "*.pt")
 # Another value that the analysis takes for a field, where it is not a number or a text.
 OTHER = {
     "actions": "continuous",
+    "observations": "grid",
+    "config.task.traits": ["sparse"],
     "status": "failed",
     "config.suite.normalisation": "clipped_record",
     "saturation": {"kl_clamped": 0.5},
