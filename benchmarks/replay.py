@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 from gymnasium.spaces import Box
 
+from agent.run import numerics
 from agent.run.replay import Replay
 
 
@@ -26,6 +27,7 @@ def main() -> None:
         "--folder", type=Path, help="where to put the rows; default: a temporary folder"
     )
     args = parser.parse_args()
+    numerics.configure(1, "highest")  # as a run does
     with tempfile.TemporaryDirectory(dir=args.folder) as folder:
         measure(Replay(Path(folder), Box(0, 255, (64, 64, 1), np.uint8), 18, args.rows), args)
 

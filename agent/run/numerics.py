@@ -5,7 +5,9 @@ holds no state of a generator, and an environment that draws or seeds changes no
 learning.
 """
 
+import ctypes
 import os
+import platform
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +18,8 @@ import torch
 from torch import Tensor
 
 from agent.errors import UserError
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt, in glibc's malloc.h
 
 
 def choose_device(name: str) -> torch.device:
@@ -40,12 +44,15 @@ def configure(threads: int | None, precision: str) -> None:
     """Set CPU threads (None: PyTorch's default) and float32 precision.
 
     `highest` keeps full float32 in matrix products and in cuDNN's convolutions; the others allow
-    TF32 in both.
+    TF32 in both. What is freed stays in the process, for the next update asks for the same sizes.
     """
     if threads is not None:
         torch.set_num_threads(threads)
     torch.set_float32_matmul_precision(precision)
     torch.backends.cudnn.allow_tf32 = precision != "highest"
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 2**25)  # bytes; its own goes so far at most
+        ctypes.CDLL(None).mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def tensors(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:

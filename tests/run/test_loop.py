@@ -3,7 +3,9 @@ wrong."""
 
 import io
 import os
+import platform
 import re
+import resource
 import shutil
 from contextlib import closing
 
@@ -213,6 +215,16 @@ def test_the_device_and_the_precision_are_set(monkeypatch):
         numerics.configure(None, precision)
         assert torch.get_float32_matmul_precision() == precision
         assert torch.backends.cudnn.allow_tf32 is (precision != "highest")
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc alone is told")
+def test_what_an_update_frees_the_next_one_takes():
+    numerics.configure(None, "highest")
+    taken = []
+    for _ in range(3):
+        _ = [torch.ones(2**22) for _ in range(8)]  # of 4,096 pages each
+        taken.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
+    assert taken[2] - taken[1] < 2**10
 
 
 def test_a_meter_means_since_the_last_line_and_names_the_update_that_was_not_finite():
