@@ -18,9 +18,8 @@ HEAD = """\
 # The toggles
 
 A toggle is a folder of `conf` and a module of `agent/toggles`. Choose with `group=option`, change a
-number with `group.number=value`, compare with `-m group=one,two`. The lists have each option's
-numbers and defaults; `${...}` is a number of the size or the recipe. This page is generated:
-`python docs/toggles.py`.
+number with `group.number=value`, compare with `-m group=one,two`. `${...}` is a number of the size
+or the recipe. `python docs/toggles.py` writes this page.
 """
 
 
