@@ -72,10 +72,10 @@ report: $(FULL) ## one self-contained HTML page from RUNS
 	$(PY) -m analysis report --runs $(RUNS) --out $(OUT)
 
 notebooks: $(FULL) ## execute the notebooks on the committed results, outputs inside
-	$(PY) -m analysis.show.notebooks
+	$(PY) -m analysis notebooks
 
 results: $(BASE) ## fill the parts of README and docs that are made from the committed results
-	$(PY) -m analysis.show.pages
+	$(PY) -m analysis pages
 
 clean: ## remove the environment and caches, never the runs
 	rm -rf $(VENV) .pytest_cache .ruff_cache *.egg-info

@@ -48,9 +48,13 @@ Numbers = Annotated[list[Number], Field(min_length=1)]
 AGENTS = (DREAMER, SCHEDULED, NO_SCHEDULES)  # with curves of their own
 COMPLETE_FRAMES = 195e6
 EARLY_FRAMES = 20e6
-WITHOUT, EARLY = "no schedules", "no schedules, first 20M frames"
 MARGIN = 0.03  # of the clipped human record, as registered for Atari
 TIE = 0.05  # section 3.2: a difference of at most 5% of the larger score is a tie
+WITHOUT = {  # runs without schedules
+    "8 seeds of the paper": [DREAMER],
+    "3 more seeds": [NO_SCHEDULES],
+    "all 11 seeds": [DREAMER, NO_SCHEDULES],
+}
 
 
 class Curve(BaseModel):
@@ -74,15 +78,18 @@ class Curve(BaseModel):
 def load(source: str) -> Store:
     """Reads the three score files from a folder, or below a URL; raises `InputError` naming the
     file, the run and what is wrong."""
-    curves = [(name, curve) for name in FILES for curve in _read_curves(source, name)]
-    points = [
-        pd.DataFrame({"run": number, "env_frames": curve.xs, "score": curve.ys})
-        for number, (_, curve) in enumerate(curves)
-    ]
-    points = pd.concat(points, ignore_index=True).assign(kind="eval", episodes=10)
-    points = points.assign(step=points.env_frames / 4, gradient_steps=float("nan"))
-    runs = [_run(number, *one) for number, one in enumerate(curves)]
-    return Store(pd.DataFrame(runs, columns=["run", *RUN_COLUMNS]), points[["run", *POINT_COLUMNS]])
+    curves = dict(enumerate((name, own) for name in FILES for own in _read_curves(source, name)))
+    points = {
+        number: pd.DataFrame({"env_frames": curve.xs, "score": curve.ys})
+        for number, (_, curve) in curves.items()
+    }
+    points = pd.concat(points, names=["run", None]).reset_index("run")
+    points = points.assign(kind="eval", episodes=10, step=points.env_frames / 4)
+    runs = [_run(number, *one) for number, one in curves.items()]
+    return Store(
+        pd.DataFrame(runs, columns=["run", *RUN_COLUMNS]),
+        points.reindex(columns=["run", *POINT_COLUMNS]).reset_index(drop=True),
+    )
 
 
 def _read(source: str, name: str):
@@ -172,6 +179,18 @@ def finals(store: Store, until: float = FINAL_FRAMES) -> pd.DataFrame:
     return final_scores(store, LAST, until=until)[0]
 
 
+def tables(store: Store) -> dict[str, pd.DataFrame]:
+    """Every table, by the name of its file."""
+    return {
+        "table_1": table_1(store).reset_index(),
+        "table_1_complete_runs": table_1(complete(store)).reset_index(),
+        "table_k1": table_k1(store).round().astype(int).reset_index(),
+        "scheduling": scheduling(store),
+        "scheduling_games": scheduling_games(store),
+        "early_ended": early_ended(store),
+    }
+
+
 def table_1(store: Store) -> pd.DataFrame:
     """The paper's table 1: the four aggregates over 55 games of every agent, and its number of
     seeds and games."""
@@ -180,8 +199,8 @@ def table_1(store: Store) -> pd.DataFrame:
     for arm in (DREAMER, SCHEDULED, *PUBLISHED_BASELINES.values()):
         own = frame[frame.arm == arm]
         seeds = own.groupby("task").seed.nunique()
-        rows[arm] = {**paper_aggregates(own), "seeds": int(seeds.max()), "games": len(seeds)}
-    return pd.DataFrame(rows).T.astype({"seeds": int, "games": int})
+        rows[arm] = {**paper_aggregates(own), "seeds": seeds.max(), "games": len(seeds)}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("agent")
 
 
 def table_k1(store: Store) -> pd.DataFrame:
@@ -190,18 +209,13 @@ def table_k1(store: Store) -> pd.DataFrame:
     return atari_reference().join(means[[*PUBLISHED_BASELINES.values(), DREAMER, SCHEDULED]])
 
 
-def scheduling(store: Store, margin: float = MARGIN) -> pd.DataFrame:
+def scheduling(store: Store) -> pd.DataFrame:
     """The verdict on scheduling from the real 55-game curves, against either and both sets of runs
     without schedules, each with its positive control: the same runs after 20M frames.
 
     The first row is the claim; the others are its checks, so no adjustment for several claims is
     made.
     """
-    comparisons = {
-        "8 seeds of the paper": [DREAMER],
-        "3 more seeds": [NO_SCHEDULES],
-        "all 11 seeds": [DREAMER, NO_SCHEDULES],
-    }
     rows = []
     for name, part in (("all", store), ("complete only", complete(store))):
         final, early = (
@@ -209,28 +223,24 @@ def scheduling(store: Store, margin: float = MARGIN) -> pd.DataFrame:
             for until in (FINAL_FRAMES, EARLY_FRAMES)
         )
         scheduled = final[final.arm == SCHEDULED]
-        for seeds, arms in comparisons.items():
-            own = final[final.arm.isin(arms)].assign(arm=WITHOUT)
-            first = early[early.arm.isin(arms)].assign(arm=EARLY)
-            row = _compared(scheduled, own, margin)
-            control = _compared(first, own, margin)
+        for seeds, arms in WITHOUT.items():
+            own, first = (frame[frame.arm.isin(arms)] for frame in (final, early))
             size = {"seeds": seeds, "runs": name, "with_": len(scheduled), "without": len(own)}
-            early_ = {f"early_{key}": value for key, value in control.items()}
-            rows.append(size | row | early_)
+            control = {f"early_{key}": value for key, value in _compared(first, own).items()}
+            rows.append(size | _compared(scheduled, own) | control)
     return pd.DataFrame(rows)
 
 
-def _compared(first: pd.DataFrame, second: pd.DataFrame, margin: float) -> dict:
+def _compared(first: pd.DataFrame, second: pd.DataFrame) -> dict:
     """The effect of one arm against another over the games, with its interval and its words."""
-    frame = pd.concat([first, second], ignore_index=True)
+    frame = pd.concat([first.assign(arm="with"), second.assign(arm="without")], ignore_index=True)
     frame["run"] = range(len(frame))
     nothing = pd.DataFrame(columns=["run", "step", "normalised"])
-    arms = (frozenset({part.arm.iloc[0]}) for part in (first, second))
-    seen, _ = tasks.shown("scheduling", *arms, tasks.of_runs(frame, nothing, {}))
+    own = tasks.of_runs(frame, nothing, {})
+    seen, _ = tasks.shown("scheduling", frozenset({"with"}), frozenset({"without"}), own)
     low, high = map(float, seen.change.interval(verdict.ERROR))
-    words = str(verdict.words(low, high, margin))
-    effect = float(seen.change.tasks.effect.mean())
-    return {"effect": effect, "low": low, "high": high, "words": words}
+    words = str(verdict.words(low, high, MARGIN))
+    return {"effect": seen.change.tasks.effect.mean(), "low": low, "high": high, "words": words}
 
 
 def scheduling_games(store: Store) -> pd.DataFrame:

@@ -1,8 +1,10 @@
 """Figures of a study: the map, the forest, learning curves, effects by task and over the budget."""
 
 import io
+import re
 import textwrap
 from collections.abc import Sequence
+from itertools import cycle, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +19,7 @@ from scipy import stats
 from analysis.claims import BASELINE, options
 from analysis.score import RAW
 from analysis.sentences import BETTER, TIED, WORSE
-from analysis.show.tables import caption, effect, legible
+from analysis.show.tables import caption, effect, legible, mean_score, with_runs
 from analysis.study import Judged
 from analysis.tasks import AGAINST
 from analysis.verdict import DEPENDS
@@ -63,7 +65,7 @@ def of(ours: Judged, width: float = PAGE) -> dict[str, Figure]:
     """Every figure that the runs allow, by the name of its file."""
     claims = _with_runs(ours).claim
     if claims.empty:
-        return {"learning_curves": arm_curves(ours, width)}
+        return {"learning_curves": learning_curves(ours, width=width)}
     drawn = (effect_map, forest, all_curves, over_the_budget, task_effects)
     found = dict(zip(NAMES, (draw(ours, width) for draw in drawn), strict=True))
     return found | {f"{claim}{CURVES}": learning_curves(ours, claim, width) for claim in claims}
@@ -80,18 +82,22 @@ def effect_map(ours: Judged, width: float = PAGE) -> Figure:
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=ratios)
     effects, sure, columns = _matrix(ours, claims, ratios[0])
     inches = ratios[0] / len(columns)
-    _cells(left, effects, sure, numbers=inches > 0.29)
+    limit = _cells(left, effects, sure, numbers=inches > 0.29)
     _columns(left, columns, inches)
-    left.set_yticks(range(len(claims)), _names(claims))
-    left.set_ylim(len(claims) - 0.5, -0.5)
+    _rows(left, claims.claim)
     _means(right, claims, margin(ours))
     if width > WIDE:
-        _words(right, _said(claims))
-    limit = _limit(effects)
+        _words(right, claims.said)
     note = (
         f"Colour: effect, from -{limit:g} (orange) to +{limit:g} (purple). Dot: its sign is sure."
     )
     return noted(figure, f"{caption(ours)}. {note} {INTERVALS}")
+
+
+def _with_runs(ours: Judged) -> pd.DataFrame:
+    """The claims that have runs, and what is `said` of each, as short as it can be."""
+    rows = with_runs(ours)
+    return rows.assign(said=rows["mean"].where(rows.depends == "", DEPENDS))
 
 
 def _matrix(
@@ -104,79 +110,57 @@ def _matrix(
         cells = ours.kinds[~ours.kinds.kind.str.endswith(AGAINST)]
         cells = cells.rename(columns={"kind": "column"})
         columns = pd.Series("", index=pd.unique(cells.column))
-    cells = cells.assign(sure=(cells.low > 0) | (cells.high < 0))
+    cells = cells.assign(sure=(cells.low > 0) | (cells.high < 0)).set_index(["claim", "column"])
     effects, sure = (
-        cells.pivot(index="claim", columns="column", values=name).reindex(
-            index=claims.claim, columns=columns.index
-        )
+        cells[name].unstack().reindex(index=claims.claim, columns=columns.index)
         for name in ("effect", "sure")
     )
     return effects, sure.eq(True), columns
 
 
-def _said(claims: pd.DataFrame) -> list[str]:
-    return [DEPENDS if row["depends"] else row["mean"] for row in claims.to_dict("records")]
-
-
-def _names(claims: pd.DataFrame) -> list[str]:
-    return [name.replace("_", " ") for name in claims.claim]
-
-
-def _with_runs(ours: Judged) -> pd.DataFrame:
-    """The claims that have runs, without the intervals that say nothing."""
-    return legible(ours, ours.claims[ours.claims.effect.notna()])
-
-
-def _limit(effects: pd.DataFrame) -> float:
-    """The effect of the darkest colour: larger ones are as dark."""
-    sizes = np.abs(effects.to_numpy(float))
-    return max(np.ceil(np.nanquantile(sizes, 0.95) * 10) / 10, 0.1)
-
-
-def _cells(axes: Axes, effects: pd.DataFrame, sure: pd.DataFrame, numbers: bool) -> None:
-    limit = _limit(effects)
+def _cells(axes: Axes, effects: pd.DataFrame, sure: pd.DataFrame, numbers: bool) -> float:
+    """The effects as colours; the effect of the darkest, larger ones are as dark."""
+    limit = max(np.ceil(np.nanquantile(np.abs(effects), 0.95) * 10) / 10, 0.1)
     axes.set_facecolor("#DDDDDD")  # of cells without runs
     axes.imshow(effects, cmap=EFFECTS, vmin=-limit, vmax=limit, aspect="auto")
-    for (y, x), value in np.ndenumerate(effects.to_numpy(float)):
+    for (y, x), value in np.ndenumerate(effects):
         if np.isnan(value):
             continue
         ink = "white" if abs(value) > 0.55 * limit else "black"
         if numbers:
-            text = f"{value:+.2f}".replace("0.", ".") + "•" * int(sure.iat[y, x])
+            text = re.sub("(?<=[+-])0", "", f"{value:+.2f}") + "•" * int(sure.iat[y, x])
             axes.text(x, y, text, color=ink, fontsize=SMALL, ha="center", va="center")
         elif sure.iat[y, x]:
             axes.plot(x, y, "o", color=ink, markersize=2.5)
     axes.tick_params(length=0)
     axes.spines[:].set_visible(True)
+    return limit
 
 
 def _columns(axes: Axes, tasks: pd.Series, inches: float) -> None:
     """Names of tasks and of their kinds above the cells, a line between kinds."""
     axes.xaxis.tick_top()
     longest = 1.1 if inches > 0.25 else 9  # where there is room for a second line
-    names = ["\n".join(wrapped(task.replace("_", " "), longest, SMALL)) for task in tasks.index]
+    names = ["\n".join(wrapped(_plain(task), longest, SMALL)) for task in tasks.index]
     axes.set_xticks(range(len(tasks)), names, rotation=90)
-    ends = np.flatnonzero(tasks.to_numpy()[1:] != tasks.to_numpy()[:-1]) + 0.5
-    for x in ends:
-        axes.axvline(x, color="black", linewidth=1.2)
-    starts = [-0.5, *ends, len(tasks) - 0.5]
-    for low, high in zip(starts, starts[1:], strict=False):
-        kind = tasks.iloc[int(low + 0.5)]
-        axes.text(
-            (low + high) / 2,
-            1,
-            kind,
-            transform=axes.get_xaxis_transform(),
-            ha="center",
-            va="bottom",
-        )
     axes.tick_params(axis="x", pad=POINTS + 4)
+    above = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom"}
+    starts = np.flatnonzero(tasks != tasks.shift())
+    for first, end in pairwise([*starts, len(tasks)]):
+        axes.text((first + end - 1) / 2, 1, tasks.iloc[first], **above)
+        if first:
+            axes.axvline(first - 0.5, color="black", linewidth=1.2)
+
+
+def _rows(axes: Axes, names: Sequence[str]) -> None:
+    """A row for each name, the first at the top."""
+    axes.set_yticks(range(len(names)), [_plain(name) for name in names])
+    axes.set_ylim(len(names) - 0.5, -0.5)
 
 
 def _means(axes: Axes, claims: pd.DataFrame, small: float) -> None:
     """The mean of each claim with both intervals, above the band of effects below the margin."""
-    axes.axvspan(-small, small, color="#EEEEEE", zorder=0)
-    axes.axvline(0, color="black", linewidth=0.6)
+    _nothing(axes, "x", small)
     for y, row in enumerate(claims.itertuples()):
         colour = POSITIVE if row.low > 0 else NEGATIVE if row.high < 0 else NEITHER
         axes.plot([row.new_low, row.new_high], [y, y], color=colour, linewidth=0.8)
@@ -188,7 +172,19 @@ def _means(axes: Axes, claims: pd.DataFrame, small: float) -> None:
     axes.tick_params(axis="y", length=0)
 
 
-def _words(axes: Axes, said: list[str]) -> None:
+def _nothing(axes: Axes, axis: str, small: float = 0) -> None:
+    """Where there is no effect: a line at 0, and a band of those below the margin."""
+    band, line = (axes.axvspan, axes.axvline) if axis == "x" else (axes.axhspan, axes.axhline)
+    if small:
+        band(-small, small, color="#EEEEEE", zorder=0)
+    line(0, color="black", linewidth=0.6)
+
+
+def _grey(small: float) -> str:
+    return f" Grey: below the margin of {small:g}." * bool(small)
+
+
+def _words(axes: Axes, said: Sequence[str]) -> None:
     """The verdicts at the right of the means."""
     right = axes.secondary_yaxis("right")
     right.set_yticks(range(len(said)), said)
@@ -199,37 +195,31 @@ def _words(axes: Axes, said: list[str]) -> None:
 @styled
 def forest(ours: Judged, width: float = PAGE) -> Figure:
     """A row a claim: the mean effect with its two intervals, in numbers too, and the words."""
-    claims = _with_runs(ours)
-    lines = 1 if width > WIDE else 1.4
+    claims, small = _with_runs(ours), margin(ours)
+    lines, between = (1, ", ") if width > WIDE else (1.4, "\n")
     figure = Figure(figsize=(width, 1.1 + lines * ROW * len(claims)), layout="constrained")
     axes = figure.add_subplot()
-    _means(axes, claims, margin(ours))
+    _means(axes, claims, small)
     axes.set_xlabel("mean effect, in normalised score")
-    axes.set_yticks(range(len(claims)), _names(claims))
-    axes.set_ylim(len(claims) - 0.5, -0.5)
-    between = ", " if width > WIDE else "\n"
-    numbers = [effect(row, "+.2f") for row in claims.itertuples()]
-    _words(axes, [between.join(both) for both in zip(numbers, _said(claims), strict=True)])
-    below = f"Grey: below the margin of {margin(ours):g}."
-    return noted(figure, f"{caption(ours)}. {INTERVALS} {below}")
+    _rows(axes, claims.claim)
+    _words(axes, [f"{effect(row, '+.2f')}{between}{row.said}" for row in claims.itertuples()])
+    return noted(figure, f"{caption(ours)}. {INTERVALS}{_grey(small)}")
 
 
 @styled
 def task_effects(ours: Judged, width: float = PAGE) -> Figure:
     """A panel a claim: its effect on each task with the 95% interval, coloured where it is sure."""
-    claims, tasks = _with_runs(ours).claim, list(kinds_of_tasks(ours).index)
-    figure, grid = panels(len(claims), width, 0.45 + 0.12 * len(tasks), smallest=1.3)
-    results = ours.by_task.set_index(["claim", "task"]).result
-    for axes, claim in zip(grid, claims, strict=True):
-        axes.axvline(0, color="black", linewidth=0.6)
-        for row in ours.effects[ours.effects.claim == claim].itertuples():
-            colour = RESULTS[results[claim, row.task]]
-            half = row.error * stats.t.ppf(0.975, row.df)
-            y = tasks.index(row.task)
-            axes.errorbar(row.effect, y, xerr=half, fmt="o", color=colour, markersize=3)
-        named(axes, claim.replace("_", " "), beside=1.6)
-        axes.set_yticks(range(len(tasks)), [task.replace("_", " ") for task in tasks])
-        axes.set_ylim(len(tasks) - 0.5, -0.5)
+    tasks = list(kinds_of_tasks(ours).index)
+    rows = ours.effects.merge(ours.by_task[["claim", "task", "result"]])
+    height = 0.45 + 0.12 * len(tasks)
+    figure, grid = panels(_with_runs(ours).claim, width, height, smallest=1.3, beside=1.6)
+    for claim, axes in grid.items():
+        _nothing(axes, "x")
+        for row in rows[rows.claim == claim].itertuples():
+            half, colour = row.error * stats.t.ppf(0.975, row.df), RESULTS[row.result]
+            where = row.effect, tasks.index(row.task)
+            axes.errorbar(*where, xerr=half, fmt="o", color=colour, markersize=3)
+        _rows(axes, tasks)
     _same_range(grid, "x")
     note = "Effect by task and its 95% interval. Purple: surely better. Orange: surely worse"
     return noted(figure, f"{caption(ours)}. {note}.")
@@ -238,42 +228,37 @@ def task_effects(ours: Judged, width: float = PAGE) -> Figure:
 @styled
 def over_the_budget(ours: Judged, width: float = PAGE) -> Figure:
     """A panel a claim: its mean effect, with its interval, at each evaluation of the runs."""
-    claims = list(ours.budget.claim.unique())
-    figure, grid = panels(len(claims), width, 1.15, smallest=1.3)
-    for axes, claim in zip(grid, claims, strict=True):
-        own = legible(ours, ours.budget[ours.budget.claim == claim].sort_values("step"))
-        axes.axhspan(-margin(ours), margin(ours), color="#EEEEEE", zorder=0)
-        axes.axhline(0, color="black", linewidth=0.6)
-        axes.plot(own.step, own.effect, color=POSITIVE)
-        axes.fill_between(own.step, own.low, own.high, color=POSITIVE, alpha=0.2, linewidth=0)
-        named(axes, claim.replace("_", " "))
+    rows, small = legible(ours, ours.budget.sort_values("step")), margin(ours)
+    figure, grid = panels(ours.budget.claim.unique(), width, 1.15, smallest=1.3)
+    for claim, axes in grid.items():
+        _nothing(axes, "y", small)
+        own = rows[rows.claim == claim].set_index("step")
+        _band(axes, own.effect, own.low, own.high, POSITIVE)
     _same_range(grid, "y")
     note = "Up: mean effect on an evaluation, with its interval. Across: share of the budget"
-    return noted(figure, f"{caption(ours)}. {note}. Grey: below the margin of {margin(ours):g}.")
+    return noted(figure, f"{caption(ours)}. {note}.{_grey(small)}")
 
 
-def _same_range(grid: list[Axes], axis: str) -> None:
+def _same_range(grid: dict[str, Axes], axis: str) -> None:
     """The same range of an axis in all panels, so that they can be compared; labels at the left
     alone."""
-    low, high = zip(*(getattr(axes, f"get_{axis}lim")() for axes in grid), strict=True)
-    for axes in grid:
+    low, high = zip(*(getattr(axes, f"get_{axis}lim")() for axes in grid.values()), strict=True)
+    for axes in grid.values():
         axes.set(**{f"{axis}lim": (min(low), max(high))})
         axes.tick_params(labelleft=axes.get_subplotspec().is_first_col())
-        axes.xaxis.set_major_locator(MaxNLocator(3))
 
 
 @styled
-def learning_curves(ours: Judged, claim: str, width: float = PAGE) -> Figure:
-    """A panel a task: the return of the runs with and without a change while they learn."""
-    points, colour = curves(ours, claim), colours(ours)
-    tasks = sorted(points.task.unique())
-    figure, grid = panels(len(tasks), width, 1.3, smallest=1.5)
-    for axes, task in zip(grid, tasks, strict=True):
+def learning_curves(ours: Judged, claim: str | None = None, width: float = PAGE) -> Figure:
+    """A panel a task: the return of the runs with and without a change while they learn, or of
+    every arm."""
+    points = curves(ours, claim) if claim else ours.curves.assign(**{SIDE: ours.curves.arm})
+    colour = colours(ours)
+    figure, grid = panels(sorted(points.task.unique()), width, 1.3, smallest=1.5)
+    for task, axes in grid.items():
         for arm, own in points[points.task == task].groupby(SIDE, sort=False):
             _curve(axes, own, "env_frames", "score", label=arm, color=colour[arm])
-        named(axes, task.replace("_", " "))
-        axes.xaxis.set_major_locator(MaxNLocator(3))
-    key(figure, *grid[0].get_legend_handles_labels())
+    key(figure)
     return noted(figure, f"{caption(ours)}. Across: environment frames; up: return, {BAND}.")
 
 
@@ -281,9 +266,9 @@ def learning_curves(ours: Judged, claim: str, width: float = PAGE) -> Figure:
 def all_curves(ours: Judged, width: float = PAGE) -> Figure:
     """A panel a claim: the normalised score, averaged over its tasks, of the runs with and without
     the change while they learn."""
-    claims, colour = _with_runs(ours).claim, colours(ours)
-    figure, grid = panels(len(claims), width, 1.25, smallest=1.3)
-    for axes, claim in zip(grid, claims, strict=True):
+    colour = colours(ours)
+    figure, grid = panels(_with_runs(ours).claim, width, 1.25, smallest=1.3)
+    for claim, axes in grid.items():
         sides = curves(ours, claim).groupby(SIDE, sort=False)
         changed = [arm for arm, _ in sides if colour[arm] != BLACK]
         for arm, own in sides:
@@ -295,36 +280,17 @@ def all_curves(ours: Judged, width: float = PAGE) -> Figure:
     return noted(figure, f"{caption(ours)}. {across}, {BAND}. Black: {BASELINE}.")
 
 
-@styled
-def arm_curves(ours: Judged, width: float = PAGE) -> Figure:
-    """A panel a task: the return of every arm while it learns, for runs that no claim names."""
-    points, colour = ours.curves, colours(ours)
-    tasks = sorted(points.task.unique())
-    figure, grid = panels(len(tasks), width, 1.8, smallest=1.5)
-    for axes, task in zip(grid, tasks, strict=True):
-        for arm, own in points[points.task == task].groupby("arm"):
-            _curve(axes, own, "env_frames", "score", label=arm, color=colour[arm])
-        named(axes, task.replace("_", " "))
-        axes.xaxis.set_major_locator(MaxNLocator(3))
-    found = {}
-    for axes in grid:
-        found |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
-    key(figure, list(found.values()), list(found))
-    return noted(figure, f"{caption(ours)}. Across: environment frames; up: return, {BAND}.")
-
-
 def _curve(axes: Axes, points: pd.DataFrame, x: str, y: str, color: str, **look) -> None:
     """The mean over tasks of the mean over runs at each `x`, with its 95% band."""
-    cells = points.groupby(["task", x])[y].agg(["mean", "var", "size"]).reset_index()
-    cells["square"] = cells["var"].fillna(0) / cells["size"]
-    cells["spread"] = cells.square**2 / (cells["size"] - 1).clip(lower=1)
-    by_step = cells.groupby(x)
-    tasks, square = by_step.size(), by_step.square.sum()
-    mean = by_step["mean"].mean()
-    degrees = (square**2 / by_step.spread.sum()).fillna(1)
-    half = stats.t.ppf(0.975, degrees) * np.sqrt(square) / tasks
-    axes.plot(mean.index, mean, color=color, linewidth=1.2, **look)
-    axes.fill_between(mean.index, mean - half, mean + half, color=color, alpha=0.2, linewidth=0)
+    mean = mean_score(points, y, x)
+    _band(axes, mean["mean"], mean.low, mean.high, color, linewidth=1.2, **look)
+
+
+def _band(
+    axes: Axes, middle: pd.Series, low: pd.Series, high: pd.Series, color: str, **look
+) -> None:
+    axes.plot(middle.index, middle, color=color, **look)
+    axes.fill_between(middle.index, low, high, color=color, alpha=0.2, linewidth=0)
 
 
 @styled
@@ -335,7 +301,7 @@ def lines(frame: pd.DataFrame, label: str, source: str, width: float = PAGE) -> 
     for name, colour in zip(frame, PALETTE, strict=False):
         axes.plot(frame.index, frame[name], color=colour, label=name)
     axes.set(xlabel="environment frames", ylabel=label)
-    key(figure, *axes.get_legend_handles_labels(), inches=2.6)
+    key(figure, inches=2.6)
     return noted(figure, source)
 
 
@@ -364,22 +330,19 @@ def colours(ours: Judged) -> dict[str, str]:
     """A colour for each arm that a claim names, the same in all figures; the baseline is black."""
     named = [*ours.claims[["with", "without"]].to_numpy().flat, *ours.scores.arm.unique()]
     others = [arm for arm in dict.fromkeys(named) if arm != BASELINE]
-    own = {arm: PALETTE[number % len(PALETTE)] for number, arm in enumerate(others)}
-    return {BASELINE: BLACK, TRIAL: BLACK} | own
+    return {BASELINE: BLACK, TRIAL: BLACK} | dict(zip(others, cycle(PALETTE), strict=False))
 
 
 def kinds_of_tasks(ours: Judged) -> pd.Series:
     """The kind of each task that has effects, tasks of a kind side by side: the first that the
     claims file registers for it, else its kind of actions."""
-    registered = ours.task_kinds
-    actions = ours.scores.drop_duplicates("task").set_index("task").actions
-    rows = [
-        (next((kind for kind, own in registered.items() if task in own), actions[task]), task)
-        for task in ours.effects.task.unique()
-    ]
-    order = [*registered, *sorted(set(actions))]
-    rows.sort(key=lambda row: (order.index(row[0]), actions[row[1]] == "continuous", row[1]))
-    return pd.Series({task: kind for kind, task in rows}, dtype=object)
+    registered = {task: kind for kind, own in [*ours.task_kinds.items()][::-1] for task in own}
+    tasks = ours.scores[ours.scores.task.isin(ours.effects.task)].drop_duplicates("task")
+    tasks = tasks.assign(kind=tasks.task.map(registered).fillna(tasks.actions))
+    order = [*ours.task_kinds, "discrete", "continuous"]
+    tasks["place"] = tasks.kind.map(order.index)
+    tasks = tasks.sort_values(["place", "actions", "task"], ascending=[True, False, True])
+    return tasks.set_index("task").kind
 
 
 def curves(ours: Judged, claim: str) -> pd.DataFrame:
@@ -424,8 +387,8 @@ def _smaller(runs: pd.DataFrame) -> int:
 @styled
 def save(figure: Figure, path: Path) -> None:
     """Writes the figure as path.png and path.pdf."""
-    figure.savefig(path.with_name(f"{path.name}.png"))
-    figure.savefig(path.with_name(f"{path.name}.pdf"))
+    for ending in ("png", "pdf"):
+        figure.savefig(f"{path}.{ending}")
 
 
 @styled
@@ -436,16 +399,20 @@ def png(figure: Figure, **options) -> bytes:
     return file.getvalue()
 
 
-def panels(count: int, width: float, height: float, smallest: float) -> tuple[Figure, list[Axes]]:
-    """A figure of `count` panels with common axes, each at least `smallest` inches wide."""
-    columns = max(1, min(count, int(width / smallest)))
-    rows = -(-count // columns)
+def panels(
+    names: Sequence[str], width: float, height: float, smallest: float, beside: float = 0.3
+) -> tuple[Figure, dict[str, Axes]]:
+    """A figure of a panel for each name, at least `smallest` inches wide, and the panels by name.
+    Labels take the inches `beside` the panels."""
+    columns = max(1, min(len(names), int(width / smallest)))
+    rows = -(-len(names) // columns)
     height = max(height, min(0.45 * width / columns, 2.5))
     figure = Figure(figsize=(width, height * rows + 0.7), layout="constrained")
-    grid = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for axes in grid[count:]:
-        axes.remove()
-    return figure, grid[:count]
+    for place, name in enumerate(names, start=1):
+        axes = figure.add_subplot(rows, columns, place)
+        axes.xaxis.set_major_locator(MaxNLocator(3))
+        named(axes, _plain(name), beside)
+    return figure, dict(zip(names, figure.axes, strict=True))
 
 
 def named(axes: Axes, text: str, beside: float = 0.3, **look) -> None:
@@ -461,12 +428,19 @@ def noted(figure: Figure, text: str) -> Figure:
     return figure
 
 
+def _plain(name: str) -> str:
+    return name.replace("_", " ")
+
+
 def wrapped(text: str, inches: float, points: float) -> list[str]:
     """The lines of a text that is so wide; a letter is about 0.56 of its size."""
     return textwrap.wrap(text, max(int(inches * 72 / (0.56 * points)), 8)) or [""]
 
 
-def key(figure: Figure, handles: Sequence, labels: Sequence[str], inches: float = 1.6) -> None:
+def key(figure: Figure, inches: float = 1.6) -> None:
     """One legend above all panels, where it covers nothing; an entry is `inches` wide."""
+    found = {}
+    for axes in figure.axes:
+        found |= dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     columns = max(1, int(figure.get_figwidth() / inches))
-    figure.legend(handles, labels, loc="outside upper left", ncols=columns)
+    figure.legend(found.values(), found, loc="outside upper left", ncols=columns)

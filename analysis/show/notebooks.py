@@ -1,5 +1,4 @@
-"""What the notebooks show, and the notebooks executed on the committed results; `python -m
-analysis.show.notebooks` rebuilds the copies beside their sources."""
+"""What the notebooks show, and the notebooks executed on the committed results."""
 
 import os
 import sys
@@ -97,20 +96,11 @@ def _tools(*names: str):
         raise InputError(f"the notebooks need {error.name}: pip install '.[report]'") from error
 
 
-def main() -> int:
-    """Rebuilds all notebooks; that of the paper stays as it is where its score files are not."""
+def write() -> None:
+    """Executes the notebooks on the committed results, outputs inside."""
     for name in NAMES:
         if name == PAPER and not committed.SCORE_FILES.is_dir():
             left = f"{name} is left as it is: there is no folder {committed.SCORE_FILES}"
             print(f"{left} with {', '.join(paper.FILES)}", file=sys.stderr)
-            continue
-        try:
+        else:
             print(rebuild(name))
-        except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

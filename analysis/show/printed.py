@@ -14,19 +14,14 @@ from analysis.claims import BASELINE
 from analysis.schema import Problem
 from analysis.score import RAW
 from analysis.show import tables
-from analysis.show.tables import TOO_FEW, caption, counted, filled, interval, legible
+from analysis.show.tables import TOO_FEW, caption, counted, interval, with_runs
 from analysis.study import Judged
 from analysis.verdict import ANSWERED, NO_RUNS
 
 NARROW, WIDE = 80, 200  # columns of a page and of everything
 SHOWN = 10  # problems printed; all are in problems.csv
-WHOLE = (
-    "change",
-    "control",
-    "effect [interval]",
-    "interval",
-    "mean score [95%]",
-)  # cells of one line
+# Columns whose cells are one line.
+WHOLE = ("change", "control", "effect [interval]", "interval", "mean score [95%]")
 
 
 def console(wide: bool = False) -> Console:
@@ -42,38 +37,29 @@ def study(out: Console, ours: Judged, wide: bool = False) -> None:
     for warning in ours.warnings:
         if warning not in absent:
             line(out, warning, "yellow")
-    rows = ours.claims[ours.claims.effect.notna()]
-    if not rows.empty:
+    if len(rows := with_runs(ours)):
         shown = tables.claims(ours, rows) if wide else tables.brief(ours, rows)
         table(out, f"Effect on the score: {caption(ours)}", shown)
-    controls = ours.controls[ours.controls.words != NO_RUNS]
-    if not controls.empty:
+    if len(controls := ours.controls[ours.controls.words != NO_RUNS]):
         table(out, "Controls", tables.brief(ours, controls).rename(columns={"change": "control"}))
-    title = (
-        "Mean score"
-        if ours.scheme != RAW
-        else "Mean return: the tasks have no random and reference"
-    )
-    table(out, title, tables.means(ours))
-    unseen = ours.claims.claim[ours.claims.effect.isna()]
-    for text in (*absent, *[f"No runs for: {', '.join(unseen)}"] * bool(len(unseen))):
-        line(out, text, "dim")
+    raw = "Mean return: the tasks have no random and reference"
+    table(out, raw if ours.scheme == RAW else "Mean score", tables.means(ours))
+    unseen = ", ".join(ours.claims.claim[ours.claims.effect.isna()])
+    for said in (*absent, *[f"No runs for: {unseen}"] * bool(unseen)):
+        line(out, said, "dim")
 
 
 def seen(ours: Judged) -> str:
     """What was seen and how sure it is, in one sentence without its end."""
-    rows = legible(ours, ours.claims[ours.claims.effect.notna()])
-    if len(rows) == 1:
-        said = _one(ours, rows.iloc[0])
-    elif len(rows):
-        answered = int(rows["mean"].isin(ANSWERED).sum())
-        depends = int((rows.depends != "").sum())
-        said = f"{answered} of {len(rows)} claims with runs are answered"
-        said += f", {depends} of them depend on the task" * bool(depends)
-    else:
+    rows = with_runs(ours)
+    if rows.empty:
         arms = counted(ours.scores.arm.nunique(), "arm")
-        said = f"No claim has two runs of both of its arms on a task ({arms} seen)"
-    return said
+        return f"No claim has two runs of both of its arms on a task ({arms} seen)"
+    if len(rows) == 1:
+        return _one(ours, rows.iloc[0])
+    answered, depends = rows["mean"].isin(ANSWERED).sum(), (rows.depends != "").sum()
+    said = f"{answered} of {len(rows)} claims with runs are answered"
+    return said + f", {depends} of them depend on the task" * bool(depends)
 
 
 def _one(ours: Judged, row: pd.Series) -> str:
@@ -94,7 +80,7 @@ def _one(ours: Judged, row: pd.Series) -> str:
 
 def which(ours: Judged, folder: Path) -> str:
     """Which file to open: of a single claim its curves, else the map."""
-    claims = ours.claims.claim[ours.claims.effect.notna()]
+    claims = with_runs(ours).claim
     own = [f"{claim}_curves.png" for claim in claims] if len(claims) == 1 else ["map.png"]
     paths = [folder / name for name in (*own, "learning_curves.png")]
     return next((f"open {path}" for path in paths if path.exists()), "`analysis plot` draws it")
@@ -112,8 +98,7 @@ def table(out: Console, title: str, rows: pd.DataFrame) -> None:
     """A table of the columns that are not empty, below its title."""
     line(out, f"\n{title}")
     shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
-    cells = rows.map(lambda cell: f"{cell:.2f}" if isinstance(cell, float) else str(cell))
-    cells = filled(cells)
+    cells = tables.filled(tables.text(rows))
     for name in cells:
         shown.add_column(escape(name), no_wrap=name in WHOLE)
     for row in cells.itertuples(index=False):

@@ -3,17 +3,18 @@ kinds, arms, and the paper's numbers beside ours."""
 
 import re
 import textwrap
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from analysis.claims import BASELINE, options
-from analysis.schema import Status
+from analysis.estimate import Estimate, mean_over_tasks
+from analysis.schema import Problem, Status
 from analysis.score import RAW, paper_aggregates
 from analysis.study import Judged
 from analysis.tasks import AGAINST
-from analysis.verdict import A_LITTLE, HELPS, HURTS, NO_HELP, SUBSTANTIALLY, UNDECIDED
+from analysis.verdict import A_LITTLE, ERROR, HELPS, HURTS, NO_HELP, SUBSTANTIALLY, UNDECIDED
 
 DEPENDS = "Depends on the task"
 LISTS = {
@@ -38,7 +39,8 @@ PAPER_GAMES = {
     "reward_gradients": (22, 15, 18),
     "mixed_actor_gradients": (24, 18, 13),
 }
-# The paper's table 2: agent, our arm, gamer median, gamer mean, record mean, clipped record mean.
+AGGREGATES = ["gamer median", "gamer mean", "record mean", "clipped record mean"]
+# The paper's table 2: agent, our arm, aggregates.
 TABLE_2 = [
     ("DreamerV2", "baseline", 1.64, 11.33, 0.36, 0.25),
     ("No Layer Norm", "gru=plain", 1.66, 5.95, 0.38, 0.25),
@@ -94,35 +96,38 @@ def legible(ours: Judged, rows: pd.DataFrame) -> pd.DataFrame:
     return rows
 
 
+def with_runs(ours: Judged) -> pd.DataFrame:
+    """The claims that have runs."""
+    return legible(ours, ours.claims[ours.claims.effect.notna()])
+
+
 def claims(ours: Judged, rows: pd.DataFrame | None = None) -> pd.DataFrame:
     """Each claim, or some of them, in full: both intervals, the tasks, the paper."""
     rows = legible(ours, ours.claims if rows is None else rows)
-    new = [
-        interval(*ends, few="too few tasks") for ends in rows[["new_low", "new_high"]].to_numpy()
-    ]
+    few = ["too few tasks"] * len(rows)
     return pd.DataFrame(
         {
             "change": rows.claim,
             "effect": rows.effect.map(number),
-            "interval": [interval(*ends) for ends in rows[["low", "high"]].to_numpy()],
+            "interval": list(map(interval, rows.low, rows.high)),
             "verdict": rows["words"],
             "where": rows.depends,
-            "tasks like these": new,
+            "tasks like these": list(map(interval, rows.new_low, rows.new_high, few)),
             "better / worse / tied": _counts(rows[["better", "worse", "tied"]].to_numpy()),
             "the paper": rows.paper.map(PAPER),
-            "its games": _counts([PAPER_GAMES.get(name) for name in rows.claim]),
+            "its games": _counts(rows.claim.map(PAPER_GAMES).fillna("")),
             "agrees": rows.agrees,
         }
     ).reset_index(drop=True)
 
 
-def _counts(triples) -> list[str]:
-    return [" / ".join(map(str, one)) if one is not None else "" for one in triples]
+def _counts(triples: Iterable) -> list[str]:
+    return [" / ".join(map(str, one)) for one in triples]
 
 
 def lists(ours: Judged) -> dict[str, pd.DataFrame]:
     """The claims with runs by what was found, as the paper lists them: title to table."""
-    rows = ours.claims[ours.claims.effect.notna()]
+    rows = with_runs(ours)
     depends = rows.depends != ""
     parts = {DEPENDS: depends}
     parts |= {title: ~depends & rows["mean"].isin(words) for title, words in LISTS.items()}
@@ -146,13 +151,17 @@ def _words(row) -> str:
     return row.words + f"; better on {row.better}, worse on {row.worse}" * both
 
 
+def beside_the_paper(ours: Judged) -> pd.DataFrame:
+    """All claims in brief and what the paper says of each."""
+    return brief(ours, ours.claims).assign(**{"the paper": ours.claims.paper.map(PAPER)})
+
+
 def kinds(ours: Judged) -> pd.DataFrame:
     """The effect of each change on each kind of tasks; a column a kind."""
-    rows = ours.kinds[~ours.kinds.kind.str.endswith(AGAINST)]
-    rows = legible(ours, rows)
+    rows = legible(ours, ours.kinds[~ours.kinds.kind.str.endswith(AGAINST)])
     rows = rows.assign(cell=[effect(row, "+.2f") for row in rows.itertuples()])
-    order = [name for name in ours.claims.claim if name in set(rows.claim)]
-    table = rows.pivot(index="claim", columns="kind", values="cell").reindex(order)
+    table = rows.pivot(index="claim", columns="kind", values="cell")
+    table = table.reindex([name for name in ours.claims.claim if name in table.index])
     return table.rename_axis(index="change", columns=None).reset_index().fillna("")
 
 
@@ -194,15 +203,20 @@ def means(ours: Judged) -> pd.DataFrame:
 
 
 def _mean(runs: pd.DataFrame) -> str:
-    by_task = runs.groupby("task").normalised.agg(["mean", "var", "size"])
-    squares = by_task["var"] / by_task["size"]
-    mean = by_task["mean"].mean()
-    if squares.isna().any():
-        return f"{mean:.3f}"
-    total = squares.sum()
-    df = total**2 / (squares**2 / (by_task["size"] - 1)).sum() if total else 1
-    half = stats.t.ppf(0.975, df) * np.sqrt(total) / len(by_task)
-    return f"{mean:.3f} [{mean - half:.3f}, {mean + half:.3f}]"
+    (mean,) = mean_score(runs, "normalised", "actions").itertuples()
+    ends = "" if pd.isna(mean.low) else f" [{mean.low:.3f}, {mean.high:.3f}]"
+    return f"{mean.mean:.3f}{ends}"
+
+
+def mean_score(runs: pd.DataFrame, score: str, over: str) -> pd.DataFrame:
+    """By each value of the column `over` that all tasks have the mean over tasks of the mean over
+    runs, with the ends of its 95% interval: columns `mean`, `low`, `high`."""
+    cells = runs.groupby([over, "task"])[score].agg(["mean", "sem", "size"]).unstack()
+    cells = cells[cells["mean"].notna().all(axis=1)]
+    effect, error, size = (cells[name].to_numpy(float) for name in ("mean", "sem", "size"))
+    mean = mean_over_tasks(Estimate(effect, error, size - 1))
+    low, high = mean.interval(ERROR)
+    return pd.DataFrame({"mean": mean.effect, "low": low, "high": high}, index=cells.index)
 
 
 def by_task(ours: Judged, column: str = "normalised") -> pd.DataFrame:
@@ -212,40 +226,54 @@ def by_task(ours: Judged, column: str = "normalised") -> pd.DataFrame:
     return table.loc[order].rename_axis(columns=None).reset_index()
 
 
+def baseline(ours: Judged) -> pd.DataFrame:
+    """The returns of the baseline on each task, from random play to the reference."""
+    own = ours.scores[ours.scores.arm == BASELINE]
+    table = own.groupby("task").agg(
+        random=("random", "first"),
+        lowest=("score", "min"),
+        mean=("score", "mean"),
+        highest=("score", "max"),
+        reference=("reference", "first"),
+        normalised=("normalised", "mean"),
+        seeds=("score", "size"),
+    )
+    returns = ["random", "lowest", "mean", "highest", "reference"]
+    table = table.sort_values("normalised", ascending=False).reset_index()
+    return table.assign(**{name: table[name].map("{:.4g}".format) for name in returns})
+
+
 def table_2(ours: Judged) -> pd.DataFrame:
     """The paper's table 2 beside the same arms of our runs on Atari, on games that all of them
     have."""
-    names = ["gamer median", "gamer mean", "record mean", "clipped record mean"]
-    frame = ours.scores[ours.scores.arm.isin([row[1] for row in TABLE_2])]
-    shared = frame.groupby("task").arm.nunique() == frame.arm.nunique()
-    frame = frame[frame.task.map(shared).astype(bool)]
-    rows = []
-    for agent, arm, *printed in TABLE_2:
-        own = frame[frame.arm == arm]
-        found = paper_aggregates(own).values() if len(own) else [np.nan] * 4
-        theirs = dict(zip(names, printed, strict=True))
-        mine = dict(zip((f"ours: {name}" for name in names), found, strict=True))
-        rows.append({"agent": agent, **theirs, **mine, "our runs": len(own)})
-    return pd.DataFrame(rows)
+    paper = pd.DataFrame(TABLE_2, columns=["agent", "arm", *AGGREGATES]).set_index("arm")
+    runs = ours.scores[ours.scores.arm.isin(paper.index)]
+    runs = runs[runs.groupby("task").arm.transform("nunique") == runs.arm.nunique()]
+    rows = {arm: [*paper_aggregates(own).values(), len(own)] for arm, own in runs.groupby("arm")}
+    names = [*(f"ours: {name}" for name in AGGREGATES), "our runs"]
+    table = paper.join(pd.DataFrame.from_dict(rows, orient="index", columns=names))
+    return table.fillna({"our runs": 0}).astype({"our runs": int}).reset_index(drop=True)
+
+
+def problems(found: Sequence[Problem]) -> pd.DataFrame:
+    """What was wrong with which run."""
+    return pd.DataFrame(found, columns=["source", "problem"])
 
 
 def number(value: float, digits: str = "+.3f") -> str:
-    """A signed effect in normalised score."""
+    """A signed effect in normalised score; nothing where it has no runs."""
     return "" if pd.isna(value) else format(value, digits)
 
 
-def interval(low: float, high: float, digits: str = "+.3f", few: str = TOO_FEW) -> str:
+def interval(low: float, high: float, few: str = TOO_FEW, digits: str = "+.3f") -> str:
     """An interval of an effect, or that there is too little for one."""
-    if pd.isna(low) or pd.isna(high):
-        return few
-    return f"[{low:{digits}}, {high:{digits}}]"
+    return few if pd.isna(low) or pd.isna(high) else f"[{low:{digits}}, {high:{digits}}]"
 
 
 def effect(row, digits: str = "+.3f") -> str:
     """The effect of a row with its interval; nothing where it has no runs."""
-    if pd.isna(row.effect):
-        return ""
-    return f"{number(row.effect, digits)} {interval(row.low, row.high, digits)}"
+    ends = interval(row.low, row.high, digits=digits)
+    return "" if pd.isna(row.effect) else f"{number(row.effect, digits)} {ends}"
 
 
 def counted(count: int, what: str) -> str:
@@ -265,30 +293,28 @@ def plain(text: str) -> str:
 
 def prose(text: str, width: int = 100) -> str:
     """A paragraph of lines that are so wide."""
-    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+    words = " ".join(text.split())
+    return textwrap.fill(words, width, break_long_words=False, break_on_hyphens=False)
 
 
-def markdown(frame: pd.DataFrame, codes: tuple[str, ...] = ()) -> str:
+def markdown(frame: pd.DataFrame, codes: Sequence[str] = ()) -> str:
     """A Markdown table; the columns in `codes` hold names."""
-    cells = [
-        [code(str(value)) if name in codes else plain(_cell(value)) for name, value in row.items()]
-        for row in frame.to_dict("records")
-    ]
+    cells = text(frame).apply(lambda own: own.map(code if own.name in codes else plain))
     right = [pd.api.types.is_numeric_dtype(frame[name]) for name in frame]
     rule = ["---:" if one else "---" for one in right]
-    rows = [list(map(plain, frame.columns)), rule, *cells]
+    rows = [map(plain, frame.columns), rule, *cells.itertuples(index=False)]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def latex(frame: pd.DataFrame, caption: str) -> str:
     """A LaTeX table (package booktabs), with its special characters escaped."""
     caption = LATEX.sub(r"\\\1", caption)
-    return frame.map(_cell).to_latex(index=False, escape=True, caption=caption)
+    return text(frame).to_latex(index=False, escape=True, caption=caption)
 
 
 def html(frame: pd.DataFrame) -> str:
     """An HTML table of text, without styling of its own."""
-    return frame.map(_cell).to_html(index=False, border=0)
+    return text(frame).to_html(index=False, border=0)
 
 
 def filled(frame: pd.DataFrame) -> pd.DataFrame:
@@ -296,7 +322,12 @@ def filled(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.loc[:, (frame.notna() & (frame != "")).any()]
 
 
+def text(frame: pd.DataFrame) -> pd.DataFrame:
+    """The cells of a table as text: numbers with two digits, nothing for what is not there."""
+    return frame.map(_cell)
+
+
 def _cell(value) -> str:
-    if value is None or (isinstance(value, float) and pd.isna(value)):
+    if pd.isna(value):
         return ""
     return f"{value:.2f}" if isinstance(value, float) else str(value)

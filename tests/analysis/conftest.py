@@ -44,9 +44,9 @@ def drawn(judged):
 @pytest.fixture(scope="session")
 def page(judged):
     """Its report."""
-    from analysis.show import report
+    from analysis.show import pages
 
-    return report.page(judged)
+    return pages.report(judged)
 
 
 @pytest.fixture(scope="session")
