@@ -21,7 +21,8 @@ needs = { $(1) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 	echo "error: needs Python 3.11 or newer; $(1): $$found; $(2)" >&2; \
 	exit 2; }; }
 
-.PHONY: help install ablation quick test lint plan claims table figures report notebooks results clean
+.PHONY: help install ablation quick test lint plan claims table figures report notebooks results \
+	docs clean
 
 help:
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -76,6 +77,10 @@ notebooks: $(FULL) ## execute the notebooks on the committed results, outputs in
 
 results: $(BASE) ## fill the parts of README and docs that are made from the committed results
 	$(PY) -m analysis pages
+
+docs: $(BASE) ## the pages as a site, in site/
+	$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(PY) -m mkdocs build --strict --quiet
 
 clean: ## remove the environment and caches, never the runs
 	rm -rf $(VENV) .pytest_cache .ruff_cache *.egg-info
