@@ -172,7 +172,7 @@ def calibration(options: Namespace) -> None:
     if options.studies < 1:
         raise InputError(f"--studies {options.studies}: at least 1 study is needed")
     _file(options.out)
-    options.out.write_text(calibrate.page(claims.load(), options.studies))
+    options.out.write_text(calibrate.page(calibrate.Simulation(claims.load(), options.studies)))
     print(f"The table is in {options.out}")
 
 

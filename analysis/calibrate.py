@@ -3,30 +3,24 @@
 Scores scatter as the committed runs do: residuals, failures among them, are drawn again from those
 of one arm on one task. A study is judged by the same code as real runs.
 
-Letters: `S` studies, `M` tasks, `R` runs of a task, `K` options.
+Letters: `S` studies, `M` tasks, `R` runs of a task, `K` options, `C` claims.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader
 
-from analysis import read, score, verdict
-from analysis import sentences as said
-from analysis.claims import Claims, options
+from analysis import read, score, sentences, tasks, verdict
+from analysis.claims import Claim, Claims, options
 from analysis.committed import RUNS, SUITE
-from analysis.estimate import (
-    FEW,
-    Change,
-    Design,
-    Estimate,
-    mean_over_new_tasks,
-    mean_over_tasks,
-    stacked,
-)
+from analysis.estimate import FEW, Design, Estimate, mean_over_new_tasks, mean_over_tasks, stacked
+from analysis.sentences import Rule
 from analysis.show.tables import markdown
+from analysis.tasks import AGAINST, Change, Task
 
 LEVEL = 0.5  # of the baseline
 SCATTER = 0.2  # standard deviation of an effect between tasks
@@ -39,7 +33,9 @@ ANYWAY = 0.02  # share of all runs that fail, where those of a harmful option fa
 BATCH = 100  # studies with the same draws
 ACTIONS = "discrete"
 KINDS = 2  # into which the tasks are divided in turn
+# From a generator and a task's number to deviations `(S, R)`.
 Noise = Callable[[np.random.Generator, int, tuple[int, int]], np.ndarray]
+Measured = dict[str, np.ndarray]  # of each study, or each study's claims
 
 
 @dataclass(frozen=True)
@@ -75,6 +71,10 @@ class Plan:
         return f"{self.tasks} tasks x {', '.join(map(str, self.rounds))}"
 
 
+def _claims(registered: Claims) -> list[Claim]:
+    return [row for row in registered.family(SUITE) if row.where == ACTIONS]
+
+
 @dataclass(frozen=True)
 class Scenario:
     """A truth. Effects have a `mean` over tasks and a `scatter` between them. Runs vary by `noise`;
@@ -89,21 +89,33 @@ class Scenario:
     interacting: float = 0.0
     failing: float = 0.0
 
-    def effects(self, rng: np.random.Generator, studies: int, tasks: int, count: int) -> np.ndarray:
+    def effects(self, rng: np.random.Generator, tasks: int, count: int) -> np.ndarray:
         """True effects `(S, M, K)`, whose mean over these tasks is exactly `mean`, with a sign for
         each option."""
         if self.failing:
-            return self._harm(rng, studies, tasks, count)
-        scattered = rng.normal(0, self.scatter, (studies, tasks, count))
+            lost = self.failing * LEVEL
+            each = np.full(tasks, (self.mean * tasks - lost) / (tasks - 1))
+            each[0] = lost
+            harmful = np.eye(count)[rng.integers(count, size=BATCH)]
+            return -each[:, None] * harmful[:, None]
+        scattered = rng.normal(0, self.scatter, (BATCH, tasks, count))
         scattered -= scattered.mean(1, keepdims=True)
-        return scattered + self.mean * rng.choice([-1, 1], (studies, 1, count))
+        return scattered + self.mean * rng.choice([-1, 1], (BATCH, 1, count))
 
-    def _harm(self, rng: np.random.Generator, studies: int, tasks: int, count: int) -> np.ndarray:
-        lost = self.failing * LEVEL
-        each = np.full(tasks, (self.mean * tasks - lost) / (tasks - 1))
-        each[0] = lost
-        harmful = np.eye(count)[rng.integers(count, size=studies)]
-        return -each[:, None] * harmful[:, None]
+    def scores(
+        self, rng: np.random.Generator, task: int, chosen: np.ndarray, effects: np.ndarray
+    ) -> np.ndarray:
+        """Scores `(S, R)` of a task's runs, from which options each has, `(R, K)`, and their
+        effects, `(S, K)`."""
+        fails = self.failing > 0 and task == 0
+        means = LEVEL + (0 if fails else effects @ chosen.T)
+        means = means + self.interacting * chosen[:, 0] * chosen[:, -1]
+        spread = np.minimum(self.unequal ** chosen[:, ::2].sum(1), self.unequal)
+        scores = means + spread * self.noise(rng, task, (BATCH, len(chosen)))
+        if fails:
+            rate = ANYWAY + self.failing * (effects @ chosen.T < 0)
+            scores = np.where(rng.random(scores.shape) < rate, 0, scores)
+        return scores
 
 
 def resampled() -> Noise:
@@ -111,11 +123,7 @@ def resampled() -> Noise:
     frame, *_ = score.scored(read.load(RUNS).where(suite=SUITE), "area")
     means = frame.groupby(["task", "arm"]).normalised.transform("mean")
     pools = [own.to_numpy() for _, own in (frame.normalised - means).groupby(frame.task)]
-
-    def noise(rng: np.random.Generator, task: int, size: tuple[int, int]) -> np.ndarray:
-        return rng.choice(pools[task % len(pools)], size)
-
-    return noise
+    return lambda rng, task, size: rng.choice(pools[task % len(pools)], size)
 
 
 def skewed(rng: np.random.Generator, task: int, size: tuple[int, int]) -> np.ndarray:
@@ -124,14 +132,14 @@ def skewed(rng: np.random.Generator, task: int, size: tuple[int, int]) -> np.nda
     return 0.15 * draws / np.sqrt((np.exp(0.8**2) - 1) * np.exp(0.8**2))
 
 
-def collapsing(rng: np.random.Generator, task: int, size: tuple[int, int]) -> np.ndarray:
-    """A twentieth of the runs fails, the others hardly vary."""
-    return rng.normal(0, QUIET, size) - LEVEL * (rng.random(size) < 0.05) + LEVEL * 0.05
-
-
 def quiet(rng: np.random.Generator, task: int, size: tuple[int, int]) -> np.ndarray:
     """Runs that hardly vary."""
     return rng.normal(0, QUIET, size)
+
+
+def collapsing(rng: np.random.Generator, task: int, size: tuple[int, int]) -> np.ndarray:
+    """A twentieth of the runs fails, the others hardly vary."""
+    return quiet(rng, task, size) - LEVEL * (rng.random(size) < 0.05) + LEVEL * 0.05
 
 
 def scenarios() -> dict[str, Scenario]:
@@ -151,72 +159,80 @@ def scenarios() -> dict[str, Scenario]:
 
 @dataclass(frozen=True)
 class Batch:
-    """Studies with the same draws: by task the design, the scores `(S, R)`, and by claim its
-    contrasts and true effects `(S, M)`."""
+    """Studies with the same draws: the tasks with scores `(S, R)`, and by claim the true effects
+    `(S, M)`."""
 
-    designs: list[Design]
-    scores: list[np.ndarray]
-    contrasts: list[list[np.ndarray]]
+    plan: Plan
+    registered: Claims
+    tasks: list[Task]
     truth: list[np.ndarray]
 
     def upto(self, size: int) -> "Batch":
         """The first runs of each task."""
-        designs = [Design(one.matrix[:size], one.columns) for one in self.designs]
-        return replace(self, designs=designs, scores=[own[:, :size] for own in self.scores])
-
-    def change(self, claim: int) -> Change:
-        """A claim's change."""
-        worst = [own.min(-1) for own in self.scores]
-        return Change.of(self.designs, self.contrasts[claim], self.scores, worst)
-
-
-def batches(
-    plan: Plan, scenario: Scenario, registered: Claims, studies: int, seed: int
-) -> Iterator[Batch]:
-    """Simulated studies, in batches of new draws."""
-    rng = np.random.default_rng(seed)
-    for _ in range(-(-studies // BATCH)):
-        arms = plan.arms(registered, int(rng.integers(2**31)))
-        designs = [Design.of(own) for own in arms]
-        names = designs[0].columns[1:]
-        true = scenario.effects(rng, BATCH, plan.tasks, len(names))
-        scores = [
-            _scores(rng, scenario, task, design.matrix[:, 1:], true[:, task])
-            for task, design in enumerate(designs)
+        first = [
+            replace(
+                task,
+                design=Design(task.design.matrix[:size], task.design.columns),
+                scores=task.scores[:, :size],
+            )
+            for task in self.tasks
         ]
-        shares = np.mean([design.matrix[:, 1:].mean(0) for design in designs], axis=0)
-        true[..., 0] += scenario.interacting * shares[-1]
-        true[..., -1] += scenario.interacting * shares[0]
-        contrasts, truth = [], []
-        for row in _claims(registered):
-            sides = list(map(options, row.arms(SUITE)))
-            contrasts.append([design.contrast(*sides) for design in designs])
-            truth.append(np.einsum("smk,k->sm", true, contrasts[-1][0][1:]))
-        yield Batch(designs, scores, contrasts, truth)
+        return replace(self, tasks=first)
+
+    @cached_property
+    def changes(self) -> list[Change]:
+        """By claim what the runs show."""
+        return [tasks.of_row(row, SUITE, self.tasks)[0] for row in _claims(self.registered)]
+
+    def rule(self, share: float = 1.0) -> Rule:
+        """The rule by which they are judged."""
+        return Rule(self.registered, SUITE, MARGIN, share)
 
 
-def _scores(
-    rng: np.random.Generator,
-    scenario: Scenario,
-    task: int,
-    chosen: np.ndarray,
-    effects: np.ndarray,
-) -> np.ndarray:
-    """Scores `(S, R)` of a task's runs, from which options each has, `(R, K)`, and their effects,
-    `(S, K)`."""
-    fails = scenario.failing > 0 and task == 0
-    means = LEVEL + (0 if fails else effects @ chosen.T)
-    means = means + scenario.interacting * chosen[:, 0] * chosen[:, -1]
-    spread = np.minimum(scenario.unequal ** chosen[:, ::2].sum(1), scenario.unequal)
-    scores = means + spread * scenario.noise(rng, task, (len(effects), len(chosen)))
-    if fails:
-        rate = ANYWAY + scenario.failing * (effects @ chosen.T < 0)
-        scores = np.where(rng.random(scores.shape) < rate, 0, scores)
-    return scores
+@dataclass(frozen=True)
+class Simulation:
+    """That many `studies` of what is `registered`, from one seed."""
+
+    registered: Claims
+    studies: int
+    seed: int = 1
+
+    def batches(self, plan: Plan, scenario: Scenario) -> Iterator[Batch]:
+        """The studies, in batches of new draws."""
+        rng = np.random.default_rng(self.seed)
+        for _ in range(-(-self.studies // BATCH)):
+            arms = plan.arms(self.registered, int(rng.integers(2**31)))
+            designs = [Design.of(own) for own in arms]
+            chosen = [design.matrix[:, 1:] for design in designs]
+            true = scenario.effects(rng, plan.tasks, chosen[0].shape[1])
+            scores = [
+                scenario.scores(rng, task, own, true[:, task]) for task, own in enumerate(chosen)
+            ]
+            shares = np.mean([own.mean(0) for own in chosen], axis=0)
+            true[..., 0] += scenario.interacting * shares[-1]
+            true[..., -1] += scenario.interacting * shares[0]
+            named = [map(options, row.arms(SUITE)) for row in _claims(self.registered)]
+            truth = [true @ designs[0].contrast(*sides)[1:] for sides in named]
+            own = [_task(at, *one) for at, one in enumerate(zip(designs, scores, strict=True))]
+            yield Batch(plan, self.registered, own, truth)
+
+    def measured(
+        self, plan: Plan, scenario: Scenario, measure: Callable[[Batch], Measured]
+    ) -> dict[str, float]:
+        """What is measured of each batch, as shares of the studies; of halves of intervals the
+        median."""
+        found = [measure(batch) for batch in self.batches(plan, scenario)]
+        joined = {name: np.concatenate([one[name] for one in found]) for name in found[0]}
+        return {
+            name: float(np.median(values) if values.dtype == float else values.mean())
+            for name, values in joined.items()
+        }
 
 
-def _claims(registered: Claims) -> list:
-    return [row for row in registered.claims if row.where == ACTIONS and row.arms(SUITE)]
+def _task(number: int, design: Design, scores: np.ndarray) -> Task:
+    kinds = frozenset({f"kind {number % KINDS}"})
+    coin = np.arange(len(design.matrix)) % 2
+    return Task(str(number), ACTIONS, kinds, design, scores, coin, pd.DataFrame())
 
 
 FALSE = {
@@ -229,33 +245,41 @@ FALSE = {
 }
 
 
-def sentences(batch: Batch, share: float, registered: Claims) -> dict:
-    """Whether a study has a false sentence of each kind, `(S,)`; whether a claim is answered, and
-    half of its interval, `(S, C)`."""
-    family, tasks = registered.family(SUITE), len(batch.designs)
-    alphas = (
-        verdict.alpha(share, family, verdict.MEAN),
-        verdict.alpha(share, family * tasks, verdict.TASK),
-        verdict.alpha(share, family * 2 * KINDS, verdict.KIND),
-    )
-    each = [
-        _of_claim(batch.change(claim), truth, *alphas) for claim, truth in enumerate(batch.truth)
-    ]
+def false_sentences(batch: Batch) -> Measured:
+    """Whether a study has a false sentence of each kind, or any, at one of its rounds, `(S,)`; at
+    the last whether a claim is answered, half of its interval, and whether that is narrow,
+    `(S, C)`."""
+    plan = batch.plan
+    trial = [] if plan.one_change else zip(plan.rounds, plan.shares, strict=True)
+    looks = [_look(batch.upto(size), share) for size, share in trial] or [_look(batch, 1)]
+    found = looks[-1] | {name: np.any([one[name] for one in looks], axis=0) for name in FALSE}
+    return found | {
+        "any": np.any([found[name] for name in FALSE], axis=0),
+        "narrow": found["half"] <= HALF,
+    }
+
+
+def _look(batch: Batch, share: float) -> Measured:
+    pairs = zip(batch.changes, batch.truth, strict=True)
+    each = [_of_claim(change, truth, batch.rule(share)) for change, truth in pairs]
     found = {name: np.stack([one[name] for one in each], axis=-1) for name in each[0]}
     return found | {name: found[name].any(-1) for name in FALSE}
 
 
-def _of_claim(
-    change: Change, truth: np.ndarray, alpha: float, task_alpha: float, kind_alpha: float
-) -> dict[str, np.ndarray]:
-    true, kind = truth.mean(-1), np.arange(truth.shape[-1]) % KINDS
-    low, high = change.interval(alpha)
-    task_low, task_high = change.task_intervals(task_alpha)
+def _of_claim(change: Change, truth: np.ndarray, rule: Rule) -> Measured:
+    true = truth.mean(-1)
+    low, high = change.interval(rule.alpha())
+    task_low, task_high = change.task_intervals(rule.alpha(verdict.TASK, len(change.tasks)))
     both = (task_low > 0).any(-1) & (task_high < 0).any(-1)
     has_both = (truth > NEAR).any(-1) & (truth < -NEAR).any(-1)
-    kinds = [(kind == one) / (kind == one).sum() for one in range(KINDS)]
-    by_kind = [_wrong(*change.interval(kind_alpha, own), truth @ own) for own in kinds]
-    words = verdict.words(low, high, MARGIN)
+    weights = change.kinds()
+    kind_alpha = rule.alpha(verdict.KIND, len(weights))
+    by_kind = [
+        _wrong(*change.interval(kind_alpha, own), truth @ own)
+        for kind, own in weights.items()
+        if not kind.endswith(AGAINST)
+    ]
+    words = verdict.words(low, high, rule.margin)
     return {
         "direction": _wrong(low, high, true),
         "small": np.isin(words, SMALL) & (true >= MARGIN - NEAR),
@@ -268,37 +292,9 @@ def _of_claim(
     }
 
 
-def _wrong(low: np.ndarray, high: np.ndarray, truth: np.ndarray) -> np.ndarray:
+def _wrong(low: np.ndarray, high: np.ndarray, truth: np.ndarray | float = 0) -> np.ndarray:
     """Whether an interval lies on the other side of 0 than the truth, or the truth is 0."""
     return ((low > 0) & (truth <= NEAR)) | ((high < 0) & (truth >= -NEAR))
-
-
-def looks(plan: Plan, batch: Batch, registered: Claims) -> dict:
-    """`sentences` of a study that is judged after each round: false at some of them, answered and
-    as narrow as at the last."""
-    if plan.one_change:
-        return sentences(batch, 1, registered)
-    rounds = [
-        sentences(batch.upto(size), share, registered)
-        for size, share in zip(plan.rounds, plan.shares, strict=True)
-    ]
-    return rounds[-1] | {name: np.any([one[name] for one in rounds], axis=0) for name in FALSE}
-
-
-def errors(
-    plan: Plan, scenario: Scenario, registered: Claims, studies: int, seed: int
-) -> dict[str, float]:
-    """The shares of simulated studies with a false sentence, of each kind and of any, how many
-    claims are answered and how many intervals narrow, and the median of half an interval."""
-    found = [
-        looks(plan, batch, registered)
-        for batch in batches(plan, scenario, registered, studies, seed)
-    ]
-    joined = {name: np.concatenate([one[name] for one in found]) for name in found[0]}
-    joined["any"] = np.any([joined[name] for name in FALSE], axis=0)
-    half = joined.pop("half")
-    shares = {name: float(values.mean()) for name, values in joined.items()}
-    return shares | {"half": float(np.median(half)), "narrow": float((half <= HALF).mean())}
 
 
 def _residual_freedom(design: Design, contrast: np.ndarray, scores: np.ndarray) -> Estimate:
@@ -326,68 +322,48 @@ WAYS = {
 }
 
 
-def methods(
-    plan: Plan, scenario: Scenario, registered: Claims, studies: int, seed: int
-) -> pd.DataFrame:
-    """By way to estimate, without the guard: how often the 95% interval of a mean holds the truth,
-    how often one of the simultaneous ones of a study does not, and the median of half of one."""
-    truths, found = [], {name: [] for name in WAYS}
-    for batch in batches(plan, scenario, registered, studies, seed):
-        truths.append(np.stack(batch.truth, axis=1).mean(-1))
-        for name, way in WAYS.items():
-            found[name].append(_means(way, batch))
-    truth, table = np.concatenate(truths), {}
-    alpha = verdict.alpha(1, registered.family(SUITE), verdict.MEAN)
-    for name, own in found.items():
-        means = Estimate(*map(np.concatenate, zip(*own, strict=True)))
-        (low, high), (least, most) = means.interval(verdict.ERROR), means.interval(alpha)
-        table[name] = {
-            "95% interval holds": ((low <= truth) & (truth <= high)).mean(),
-            "one of a study misses": ((truth < least) | (most < truth)).any(-1).mean(),
-            "half": np.median((most - least) / 2),
-        }
-    return pd.DataFrame.from_dict(table, orient="index")
+def ways(batch: Batch) -> dict[tuple[str, str], np.ndarray]:
+    """By way to estimate, without the guard: whether the 95% interval of a mean holds the truth,
+    `(S, C)`, whether one of the simultaneous ones of a study does not, `(S,)`, and half of one."""
+    truth, found = np.stack(batch.truth, axis=1).mean(-1), {}
+    for name, way in WAYS.items():
+        means = _means(way, batch)
+        low, high = means.interval(verdict.ERROR)
+        least, most = means.interval(batch.rule().alpha())
+        found[name, "95% interval holds"] = (low <= truth) & (truth <= high)
+        found[name, "one of a study misses"] = ((truth < least) | (most < truth)).any(-1)
+        found[name, "half"] = (most - least) / 2
+    return found
 
 
 def _means(way: Callable[..., Estimate], batch: Batch) -> Estimate:
     """The means of all claims, `(S, C)`."""
     means = []
-    for contrasts in batch.contrasts:
-        given = zip(batch.designs, contrasts, batch.scores, strict=True)
-        means.append(mean_over_tasks(stacked([way(*one) for one in given])))
-    return stacked(means)
+    for change in batch.changes:
+        given = zip(change.tasks, change.contrasts, strict=True)
+        means.append(stacked([way(task.design, own, task.scores) for task, own in given]))
+    return stacked([mean_over_tasks(own) for own in means])
 
 
-def other_sentences(plan: Plan, registered: Claims, studies: int, seed: int) -> dict[str, float]:
-    """Without any effect: how often the placebo differs, a registered pair interacts, and a pair is
-    discovered at a rate of 5%. Of effects by task drawn around 0.1: how often the 95% interval for
+def other_sentences(batch: Batch, rng: np.random.Generator) -> Measured:
+    """Without any effect: whether the placebo differs, a registered pair interacts, and a pair is
+    discovered at a rate of 5%. Of effects by task drawn around 0.1: whether the 95% interval for
     other tasks like these does not hold 0.1."""
-    rng, found = np.random.default_rng(seed), []
-    for batch in batches(plan, Scenario(resampled()), registered, studies, seed):
-        pairs = said.pairs(batch.designs, batch.scores)
-        named = said.registered_pairs(pairs, registered)
-        alpha = verdict.alpha(1, len(named))
-        interacts = [_wrong(*pairs[pair].interval(alpha), 0) for pair in named]
-        discovered = [rate <= verdict.ERROR for rate in said.discovery_rates(pairs).values()]
-        tasks = batch.change(0).tasks
-        own = tasks.effect + rng.normal(0.1, SCATTER, tasks.effect.shape)
-        low, high = mean_over_new_tasks(tasks._replace(effect=own)).interval(verdict.ERROR)
-        found.append(
-            {
-                "the placebo differs": _placebo_differs(batch),
-                "a registered pair interacts": np.any(interacts, axis=0),
-                "a pair is discovered": np.any(discovered, axis=0),
-                "the interval for other tasks misses": (low > 0.1) | (high < 0.1),
-            }
-        )
-    return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
-
-
-def _placebo_differs(batch: Batch) -> np.ndarray:
-    coins = [one.with_column(np.arange(len(one.matrix)) % 2, "odd") for one in batch.designs]
-    contrasts = [np.eye(len(one.columns))[-1] for one in coins]
-    placebo = replace(batch, designs=coins, contrasts=[contrasts]).change(0)
-    return _wrong(*placebo.interval(verdict.ERROR), 0)
+    pairs = sentences.pairs(batch.tasks)
+    named = sentences.registered_pairs(pairs, batch.registered)
+    alpha = verdict.alpha(1, len(named))
+    rates = sentences.discovery_rates(pairs).values()
+    estimates = batch.changes[0].estimates
+    drawn = estimates.effect + rng.normal(0.1, SCATTER, estimates.effect.shape)
+    low, high = mean_over_new_tasks(estimates._replace(effect=drawn)).interval(verdict.ERROR)
+    placebo = tasks.of_placebo(batch.tasks).interval(verdict.ERROR)
+    interacts = [_wrong(*pairs[pair].interval(alpha)) for pair in named]
+    return {
+        "the placebo differs": _wrong(*placebo),
+        "a registered pair interacts": np.any(interacts, axis=0),
+        "a pair is discovered": np.any([rate <= verdict.ERROR for rate in rates], axis=0),
+        "the interval for other tasks misses": (low > 0.1) | (high < 0.1),
+    }
 
 
 LARGE, ROUNDS = 24, (32, 48, 72)
@@ -404,32 +380,43 @@ PRECISION = [*(Plan(LARGE, (size,)) for size in ROUNDS), *TRIALS[2:], *ONE_CHANG
 COMPARED = {"no effect": 32, "effects by task": 48}  # runs a task by truth
 
 
-def page(registered: Claims, studies: int, seed: int = 1) -> str:
+def page(simulation: Simulation) -> str:
     """docs/calibration.md, made anew."""
-    truths, given = scenarios(), (registered, studies, seed)
-    plans = [*TRIALS, *ONE_CHANGE, UNEQUAL]
+    truths, plans = scenarios(), [*TRIALS, *ONE_CHANGE, UNEQUAL]
     simulated = {(plan, name): None for plan in plans for name in truths}
     simulated |= {(plan, "effects by task"): None for plan in PRECISION}
-    found = {(plan.name, name): errors(plan, truths[name], *given) for plan, name in simulated}
+    found = {
+        (plan.name, name): simulation.measured(plan, truths[name], false_sentences)
+        for plan, name in simulated
+    }
     rows = pd.DataFrame.from_dict(found, orient="index").rename_axis(["runs", "truth"])
     order, precise = ([plan.name for plan in own] for own in (plans, PRECISION))
     precision = rows.xs("effects by task", level="truth").rename_axis("runs a task").loc[precise]
-    ways = {
-        f"{name}, {size} runs": methods(Plan(LARGE, (size,)), truths[name], *given)
-        for name, size in COMPARED.items()
-    }
-    others = other_sentences(Plan(LARGE, (48,)), *given)
+    rng = np.random.default_rng(simulation.seed)
+    others = simulation.measured(
+        Plan(LARGE, (48,)), truths["no effect"], lambda batch: other_sentences(batch, rng)
+    )
     template = Environment(loader=PackageLoader("analysis.show"), keep_trailing_newline=True)
     return template.get_template("calibration.md").render(
         worst=_table(rows.groupby("runs")[[*FALSE, "any"]].max().loc[order].rename(columns=FALSE)),
         any=_table(rows["any"].unstack("runs").loc[list(truths), order]),
         precision=_table(precision[["half", "narrow", "answered"]], "{:.0%}"),
-        methods=_table(pd.concat(ways, names=["truth, runs a task", "way"])),
+        methods=_table(_compared(simulation, truths)),
         others="\n".join(f"- {name}: {share:.1%}" for name, share in others.items()),
-        studies=studies,
+        studies=simulation.studies,
         few=FEW,
         parts=[f"{100 * part * verdict.ERROR:g}%" for part in verdict.PARTS],
     )
+
+
+def _compared(simulation: Simulation, truths: dict[str, Scenario]) -> pd.DataFrame:
+    found = {
+        (f"{name}, {size} runs", *way): value
+        for name, size in COMPARED.items()
+        for way, value in simulation.measured(Plan(LARGE, (size,)), truths[name], ways).items()
+    }
+    table = pd.Series(found).rename_axis(["truth, runs a task", "way", None])
+    return table.unstack(sort=False)
 
 
 def _table(shares: pd.DataFrame, form: str = "{:.1%}") -> str:

@@ -82,9 +82,9 @@ class Claims(BaseModel):
         """The margin of a suite, None where the file gives none for it."""
         return _for_suite(self.margin, suite)
 
-    def family(self, suite: str) -> int:
-        """The number of claims registered for a suite, whether they have runs or not."""
-        return sum(claim.arms(suite) is not None for claim in self.claims)
+    def family(self, suite: str) -> list[Claim]:
+        """The claims registered for a suite, whether they have runs or not."""
+        return [claim for claim in self.claims if claim.arms(suite)]
 
     @model_validator(mode="after")
     def _named_once(self):

@@ -66,6 +66,11 @@ class Trial(BaseModel):
                     )
         return self
 
+    @property
+    def drawn(self) -> frozenset[str]:
+        """All options that runs may draw."""
+        return frozenset(f"{key}={option}" for key, own in self.weights.items() for option in own)
+
     def baseline(self, factor: str, actions: str) -> str:
         """The baseline's option of a factor on tasks with this kind of actions."""
         return self.default.get(factor, {}).get(actions, next(iter(self.weights[factor])))

@@ -84,12 +84,12 @@ class Design:
     def inseparable(self, contrast: np.ndarray) -> list[str]:
         """The columns that these runs cannot tell apart, where that keeps a contrast from being
         estimated; none where it can be."""
-        left = contrast - contrast @ self.inverse @ self.matrix
-        return [
-            name or "baseline"
-            for name, rest in zip(self.columns, left, strict=True)
-            if abs(rest) > NEAR
-        ]
+        left = np.abs(contrast - contrast @ self.inverse @ self.matrix) > NEAR
+        return [name or "baseline" for name in np.array(self.columns)[left]]
+
+    def rests_on_one_run(self, contrast: np.ndarray) -> bool:
+        """Whether a contrast's error takes the spread of a single run."""
+        return bool((np.abs(contrast @ self.inverse)[self.free < NEAR] > NEAR).any())
 
     def estimate(self, contrast: np.ndarray, scores: np.ndarray) -> Estimate:
         """The contrast's estimate from scores `(..., R)`.
@@ -99,10 +99,10 @@ class Design:
         h_i)). The error is NaN where it takes the spread of a single run.
         """
         weights = contrast @ self.inverse
-        alone = self.free < NEAR
-        if (np.abs(weights[alone]) > NEAR).any():
+        if self.rests_on_one_run(contrast):
             nothing = np.full(np.shape(scores)[:-1], np.nan)
             return Estimate(scores @ weights, nothing, nothing)
+        alone = self.free < NEAR
         scale = np.where(alone, 0, weights**2 / np.where(alone, 1, self.free))
         error = np.sqrt(self.residuals(scores) ** 2 @ scale)
         return Estimate(scores @ weights, error, np.full(error.shape, self._freedom(scale)))
@@ -113,22 +113,20 @@ class Design:
         own = scale**2 @ (2 * self.free - 1)
         return (self.free @ scale) ** 2 / (own + (crossed * crossed.T).sum())
 
-    def with_failures(
-        self, contrast: np.ndarray, scores: np.ndarray, worst: np.ndarray
-    ) -> list[Estimate]:
+    def with_failures(self, contrast: np.ndarray, scores: np.ndarray) -> list[Estimate]:
         """The guard: the estimates with one more failed run of either side, of sides with few runs.
 
         A failure of one run in a few may not have happened yet. The added run has the mean options
-        of its side's runs, as the contrast weighs them, and the `worst` score, `(...)`. The number
-        of a side's runs is that of equal weights with the same error.
+        of its side's runs, as the contrast weighs them, and the worst of the scores. The number of
+        a side's runs is that of equal weights with the same error.
         """
         weights = contrast @ self.inverse
+        failed = np.concatenate([scores, scores.min(-1, keepdims=True)], axis=-1)
         found = []
         for side in (np.maximum(weights, 0), np.maximum(-weights, 0)):
-            if side.sum() ** 2 < FEW * (side**2).sum():
+            if side.sum() ** 2 < (FEW - NEAR) * (side**2).sum():
                 run = side @ self.matrix / side.sum()
                 more = Design(np.vstack([self.matrix, run]), self.columns)
-                failed = np.concatenate([scores, np.asarray(worst)[..., None]], axis=-1)
                 found.append(more.estimate(contrast, failed))
         return found
 
@@ -149,81 +147,23 @@ def mean_over_tasks(tasks: Estimate, weights: np.ndarray | None = None) -> Estim
 def mean_over_new_tasks(tasks: Estimate) -> Estimate:
     """The same mean with the error of new tasks like these."""
     count = tasks.effect.shape[-1]
-    if count < 2:
-        nothing = np.full(tasks.effect.shape[:-1], np.nan)
-        return Estimate(tasks.effect.mean(-1), nothing, nothing)
-    error = tasks.effect.std(-1, ddof=1) / np.sqrt(count)
-    return Estimate(tasks.effect.mean(-1), error, np.full(error.shape, count - 1.0))
+    error = np.sqrt(_variance(tasks.effect)) / np.sqrt(count)
+    return Estimate(tasks.effect.mean(-1), error, np.full(np.shape(error), count - 1.0))
 
 
 def spread_between_tasks(tasks: Estimate) -> np.ndarray:
     """tau, the standard deviation of the true effects between tasks: that of the estimates less
     their errors; NaN with one task."""
-    if tasks.effect.shape[-1] < 2:
-        return np.full(tasks.effect.shape[:-1], np.nan)
-    squared = tasks.effect.var(-1, ddof=1) - (tasks.error**2).mean(-1)
-    return np.sqrt(np.maximum(squared, 0))
+    return np.sqrt(np.maximum(_variance(tasks.effect) - (tasks.error**2).mean(-1), 0))
 
 
-@dataclass(frozen=True)
-class Change:
-    """A change on M tasks: the estimates by `tasks`, `(..., M)`. Each failure is a task's index and
-    its estimate with one more failed run, `(...)`."""
-
-    tasks: Estimate
-    failures: tuple[tuple[int, Estimate], ...]
-
-    @classmethod
-    def of(
-        cls,
-        designs: Sequence[Design],
-        contrasts: Sequence[np.ndarray],
-        scores: Sequence[np.ndarray],
-        worst: Sequence[np.ndarray],
-    ) -> "Change":
-        """From M designs, contrasts, scores `(..., R)` and worst scores `(...)`."""
-        given = list(zip(designs, contrasts, scores, worst, strict=True))
-        single = [design.estimate(contrast, own) for design, contrast, own, _ in given]
-        failures = [
-            (place, failed)
-            for place, (design, contrast, own, low) in enumerate(given)
-            for failed in design.with_failures(contrast, own, low)
-        ]
-        return cls(stacked(single), tuple(failures))
-
-    def interval(
-        self, alpha: float, weights: np.ndarray | None = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """The guarded interval of the mean over tasks, or of a sum with weights `(M,)`: the widest
-        of the interval of the runs and those with one failure added."""
-        low, high = mean_over_tasks(self.tasks, weights).interval(alpha)
-        for place, failed in self.failures:
-            if weights is None or weights[place]:
-                changed = mean_over_tasks(_replaced(self.tasks, place, failed), weights)
-                low, high = _widest((low, high), changed.interval(alpha))
-        return low, high
-
-    def task_intervals(self, alpha: float) -> tuple[np.ndarray, np.ndarray]:
-        """The guarded interval of each task, `(..., M)`."""
-        low, high = self.tasks.interval(alpha)
-        for place, failed in self.failures:
-            own = _widest((low[..., place], high[..., place]), failed.interval(alpha))
-            low[..., place], high[..., place] = own
-        return low, high
+def _variance(effects: np.ndarray) -> np.ndarray:
+    """The variance between tasks, NaN with one task."""
+    squares = (effects - effects.mean(-1, keepdims=True)) ** 2
+    with np.errstate(invalid="ignore"):
+        return np.divide(squares.sum(-1), effects.shape[-1] - 1)
 
 
 def stacked(single: Sequence[Estimate]) -> Estimate:
     """The estimates as one, the last axis over them."""
     return Estimate(*(np.stack(values, axis=-1) for values in zip(*single, strict=True)))
-
-
-def _replaced(tasks: Estimate, place: int, other: Estimate) -> Estimate:
-    changed = Estimate(*(np.array(values, float) for values in tasks))
-    for values, new in zip(changed, other, strict=True):
-        values[..., place] = new
-    return changed
-
-
-def _widest(first: tuple, second: tuple) -> tuple[np.ndarray, np.ndarray]:
-    """The interval around two; NaN where one is."""
-    return np.minimum(first[0], second[0]), np.maximum(first[1], second[1])

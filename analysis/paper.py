@@ -238,9 +238,9 @@ def _compared(first: pd.DataFrame, second: pd.DataFrame) -> dict:
     nothing = pd.DataFrame(columns=["run", "step", "normalised"])
     own = tasks.of_runs(frame, nothing, {})
     seen, _ = tasks.shown("scheduling", frozenset({"with"}), frozenset({"without"}), own)
-    low, high = map(float, seen.change.interval(verdict.ERROR))
+    effect, low, high = map(float, seen.mean(verdict.ERROR))
     words = str(verdict.words(low, high, MARGIN))
-    return {"effect": seen.change.tasks.effect.mean(), "low": low, "high": high, "words": words}
+    return {"effect": effect, "low": low, "high": high, "words": words}
 
 
 def scheduling_games(store: Store) -> pd.DataFrame:

@@ -100,7 +100,7 @@ def folder(root: Path) -> Store:
 
 def _typed(runs: pd.DataFrame) -> pd.DataFrame:
     numbers = runs[NUMBERS].apply(pd.to_numeric, errors="coerce").astype(float)
-    return runs.assign(**runs[TEXTS].fillna(""), **numbers)
+    return runs.assign(**dict(runs[TEXTS].fillna("")), **dict(numbers))
 
 
 def run_folders(root: Path, problems: list[Problem]) -> Iterator[tuple[str, list[str]]]:
@@ -168,8 +168,9 @@ def _known(rows: pd.DataFrame, file: str, problems: list[Problem]) -> pd.DataFra
     """The rows whose numbers are numbers and whose kind is known; the others are listed by
     `source`."""
     measured = [name for name in ("step", "env_frames", "return", "score") if name in rows]
-    rows = rows.assign(**rows[measured].apply(pd.to_numeric, errors="coerce").astype(float))
-    good = np.isfinite(rows[measured]).all(axis=1) & rows.kind.isin(KINDS)
+    numbers = rows[measured].apply(pd.to_numeric, errors="coerce").astype(float)
+    rows = rows.assign(**dict(numbers))
+    good = np.isfinite(numbers).all(axis=1) & rows.kind.isin(KINDS)
     for source, count in rows.source[~good].value_counts(sort=False).items():
         said = f"{count} rows of {file} left out: no number, or neither train nor eval"
         problems.append(Problem(source, said))

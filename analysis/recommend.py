@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis import tasks, verdict
-from analysis.estimate import mean_over_tasks
-from analysis.tasks import Task
+from analysis.tasks import Change, Task
 
 COLUMNS = ["kind", "group", "option", "effect", "low", "high", "recommended"]
 
@@ -20,19 +19,13 @@ def table(own: Sequence[Task], share: float) -> pd.DataFrame:
     (dotted keys) are no options.
     """
     found = {
-        (kind, option): change
+        (kind, option.partition("=")[0], option): change
         for kind, members in kinds(own).items()
         for option in sorted({name for task in members for name in task.design.columns[1:]})
-        if "." not in option.partition("=")[0] and (change := _change(option, members)) is not None
+        if "." not in option.partition("=")[0] and (change := _change(option, members))
     }
     alpha = verdict.alpha(share, len(found))
-    lines = [
-        (
-            *(kind, option.partition("=")[0], option, float(mean_over_tasks(change.tasks).effect)),
-            *change.interval(alpha),
-        )
-        for (kind, option), change in found.items()
-    ]
+    lines = [(*key, *change.mean(alpha)) for key, change in found.items()]
     frame = pd.DataFrame(lines, columns=COLUMNS[:-1])
     sure = frame.effect.where(frame.low > 0)
     best = sure.groupby([frame.kind, frame.group]).transform("max")
@@ -53,9 +46,9 @@ def kinds(own: Sequence[Task]) -> dict[str, list[Task]]:
     return found
 
 
-def _change(option: str, members: Sequence[Task]):
-    shown, _ = tasks.shown(option, frozenset({option}), frozenset(), members)
-    return shown.change if shown is not None and len(shown.tasks) == len(members) else None
+def _change(option: str, members: Sequence[Task]) -> Change | None:
+    change, _ = tasks.shown(option, frozenset({option}), frozenset(), members)
+    return change if change and len(change.tasks) == len(members) else None
 
 
 def lines(recommendation: pd.DataFrame) -> list[str]:

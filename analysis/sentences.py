@@ -7,7 +7,7 @@ own interval, and its false discovery rate `q`.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
@@ -15,14 +15,8 @@ from scipy.stats import false_discovery_control
 
 from analysis import tasks, verdict
 from analysis.claims import Claim, Claims, Row
-from analysis.estimate import (
-    Design,
-    Estimate,
-    mean_over_new_tasks,
-    mean_over_tasks,
-    spread_between_tasks,
-)
-from analysis.tasks import Shown, Task
+from analysis.estimate import Estimate, mean_over_new_tasks, mean_over_tasks, spread_between_tasks
+from analysis.tasks import Change, Task
 
 EFFECTS = ["claim", "task", "effect", "error", "df", "runs"]  # of effects.csv
 ENDS = ["effect", "low", "high", "level", "tau", "new_low", "new_high"]
@@ -50,17 +44,12 @@ class Rule:
     @property
     def family(self) -> list[Claim]:
         """The claims that are registered for the suite, whether they have runs or not."""
-        return [row for row in self.registered.claims if row.arms(self.suite)]
+        return self.registered.family(self.suite)
 
     @property
     def controls(self) -> list[Row]:
         """The positive controls of the suite."""
         return [row for row in self.registered.controls if row.arms(self.suite)]
-
-    @property
-    def rows(self) -> list[Row]:
-        """Claims and controls."""
-        return [*self.family, *self.controls]
 
     def alpha(self, part: float = verdict.MEAN, each: int = 1) -> float:
         """The error of one interval, if every claim has `each` sentences of this kind."""
@@ -68,7 +57,7 @@ class Rule:
 
 
 def claims(
-    rule: Rule, found: Mapping[str, Shown | None], controls: pd.DataFrame
+    rule: Rule, found: Mapping[str, Change | None], controls: pd.DataFrame
 ) -> dict[str, pd.DataFrame]:
     """The frames `claims`, `effects`, `by_task`, `kinds` and `budget` of a suite's family, from
     what the runs show of each row.
@@ -78,87 +67,80 @@ def claims(
     """
     seen = sensitive(controls)
     trusted = not (controls.words == verdict.DIFFERS).any()
-    lines, rest = [], {name: [] for name in FRAMES}
+    frames = _frames(rule, found)
+    by_task, kinds = frames["by_task"], frames["kinds"]
+    kinds = kinds[~kinds.kind.str.endswith(tasks.AGAINST)]
+    lines = []
     for row in rule.family:
-        shown = found[row.id]
-        line = _ends(shown, rule.alpha())
+        line = _ends(found[row.id], rule.alpha())
         mean = str(verdict.words(line["low"], line["high"], rule.margin, row.where in seen))
-        own = _frames(row, shown, rule) if shown else {name: [] for name in FRAMES}
-        rest = {name: [*rest[name], *own[name]] for name in FRAMES}
-        depends = _depends(own["by_task"], "task") or _depends(own["kinds"], "kind")
-        results = [each["result"] for each in own["by_task"]]
-        with_, without = row.arms(rule.suite)
+        own, own_kinds = (frame[frame.claim == row.id] for frame in (by_task, kinds))
+        depends = verdict.depends(own.task, own) or verdict.depends(own_kinds.kind, own_kinds)
         lines.append(
             {
                 "claim": row.id,
                 **line,
-                **{result: results.count(result) for result in (BETTER, WORSE, TIED)},
+                **{result: (own.result == result).sum() for result in (BETTER, WORSE, TIED)},
                 "words": f"{verdict.DEPENDS}; mean: {mean}" if depends else mean,
                 "depends": depends,
-                **{"with": with_, "without": without, "where": row.where, "paper": row.paper},
+                **_registered(row, rule.suite),
+                "paper": row.paper,
                 "mean": mean,
                 "agrees": verdict.agrees(row.paper, mean) if trusted else "",
             }
         )
-    frames = {name: pd.DataFrame(rest[name], columns=FRAMES[name]) for name in FRAMES}
     return {"claims": pd.DataFrame(lines, columns=[*CLAIMS, *REGISTERED]), **frames}
 
 
-def _frames(row: Row, shown: Shown, rule: Rule) -> dict[str, list[dict]]:
-    """The lines of a claim in the other frames."""
-    estimates, kinds = shown.change.tasks, shown.kinds()
-    alpha = rule.alpha(verdict.TASK, len(shown.tasks))
-    low, high = shown.change.task_intervals(alpha)
+def _registered(row: Row, suite: str) -> dict[str, str]:
+    return dict(zip(("with", "without"), row.arms(suite), strict=True)) | {"where": row.where}
+
+
+def _frames(rule: Rule, found: Mapping[str, Change | None]) -> dict[str, pd.DataFrame]:
+    """The frames that have several lines a claim."""
+    lines = {name: [] for name in FRAMES}
+    for row in rule.family:
+        if change := found[row.id]:
+            for name, own in _lines(change, rule).items():
+                lines[name] += [(row.id, *line) for line in own]
+    return {name: pd.DataFrame(lines[name], columns=FRAMES[name]) for name in FRAMES}
+
+
+def _lines(change: Change, rule: Rule) -> dict[str, Iterable[tuple]]:
+    names, estimates, kinds = change.names, change.estimates, change.kinds()
+    alpha = rule.alpha(verdict.TASK, len(names))
+    low, high = change.task_intervals(alpha)
     result = np.select([low > 0, high < 0], [BETTER, WORSE], TIED)
     levels = np.full(len(low), 1 - alpha)
     kind_alpha = rule.alpha(verdict.KIND, len(kinds))
-    by_kind = [
-        (kind, mean_over_tasks(estimates, own).effect, *shown.change.interval(kind_alpha, own))
-        for kind, own in kinds.items()
-    ]
-    steps, change = shown.over_the_budget()
-    over = (mean_over_tasks(change.tasks).effect, *change.interval(rule.alpha()))
-    values = {
-        "effects": zip(shown.names, *estimates, shown.runs, strict=True),
-        "by_task": zip(shown.names, estimates.effect, low, high, levels, result, strict=True),
-        "kinds": by_kind,
-        "budget": zip(steps, *over, strict=True),
-    }
+    steps, then = change.over_the_budget()
     return {
-        name: [dict(zip(FRAMES[name], (row.id, *own), strict=True)) for own in lines]
-        for name, lines in values.items()
+        "effects": zip(names, *estimates, change.runs, strict=True),
+        "by_task": zip(names, estimates.effect, low, high, levels, result, strict=True),
+        "kinds": [(kind, *change.mean(kind_alpha, own)) for kind, own in kinds.items()],
+        "budget": zip(steps, *then.mean(rule.alpha()), strict=True),
     }
 
 
-def _ends(shown: Shown | None, alpha: float) -> dict[str, float]:
+def _ends(change: Change | None, alpha: float) -> dict[str, float]:
     """The mean over tasks with its interval, and that of new tasks."""
-    if shown is None:
+    if change is None:
         return dict.fromkeys(ENDS, np.nan) | {"level": 1 - alpha}
-    estimates = shown.change.tasks
-    low, high = shown.change.interval(alpha)
-    new_low, new_high = mean_over_new_tasks(estimates).interval(alpha)
-    tau = spread_between_tasks(estimates)
-    values = (mean_over_tasks(estimates).effect, low, high, 1 - alpha, tau, new_low, new_high)
+    new = mean_over_new_tasks(change.estimates).interval(alpha)
+    values = (*change.mean(alpha), 1 - alpha, spread_between_tasks(change.estimates), *new)
     return dict(zip(ENDS, map(float, values), strict=True))
 
 
-def _depends(lines: list[dict], what: str) -> str:
-    own = [line for line in lines if not line[what].endswith(tasks.AGAINST)]
-    low, high = (np.array([line[end] for line in own], float) for end in ("low", "high"))
-    return verdict.depends([line[what] for line in own], low, high)
-
-
-def controls(rule: Rule, found: Mapping[str, Shown | None], own: Sequence[Task]) -> pd.DataFrame:
+def controls(rule: Rule, found: Mapping[str, Change | None], own: Sequence[Task]) -> pd.DataFrame:
     """The positive controls on kinds of actions that have tasks here, and the placebo, each at the
     round's level by itself; columns as `claims`."""
     alpha, lines = verdict.alpha(rule.share, 1), []
-    least = np.nan_to_num(rule.margin)
     for row in rule.controls:
         if row.where in {task.actions for task in own}:
             line = _ends(found[row.id], alpha)
-            words = verdict.of_control(line["low"], line["high"], least)
-            arms = dict(zip(("with", "without"), row.arms(rule.suite), strict=True))
-            lines.append({"claim": row.id, **line, "words": words, **arms, "where": row.where})
+            words = verdict.of_control(line["low"], line["high"], rule.margin)
+            sides = _registered(row, rule.suite)
+            lines.append({"claim": row.id, **line, "words": words, **sides})
     line = _ends(tasks.of_placebo(own), alpha)
     words = verdict.of_placebo(line["low"], line["high"])
     sides = {"with": "odd seeds", "without": "even seeds"}
@@ -176,61 +158,59 @@ def sensitive(controls: pd.DataFrame) -> set[str]:
 def warnings(controls: pd.DataFrame, own: Sequence[Task]) -> list[str]:
     """What has to be said above every table: a placebo that differs, a control that does not
     hurt."""
-    said = []
-    for row in controls.to_dict("records"):
-        ends = f"{row['effect']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
-        if row["words"] == verdict.DIFFERS:
-            said.append(
-                f"The placebo differs: odd seeds score {ends} more than even ones, though the "
-                "parity of a seed changes nothing. Nothing agrees with the paper until that is "
-                "explained."
-            )
+    said = [
+        f"The placebo differs: odd seeds score {row.effect:+.3f} [{row.low:+.3f}, {row.high:+.3f}] "
+        "more than even ones, though the parity of a seed changes nothing. Nothing agrees with the "
+        "paper until that is explained."
+        for row in controls[controls.words == verdict.DIFFERS].itertuples()
+    ]
     for actions in sorted({task.actions for task in own} - sensitive(controls)):
         rows = controls[controls["where"] == actions]
         known = "; ".join(f"{row.claim} {row.words}" for row in rows.itertuples())
-        said.append(
-            f"{actions} actions: {known or 'no positive control is registered'}. So no effect is "
-            "called small there."
-        )
+        known = known or "no positive control is registered"
+        said.append(f"{actions} actions: {known}. So no effect is called small there.")
     return said
 
 
 def interactions(rule: Rule, own: Sequence[Task]) -> pd.DataFrame:
     """Every pair of options of different groups that some runs have together: by how much the
     effect of one differs with the other."""
-    found = pairs([task.design for task in own], [task.scores for task in own])
+    found = pairs(own)
     named = registered_pairs(found, rule.registered)
     alpha = verdict.alpha(rule.share, len(named))
     rates = discovery_rates(found)
     lines = [
         (
-            *(f"{pair[0]} x {pair[1]}", float(change.effect)),
-            *change.interval(alpha if pair in named else verdict.ERROR),
+            *(" x ".join(pair), float(mean.effect)),
+            *mean.interval(alpha if pair in named else verdict.ERROR),
             *(rates[pair], pair in named),
         )
-        for pair, change in found.items()
+        for pair, mean in found.items()
     ]
     return pd.DataFrame(lines, columns=INTERACTIONS)
 
 
-def pairs(
-    designs: Sequence[Design], scores: Sequence[np.ndarray]
-) -> dict[tuple[str, str], Estimate]:
+def pairs(own: Sequence[Task]) -> dict[tuple[str, str], Estimate]:
     """By pair of options of different groups the mean of their interaction over the tasks that show
     it."""
-    names = sorted({name for design in designs for name in design.columns[1:]})
-    changes = {
-        pair: tasks.of_pair(*pair, designs, scores)
+    names = sorted({name for task in own for name in task.design.columns[1:]})
+    found = {
+        pair: tasks.of_pair(pair, own)
         for pair in combinations(names, 2)
         if _group(pair[0]) != _group(pair[1])
     }
-    return {pair: mean_over_tasks(change) for pair, change in changes.items() if change is not None}
+    return {pair: mean_over_tasks(change.estimates) for pair, change in found.items() if change}
 
 
 def registered_pairs(found: Iterable[tuple[str, str]], registered: Claims) -> list[tuple[str, str]]:
-    """Those of the pairs of options whose groups are registered."""
+    """Those of the pairs of options whose groups are registered; `*` is any toggle, not a
+    number."""
     chosen = {frozenset(pair) for pair in registered.interactions}
-    return [pair for pair in found if chosen & {frozenset(one) for one in _groups(*pair)}]
+
+    def named(option: str) -> set[str]:
+        return {_group(option)} if "." in _group(option) else {_group(option), "*"}
+
+    return [pair for pair in found if chosen & {*map(frozenset, product(*map(named, pair)))}]
 
 
 def discovery_rates(found: dict[tuple[str, str], Estimate]) -> dict[tuple[str, str], float]:
@@ -243,10 +223,3 @@ def discovery_rates(found: dict[tuple[str, str], Estimate]) -> dict[tuple[str, s
 
 def _group(option: str) -> str:
     return option.partition("=")[0]
-
-
-def _groups(first: str, second: str) -> list[tuple[str, str]]:
-    """The pairs under which two options may be registered; `*` is any toggle, not a number."""
-    one, other = _group(first), _group(second)
-    toggles = [("*", b) for a, b in ((one, other), (other, one)) if "." not in a]
-    return [(one, other), *toggles]

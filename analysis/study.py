@@ -25,11 +25,13 @@ SATURATED = 0.9  # share of a run's updates
 @dataclass(frozen=True)
 class Standing:
     """Where a suite stands in its trial: how many `rounds` are registered and how many `complete`,
-    how many runs the next one is `lacking`, and the claims that are `open`."""
+    how many runs the next one is `lacking`, the `share` of the error that the last complete one may
+    spend, and the claims that are `open`."""
 
     rounds: int
     complete: int
     lacking: int
+    share: float
     open: tuple[str, ...] = ()
 
     @property
@@ -89,17 +91,14 @@ def judge(
     frame, curves, scheme, problems = score.scored(store, window)
     standing, judged = _stands(store, registered, suite, suite_tasks)
     margin = np.nan if scheme == score.RAW else _margin(registered, suite)
-    rule = Rule(registered, suite, margin, _share(registered, standing))
-    known = frame[frame.run.isin(judged) & frame.normalised.notna()]
+    rule = Rule(registered, suite, margin, 1.0 if standing is None else standing.share)
+    known = frame[frame.run.isin(judged)]
     kinds = _kinds(store.runs, registered.kinds.get(suite, {}))
     own = tasks.of_runs(known, curves, kinds)
-    found = {row.id: tasks.of_row(row, suite, own) for row in rule.rows}
-    shown = {name: shown for name, (shown, _) in found.items()}
-    controls = sentences.controls(rule, shown, own)
-    said = sentences.claims(rule, shown, controls)
-    if standing is not None:
-        open_ = said["claims"].claim[~said["claims"]["mean"].isin(verdict.ANSWERED)]
-        standing = replace(standing, open=tuple(open_))
+    found = {row.id: tasks.of_row(row, suite, own) for row in (*rule.family, *rule.controls)}
+    changes = {id: change for id, (change, _) in found.items()}
+    controls = sentences.controls(rule, changes, own)
+    said = sentences.claims(rule, changes, controls)
     return Judged(
         suite=suite,
         scheme=scheme,
@@ -122,18 +121,8 @@ def judge(
             *_remarks(known, scheme),
             *(problem for _, problems in found.values() for problem in problems),
         ],
-        standing=standing,
+        standing=standing and replace(standing, open=_open(rule, said["claims"], store.runs)),
     )
-
-
-def standing(
-    store: Store,
-    claims_file: str | Path | Claims = claims.DEFAULT,
-    suite: str | None = None,
-    suite_tasks: Sequence[str] = (),
-) -> Standing | None:
-    """Where a suite stands in its registered trial; None where it has no run of one."""
-    return judge(store, claims_file, suite, suite_tasks=suite_tasks).standing
 
 
 def _suite(store: Store, suite: str | None) -> str:
@@ -165,35 +154,44 @@ def _stands(
     if trial is None:
         return None, runs.run
     drawn = _drawn(runs, trial)
-    several = runs.run[runs.arm.map(options).map(len) >= min(2, len(trial.weights))]
+    control = runs.arm.isin([pair[0] for row in registered.controls if (pair := row.arms(suite))])
+    count = runs.arm.map(options).map(len).mask(control, 0)
+    several = runs.run[count >= min(2, len(trial.weights))]
     if several.empty or several.isin(drawn.index).mean() <= 0.5:
         return None, runs.run
     tasks_ = len({*store.runs.task, *suite_tasks})
     lacking = [size * tasks_ - int((drawn < size).sum()) for size in trial.rounds]
     complete = sum(lack == 0 for lack in lacking)
-    standing = Standing(len(lacking), complete, [*lacking, 0][complete])
+    share = trial.shares[max(complete, 1) - 1]
+    standing = Standing(len(lacking), complete, [*lacking, 0][complete], share)
     size = trial.rounds[complete - 1] if complete else 0
-    arms = [pair[0] for row in registered.controls if (pair := row.arms(suite))]
-    control = runs.run[runs.arm.isin(arms) & (runs.seed < trial.control_runs)]
-    return standing, pd.concat([pd.Series(drawn.index[drawn < size]), control])
+    controls = runs.run[control & (runs.seed < trial.control_runs)]
+    return standing, pd.concat([pd.Series(drawn.index[drawn < size]), controls])
 
 
 def _drawn(runs: pd.DataFrame, trial: Trial) -> pd.Series:
     """The numbers of the draws of the trial's runs, by run."""
     found = {}
     for (task, actions), own in runs.groupby(["task", "actions"]):
-        draws = trial.draws(task, actions)
-        for run in own[own.seed.between(0, len(draws) - 1)].itertuples():
+        draws = dict(enumerate(trial.draws(task, actions)))
+        for run in own[own.seed.isin(draws)].itertuples():
             if matches(options(run.arm), draws[run.seed]):
                 found[run.run] = run.seed
     return pd.Series(found, dtype=int)
 
 
-def _share(registered: Claims, standing: Standing | None) -> float:
-    """The part of the error that may be spent: all of it outside of a trial."""
-    if standing is None:
-        return 1.0
-    return registered.trial.shares[max(standing.complete, 1) - 1]
+def _open(rule: Rule, said: pd.DataFrame, runs: pd.DataFrame) -> tuple[str, ...]:
+    """The claims on what the trial draws, for the kinds of actions of its tasks, that are not
+    answered."""
+    answered = set(said.claim[said["mean"].isin(verdict.ANSWERED)])
+    actions, drawn = set(runs.actions), rule.registered.trial.drawn
+    return tuple(
+        row.id
+        for row in rule.family
+        if row.id not in answered
+        and row.where in actions
+        and frozenset().union(*map(options, row.arms(rule.suite))) <= drawn
+    )
 
 
 def _kinds(

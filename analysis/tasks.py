@@ -1,14 +1,14 @@
-"""The runs of each task as a regression, and the change that a claim names on the tasks that show
-it."""
+"""The runs of each task as a regression, and what they show of a change."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from analysis.claims import Row, options
-from analysis.estimate import Change, Design, Estimate, stacked
+from analysis.estimate import Design, Estimate, mean_over_tasks, stacked
 from analysis.schema import Problem, Status
 
 AGAINST = " - others"  # behind a kind: it is set against the other tasks
@@ -16,62 +16,114 @@ AGAINST = " - others"  # behind a kind: it is set against the other tasks
 
 @dataclass(frozen=True)
 class Task:
-    """A task's runs: the `design` of their options, their `scores` `(R,)`, the `worst` that the
-    task has shown, the parity of their seeds, and normalised evaluations by share of the budget,
-    `curves`, one row a run."""
+    """A task's runs: the `design` of their options, their `scores` `(..., R)`, the parity of their
+    seeds, `placebo`, and normalised evaluations by share of the budget, `curves`, one row a run."""
 
     name: str
     actions: str
     kinds: frozenset[str]
     design: Design
     scores: np.ndarray
-    worst: float
     placebo: np.ndarray
     curves: pd.DataFrame
+
+    def with_column(self, values: np.ndarray, name: str) -> "Task":
+        """The task with one more column in its design."""
+        return replace(self, design=self.design.with_column(values, name))
 
 
 def of_runs(
     frame: pd.DataFrame, curves: pd.DataFrame, kinds: Mapping[str, Sequence[str]]
 ) -> list[Task]:
     """The tasks of scored runs and their evaluations; `kinds` are registered, by kind its tasks."""
-    found = []
-    for (name, actions), runs in frame.groupby(["task", "actions"]):
-        runs, worst = runs.sort_values("run"), runs.normalised.min()
-        own = curves[curves.run.isin(runs.run)]
-        wide = own.pivot_table(index="run", columns="step", values="normalised", aggfunc="last")
-        wide = wide.reindex(runs.run)
-        over = (runs.status == Status.DIVERGED).to_numpy()[:, None] & wide.isna()
-        found.append(
-            Task(
-                name=name,
-                actions=actions,
-                kinds=frozenset(
-                    {actions, *(kind for kind, tasks in kinds.items() if name in tasks)}
-                ),
-                design=Design.of(runs.arm.map(options).tolist()),
-                scores=runs.normalised.to_numpy(),
-                worst=worst,
-                placebo=(runs.seed % 2).to_numpy(float),
-                curves=wide.mask(over, worst).dropna(axis=1),
-            )
+    return [
+        Task(
+            name=name,
+            actions=actions,
+            kinds=frozenset({actions, *(kind for kind, tasks in kinds.items() if name in tasks)}),
+            design=Design.of(runs.arm.map(options).tolist()),
+            scores=runs.normalised.to_numpy(),
+            placebo=(runs.seed % 2).to_numpy(float),
+            curves=_by_step(runs, curves),
         )
-    return found
+        for (name, actions), runs in frame.sort_values("run").groupby(["task", "actions"])
+    ]
+
+
+def _by_step(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+    """One row a run, one column an evaluation that all have; a run that diverged goes on as the
+    worst."""
+    own = curves[curves.run.isin(runs.run)]
+    wide = own.pivot_table(index="run", columns="step", values="normalised", aggfunc="last")
+    wide = wide.reindex(runs.run)
+    over = (runs.status == Status.DIVERGED).to_numpy()[:, None] & wide.isna()
+    return wide.mask(over, runs.normalised.min()).dropna(axis=1)
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What the runs show of a row: its change on those `tasks` that show it, and by task the number
-    of runs that the estimate weighs."""
+class Change:
+    """What the runs show of one set of options against another, on the M `tasks` that show it, each
+    with its contrast of columns."""
 
     tasks: list[Task]
     contrasts: list[np.ndarray]
-    change: Change
-    runs: list[int]
+
+    @cached_property
+    def estimates(self) -> Estimate:
+        """By task, `(..., M)`."""
+        given = zip(self.tasks, self.contrasts, strict=True)
+        return stacked([task.design.estimate(contrast, task.scores) for task, contrast in given])
+
+    @cached_property
+    def failures(self) -> list[tuple[int, Estimate]]:
+        """The guard: the index of a task and its estimate with one more failed run, `(...)`."""
+        given = enumerate(zip(self.tasks, self.contrasts, strict=True))
+        return [
+            (place, failed)
+            for place, (task, contrast) in given
+            for failed in task.design.with_failures(contrast, task.scores)
+        ]
 
     @property
     def names(self) -> list[str]:
         """The tasks' names."""
         return [task.name for task in self.tasks]
+
+    @property
+    def runs(self) -> list[int]:
+        """By task the number of runs that the estimate weighs."""
+        given = zip(self.tasks, self.contrasts, strict=True)
+        weights = [np.abs(contrast @ task.design.inverse) for task, contrast in given]
+        return [int((own > 1e-9).sum()) for own in weights]
+
+    def interval(
+        self, alpha: float, weights: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The guarded interval of the mean over tasks, or of a sum with weights `(M,)`: the widest
+        of the interval of the runs and those with one failure added."""
+        given = [self.estimates]
+        given += [
+            _replaced(self.estimates, place, failed)
+            for place, failed in self.failures
+            if weights is None or weights[place]
+        ]
+        low, high = zip(
+            *(mean_over_tasks(one, weights).interval(alpha) for one in given), strict=True
+        )
+        return np.min(low, axis=0), np.max(high, axis=0)
+
+    def mean(self, alpha: float, weights: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
+        """The mean over tasks, or a sum with weights `(M,)`, and the ends of its interval."""
+        return mean_over_tasks(self.estimates, weights).effect, *self.interval(alpha, weights)
+
+    def task_intervals(self, alpha: float) -> tuple[np.ndarray, np.ndarray]:
+        """The guarded interval of each task, `(..., M)`."""
+        low, high = self.estimates.interval(alpha)
+        for place, failed in self.failures:
+            ends = failed.interval(alpha)
+            low[..., place] = np.minimum(low[..., place], ends[0])
+            high[..., place] = np.maximum(high[..., place], ends[1])
+        return low, high
 
     def kinds(self) -> dict[str, np.ndarray]:
         """The tasks' weights `(M,)` for each kind and for each kind against the other tasks; kinds
@@ -84,23 +136,23 @@ class Shown:
                 weights[f"{kind}{AGAINST}"] = inside / inside.sum() - ~inside / (~inside).sum()
         return weights
 
-    def over_the_budget(self) -> tuple[list[float], Change]:
+    def over_the_budget(self) -> tuple[list[float], "Change"]:
         """The steps, as shares of the budget, at which all tasks were evaluated, and the change of
         the evaluations there, with one leading axis."""
-        common = set.intersection(*(set(task.curves) for task in self.tasks))
-        steps = sorted(common)
-        scores = [task.curves[steps].to_numpy().T for task in self.tasks]
-        worst = [own.min(axis=-1) for own in scores]
-        designs = [task.design for task in self.tasks]
-        return steps, Change.of(designs, self.contrasts, scores, worst)
+        steps = sorted(set.intersection(*(set(task.curves) for task in self.tasks)))
+        then = [replace(task, scores=task.curves[steps].to_numpy().T) for task in self.tasks]
+        return steps, Change(then, self.contrasts)
+
+
+def _replaced(tasks: Estimate, place: int, other: Estimate) -> Estimate:
+    here = np.arange(tasks.effect.shape[-1]) == place
+    pairs = zip(tasks, other, strict=True)
+    return Estimate(*(np.where(here, np.asarray(new)[..., None], old) for old, new in pairs))
 
 
 def shown(
-    id: str,
-    with_: frozenset[str],
-    without: frozenset[str],
-    tasks: Sequence[Task],
-) -> tuple[Shown | None, list[Problem]]:
+    id: str, with_: frozenset[str], without: frozenset[str], tasks: Sequence[Task]
+) -> tuple[Change | None, list[Problem]]:
     """What the runs show of one set of options against another, and why some tasks do not."""
     used, problems = [], []
     for task in tasks:
@@ -110,49 +162,36 @@ def shown(
         if unclear := task.design.inseparable(contrast):
             message = f"{id}: the runs do not tell apart {' and '.join(unclear)}"
             problems.append(Problem(task.name, message))
-        elif np.isnan(task.design.estimate(contrast, task.scores).error):
+        elif task.design.rests_on_one_run(contrast):
             problems.append(Problem(task.name, f"{id}: a side has one run, which has no spread"))
         else:
             used.append((task, contrast))
-    if not used:
-        return None, problems
-    own, contrasts = map(list, zip(*used, strict=True))
-    change = Change.of(
-        [task.design for task in own],
-        contrasts,
-        [task.scores for task in own],
-        [task.worst for task in own],
-    )
-    runs = [int((np.abs(contrast @ task.design.inverse) > 1e-9).sum()) for task, contrast in used]
-    return Shown(own, contrasts, change, runs), problems
+    return Change(*map(list, zip(*used, strict=True))) if used else None, problems
 
 
-def of_row(row: Row, suite: str, tasks: Sequence[Task]) -> tuple[Shown | None, list[Problem]]:
+def of_row(row: Row, suite: str, tasks: Sequence[Task]) -> tuple[Change | None, list[Problem]]:
     """What the runs show of a claim or control."""
     arms = map(options, row.arms(suite))
     return shown(row.id, *arms, [task for task in tasks if task.actions == row.where])
 
 
-def of_placebo(tasks: Sequence[Task]) -> Shown | None:
+def of_column(
+    name: str, values: Callable[[Task], np.ndarray], tasks: Sequence[Task]
+) -> Change | None:
+    """What the runs show of one more column, with these values `(R,)`."""
+    more = [task.with_column(values(task), name) for task in tasks]
+    return shown(name, frozenset({name}), frozenset(), more)[0]
+
+
+def of_placebo(tasks: Sequence[Task]) -> Change | None:
     """What the runs show of the parity of their seeds, which changes nothing."""
-    coins = [
-        replace(task, design=task.design.with_column(task.placebo, "seed=odd")) for task in tasks
-    ]
-    return shown("placebo", frozenset({"seed=odd"}), frozenset(), coins)[0]
+    return of_column("seed=odd", lambda task: task.placebo, tasks)
 
 
-def of_pair(
-    first: str, second: str, designs: Sequence[Design], scores: Sequence[np.ndarray]
-) -> Estimate | None:
-    """What scores `(..., R)` of M tasks show of the product of two options, not guarded."""
-    found = []
-    for design, own in zip(designs, scores, strict=True):
-        names = design.columns
-        if first in names and second in names:
-            both = design.matrix[:, [names.index(first), names.index(second)]].prod(-1)
-            more = design.with_column(both, "both")
-            contrast = np.eye(len(more.columns))[-1]
-            if not more.inseparable(contrast):
-                found.append(more.estimate(contrast, own))
-    found = [one for one in found if not np.isnan(one.error).any()]
-    return stacked(found) if found else None
+def of_pair(pair: tuple[str, str], tasks: Sequence[Task]) -> Change | None:
+    """What the runs show of the product of two options."""
+
+    def both(task: Task) -> np.ndarray:
+        return task.design.matrix[:, [task.design.columns.index(name) for name in pair]].prod(-1)
+
+    return of_column("both", both, [one for one in tasks if {*pair} <= {*one.design.columns}])

@@ -1,8 +1,7 @@
 """The rule from an interval to words; one study or thousands at once."""
 
-from collections.abc import Sequence
-
 import numpy as np
+import pandas as pd
 
 ERROR = 0.05  # of any false sentence in a table
 MEAN, TASK, KIND = 0.6, 0.2, 0.2  # what part of it sentences on means, tasks and kinds may spend
@@ -40,13 +39,10 @@ def words(low, high, margin: float, sensitive=True) -> np.ndarray:
     return np.select(*zip(*rules, strict=True), default=UNDECIDED)
 
 
-def depends(names: Sequence[str], low: np.ndarray, high: np.ndarray) -> str:
+def depends(names: pd.Series, rows: pd.DataFrame) -> str:
     """The tasks or kinds on which an effect is surely better and surely worse, in words; empty
-    unless there are both."""
-    better, worse = (
-        ", ".join(name for name, is_sure in zip(names, sure, strict=True) if is_sure)
-        for sure in (low > 0, high < 0)
-    )
+    unless there are both. `rows` have the intervals' ends, `low` and `high`."""
+    better, worse = (", ".join(names[sure]) for sure in (rows.low > 0, rows.high < 0))
     return f"better on {better}; worse on {worse}" if better and worse else ""
 
 
@@ -60,10 +56,10 @@ def agrees(paper: str, verdict: str) -> str:
 
 
 def of_control(low: float, high: float, margin: float) -> str:
-    """What is said of a positive control by its interval, NaN without runs."""
+    """What is said of a positive control by its interval; NaN: without runs, or no margin."""
     if np.isnan(low) or np.isnan(high):
         return NO_RUNS
-    return HURTS_ENOUGH if high < -margin else NOT_ENOUGH
+    return HURTS_ENOUGH if high < -np.nan_to_num(margin) else NOT_ENOUGH
 
 
 def of_placebo(low: float, high: float) -> str:

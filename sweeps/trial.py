@@ -87,7 +87,8 @@ class Trial:
         own = store.of(store.runs[known].drop_duplicates(read.SAME))
         tasks = sorted({run.identity.task for run in runs})
         try:
-            standing = study.standing(own, self.registered, cfg.suite.name, tasks)
+            suite = cfg.suite.name
+            standing = study.judge(own, self.registered, suite, suite_tasks=tasks).standing
         except InputError as error:
             raise UserError(str(error)) from error
         return standing and standing.open

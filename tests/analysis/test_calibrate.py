@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from analysis import calibrate, claims, estimate, verdict
-from analysis.calibrate import Plan, Scenario, quiet
+from analysis.calibrate import Plan, Scenario, Simulation, false_sentences, quiet
 
 REGISTERED = claims.load()
 SMALL = Plan(3, (32,))
@@ -15,14 +15,18 @@ SMALL = Plan(3, (32,))
 
 @cache
 def truth(scenario, plan=SMALL):
-    (batch,) = calibrate.batches(plan, scenario, REGISTERED, calibrate.BATCH, seed=0)
+    (batch,) = Simulation(REGISTERED, calibrate.BATCH, seed=0).batches(plan, scenario)
     return batch
 
 
 def bias(batch):
     """By claim and task the mean of the estimates less the truth, over all studies."""
-    changes = [batch.change(claim).tasks.effect for claim in range(len(batch.truth))]
-    return np.array([(own - true).mean(0) for own, true in zip(changes, batch.truth, strict=True)])
+    pairs = zip(batch.changes, batch.truth, strict=True)
+    return np.array([(change.estimates.effect - true).mean(0) for change, true in pairs])
+
+
+def errors(plan, scenario):
+    return Simulation(REGISTERED, 200).measured(plan, scenario, false_sentences)
 
 
 @pytest.mark.parametrize(
@@ -62,36 +66,35 @@ def test_one_change_at_a_time_has_the_arms_in_the_order_of_the_claims():
 
 def test_sentences_are_seldom_false_and_a_broken_rule_is_found(monkeypatch):
     scenario = Scenario(calibrate.skewed)
-    found = calibrate.errors(SMALL, scenario, REGISTERED, 200, seed=1)
+    found = errors(SMALL, scenario)
     assert found["any"] <= 0.08 and found["direction"] <= found["any"]
-    monkeypatch.setattr(verdict, "MEAN", 14.0)  # as if every claim were alone
-    broken = calibrate.errors(SMALL, scenario, REGISTERED, 200, seed=1)
+    monkeypatch.setattr(verdict, "ERROR", 0.05 * 23)  # as if every claim were alone
+    broken = errors(SMALL, scenario)
     assert broken["direction"] > 0.2 and broken["half"] < found["half"]
 
 
 def test_without_the_guard_a_rare_failure_is_overlooked(monkeypatch):
     plan = Plan(5, (10,), one_change=True, baseline=3)
     scenario = Scenario(quiet, mean=0.1, failing=0.1)
-    guarded = calibrate.errors(plan, scenario, REGISTERED, 200, seed=1)
+    guarded = errors(plan, scenario)
     monkeypatch.setattr(estimate, "FEW", 0)
-    plain = calibrate.errors(plan, scenario, REGISTERED, 200, seed=1)
+    plain = errors(plan, scenario)
     assert guarded["small"] <= 0.01 < 0.03 < plain["small"]
 
 
 def test_judging_after_every_round_is_no_less_false_than_once():
-    plan = Plan(3, (32, 48), (0.5, 0.5))
-    batch = truth(Scenario(calibrate.skewed), plan)
-    both = calibrate.looks(plan, batch, REGISTERED)
-    last = calibrate.sentences(batch.upto(48), 0.5, REGISTERED)
+    batch = truth(Scenario(calibrate.skewed), Plan(3, (32, 48), (0.5, 0.5)))
+    both = false_sentences(batch)
+    last = false_sentences(replace(batch.upto(48), plan=Plan(3, (48,), (0.5,))))
     assert (both["direction"] >= last["direction"]).all()
     assert np.array_equal(both["half"], last["half"])
 
 
 def test_ways_to_estimate_differ_as_they_must():
-    table = calibrate.methods(SMALL, Scenario(quiet), REGISTERED, 100, seed=0)
-    half = table["half"]
-    assert half.iloc[1] <= half.iloc[0] < half.iloc[2]  # fewer degrees of freedom, HC3
-    assert table["95% interval holds"].iloc[0] > 0.9
+    found = Simulation(REGISTERED, 100, seed=0).measured(SMALL, Scenario(quiet), calibrate.ways)
+    used, freedom, hc3, _ = (found[way, "half"] for way in calibrate.WAYS)
+    assert freedom <= used < hc3  # fewer degrees of freedom, HC3
+    assert found["HC2, Bell and McCaffrey (used)", "95% interval holds"] > 0.9
 
 
 def test_the_page_has_its_tables(monkeypatch):
@@ -106,7 +109,7 @@ def test_the_page_has_its_tables(monkeypatch):
         monkeypatch.setattr(calibrate, name, plans)
     truths = {name: Scenario(quiet) for name in ("no effect", "effects by task")}
     monkeypatch.setattr(calibrate, "scenarios", lambda: truths)
-    page = calibrate.page(REGISTERED, 100)
+    page = calibrate.page(Simulation(REGISTERED, 100))
     rows = ("2 tasks x 32 |", "2 tasks, 3 seeds an arm, baseline 9 | ±", "HC3", "the placebo")
     for row in rows:
         assert row in page

@@ -2,19 +2,20 @@
 the same numbers."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import statsmodels.api as sm
 from scipy import stats
 
 from analysis import claims, estimate
 from analysis.estimate import (
-    Change,
     Design,
     Estimate,
     mean_over_new_tasks,
     mean_over_tasks,
     spread_between_tasks,
 )
+from analysis.tasks import Change, Task
 
 BASELINE = frozenset()
 
@@ -161,37 +162,37 @@ def test_the_spread_between_tasks_is_what_errors_do_not_explain(tasks):
 
 
 def change(runs, worst):
-    """Two quiet tasks of one-change arms with this many runs a side, the effect 0.5."""
-    design = Design.of(arms(baseline=runs, a=runs))
-    quiet = np.tile([0.49, 0.51], runs)
-    scores = [quiet + np.repeat([0, 0.5], runs), quiet + np.repeat([0, 0.5], runs)]
-    own = contrast(design, "a")
-    return Change.of([design, design], [own, own], scores, [worst, worst])
+    """Two quiet tasks of one-change arms with this many runs a side, the effect 0.5, and one run of
+    another arm."""
+    design = Design.of([*arms(baseline=runs, a=runs), frozenset({"b"})])
+    scores = np.append(np.tile([0.49, 0.51], runs) + np.repeat([0, 0.5], runs), worst)
+    task = Task("", "", frozenset(), design, scores, scores, pd.DataFrame())
+    return Change([task, task], [contrast(design, "a")] * 2)
 
 
 def test_the_guard_widens_by_one_more_failure_of_either_side():
     few = change(4, worst=-0.5)
-    plain = mean_over_tasks(few.tasks).interval(0.05)
+    plain = mean_over_tasks(few.estimates).interval(0.05)
     low, high = few.interval(0.05)
     assert low < plain[0] - 0.05 and high > plain[1] + 0.05
     # By hand: the first task with a fifth run of `a` that scores -0.5.
     with_, without = np.array([0.99, 1.01, 0.99, 1.01, -0.5]), np.array([0.49, 0.51] * 2)
     square = [with_.var(ddof=1) / 5, without.var(ddof=1) / 4]
-    task = few.tasks.error[1] ** 2
+    task = few.estimates.error[1] ** 2
     total = sum(square) + task
     df = (1 / 5 + 1 / 4) ** 2 / (1 / 25 / 4 + 1 / 16 / 3)
-    freedom = total**2 / (sum(square) ** 2 / df + task**2 / few.tasks.df[1])
+    freedom = total**2 / (sum(square) ** 2 / df + task**2 / few.estimates.df[1])
     mean = (with_.mean() - without.mean() + 0.5) / 2
     expected = mean - stats.t.isf(0.025, freedom) * np.sqrt(total) / 2
     assert low == pytest.approx(expected)
     task_low, _ = few.task_intervals(0.05)
-    assert (task_low < few.tasks.interval(0.05)[0] - 0.05).all()
+    assert (task_low < few.estimates.interval(0.05)[0] - 0.05).all()
 
 
 def test_the_guard_is_as_bad_as_the_worst_that_was_seen_and_of_few_runs():
     lows = [change(4, worst).interval(0.05)[0] for worst in (0.4, 0.0, -0.5)]
     assert lows[0] > lows[1] > lows[2]
     many = change(estimate.FEW, worst=-0.5)
-    assert many.failures == ()
-    assert many.interval(0.05) == mean_over_tasks(many.tasks).interval(0.05)
+    assert many.failures == []
+    assert many.interval(0.05) == mean_over_tasks(many.estimates).interval(0.05)
     assert len(change(estimate.FEW - 2, worst=-0.5).failures) == 4

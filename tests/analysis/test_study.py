@@ -189,14 +189,27 @@ def test_rounds_are_judged_when_they_are_complete(judged):
     assert claim(half, "norm").level == pytest.approx(1 - 0.05 * 0.4 * verdict.MEAN / 3)
     assert half.effects.runs.max() < 30  # of the first round, its controls aside
     assert half.problems[0].message.startswith("56 runs are not judged")
-    assert study.standing(trial(16), REGISTERED).complete == 1
+    assert study.judge(trial(16), REGISTERED).standing.complete == 1
     assert judged.standing.ended and judged.standing.rounds == 2
 
 
 def test_a_task_without_runs_keeps_a_round_open():
     for more, complete in ((), 2), (("another",), 0):
-        found = study.standing(trial(32), REGISTERED, suite_tasks=[*TASKS, *more])
-        assert found.complete == complete
+        found = study.judge(trial(32), REGISTERED, suite_tasks=[*TASKS, *more])
+        assert found.standing.complete == complete
+
+
+def test_a_trial_of_one_toggle_ends_once_the_claims_on_it_are_answered():
+    """Whatever the runs of its control, and though no run can answer the other claims."""
+    weights = {"gru": {"layer_norm": 1, "plain": 1}}
+    alone = REGISTERED.trial.model_copy(update={"weights": weights, "control_runs": 8})
+    rng, rows = np.random.default_rng(0), []
+    for task in TASKS:
+        arms = [*(drawn[0] if drawn else "baseline" for drawn in alone.draws(task, WHERE)[:16])]
+        numbered = [*enumerate(arms), *enumerate([CONTROL] * 8)]
+        rows += [(task, arm, number, scores(task, arm, rng)) for number, arm in numbered]
+    found = study.judge(store(rows), REGISTERED.model_copy(update={"trial": alone})).standing
+    assert (found.complete, found.rounds, found.open) == (1, 2, ()) and found.ended
 
 
 def test_runs_that_the_seed_did_not_draw_are_not_of_the_trial():

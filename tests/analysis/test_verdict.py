@@ -1,6 +1,7 @@
 """From an interval to words."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis import verdict
@@ -37,10 +38,11 @@ def test_raw_returns_have_no_margin():
 
 
 def test_an_effect_depends_where_it_is_surely_better_and_surely_worse():
-    low, high = np.array([0.1, -0.3, -0.1]), np.array([0.2, -0.1, 0.1])
-    assert verdict.depends(["a", "b", "c"], low, high) == "better on a; worse on b"
-    assert verdict.depends(["a", "c"], low[[0, 2]], high[[0, 2]]) == ""
-    assert verdict.depends(["b", "c"], low[1:], high[1:]) == ""
+    ends = {"low": [0.1, -0.3, -0.1], "high": [0.2, -0.1, 0.1], "task": ["a", "b", "c"]}
+    rows = pd.DataFrame(ends)
+    assert verdict.depends(rows.task, rows) == "better on a; worse on b"
+    for some in (rows.iloc[[0, 2]], rows[1:], rows[:0]):
+        assert verdict.depends(some.task, some) == ""
 
 
 @pytest.mark.parametrize(

@@ -185,6 +185,9 @@ def test_a_csv_counts_as_done(engine, trial, tmp_path):
 
 
 def test_one_toggle_alone_is_a_trial(engine, trial):
-    code, said, _ = trial("task=catch", ONE_TOGGLE, "hydra.sweeper.rounds=1")
+    """It ends once the claims on that toggle are answered."""
+    engine.spread = 0.01
+    code, said, _ = trial("task=catch", ONE_TOGGLE)
     arms = Counter(job.name.split("/")[2].split(" ")[0] for job in engine.launched)
     assert code == 0 and arms == {"baseline": 6, "gru=plain": 18, "recipe.model_lr=0": 1}
+    assert "round 1 of 2 is complete; all claims are answered" in said
