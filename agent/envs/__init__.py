@@ -1,12 +1,5 @@
-"""Environments: every source ends as one `gymnasium.Env` with the spaces of `agent.spaces`."""
+"""Environments: every source ends as one `gymnasium.Env` with the spaces of `agent.spaces`.
 
-from typing import Any, Protocol
-
-import gymnasium
-
-
-class Maker(Protocol):
-    """What `task.env._target_` names. It takes the keys of `task.env`."""
-
-    def __call__(self, *, size: int, **arguments: Any) -> gymnasium.Env:
-        """Make an environment whose images have sides of `size` pixels, or raise UserError."""
+What `task.env._target_` names takes the keys of `task.env` and `size`, the pixels of an image's
+side, and raises UserError where it cannot make the environment.
+"""

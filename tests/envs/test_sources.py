@@ -5,13 +5,14 @@ import ctypes.util
 import os
 import subprocess
 import sys
+from functools import partial
+from unittest.mock import Mock
 
 import gymnasium
 import numpy as np
 import pytest
 
 from agent.envs import atari, control, gym, minatar
-from agent.envs.wrappers import prepare_rendering
 from agent.errors import UserError
 from measure import random_returns
 from tests import tiny
@@ -106,6 +107,8 @@ def test_bsuites_boards_are_grids_and_rows_of_numbers_vectors():
 def test_the_control_suite_repeats_actions_and_truncates():
     env = made(lambda: control.make("cartpole", "swingup", 64, 250, scale=[1.0] * 5))
     env.reset(seed=0)
+    unseen = {"height": 240, "width": 240, "camera_id": 0}
+    assert (env.unwrapped.render_kwargs, env.render_mode) == (unseen, None)
     outcomes = [env.step(np.zeros(1, np.float32))[1:4] for _ in range(4)]
     assert [flags for _, *flags in outcomes] == [[False, False]] * 3 + [[False, True]]
     single = control.make("cartpole", "swingup", 64, 1, scale=[1.0] * 5)
@@ -134,17 +137,28 @@ def test_a_missing_package_names_the_install(monkeypatch, module, install, make)
 
 
 NO_OSMESA = "UserError: task.env.pixels=true cannot draw with MUJOCO_GL=osmesa (apt install libos"
+
+
+@pytest.mark.parametrize("pixels, said", [(True, "cannot draw"), (False, "cannot be imported")])
+def test_a_package_that_breaks_is_named(monkeypatch, pixels, said):
+    monkeypatch.setattr(control.wrappers, "load", Mock(side_effect=RuntimeError("no OpenGL")))
+    with pytest.raises(UserError, match=f"{said}.*no OpenGL"):
+        control.make("walker", "walk", 64, 2, pixels)
+
+
+DRAWN = "(64, 64, 3) {'height': 64, 'width': 64, 'camera_id': 1} rgb_array"
 PICTURES = {
-    "egl": ("control.make('walker', 'walk', 64, 2, pixels=True)", "(64, 64, 3)"),
+    "egl": ("control.make('walker', 'walk', 64, 2, pixels=True, camera=1)", DRAWN),
     "osmesa": ("gym.make('Hopper-v5', 64, pixels=True)", NO_OSMESA),
 }
 
 
 @pytest.mark.parametrize("backend", PICTURES)
 def test_pictures_of_mujoco(backend):
-    shown, said = PICTURES[backend]
+    made, said = PICTURES[backend]
     pytest.importorskip("dm_control")
-    program = f"from agent.envs import control, gym; print({shown}.reset(seed=0)[0].shape)"
+    program = f"from agent.envs import control, gym; env = {made}; shape = env.reset()[0].shape; "
+    program += "print(shape, env.unwrapped.render_kwargs, env.render_mode)"
     environment = os.environ | {"MUJOCO_GL": backend}
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=ROOT)
@@ -157,8 +171,10 @@ def test_pictures_of_mujoco(backend):
 
 def test_an_unknown_drawing_backend_is_refused(monkeypatch):
     monkeypatch.setenv("MUJOCO_GL", "vulkan")
-    with pytest.raises(UserError, match="MUJOCO_GL=vulkan is not known; allowed: egl, osmesa, glf"):
-        prepare_rendering()
+    said = "MUJOCO_GL=vulkan is not known; allowed: egl, osmesa, glf"
+    for make in (partial(gym.make, "Hopper-v5"), partial(control.make, "walker", "walk")):
+        with pytest.raises(UserError, match=said):
+            make(size=64, action_repeat=2, pixels=True)
 
 
 def test_random_play_repeats_and_meets_the_documented_score():

@@ -95,6 +95,11 @@ def test_binary_planes_are_grids_and_the_rest_vectors(space, kind, length):
         np.testing.assert_array_equal(obs, np.append(np.eye(2)[first], np.eye(3)[second]))
 
 
+def test_of_bsuite_only_what_has_two_axes_is_observed_in_another_shape():
+    for space in (Discrete(3), Box(0, 255, (64, 64, 3), np.uint8)):
+        assert gym.boards_and_vectors(env := Fixed(space), "bsuite/any-v0") is env
+
+
 @pytest.mark.parametrize(
     "space", [Dict(a=Discrete(2), b=Box(0, 1, (3,))), Tuple([Discrete(2)]), Box(0, 1, (2, 3))]
 )

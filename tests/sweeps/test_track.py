@@ -90,8 +90,13 @@ def preempting(monkeypatch):
     return asked
 
 
-def test_what_was_offline_is_online_and_asks_to_be_handed_out_again(wandb, tmp_path, preempting):
+def test_what_was_offline_is_online_and_asks_to_be_handed_out_again(
+    wandb, tmp_path, preempting, capsys
+):
     track(tmp_path, "wandb mode=offline", 0, 3, "interrupted")
+    capsys.readouterr()
+    track(tmp_path, "wandb mode=disabled", 3, 4, "interrupted")
+    assert list(tmp_path.glob("wandb/offline*")) and capsys.readouterr().out == ""
     track(tmp_path, "wandb", 3, 5, "interrupted")
     shown = wandb.run(tmp_path)
     check_whole(shown, last=5)
