@@ -108,12 +108,3 @@ def test_a_line_that_is_no_record_is_named_and_nothing_is_dropped(tmp_path, name
     record.rewind(-1, {})  # a run that starts over needs none of them
     assert list(record.metrics()) == list(record.scores()) == []
     assert (tmp_path / "scores.csv").read_text() == HEADER + "\n"
-
-
-@pytest.mark.parametrize(
-    "text", ['{"schema": 1, "arm', "[]", '{"schema": 99}', '{"schema": 1, "status": "dun"}']
-)
-def test_a_corrupt_run_json_is_named(tmp_path, text):
-    (tmp_path / "run.json").write_text(text)
-    with pytest.raises(UserError, match=r"run\.json"):
-        read_run(tmp_path)
