@@ -9,7 +9,7 @@ from pathlib import Path
 from analysis import InputError, calibrate, claims, paper, read, recommend, repeats, score, study
 from analysis.schema import Problem, Store
 from analysis.show import figures, notebooks, pages, printed, tables
-from analysis.show.tables import caption, latex, markdown
+from analysis.show.tables import caption, markdown
 from analysis.study import Judged
 
 FRAMES = ("effects", "claims", "by_task", "kinds", "interactions", "budget", "controls", "scores")
@@ -49,21 +49,12 @@ def table(options: Namespace) -> None:
         folder = _made(options.out / ours.suite)
         for name in FRAMES:
             getattr(ours, name).to_csv(folder / f"{name}.csv", index=False)
-        _write_lists(ours, folder)
+        for ending, text in pages.lists(ours).items():
+            (folder / f"lists.{ending}").write_text(text)
         _problems(out, ours.problems, folder)
         printed.study(out, ours, options.wide)
         print(f"Tables are in {folder}")
-        print(f"{printed.seen(ours)}; {printed.which(ours, folder)}")
-
-
-def _write_lists(ours: Judged, folder: Path) -> None:
-    said = f"{caption(ours)}."
-    filled = {title: part for title, part in tables.lists(ours).items() if len(part)}
-    text = [f"## {title}\n\n{markdown(part, ('change',))}\n" for title, part in filled.items()]
-    (folder / "lists.md").write_text("\n".join([*text, *ours.warnings, said, ""]))
-    (folder / "lists.html").write_text(pages.lists(ours))
-    text = [latex(part, f"{title} ({said})") for title, part in filled.items()]
-    (folder / "lists.tex").write_text("\n".join(text))
+        print(f"{tables.seen(ours)}; {printed.which(ours, folder)}")
 
 
 def plot(options: Namespace) -> None:

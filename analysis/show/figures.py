@@ -22,7 +22,6 @@ from analysis.sentences import BETTER, TIED, WORSE
 from analysis.show.tables import caption, effect, legible, mean_score, with_runs
 from analysis.study import Judged
 from analysis.tasks import AGAINST
-from analysis.verdict import DEPENDS
 
 PAGE, COLUMN = 6.9, 3.3  # inches: the text of a page, and one column of a paper
 POINTS, SMALL = 8, 7  # sizes of letters
@@ -33,21 +32,7 @@ EFFECTS = LinearSegmentedColormap.from_list(
     "effects", ["#7F3B08", "#E08214", "#FFFFFF", "#8073AC", "#2D004B"]
 )
 # A reader's own matplotlibrc, with usetex for one, must neither break nor change a figure.
-OURS = {
-    "font.size": POINTS,
-    "axes.titlesize": POINTS,
-    "legend.fontsize": POINTS,
-    "xtick.labelsize": SMALL,
-    "ytick.labelsize": SMALL,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.6,
-    "legend.frameon": False,
-    "pdf.fonttype": 42,  # letters stay letters: journals ask for TrueType
-    "ps.fonttype": 42,
-    "savefig.dpi": 200,
-}
-styled = style.context(["default", OURS])
+styled = style.context(["default", Path(__file__).parent / "templates" / "figures.mplstyle"])
 ROW = 0.25  # inches of a claim
 NARROWEST = 0.1  # inches of a column of the map: a line of small letters
 WIDE = 5  # inches from which words have room beside the numbers
@@ -63,7 +48,7 @@ TRIAL = "baseline's option"  # of runs whose other options were drawn too
 
 def of(ours: Judged, width: float = PAGE) -> dict[str, Figure]:
     """Every figure that the runs allow, by the name of its file."""
-    claims = _with_runs(ours).claim
+    claims = with_runs(ours).claim
     if claims.empty:
         return {"learning_curves": learning_curves(ours, width=width)}
     drawn = (effect_map, forest, all_curves, over_the_budget, task_effects)
@@ -75,7 +60,7 @@ def of(ours: Judged, width: float = PAGE) -> dict[str, Figure]:
 def effect_map(ours: Judged, width: float = PAGE) -> Figure:
     """A row a claim, a column a task: the effect as colour, a dot where its sign is sure; at the
     right the mean with its two intervals, and the words."""
-    claims = _with_runs(ours)
+    claims = with_runs(ours)
     figure = Figure(figsize=(width, 1.9 + ROW * len(claims)), layout="constrained")
     own = max(0.27 * width, 0.95)  # inches of the means
     ratios = [width - own - 1.4 - 1.2 * (width > WIDE), own]
@@ -92,12 +77,6 @@ def effect_map(ours: Judged, width: float = PAGE) -> Figure:
         f"Colour: effect, from -{limit:g} (orange) to +{limit:g} (purple). Dot: its sign is sure."
     )
     return noted(figure, f"{caption(ours)}. {note} {INTERVALS}")
-
-
-def _with_runs(ours: Judged) -> pd.DataFrame:
-    """The claims that have runs, and what is `said` of each, as short as it can be."""
-    rows = with_runs(ours)
-    return rows.assign(said=rows["mean"].where(rows.depends == "", DEPENDS))
 
 
 def _matrix(
@@ -195,7 +174,7 @@ def _words(axes: Axes, said: Sequence[str]) -> None:
 @styled
 def forest(ours: Judged, width: float = PAGE) -> Figure:
     """A row a claim: the mean effect with its two intervals, in numbers too, and the words."""
-    claims, small = _with_runs(ours), margin(ours)
+    claims, small = with_runs(ours), margin(ours)
     lines, between = (1, ", ") if width > WIDE else (1.4, "\n")
     figure = Figure(figsize=(width, 1.1 + lines * ROW * len(claims)), layout="constrained")
     axes = figure.add_subplot()
@@ -212,7 +191,7 @@ def task_effects(ours: Judged, width: float = PAGE) -> Figure:
     tasks = list(kinds_of_tasks(ours).index)
     rows = ours.effects.merge(ours.by_task[["claim", "task", "result"]])
     height = 0.45 + 0.12 * len(tasks)
-    figure, grid = panels(_with_runs(ours).claim, width, height, smallest=1.3, beside=1.6)
+    figure, grid = panels(with_runs(ours).claim, width, height, smallest=1.3, beside=1.6)
     for claim, axes in grid.items():
         _nothing(axes, "x")
         for row in rows[rows.claim == claim].itertuples():
@@ -267,7 +246,7 @@ def all_curves(ours: Judged, width: float = PAGE) -> Figure:
     """A panel a claim: the normalised score, averaged over its tasks, of the runs with and without
     the change while they learn."""
     colour = colours(ours)
-    figure, grid = panels(_with_runs(ours).claim, width, 1.25, smallest=1.3)
+    figure, grid = panels(with_runs(ours).claim, width, 1.25, smallest=1.3)
     for claim, axes in grid.items():
         sides = curves(ours, claim).groupby(SIDE, sort=False)
         changed = [arm for arm, _ in sides if colour[arm] != BLACK]
@@ -355,22 +334,22 @@ def curves(ours: Judged, claim: str) -> pd.DataFrame:
     """
     row = ours.claims[ours.claims.claim == claim].iloc[0]
     arms = row["with"], row["without"]
-    sides = [options(arm) for arm in arms]
-    groups = {_group(option) for option in sides[0] ^ sides[1]}
+    groups = {_group(option) for option in options(arms[0]) ^ options(arms[1])}
+
+    def part(some: frozenset[str]) -> frozenset[str]:
+        return frozenset(option for option in some if _group(option) in groups)
+
     runs = ours.scores[ours.scores.actions == row["where"]][["run", "task", "arm"]]
-    runs = runs[~runs.arm.isin({*ours.controls["with"]} - {*arms})]
-    drawn = runs.arm.map(options)
-    own = drawn.map(lambda some: frozenset(o for o in some if _group(o) in groups))
-    runs = runs.assign(rest=drawn - own, **{SIDE: None})
-    for arm, side in zip(arms, sides, strict=True):
-        wanted = frozenset(option for option in side if _group(option) in groups)
-        runs.loc[own == wanted, SIDE] = arm
+    drawn = runs[~runs.arm.isin({*ours.controls["with"]} - {*arms})].arm.map(options)
+    sides = {part(options(arm)): arm for arm in arms}
+    runs = runs.assign(rest=drawn - drawn.map(part), **{SIDE: drawn.map(part).map(sides.get)})
     runs = runs[runs[SIDE].notna()]
-    cells = runs.groupby(["task", "rest"])[SIDE].transform("nunique")
-    if len(matched := runs[cells == 2]) and _smaller(matched) >= _smaller(runs) / 2:
+    matched = runs[runs.groupby(["task", "rest"])[SIDE].transform("nunique") == 2]
+    fewest, least = (some[SIDE].value_counts().min() for some in (matched, runs))
+    if fewest >= least / 2:
         runs = matched
     else:
-        runs[SIDE] = runs[SIDE].replace(BASELINE, TRIAL)
+        runs = runs.assign(**{SIDE: runs[SIDE].replace(BASELINE, TRIAL)})
     both = runs.groupby("task")[SIDE].transform("nunique") == 2
     points = ours.curves.merge(runs.loc[both, ["run", SIDE]], on="run")
     return points.sort_values(SIDE, key=lambda side: ~side.isin([BASELINE, TRIAL]), kind="stable")
@@ -378,10 +357,6 @@ def curves(ours: Judged, claim: str) -> pd.DataFrame:
 
 def _group(option: str) -> str:
     return option.partition("=")[0]
-
-
-def _smaller(runs: pd.DataFrame) -> int:
-    return runs[SIDE].value_counts().min()
 
 
 @styled

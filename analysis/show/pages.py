@@ -10,11 +10,9 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, select_autoescape
-from matplotlib.figure import Figure
-
 from analysis import InputError, committed, paper, repeats
-from analysis.show import figures, printed, tables
+from analysis.show import figures, tables
+from analysis.show.tables import TEMPLATES
 from analysis.study import Judged
 from analysis.verdict import ANSWERED
 
@@ -22,36 +20,23 @@ ROOT = committed.PACKAGE.parent
 MAP = "docs/map.png"
 START = "<!-- results: "
 PART = re.compile(rf"(?<={START})([^\n]+?) -->\n(.*?)(?=<!-- end -->)", re.DOTALL)
-TEMPLATES = Environment(
-    loader=PackageLoader("analysis.show"),
-    autoescape=select_autoescape(["html"]),
-    trim_blocks=True,
-)
-TEMPLATES.filters["prose"] = tables.prose
-TEMPLATES.globals |= {
-    "tables": tables,
-    "kinds_of_tasks": figures.kinds_of_tasks,
-    "FIGURES": figures.NAMES,
-    "ANSWERED": ANSWERED,
-}
+TEMPLATES.globals |= {"tables": tables, "figures": figures, "ANSWERED": ANSWERED}
 
 
 def report(ours: Judged) -> str:
     """Everything that was found, pictures inside: an HTML page that opens without a server."""
-    return _html(f"DreamerV2 ablations: {ours.suite}", ours, figures.of(ours))
+    drawn = figures.of(ours).items()
+    pictures = {name: b64encode(figures.png(one, dpi=150)).decode() for name, one in drawn}
+    return TEMPLATES.get_template("report.html").render(ours=ours, drawn=pictures)
 
 
-def lists(ours: Judged) -> str:
-    """The HTML page of the claims by what was found."""
-    return _html(f"What the changes do: {ours.suite}", ours, {})
-
-
-def _html(title: str, ours: Judged, drawn: dict[str, Figure]) -> str:
-    pictures = {
-        name: b64encode(figures.png(figure, dpi=150)).decode() for name, figure in drawn.items()
+def lists(ours: Judged) -> dict[str, str]:
+    """The claims by what was found, as the text of a file with each ending."""
+    names = {"md": "lists.md", "tex": "lists.tex", "html": "report.html"}
+    return {
+        ending: TEMPLATES.get_template(name).render(ours=ours, drawn={})
+        for ending, name in names.items()
     }
-    template = TEMPLATES.get_template("report.html")
-    return template.render(title=title, summary=printed.seen(ours), ours=ours, drawn=pictures)
 
 
 def pages() -> list[Path]:

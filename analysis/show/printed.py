@@ -10,13 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from analysis.claims import BASELINE
 from analysis.schema import Problem
 from analysis.score import RAW
 from analysis.show import tables
-from analysis.show.tables import TOO_FEW, caption, counted, interval, with_runs
+from analysis.show.tables import caption, with_runs
 from analysis.study import Judged
-from analysis.verdict import ANSWERED, NO_RUNS
+from analysis.verdict import NO_RUNS
 
 NARROW, WIDE = 80, 200  # columns of a page and of everything
 SHOWN = 10  # problems printed; all are in problems.csv
@@ -47,35 +46,6 @@ def study(out: Console, ours: Judged, wide: bool = False) -> None:
     unseen = ", ".join(ours.claims.claim[ours.claims.effect.isna()])
     for said in (*absent, *[f"No runs for: {unseen}"] * bool(unseen)):
         line(out, said, "dim")
-
-
-def seen(ours: Judged) -> str:
-    """What was seen and how sure it is, in one sentence without its end."""
-    rows = with_runs(ours)
-    if rows.empty:
-        arms = counted(ours.scores.arm.nunique(), "arm")
-        return f"No claim has two runs of both of its arms on a task ({arms} seen)"
-    if len(rows) == 1:
-        return _one(ours, rows.iloc[0])
-    answered, depends = rows["mean"].isin(ANSWERED).sum(), (rows.depends != "").sum()
-    said = f"{answered} of {len(rows)} claims with runs are answered"
-    return said + f", {depends} of them depend on the task" * bool(depends)
-
-
-def _one(ours: Judged, row: pd.Series) -> str:
-    """What a single claim's runs show."""
-    own = ours.effects[ours.effects.claim == row.claim]
-    where = own.task.iloc[0] if len(own) == 1 else counted(len(own), "task")
-    first, second = (
-        f"the {BASELINE}" if arm == BASELINE else arm for arm in (row["with"], row["without"])
-    )
-    more, size = "less" if row.effect < 0 else "more", counted(int(own.runs.sum()), "run")
-    said = f"On {where} {first} scored {abs(row.effect):.2f} {more} than {second} ({size})"
-    sure = interval(row.low, row.high)
-    if sure == TOO_FEW:
-        return f"{said}; that is not sure: {TOO_FEW}"
-    words = row["words"] if row["mean"] in ANSWERED else "that is not sure"
-    return f"{said}; {words}, its interval is {sure}"
 
 
 def which(ours: Judged, folder: Path) -> str:

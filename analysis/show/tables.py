@@ -3,14 +3,18 @@ kinds, arms, and the paper's numbers beside ours."""
 
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from importlib import resources
 
 import numpy as np
 import pandas as pd
+import yaml
+from jinja2 import Environment, PackageLoader, select_autoescape
 
+from analysis import verdict
 from analysis.claims import BASELINE, options
 from analysis.estimate import Estimate, mean_over_tasks
-from analysis.schema import Problem, Status
+from analysis.schema import Problem
 from analysis.score import RAW, paper_aggregates
 from analysis.study import Judged
 from analysis.tasks import AGAINST
@@ -30,30 +34,13 @@ EMPTY = {
     "0, or below the margin in a suite whose positive control hurts.",
     "Undecided": "No change is here: every claim with runs is answered.",
 }
-PAPER = {"helps": "helps", "no_help": "no substantial help", "worse": "no help, worse", "none": ""}
-# Section 3.2: of 55 games those on which the change, as we name it, is better, worse, tied.
-PAPER_GAMES = {
-    "categorical_latents": (42, 8, 5),
-    "kl_balancing_vs_standard": (44, 6, 5),
-    "image_gradients": (51, 3, 1),
-    "reward_gradients": (22, 15, 18),
-    "mixed_actor_gradients": (24, 18, 13),
-}
-AGGREGATES = ["gamer median", "gamer mean", "record mean", "clipped record mean"]
-# The paper's table 2: agent, our arm, aggregates.
-TABLE_2 = [
-    ("DreamerV2", "baseline", 1.64, 11.33, 0.36, 0.25),
-    ("No Layer Norm", "gru=plain", 1.66, 5.95, 0.38, 0.25),
-    ("No Reward Gradients", "gradients=no_reward", 1.68, 6.18, 0.37, 0.24),
-    ("No Discrete Latents", "latent=gaussian", 1.08, 3.71, 0.24, 0.19),
-    ("No KL Balancing", "kl=standard", 0.84, 3.49, 0.19, 0.16),
-    ("No Policy Reinforce", "actor_grad=dynamics", 0.69, 2.74, 0.16, 0.15),
-    ("No Image Gradients", "gradients=no_image", 0.04, 0.31, 0.01, 0.01),
-]
-TABLE_2_CAPTION = (
-    "Table 2 of the paper beside our runs. The paper's base agent was a slightly earlier version "
-    "with gradient mixing, schedules and layer norm; ours neither mixes nor schedules. Its gamer "
-    "mean of 11.33 is table 1's, probably a slip: that version's published scores give about 6."
+SAYS = {"helps": "helps", "no_help": "no substantial help", "worse": "no help, worse", "none": ""}
+PAPER = yaml.safe_load(resources.files("analysis").joinpath("paper.yaml").read_text())
+TEMPLATES = Environment(
+    loader=PackageLoader("analysis.show"),
+    autoescape=select_autoescape(["html"]),
+    trim_blocks=True,
+    keep_trailing_newline=True,
 )
 MANY = 40  # arms: with more, as in a trial, their means are by option
 TOO_FEW = "too few runs for an interval"
@@ -63,26 +50,17 @@ LATEX = re.compile(r"([&%_#$])")
 
 def caption(ours: Judged) -> str:
     """Which runs a table or figure is of, by which score and registration, and what is left out."""
-    scores = ours.scores
-    size = f"{counted(len(scores), 'run')}, {counted(scores.task.nunique(), 'task')}"
-    mark = "" if ours.window == ours.registered.window(ours.suite) else " (not the registered one)"
-    unit = "raw returns" if ours.scheme == RAW else f"normalised by {ours.scheme.replace('_', ' ')}"
-    date = f" of {ours.registered.date}" if ours.registered.date else ""
-    said = [
-        f"{size}, suite {ours.suite}",
-        f"score: {ours.window}{mark}, {unit}",
-        f"claims file {ours.registered.digest}{date}",
-        *_left_out(ours),
-    ]
-    return "; ".join(said)
+    return _sentence("caption", ours)
 
 
-def _left_out(ours: Judged) -> list[str]:
-    """How many runs are not judged, and how many of those that are diverged."""
-    missing = len(ours.store.runs) - len(ours.scores)
-    diverged = int((ours.scores.status == Status.DIVERGED).sum())
-    said = [f"{counted(missing, 'run')} without a score, see problems.csv"] * bool(missing)
-    return said + [f"{counted(diverged, 'run')} diverged"] * bool(diverged)
+def seen(ours: Judged) -> str:
+    """What was seen and how sure it is, in one sentence without its end."""
+    return _sentence("seen", ours, with_runs(ours), verdict.ANSWERED)
+
+
+def _sentence(name: str, *given) -> str:
+    made = getattr(TEMPLATES.get_template("sentences.txt").module, name)
+    return " ".join(made(*given).split())
 
 
 def legible(ours: Judged, rows: pd.DataFrame) -> pd.DataFrame:
@@ -97,8 +75,9 @@ def legible(ours: Judged, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_runs(ours: Judged) -> pd.DataFrame:
-    """The claims that have runs."""
-    return legible(ours, ours.claims[ours.claims.effect.notna()])
+    """The claims that have runs, and what is `said` of each, as short as it can be."""
+    rows = legible(ours, ours.claims[ours.claims.effect.notna()])
+    return rows.assign(said=rows["mean"].where(rows.depends == "", verdict.DEPENDS))
 
 
 def claims(ours: Judged, rows: pd.DataFrame | None = None) -> pd.DataFrame:
@@ -113,16 +92,14 @@ def claims(ours: Judged, rows: pd.DataFrame | None = None) -> pd.DataFrame:
             "verdict": rows["words"],
             "where": rows.depends,
             "tasks like these": list(map(interval, rows.new_low, rows.new_high, few)),
-            "better / worse / tied": _counts(rows[["better", "worse", "tied"]].to_numpy()),
-            "the paper": rows.paper.map(PAPER),
-            "its games": _counts(rows.claim.map(PAPER_GAMES).fillna("")),
+            "better / worse / tied": [
+                f"{row.better} / {row.worse} / {row.tied}" for row in rows.itertuples()
+            ],
+            "the paper": rows.paper.map(SAYS),
+            "its games": rows.claim.map(PAPER["games"]).fillna(""),
             "agrees": rows.agrees,
         }
     ).reset_index(drop=True)
-
-
-def _counts(triples: Iterable) -> list[str]:
-    return [" / ".join(map(str, one)) for one in triples]
 
 
 def lists(ours: Judged) -> dict[str, pd.DataFrame]:
@@ -153,7 +130,7 @@ def _words(row) -> str:
 
 def beside_the_paper(ours: Judged) -> pd.DataFrame:
     """All claims in brief and what the paper says of each."""
-    return brief(ours, ours.claims).assign(**{"the paper": ours.claims.paper.map(PAPER)})
+    return brief(ours, ours.claims).assign(**{"the paper": ours.claims.paper.map(SAYS)})
 
 
 def kinds(ours: Judged) -> pd.DataFrame:
@@ -246,11 +223,12 @@ def baseline(ours: Judged) -> pd.DataFrame:
 def table_2(ours: Judged) -> pd.DataFrame:
     """The paper's table 2 beside the same arms of our runs on Atari, on games that all of them
     have."""
-    paper = pd.DataFrame(TABLE_2, columns=["agent", "arm", *AGGREGATES]).set_index("arm")
+    names, *lines = PAPER["table_2"]
+    paper = pd.DataFrame(lines, columns=names).set_index("arm")
     runs = ours.scores[ours.scores.arm.isin(paper.index)]
     runs = runs[runs.groupby("task").arm.transform("nunique") == runs.arm.nunique()]
     rows = {arm: [*paper_aggregates(own).values(), len(own)] for arm, own in runs.groupby("arm")}
-    names = [*(f"ours: {name}" for name in AGGREGATES), "our runs"]
+    names = [*(f"ours: {name}" for name in names[2:]), "our runs"]
     table = paper.join(pd.DataFrame.from_dict(rows, orient="index", columns=names))
     return table.fillna({"our runs": 0}).astype({"our runs": int}).reset_index(drop=True)
 
@@ -278,7 +256,7 @@ def effect(row, digits: str = "+.3f") -> str:
 
 def counted(count: int, what: str) -> str:
     """A number of things, in words: `1 run`, `1,720 runs`."""
-    return f"{count:,} {what}{'s' * (count != 1)}"
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def code(name: str) -> str:
@@ -331,3 +309,8 @@ def _cell(value) -> str:
     if pd.isna(value):
         return ""
     return f"{value:.2f}" if isinstance(value, float) else str(value)
+
+
+TEMPLATES.filters |= {"code": code, "counted": counted, "effect": effect, "filled": filled}
+TEMPLATES.filters |= {"html": html, "latex": latex, "markdown": markdown, "prose": prose}
+TEMPLATES.filters["interval"] = lambda row: interval(row.low, row.high)

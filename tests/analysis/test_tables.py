@@ -74,7 +74,8 @@ def test_a_row_in_full_has_both_intervals_and_the_paper(judged):
 
 
 def test_the_papers_counts_add_up_to_55():
-    assert {sum(counts) for counts in tables.PAPER_GAMES.values()} == {55}
+    games = [map(int, counts.split(" / ")) for counts in tables.PAPER["games"].values()]
+    assert {sum(counts) for counts in games} == {55}
 
 
 def test_means_are_by_arm_and_kind_of_actions(judged):
@@ -131,7 +132,7 @@ def test_a_terminal_of_80_columns_shows_everything(judged):
     assert "helps" in row
     control = next(line for line in said.splitlines() if "untrained_model " in line)
     assert "hurts by at least" in control
-    assert printed.seen(judged).startswith("3 of 4 claims with runs are answered")
+    assert tables.seen(judged).startswith("3 of 4 claims with runs are answered")
     assert "No runs for: kl_balancing, reinforce" in said and "gru=plain" in said
     wide = on_a_terminal(judged, wide=True)
     assert "tasks like these" in wide and "42 / 8 / 5" in wide and "…" not in wide
@@ -139,7 +140,7 @@ def test_a_terminal_of_80_columns_shows_everything(judged):
 
 def test_few_runs_give_one_plain_sentence(few):
     """What was seen, and that nothing is sure; no word on controls that were never run."""
-    seen = printed.seen(few)
+    seen = tables.seen(few)
     assert seen.startswith("On cartpole the baseline scored 0.50 more than kl=standard (4 runs);")
     assert "not sure: too few runs for an interval" in seen
     said = on_a_terminal(few)
@@ -159,7 +160,7 @@ def test_the_file_to_open_is_one_that_is_there(judged, few, tmp_path):
 def test_warnings_come_first(judged):
     ours = replace(judged, warnings=["The placebo differs."])
     assert on_a_terminal(ours).startswith("The placebo differs.")
-    assert '<p class="warning">The placebo differs.</p>' in pages.lists(ours)
+    assert '<p class="warning">The placebo differs.</p>' in pages.lists(ours)["html"]
 
 
 def test_raw_returns_are_tabled_and_drawn(tmp_path):
