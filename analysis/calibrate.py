@@ -56,11 +56,9 @@ class Plan:
             named = [options(arm) for row in _claims(registered) for arm in row.arms(SUITE)]
             arms = [arm for arm in dict.fromkeys(named) if arm for _ in range(self.rounds[-1])]
             return [arms + [frozenset()] * self.rounds[-1] * self.baseline] * self.tasks
-        trial = registered.trial.model_copy(
-            update={"seed": seed, "rounds": self.rounds, "shares": self.shares}
-        )
-        names = [f"task{number}" for number in range(self.tasks)]
-        return [[frozenset(run) for run in trial.draws(name, ACTIONS)] for name in names]
+        trial = registered.trial.model_copy(update={"seed": seed, "rounds": self.rounds})
+        draws = [trial.draws(f"task{number}", ACTIONS) for number in range(self.tasks)]
+        return [list(map(frozenset, own)) for own in draws]
 
     @property
     def name(self) -> str:
@@ -169,14 +167,9 @@ class Batch:
 
     def upto(self, size: int) -> "Batch":
         """The first runs of each task."""
-        first = [
-            replace(
-                task,
-                design=Design(task.design.matrix[:size], task.design.columns),
-                scores=task.scores[:, :size],
-            )
-            for task in self.tasks
-        ]
+        designs = [Design(one.design.matrix[:size], one.design.columns) for one in self.tasks]
+        pairs = zip(self.tasks, designs, strict=True)
+        first = [replace(one, design=own, scores=one.scores[:, :size]) for one, own in pairs]
         return replace(self, tasks=first)
 
     @cached_property
@@ -201,19 +194,17 @@ class Simulation:
         """The studies, in batches of new draws."""
         rng = np.random.default_rng(self.seed)
         for _ in range(-(-self.studies // BATCH)):
-            arms = plan.arms(self.registered, int(rng.integers(2**31)))
-            designs = [Design.of(own) for own in arms]
+            designs = list(map(Design.of, plan.arms(self.registered, int(rng.integers(2**31)))))
             chosen = [design.matrix[:, 1:] for design in designs]
             true = scenario.effects(rng, plan.tasks, chosen[0].shape[1])
-            scores = [
-                scenario.scores(rng, task, own, true[:, task]) for task, own in enumerate(chosen)
+            own = [
+                _task(number, design, scenario.scores(rng, number, runs, true[:, number]))
+                for number, (design, runs) in enumerate(zip(designs, chosen, strict=True))
             ]
-            shares = np.mean([own.mean(0) for own in chosen], axis=0)
-            true[..., 0] += scenario.interacting * shares[-1]
-            true[..., -1] += scenario.interacting * shares[0]
+            shares = np.mean([runs.mean(0) for runs in chosen], axis=0)
+            true[..., [0, -1]] += scenario.interacting * shares[[-1, 0]]
             named = [map(options, row.arms(SUITE)) for row in _claims(self.registered)]
             truth = [true @ designs[0].contrast(*sides)[1:] for sides in named]
-            own = [_task(at, *one) for at, one in enumerate(zip(designs, scores, strict=True))]
             yield Batch(plan, self.registered, own, truth)
 
     def measured(
@@ -230,8 +221,7 @@ class Simulation:
 
 
 def _task(number: int, design: Design, scores: np.ndarray) -> Task:
-    kinds = frozenset({f"kind {number % KINDS}"})
-    coin = np.arange(len(design.matrix)) % 2
+    kinds, coin = frozenset({f"kind {number % KINDS}"}), np.arange(len(design.matrix)) % 2
     return Task(str(number), ACTIONS, kinds, design, scores, coin, pd.DataFrame())
 
 
@@ -297,52 +287,37 @@ def _wrong(low: np.ndarray, high: np.ndarray, truth: np.ndarray | float = 0) -> 
     return ((low > 0) & (truth <= NEAR)) | ((high < 0) & (truth >= -NEAR))
 
 
-def _residual_freedom(design: Design, contrast: np.ndarray, scores: np.ndarray) -> Estimate:
-    used = design.estimate(contrast, scores)
-    return used._replace(df=np.full(used.effect.shape, design.free.sum()))
-
-
-def _hc3(design: Design, contrast: np.ndarray, scores: np.ndarray) -> Estimate:
-    scale = (contrast @ design.inverse / design.free) ** 2
-    error = np.sqrt(design.residuals(scores) ** 2 @ scale)
-    return _residual_freedom(design, contrast, scores)._replace(error=error)
-
-
-def _without_numbers(design: Design, contrast: np.ndarray, scores: np.ndarray) -> Estimate:
-    keep = np.array([not name.startswith("recipe.") for name in design.columns])
-    fewer = Design(design.matrix[:, keep], tuple(np.array(design.columns)[keep]))
-    return fewer.estimate(contrast[keep], scores)
-
-
-WAYS = {
-    "HC2, Bell and McCaffrey (used)": Design.estimate,
-    "HC2, residual degrees of freedom": _residual_freedom,
-    "HC3, residual degrees of freedom": _hc3,
-    "used, numbers of the recipe left out": _without_numbers,
-}
-
-
 def ways(batch: Batch) -> dict[tuple[str, str], np.ndarray]:
     """By way to estimate, without the guard: whether the 95% interval of a mean holds the truth,
     `(S, C)`, whether one of the simultaneous ones of a study does not, `(S,)`, and half of one."""
     truth, found = np.stack(batch.truth, axis=1).mean(-1), {}
-    for name, way in WAYS.items():
-        means = _means(way, batch)
+    given = [
+        [_ways(task.design, own, task.scores) for task, own in zip(*one, strict=True)]
+        for one in ((change.tasks, change.contrasts) for change in batch.changes)
+    ]
+    for way in given[0][0]:
+        means = stacked([mean_over_tasks(stacked([one[way] for one in own])) for own in given])
         low, high = means.interval(verdict.ERROR)
         least, most = means.interval(batch.rule().alpha())
-        found[name, "95% interval holds"] = (low <= truth) & (truth <= high)
-        found[name, "one of a study misses"] = ((truth < least) | (most < truth)).any(-1)
-        found[name, "half"] = (most - least) / 2
+        found[way, "95% interval holds"] = (low <= truth) & (truth <= high)
+        found[way, "one of a study misses"] = ((truth < least) | (most < truth)).any(-1)
+        found[way, "half"] = (most - least) / 2
     return found
 
 
-def _means(way: Callable[..., Estimate], batch: Batch) -> Estimate:
-    """The means of all claims, `(S, C)`."""
-    means = []
-    for change in batch.changes:
-        given = zip(change.tasks, change.contrasts, strict=True)
-        means.append(stacked([way(task.design, own, task.scores) for task, own in given]))
-    return stacked([mean_over_tasks(own) for own in means])
+def _ways(design: Design, contrast: np.ndarray, scores: np.ndarray) -> dict[str, Estimate]:
+    used = design.estimate(contrast, scores)
+    free = np.full(used.effect.shape, design.free.sum())
+    scale = (contrast @ design.inverse / design.free) ** 2
+    hc3 = np.sqrt(design.residuals(scores) ** 2 @ scale)
+    keep = np.array([not name.startswith("recipe.") for name in design.columns])
+    fewer = Design(design.matrix[:, keep], tuple(np.array(design.columns)[keep]))
+    return {
+        "HC2, Bell and McCaffrey (used)": used,
+        "HC2, residual degrees of freedom": used._replace(df=free),
+        "HC3, residual degrees of freedom": used._replace(df=free, error=hc3),
+        "used, numbers of the recipe left out": fewer.estimate(contrast[keep], scores),
+    }
 
 
 def other_sentences(batch: Batch, rng: np.random.Generator) -> Measured:

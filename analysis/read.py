@@ -42,7 +42,7 @@ OWN = {"env_frames": "run_env_frames", "gradient_steps": "run_gradient_steps"}
 LATER = {"digest": "", "baseline": "", "commit": "", "normalisation": "reference", "traits": ""}
 CHECKED = {
     **{"source": Name, "suite": Suite, "task": Name, "arm": Name, "actions": Actions},
-    **{"status": Status, "normalisation": Normalisation},
+    **{"status": Status, "normalisation": Normalisation, "seed": int},
 }
 SAME = ["suite", "task", "arm", "seed", "digest"]  # runs that agree in these are one run
 
@@ -95,7 +95,7 @@ def folder(root: Path) -> Store:
     runs = _typed(pd.DataFrame(records, columns=RUN_COLUMNS))
     runs.insert(0, "run", np.arange(len(runs)))
     rows = _known(_rows(chunks).merge(runs[["run", "source"]]), "scores.csv", problems)
-    return Store(runs, _with_gradient_steps(_points(rows), runs), problems)
+    return Store(runs, _points(rows, runs), problems)
 
 
 def _typed(runs: pd.DataFrame) -> pd.DataFrame:
@@ -177,22 +177,15 @@ def _known(rows: pd.DataFrame, file: str, problems: list[Problem]) -> pd.DataFra
     return rows[good]
 
 
-def _points(rows: pd.DataFrame) -> pd.DataFrame:
-    """One point per (run, kind, step): an evaluation's episodes become their mean."""
-    groups = rows.groupby(["run", "kind", "step"], sort=True)
-    points = groups.agg(
+def _points(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """One point per (run, kind, step): an evaluation's episodes become their mean. Gradient steps
+    are by the run's constant ratio of updates to agent steps after its prefill."""
+    points = rows.groupby(["run", "kind", "step"], as_index=False).agg(
         env_frames=("env_frames", "first"), score=("return", "mean"), episodes=("return", "size")
     )
-    return points.reset_index()
-
-
-def _with_gradient_steps(points: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Adds gradient steps at each point, by the run's constant ratio of updates to agent steps
-    after its prefill."""
     own = runs.set_index("run").loc[points.run].reset_index(drop=True)
-    after = (own.steps - own.prefill).clip(lower=1)
-    share = ((points.step - own.prefill) / after).clip(0, 1)
-    points = points.assign(gradient_steps=(share * own.gradient_steps).round())
+    share = (points.step - own.prefill) / (own.steps - own.prefill).clip(lower=1)
+    points = points.assign(gradient_steps=(share.clip(0, 1) * own.gradient_steps).round())
     return points[["run", *POINT_COLUMNS]]
 
 
@@ -243,38 +236,30 @@ def _exported(path: Path) -> Store:
 def _check(runs: pd.DataFrame, path: Path) -> None:
     """`InputError` for runs without a proper name, suite, word or seed."""
     for name, kind in CHECKED.items():
-        for value in runs[name].unique():
+        for value in runs[name].unique().tolist():
             try:
                 TypeAdapter(kind).validate_python(value)
             except ValidationError as error:
                 raise InputError(f"{path}: the column {name}: {one_line(error)}") from error
-    seeds = pd.to_numeric(runs.seed, errors="coerce")
-    if (wrong := ~(np.isfinite(seeds) & (seeds % 1 == 0))).any():
-        raise InputError(f"{path}: seed '{shown(runs.seed[wrong].iloc[0])}' is no whole number")
 
 
 def _check_alike(runs: pd.DataFrame) -> None:
     """`InputError` naming a run that ended in two of the files, and not alike."""
-    differs = runs.groupby(SAME).content.transform("nunique") > 1
-    if differs.any():
-        found = runs[differs].merge(runs[differs][SAME].head(1))
-        own, other = found.drop_duplicates("content").file[:2][::-1]
-        run = found.iloc[0]
+    differs = runs[runs.groupby(SAME).content.transform("nunique") > 1]
+    for run in differs.head(1).itertuples():
+        found = differs.merge(differs[SAME].head(1)).drop_duplicates("content").file
         raise InputError(
-            f"{own}: the run {run.suite} {run.task} {run.arm} seed {run.seed} is another one in "
-            f"{Path(other).name}; keep one of the two files here, and give runs that repeat "
-            "others a folder of their own: run.root=other"
+            f"{found[1:].iloc[0]}: the run {run.suite} {run.task} {run.arm} seed {run.seed} is "
+            f"another one in {Path(run.file).name}; keep one of the two files here, and give runs "
+            "that repeat others a folder of their own: run.root=other"
         )
 
 
 def _contents(store: Store) -> pd.Series:
     """By run a hash of everything but where it was found, and of its evaluations."""
     points = store.points[store.points.kind == "eval"]
-    hashed = _hashes(points[POINT_COLUMNS]).groupby(points.run).sum()
-    return _hashes(store.runs.drop(columns=["run", "source"])) + store.runs.run.map(hashed).fillna(
-        0
+    hashed, runs = (
+        pd.util.hash_pandas_object(frame, index=False)
+        for frame in (points[POINT_COLUMNS], store.runs.drop(columns=["run", "source"]))
     )
-
-
-def _hashes(frame: pd.DataFrame) -> pd.Series:
-    return pd.util.hash_pandas_object(frame, index=False)
+    return runs + store.runs.run.map(hashed.groupby(points.run).sum()).fillna(0)

@@ -32,7 +32,6 @@ Version = Literal[1]  # of run.json
 Normalisation = Literal["clipped_record", "reference"]
 KINDS = get_args(Kind)
 (SCHEMA,) = get_args(Version)
-LONGEST = 100_000  # bytes of a YAML file
 
 
 def _text(pattern: str, what: str) -> AfterValidator:
@@ -206,16 +205,9 @@ def from_yaml(path: str | Path, model: Any, what: str) -> Any:
     """The content of a YAML file as a model (anything that pydantic validates); `InputError` names
     the entry and what is allowed."""
     try:
-        with open(path, "rb") as file:
-            data = file.read(LONGEST + 1)
+        return TypeAdapter(model).validate_python(yaml.load(Path(path).read_bytes(), _Loader))
     except OSError as error:
         raise InputError(f"{path}: cannot read the {what} ({error.strerror})") from error
-    if len(data) > LONGEST:
-        raise InputError(f"{path}: a {what} file has at most {LONGEST} bytes")
-    try:
-        return TypeAdapter(model).validate_python(yaml.load(data.decode(), _Loader))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text (byte {error.start + 1})") from error
     except ValidationError as error:
         raise InputError(f"{path}: {one_line(error)}") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:

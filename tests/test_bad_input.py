@@ -314,7 +314,7 @@ PUBLISHED = ("published", "--out", "{out}", "--from")
 ANALYSIS = [
     # claims files
     ((*CLAIMS, "{here}/none.yaml"), "none.yaml: cannot read the claims"),
-    ((*CLAIMS, "{here}/latin.yaml"), "not UTF-8 text"),
+    ((*CLAIMS, "{here}/latin.yaml"), "not valid YAML (unacceptable"),
     ((*CLAIMS, "{here}/list.yaml"), "should be 'helps', 'no_help', 'worse' or 'none'; got ['h"),
     ((*CLAIMS, "{here}/paper.yaml"), "should be 'helps', 'no_help', 'worse' or 'none'; got help"),
     ((*CLAIMS, "{here}/dollar.yaml"), "id: this is a name of letters, digits, _ and -; got $H"),
@@ -332,7 +332,7 @@ ANALYSIS = [
     ((*TABLE, "{here}/empty.csv"), "empty.csv: not a csv of runs"),
     ((*TABLE, "{here}/suite.csv"), "suite.csv: the column suite: Input should be a valid s"),
     ((*TABLE, "{here}/outside.csv"), "the column suite: this is a suite's name: letters, dig"),
-    ((*TABLE, "{here}/seed.csv"), "seed 'x' is no whole number"),
+    ((*TABLE, "{here}/seed.csv"), "the column seed: Input should be a valid integer"),
     ((*TABLE, "{here}/status.csv"), "the column status: Input should be 'not started', 'un"),
     ((*TABLE, "{here}/binary.csv"), "binary.csv: not a csv of runs"),
     ((*TABLE, "{here}/cut.csv.gz"), "cut.csv.gz: not a csv of runs"),
