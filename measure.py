@@ -20,7 +20,7 @@ from pydantic import PositiveInt
 
 from agent.build import check_machine, environment
 from agent.config import check_value
-from agent.envs.wrappers import random_play, spread
+from agent.envs.wrappers import one_line, random_play, spread
 from agent.errors import UserError, complaint
 from agent.run.compose import composed, leaves, options_of, project_config
 from agent.spaces import action_kind, observation_kind
@@ -56,6 +56,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             measure(given.overrides, given.episodes)
     except (UserError, OSError) as error:
         print(complaint(error), file=sys.stderr)
+        return 2
+    except Exception as error:  # of any kind: environments are other people's
+        print(f"error: the task cannot be played: {one_line(error)}", file=sys.stderr)
         return 2
     return 0
 
