@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis import __main__ as analysis
-from dreamer_ablation import ANALYSIS
+from dreamer_ablation import PROGRAMS, main
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"```(python|yaml|bash)\n(.*?)```", re.DOTALL)
@@ -52,7 +51,11 @@ def test_the_page_is_followed_word_by_word(tmp_path):
     assert re.search("normalised by reference.* jeffreys .* undecided", said)
 
 
-def test_the_command_names_what_the_analysis_has(capsys):
-    with pytest.raises(SystemExit):
-        analysis.main(["--help"])
-    assert re.findall(r"^    (\w+)\b", capsys.readouterr().out, re.MULTILINE) == [*ANALYSIS]
+@pytest.mark.parametrize("name", [*PROGRAMS, "table", "--help"])
+def test_the_command_has_every_program(name, monkeypatch, capsys):
+    asked = ["dreamer-ablation", name, "--help"]
+    monkeypatch.setattr(sys, "argv", asked)
+    with pytest.raises(SystemExit) as ended:
+        sys.exit(main())
+    said = capsys.readouterr().out
+    assert not ended.value.code and {"--help": "calibrate", "run": "kl"}.get(name, "usage") in said
