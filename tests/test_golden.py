@@ -1,19 +1,15 @@
 """Agreement with the official implementation; every sample is replaced by its mode, so no random
 numbers are shared."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 import torch
 from gymnasium.spaces import Box, Discrete
-from hydra.utils import instantiate
 
 from agent import behavior, distributions
 from agent.behavior import lambda_return
 from agent.build import build
 from agent.distributions import TruncatedNormal
-from agent.toggles.gradients import Gradients
 from agent.toggles.kl import Balanced, Standard
 from agent.toggles.latent import Categorical, Gaussian
 from agent.toggles.schedule import Factors
@@ -175,69 +171,6 @@ def test_golden_weights_after_three_steps(official, monkeypatch):
         for name, parameter in agent.named_parameters():
             off = (parameter - theirs[name]).abs().max().item() / rates[name.split(".")[0]]
             assert off < 0.1, f"{name} is off by {off:.3f} learning rates after step {step}"
-
-
-@pytest.mark.parametrize("official", ["baseline"], indirect=True)
-@pytest.mark.parametrize("option, mix", [("dynamics", 1.0), ("mixed", 0.1)])
-def test_golden_actor_objectives_without_a_file(official, option, mix):
-    """The official `dynamics` and `both`, from the official rollout, targets and weights."""
-    agent, arrays, batch = official
-    feat, action, weight, target = (
-        torch.from_numpy(arrays[f"imag/{k}"]) for k in ("feat", "action", "weight", "target")
-    )
-    policy, advantage = agent.actor(feat[:-2]), target[1:] - agent.slow_critic(feat[:-2])
-    objective = mix * target[1:] + (1 - mix) * policy.log_prob(action[1:-1]) * advantage
-    expected = -(weight[:-2] * (objective + 1e-3 * policy.entropy())).mean()
-    toggles = tiny.compose(f"actor_grad={option}", numbers=golden.ATARI)
-    agent.toggles = dataclasses.replace(agent.toggles, actor_grad=instantiate(toggles.actor_grad))
-    loss, _, _ = agent.behavior_losses(
-        model_loss(agent, batch).post, batch["is_terminal"], CONSTANT
-    )
-    close(loss, expected.detach())
-    through_target = agent.actor(feat[:-2].detach()).log_prob(action[1:-1]) * advantage.detach()
-    score = -(
-        weight[:-2] * ((1 - mix) * through_target + 1e-3 * agent.actor(feat[:-2]).entropy())
-    ).mean()
-    parameters = list(agent.actor.parameters())
-    whole, of_score = (torch.autograd.grad(objective, parameters) for objective in (loss, score))
-    for ours, theirs, along in zip(
-        whole, of_score, _along_dynamics(agent, batch, mix), strict=True
-    ):
-        close_in_norm(ours, theirs + along)
-
-
-def _along_dynamics(agent, batch, mix):
-    """The gradient of -mean(weight * mix * target) through the imagined states."""
-    rollout = imagined(agent, model_loss(agent, batch).post, batch)
-    value = agent.slow_critic(rollout.feat)
-    returns, last = [], value[-1]
-    for t in reversed(range(agent.recipe.horizon)):
-        following = (1 - agent.recipe.lambda_) * value[t + 1] + agent.recipe.lambda_ * last
-        last = rollout.reward[t] + rollout.discount[t] * following
-        returns.insert(0, last)
-    loss = -(rollout.weight[:-2] * mix * torch.stack(returns)[1:]).mean()
-    return torch.autograd.grad(loss, list(agent.actor.parameters()))
-
-
-@pytest.mark.parametrize("official", ["baseline"], indirect=True)
-def test_golden_no_reward_gradients_without_a_file(official):
-    """The official representation gradient less the reward head's part of it; the head's own
-    gradient stays."""
-    agent, arrays, batch = official
-    agent.toggles = dataclasses.replace(agent.toggles, gradients=Gradients(["reward"]))
-    model_loss(agent, batch).loss.backward()
-    ours = {name: parameter.grad.clone() for name, parameter in agent.model.named_parameters()}
-    agent.zero_grad(set_to_none=True)
-    embed = agent.model.encoder(agent.model.encoder.prepare(batch["obs"]))
-    feat = agent.model.rssm.observe(embed, batch["action"], batch["is_first"]).feat
-    (-agent.model.heads["reward"].log_prob(feat, batch["reward"].tanh()).mean()).backward()
-    shared = {name: p.grad for name, p in agent.model.named_parameters() if p.grad is not None}
-    for name, theirs in golden.tensors(arrays, "grad").items():
-        name = name.removeprefix("model.")
-        if name.startswith(("encoder", "rssm")):
-            close_in_norm(ours[name], theirs - shared.get(name, 0), relative=2e-3)
-        elif name.startswith("heads"):
-            close_in_norm(ours[name], theirs)
 
 
 def test_golden_lambda_return():

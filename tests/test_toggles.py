@@ -195,9 +195,6 @@ def test_binary_has_the_parameters_of_categorical_and_its_own_bits():
 @pytest.mark.parametrize(
     "overrides, named",
     [
-        ("schedule=actor_mix actor_grad=reinforce", ""),
-        ("schedule=actor_entropy explore=action_noise", ""),
-        ("entropy=long_term explore=action_noise", ""),
         ("schedule=kl_scale recipe.kl_scale=0", ""),
         ("gradients=no_image recipe.observation_scale=0", ""),
         ("gradients=no_reward recipe.reward_scale=0", ""),

@@ -28,6 +28,7 @@ MAKERS = {
     "obstacles": lambda: gym.make("MiniGrid-Dynamic-Obstacles-5x5-v0", 64),
     "catch": lambda: gym.make("bsuite/catch-v0", 64),
     "cards": lambda: gym.make("popgym-HigherLowerEasy-v0", 64, scale=[1] * 13),
+    "atari": lambda: atari.make("seaquest", 64, **PROTOCOL),
     "walker": lambda: control.make("walker", "walk", 64, action_repeat=2),
 }
 

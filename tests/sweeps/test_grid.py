@@ -8,6 +8,7 @@ from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
+from agent import build
 from agent.errors import UserError
 from agent.run.compose import CONF, _by_hydra, composed, leaves, project_config
 from agent.run.identity import toggles
@@ -77,6 +78,9 @@ def test_claims_give_each_arm_once_and_only_where_it_makes_sense():
     assert {"latent=gaussian", "kl=standard", "schedule=all", "size=tiny"} <= set(discrete)
     assert "size=13m" in claimed("atari", "discrete")
     assert claimed("mini", "continuous") == ["", "actor_grad=reinforce", "recipe.model_lr=0"]
+    for task, actions in (("cartpole", "discrete"), ("pendulum", "continuous")):
+        for arm in grid.of_claims("sweeps/claims.yaml", None, "mini", actions):
+            build.check(*composed((f"task={task}", *arm)))
     with pytest.raises(UserError, match="no claim binary_latent; it has .*binary_latents"):
         claimed("mini", "discrete", ["binary_latent"])
 

@@ -11,6 +11,7 @@ import yaml
 from hydra.core.global_hydra import GlobalHydra
 
 from agent.run.compose import project_config
+from agent.run.record import Record
 from agent.run.status import AGENT_JOB
 from benchmarks.sweep_kills import TINY
 from sweeps import dashboard, grid, job, wandb_sweeps
@@ -137,17 +138,18 @@ def test_a_local_runner_needs_no_server_and_its_runs_join_later(sweep_file, tmp_
     assert len(shown["history"]) > 2 and shown["summary"]["status"] == "done"
 
 
-def test_the_workspace_shows_what_runs_log_and_averages_no_raw_returns_over_tasks():
+def test_the_workspace_shows_what_runs_log_and_averages_no_raw_returns(
+    unbroken,
+):
     pytest.importorskip("wandb_workspaces")
     built = json.loads(dashboard.as_json(dashboard.workspace("me", "mine", "| change | verdict |")))
     text, spec = json.dumps(built), built["spec"]["section"]
-    losses = [f"metrics/{name}_loss" for name in ("kl", "observation", "actor", "critic")]
-    entropies = ["metrics/kl", "metrics/prior_entropy", "metrics/post_entropy"]
-    for metric in (*losses, *entropies, "eval/score", "eval/return", "pictures/prediction"):
-        assert metric in text
+    *_, logged = Record(unbroken).metrics()
+    curves = set(re.findall(r'"metrics/(\w+)"', text))
+    assert len(curves) > 10 and curves <= logged.keys()
+    assert "eval/return" in text and "pictures/prediction" in text
     sections = spec["panelBankConfig"]["sections"]
-    names = {"What helps", "Learning curves", "Final scores", "World model", "KL and entropies"}
-    assert names <= {section["name"] for section in sections}
+    assert [section["name"] for section in sections][:2] == ["What helps", "Learning curves"]
     assert "| change | verdict |" in text and text.count('"arm.value"') > 5
     panels = [panel["config"] for section in sections for panel in section["panels"]]
     shown = [(panel.get("metrics") or [], panel.get("groupBy")) for panel in panels]
