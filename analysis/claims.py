@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from analysis import InputError
 from analysis.design import Trial
 from analysis.schema import BASELINE, Actions, Identifier, Name, Suite, from_yaml
 
@@ -78,13 +79,20 @@ class Claims(BaseModel):
         """The registered score of a suite: the last evaluation where the file says nothing."""
         return _for_suite(self.score, suite) or "last"
 
-    def margin_of(self, suite: str) -> float | None:
-        """The margin of a suite, None where the file gives none for it."""
-        return _for_suite(self.margin, suite)
+    def margin_of(self, suite: str) -> float:
+        """The margin of a suite; `InputError` where the file gives none for it."""
+        if (margin := _for_suite(self.margin, suite)) is None:
+            known = f"the claims give no margin for it, they do for: {', '.join(self.margin)}"
+            raise InputError(f"suite {suite}: {known}")
+        return margin
 
     def family(self, suite: str) -> list[Claim]:
         """The claims registered for a suite, whether they have runs or not."""
         return [claim for claim in self.claims if claim.arms(suite)]
+
+    def controls_of(self, suite: str) -> list[Row]:
+        """The positive controls registered for a suite."""
+        return [row for row in self.controls if row.arms(suite)]
 
     @model_validator(mode="after")
     def _named_once(self):

@@ -46,24 +46,19 @@ class Trial(BaseModel):
         if any(later <= earlier for earlier, later in itertools.pairwise(self.rounds)):
             raise ValueError(f"rounds must rise; got {list(self.rounds)}")
         if len(self.shares) != len(self.rounds) or abs(sum(self.shares) - 1) > 1e-9:
-            raise ValueError(
-                f"shares are one number for each of the {len(self.rounds)} rounds and sum to 1; "
-                f"got {list(self.shares)}"
-            )
+            wanted = f"one number for each of the {len(self.rounds)} rounds and sum to 1"
+            raise ValueError(f"shares are {wanted}; got {list(self.shares)}")
         for what, named in (("needs", self.needs), ("default", self.default)):
             if unknown := sorted(set(named) - set(self.weights)):
                 raise ValueError(f"{what} has {unknown[0]}, which has no weights")
         order = list(self.weights)
         for factor, needed in self.needs.items():
-            before = order[: order.index(factor)]
-            if unknown := sorted(set(needed) - set(before)):
-                raise ValueError(f"{factor} needs {unknown[0]}, which is not listed before it")
             for other, option in needed.items():
+                if other not in order[: order.index(factor)]:
+                    raise ValueError(f"{factor} needs {other}, which is not listed before it")
                 if option not in self.weights[other]:
-                    raise ValueError(
-                        f"{factor} needs {other}={option}, which is not among the options of "
-                        f"{other}: {', '.join(self.weights[other])}"
-                    )
+                    known = f"the options of {other}: {', '.join(self.weights[other])}"
+                    raise ValueError(f"{factor} needs {other}={option}, which is not among {known}")
         return self
 
     @property
@@ -86,36 +81,22 @@ class Trial(BaseModel):
     def draws(self, task: str, actions: str) -> list[tuple[str, ...]]:
         """By number (from 0) the options of each run of a task, up to the last round, that differ
         from the baseline's, as in `("gru=plain", "latent=binary")`; a run's seed is its number."""
-        drawn = [self._block(task, actions, *block) for block in self._blocks()]
-        return [run for block in drawn for run in block]
-
-    def _blocks(self) -> list[tuple[int, int]]:
-        """The number and the size of each round's block."""
         sizes = np.diff(self.rounds, prepend=0).tolist()
-        return list(enumerate(sizes, start=1))
+        blocks = [self._block(task, actions, *block) for block in enumerate(sizes, start=1)]
+        return [run for block in blocks for run in block]
 
     def _block(self, task: str, actions: str, block: int, size: int) -> list[tuple[str, ...]]:
-        chosen = {}
+        chosen, named = {}, []
         for factor in self.weights:
-            baseline = self.baseline(factor, actions)
             acts = np.ones(size, bool)
             for other, option in self.needs.get(factor, {}).items():
                 acts &= chosen[other] == option
             rng = np.random.default_rng([self.seed, *map(_key, (task, factor)), block])
-            drawn = np.full(size, baseline, dtype=object)
-            own = self.options(factor, actions)
+            baseline, own = self.baseline(factor, actions), self.options(factor, actions)
+            drawn = chosen[factor] = np.full(size, baseline, dtype=object)
             drawn[acts] = rng.permutation(_repeated(own, int(acts.sum()), rng))
-            chosen[factor] = drawn
-        return [
-            tuple(
-                sorted(
-                    f"{factor}={drawn[run]}"
-                    for factor, drawn in chosen.items()
-                    if drawn[run] != self.baseline(factor, actions)
-                )
-            )
-            for run in range(size)
-        ]
+            named.append(np.where(drawn == baseline, "", f"{factor}=" + drawn))
+        return [tuple(sorted(filter(None, run))) for run in zip(*named, strict=True)]
 
 
 def _repeated(weights: dict[str, int], size: int, rng: np.random.Generator) -> np.ndarray:

@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 
 from analysis import InputError, select
-from analysis.estimate import Estimate, mean_over_tasks
+from analysis.estimate import Estimate, mean_over_tasks, stacked
 from analysis.schema import ENDED
 from analysis.show.tables import interval, number
 from analysis.study import Judged
 from analysis.verdict import ERROR
 
 SAME_RUN = ["task", "arm", "seed"]
+BEFORE, AGAIN, DIFFERENCE = "", "again_", "difference_"  # begin the names of columns
 
 
 def beside(again: Judged, ours: Judged) -> pd.DataFrame:
@@ -22,41 +23,36 @@ def beside(again: Judged, ours: Judged) -> pd.DataFrame:
     suite, normalisation or configuration, for seeds that both have, and where nothing is repeated.
     """
     _check_alike(again, ours)
-    rows = [_row(line, again, ours) for line in ours.claims.itertuples()]
-    if not any(rows):
+    both = ours.effects.merge(again.effects, on=["claim", "task"], suffixes=("", "_again"))
+    if both.empty:
         raise InputError(
             "no claim is repeated: there is none of which both have both arms on a task"
         )
-    return pd.DataFrame([row for row in rows if row])
+    intervals, tasks = ours.claims.set_index("claim"), ours.effects.groupby("claim").size()
+    rows = both.groupby("claim", sort=False)
+    return pd.DataFrame([_row(intervals.loc[id], own, tasks[id]) for id, own in rows])
 
 
-def _row(line, again: Judged, ours: Judged) -> dict | None:
-    own, new = (
-        one.effects[one.effects.claim == line.claim].set_index("task") for one in (ours, again)
+def _row(claim: pd.Series, own: pd.DataFrame, tasks: int) -> dict:
+    first, second = (
+        mean_over_tasks(
+            Estimate(*own[[f"{name}{which}" for name in Estimate._fields]].T.to_numpy())
+        )
+        for which in ("", "_again")
     )
-    both = own.index.intersection(new.index)
-    if both.empty:
-        return None
-    first, second = (_mean(part.loc[both]) for part in (own, new))
-    error = np.hypot(first.error, second.error)
-    df = error**4 / (first.error**4 / first.df + second.error**4 / second.df)
-    difference = Estimate(second.effect - first.effect, error, df)
+    difference = mean_over_tasks(stacked([second, first]), np.array([1.0, -1.0]))
     low, high = difference.interval(ERROR)
+    inside = "yes" if claim.low <= second.effect <= claim.high else "no"
     return {
-        "claim": line.claim,
-        "tasks": len(both),
-        **_ends("", first),
-        **_ends("again_", second),
-        "again_runs": int(new.loc[both].runs.sum()),
-        **_ends("difference_", difference),
+        "claim": claim.name,
+        "tasks": len(own),
+        **_ends(BEFORE, first),
+        **_ends(AGAIN, second),
+        "again_runs": int(own.runs_again.sum()),
+        **_ends(DIFFERENCE, difference),
         "alike": "yes" if low <= 0 <= high else "no",
-        "inside": _inside(line, second.effect) if len(both) == len(own) else "",
+        "inside": inside if len(own) == tasks else "",
     }
-
-
-def _mean(effects: pd.DataFrame) -> Estimate:
-    columns = (effects[name].to_numpy() for name in ("effect", "error", "df"))
-    return mean_over_tasks(Estimate(*columns))
 
 
 def _ends(prefix: str, estimate: Estimate) -> dict[str, float]:
@@ -65,19 +61,14 @@ def _ends(prefix: str, estimate: Estimate) -> dict[str, float]:
     return {f"{prefix}{name}": float(value) for name, value in values.items()}
 
 
-def _inside(line, value: float) -> str:
-    return "yes" if line.low <= value <= line.high else "no"
-
-
 def table(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows as text."""
     cells = {"change": rows.claim}
-    for prefix, name in (("", "before"), ("again_", "again"), ("difference_", "difference")):
+    for prefix, name in ((BEFORE, "before"), (AGAIN, "again"), (DIFFERENCE, "difference")):
         ends = rows[[f"{prefix}{end}" for end in ("effect", "low", "high")]].to_numpy()
         cells[f"{name} [95%]"] = [f"{number(value)} {interval(*both)}" for value, *both in ends]
-    return pd.DataFrame(
-        cells | {"runs": rows.again_runs, "alike": rows.alike, "inside": rows.inside}
-    )
+    others = {"runs": rows.again_runs, "alike": rows.alike, "inside": rows.inside}
+    return pd.DataFrame(cells | others)
 
 
 def _check_alike(again: Judged, ours: Judged) -> None:

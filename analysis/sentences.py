@@ -46,11 +46,6 @@ class Rule:
         """The claims that are registered for the suite, whether they have runs or not."""
         return self.registered.family(self.suite)
 
-    @property
-    def controls(self) -> list[Row]:
-        """The positive controls of the suite."""
-        return [row for row in self.registered.controls if row.arms(self.suite)]
-
     def alpha(self, part: float = verdict.MEAN, each: int = 1) -> float:
         """The error of one interval, if every claim has `each` sentences of this kind."""
         return verdict.alpha(self.share, len(self.family) * each, part)
@@ -135,7 +130,7 @@ def controls(rule: Rule, found: Mapping[str, Change | None], own: Sequence[Task]
     """The positive controls on kinds of actions that have tasks here, and the placebo, each at the
     round's level by itself; columns as `claims`."""
     alpha, lines = verdict.alpha(rule.share, 1), []
-    for row in rule.controls:
+    for row in rule.registered.controls_of(rule.suite):
         if row.where in {task.actions for task in own}:
             line = _ends(found[row.id], alpha)
             words = verdict.of_control(line["low"], line["high"], rule.margin)

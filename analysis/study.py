@@ -41,19 +41,17 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """The runs of one suite, judged; frames as in the module's docstring, `controls` as `claims`.
+class Judged(Rule):
+    """The runs of one suite, judged by a rule; frames as in the module's docstring, `controls` as
+    `claims`.
 
     `task_kinds` are by kind its tasks, as registered and as the tasks' traits say.
     `warnings` are lines to print above every table. `standing` is None for runs that are not of the
     registered trial, which are judged all at once.
     """
 
-    suite: str
     scheme: str
     window: str
-    registered: Claims
-    share: float
     task_kinds: dict[str, tuple[str, ...]]
     store: Store
     scores: pd.DataFrame
@@ -90,21 +88,20 @@ def judge(
     window = window or registered.window(suite)
     frame, curves, scheme, problems = score.scored(store, window)
     standing, judged = _stands(store, registered, suite, suite_tasks)
-    margin = np.nan if scheme == score.RAW else _margin(registered, suite)
+    margin = np.nan if scheme == score.RAW else registered.margin_of(suite)
     rule = Rule(registered, suite, margin, 1.0 if standing is None else standing.share)
     known = frame[frame.run.isin(judged)]
     kinds = _kinds(store.runs, registered.kinds.get(suite, {}))
     own = tasks.of_runs(known, curves, kinds)
-    found = {row.id: tasks.of_row(row, suite, own) for row in (*rule.family, *rule.controls)}
+    rows = [*rule.family, *registered.controls_of(suite)]
+    found = {row.id: tasks.of_row(row, suite, own) for row in rows}
     changes = {id: change for id, (change, _) in found.items()}
     controls = sentences.controls(rule, changes, own)
     said = sentences.claims(rule, changes, controls)
     return Judged(
-        suite=suite,
+        **vars(rule),
         scheme=scheme,
         window=window,
-        registered=registered,
-        share=rule.share,
         task_kinds=kinds,
         store=store,
         scores=frame,
@@ -134,13 +131,6 @@ def _suite(store: Store, suite: str | None) -> str:
     return suite or present[0]
 
 
-def _margin(registered: Claims, suite: str) -> float:
-    if (margin := registered.margin_of(suite)) is None:
-        known = ", ".join(registered.margin)
-        raise InputError(f"suite {suite}: the claims give no margin for it, they do for: {known}")
-    return margin
-
-
 def _stands(
     store: Store, registered: Claims, suite: str, suite_tasks: Sequence[str]
 ) -> tuple[Standing | None, pd.Series]:
@@ -154,7 +144,7 @@ def _stands(
     if trial is None:
         return None, runs.run
     drawn = _drawn(runs, trial)
-    control = runs.arm.isin([pair[0] for row in registered.controls if (pair := row.arms(suite))])
+    control = runs.arm.isin([row.arms(suite)[0] for row in registered.controls_of(suite)])
     count = runs.arm.map(options).map(len).mask(control, 0)
     several = runs.run[count >= min(2, len(trial.weights))]
     if several.empty or several.isin(drawn.index).mean() <= 0.5:
@@ -209,14 +199,17 @@ def _remarks(frame: pd.DataFrame, scheme: str) -> list[Problem]:
     """Tasks on which nothing can be seen, and options that are not what their names say."""
     means = frame.groupby(["task", "arm"]).normalised.mean().groupby("task").agg(["min", "max"])
     said = []
-    for task, lowest, highest in means.itertuples() if scheme != score.RAW else ():
-        if highest < FLOOR or lowest > CEILING:
-            where = "at the floor" if highest < FLOOR else "at the ceiling"
-            said.append(Problem(task, f"every arm is {where}: no effect can be seen there"))
+    if scheme != score.RAW:
+        edges = {"floor": means["max"] < FLOOR, "ceiling": means["min"] > CEILING}
+        said = [
+            Problem(task, f"every arm is at the {edge}: no effect can be seen there")
+            for edge, is_there in edges.items()
+            for task in means.index[is_there]
+        ]
     own = frame.assign(option=frame.arm.map(lambda arm: sorted(options(arm) or {arm})))
     own = own.explode("option")
-    stuck = own.saturation > SATURATED
-    for option, rows in own[stuck.groupby(own.option).transform("mean") > 0.5].groupby("option"):
+    stuck = (own.saturation > SATURATED).groupby(own.option).transform("mean") > 0.5
+    for option, rows in own[stuck].groupby("option"):
         message = f"{rows.saturated.iloc[0]} in over 90% of updates in most of its runs"
         said.append(Problem(option, f"{message}: it is not what its name says"))
     return said

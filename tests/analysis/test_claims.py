@@ -67,7 +67,9 @@ def test_the_projects_controls_scores_and_margins_are_for_every_suite():
 def test_a_file_of_ones_own_may_leave_out_all_but_margin_and_claims(load):
     loaded = load(written())
     assert loaded.window("mini") == "last" and loaded.controls == () and loaded.trial is None
-    assert loaded.margin_of("gym") is None and re.fullmatch("[0-9a-f]{8}", loaded.digest)
+    assert re.fullmatch("[0-9a-f]{8}", loaded.digest)
+    with pytest.raises(InputError, match="suite gym: the claims give no margin for it, they do fo"):
+        loaded.margin_of("gym")
 
 
 def test_a_claim_is_for_the_suites_that_it_names(load):
