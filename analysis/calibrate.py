@@ -259,7 +259,7 @@ def _look(batch: Batch, share: float) -> Measured:
 def _of_claim(change: Change, truth: np.ndarray, rule: Rule) -> Measured:
     true = truth.mean(-1)
     low, high = change.interval(rule.alpha())
-    task_low, task_high = change.task_intervals(rule.alpha(verdict.TASK, len(change.tasks)))
+    task_low, task_high = change.task_intervals(rule.alpha(verdict.TASK, len(change.given)))
     both = (task_low > 0).any(-1) & (task_high < 0).any(-1)
     has_both = (truth > NEAR).any(-1) & (truth < -NEAR).any(-1)
     weights = change.kinds()
@@ -292,8 +292,8 @@ def ways(batch: Batch) -> dict[tuple[str, str], np.ndarray]:
     `(S, C)`, whether one of the simultaneous ones of a study does not, `(S,)`, and half of one."""
     truth, found = np.stack(batch.truth, axis=1).mean(-1), {}
     given = [
-        [_ways(task.design, own, task.scores) for task, own in zip(*one, strict=True)]
-        for one in ((change.tasks, change.contrasts) for change in batch.changes)
+        [_ways(task.design, own, task.scores) for task, own in change.given]
+        for change in batch.changes
     ]
     for way in given[0][0]:
         means = stacked([mean_over_tasks(stacked([one[way] for one in own])) for own in given])

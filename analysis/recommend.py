@@ -48,7 +48,7 @@ def kinds(own: Sequence[Task]) -> dict[str, list[Task]]:
 
 def _change(option: str, members: Sequence[Task]) -> Change | None:
     change, _ = tasks.shown(option, frozenset({option}), frozenset(), members)
-    return change if change and len(change.tasks) == len(members) else None
+    return change if change and len(change.given) == len(members) else None
 
 
 def lines(recommendation: pd.DataFrame) -> list[str]:

@@ -102,7 +102,8 @@ def _frames(rule: Rule, found: Mapping[str, Change | None]) -> dict[str, pd.Data
 
 
 def _lines(change: Change, rule: Rule) -> dict[str, Iterable[tuple]]:
-    names, estimates, kinds = change.names, change.estimates, change.kinds()
+    names, estimates = [task.name for task, _ in change.given], change.estimates
+    kinds = change.kinds()
     alpha = rule.alpha(verdict.TASK, len(names))
     low, high = change.task_intervals(alpha)
     result = np.select([low > 0, high < 0], [BETTER, WORSE], TIED)

@@ -27,10 +27,6 @@ class Task:
     placebo: np.ndarray
     curves: pd.DataFrame
 
-    def with_column(self, values: np.ndarray, name: str) -> "Task":
-        """The task with one more column in its design."""
-        return replace(self, design=self.design.with_column(values, name))
-
 
 def of_runs(
     frame: pd.DataFrame, curves: pd.DataFrame, kinds: Mapping[str, Sequence[str]]
@@ -62,39 +58,30 @@ def _by_step(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Change:
-    """What the runs show of one set of options against another, on the M `tasks` that show it, each
+    """What the runs show of one set of options against another, on the M tasks that show it, each
     with its contrast of columns."""
 
-    tasks: list[Task]
-    contrasts: list[np.ndarray]
+    given: list[tuple[Task, np.ndarray]]
 
     @cached_property
     def estimates(self) -> Estimate:
         """By task, `(..., M)`."""
-        given = zip(self.tasks, self.contrasts, strict=True)
-        return stacked([task.design.estimate(contrast, task.scores) for task, contrast in given])
+        return stacked([task.design.estimate(own, task.scores) for task, own in self.given])
 
     @cached_property
     def failures(self) -> list[tuple[int, Estimate]]:
         """The guard: the index of a task and its estimate with one more failed run, `(...)`."""
-        given = enumerate(zip(self.tasks, self.contrasts, strict=True))
         return [
             (place, failed)
-            for place, (task, contrast) in given
-            for failed in task.design.with_failures(contrast, task.scores)
+            for place, (task, own) in enumerate(self.given)
+            for failed in task.design.with_failures(own, task.scores)
         ]
-
-    @property
-    def names(self) -> list[str]:
-        """The tasks' names."""
-        return [task.name for task in self.tasks]
 
     @property
     def runs(self) -> list[int]:
         """By task the number of runs that the estimate weighs."""
-        given = zip(self.tasks, self.contrasts, strict=True)
-        weights = [np.abs(contrast @ task.design.inverse) for task, contrast in given]
-        return [int((own > 1e-9).sum()) for own in weights]
+        weights = [np.abs(own @ task.design.inverse) for task, own in self.given]
+        return [int((each > 1e-9).sum()) for each in weights]
 
     def interval(
         self, alpha: float, weights: np.ndarray | None = None
@@ -129,8 +116,8 @@ class Change:
         """The tasks' weights `(M,)` for each kind and for each kind against the other tasks; kinds
         of all tasks are left out."""
         weights = {}
-        for kind in sorted(frozenset().union(*(task.kinds for task in self.tasks))):
-            inside = np.array([kind in task.kinds for task in self.tasks])
+        for kind in sorted(frozenset().union(*(task.kinds for task, _ in self.given))):
+            inside = np.array([kind in task.kinds for task, _ in self.given])
             if not inside.all():
                 weights[kind] = inside / inside.sum()
                 weights[f"{kind}{AGAINST}"] = inside / inside.sum() - ~inside / (~inside).sum()
@@ -139,9 +126,13 @@ class Change:
     def over_the_budget(self) -> tuple[list[float], "Change"]:
         """The steps, as shares of the budget, at which all tasks were evaluated, and the change of
         the evaluations there, with one leading axis."""
-        steps = sorted(set.intersection(*(set(task.curves) for task in self.tasks)))
-        then = [replace(task, scores=task.curves[steps].to_numpy().T) for task in self.tasks]
-        return steps, Change(then, self.contrasts)
+        steps = sorted(set.intersection(*(set(task.curves) for task, _ in self.given)))
+        return steps, Change(
+            [
+                (replace(task, scores=task.curves[steps].to_numpy().T), own)
+                for task, own in self.given
+            ]
+        )
 
 
 def _replaced(tasks: Estimate, place: int, other: Estimate) -> Estimate:
@@ -166,7 +157,7 @@ def shown(
             problems.append(Problem(task.name, f"{id}: a side has one run, which has no spread"))
         else:
             used.append((task, contrast))
-    return Change(*map(list, zip(*used, strict=True))) if used else None, problems
+    return Change(used) if used else None, problems
 
 
 def of_row(row: Row, suite: str, tasks: Sequence[Task]) -> tuple[Change | None, list[Problem]]:
@@ -179,7 +170,7 @@ def of_column(
     name: str, values: Callable[[Task], np.ndarray], tasks: Sequence[Task]
 ) -> Change | None:
     """What the runs show of one more column, with these values `(R,)`."""
-    more = [task.with_column(values(task), name) for task in tasks]
+    more = [replace(task, design=task.design.with_column(values(task), name)) for task in tasks]
     return shown(name, frozenset({name}), frozenset(), more)[0]
 
 

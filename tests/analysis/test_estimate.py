@@ -167,7 +167,7 @@ def change(runs, worst):
     design = Design.of([*arms(baseline=runs, a=runs), frozenset({"b"})])
     scores = np.append(np.tile([0.49, 0.51], runs) + np.repeat([0, 0.5], runs), worst)
     task = Task("", "", frozenset(), design, scores, scores, pd.DataFrame())
-    return Change([task, task], [contrast(design, "a")] * 2)
+    return Change([(task, contrast(design, "a"))] * 2)
 
 
 def test_the_guard_widens_by_one_more_failure_of_either_side():
