@@ -15,7 +15,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader
 
 from analysis import read, score, sentences, tasks, verdict
-from analysis.claims import Claim, Claims, options
+from analysis.claims import Claim, Claims
 from analysis.committed import RUNS, SUITE
 from analysis.estimate import FEW, Design, Estimate, mean_over_new_tasks, mean_over_tasks, stacked
 from analysis.sentences import Rule
@@ -53,7 +53,7 @@ class Plan:
     def arms(self, registered: Claims, seed: int) -> list[list[frozenset[str]]]:
         """The options of each run, by task."""
         if self.one_change:
-            named = [options(arm) for row in _claims(registered) for arm in row.arms(SUITE)]
+            named = [side for row in _claims(registered) for side in row.sides(SUITE)]
             arms = [arm for arm in dict.fromkeys(named) if arm for _ in range(self.rounds[-1])]
             return [arms + [frozenset()] * self.rounds[-1] * self.baseline] * self.tasks
         trial = registered.trial.model_copy(update={"seed": seed, "rounds": self.rounds})
@@ -175,7 +175,8 @@ class Batch:
     @cached_property
     def changes(self) -> list[Change]:
         """By claim what the runs show."""
-        return [tasks.of_row(row, SUITE, self.tasks)[0] for row in _claims(self.registered)]
+        rows = _claims(self.registered)
+        return [self.rule().shown(row, self.tasks)[0] for row in rows]
 
     def rule(self, share: float = 1.0) -> Rule:
         """The rule by which they are judged."""
@@ -203,7 +204,7 @@ class Simulation:
             ]
             shares = np.mean([runs.mean(0) for runs in chosen], axis=0)
             true[..., [0, -1]] += scenario.interacting * shares[[-1, 0]]
-            named = [map(options, row.arms(SUITE)) for row in _claims(self.registered)]
+            named = [row.sides(SUITE) for row in _claims(self.registered)]
             truth = [true @ designs[0].contrast(*sides)[1:] for sides in named]
             yield Batch(plan, self.registered, own, truth)
 

@@ -3,7 +3,6 @@ registered with that: margins, scores, controls, kinds of tasks, interactions an
 
 import datetime
 import hashlib
-import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from analysis import InputError
 from analysis.design import Trial
-from analysis.schema import BASELINE, Actions, Identifier, Name, Suite, from_yaml
+from analysis.schema import Actions, Identifier, Name, Suite, from_yaml, options
 
 DEFAULT = Path(__file__).parents[1] / "sweeps" / "claims.yaml"
 ELSEWHERE = "default"  # the key for suites that a mapping does not name
@@ -35,6 +34,10 @@ class Row(BaseModel):
         """The two arms in a suite, or None where the row names none for it."""
         sides = [_for_suite(side, suite) for side in (self.with_, self.without)]
         return None if None in sides else tuple(sides)
+
+    def sides(self, suite: str) -> list[frozenset[str]]:
+        """The options of the two arms in a suite for which the row names some."""
+        return list(map(options, self.arms(suite)))
 
     @model_validator(mode="after")
     def _differ(self):
@@ -100,13 +103,6 @@ class Claims(BaseModel):
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two rows have the id {', '.join(twice)}")
         return self
-
-
-def options(arm: str) -> frozenset[str]:
-    """The options that an arm's name consists of; none for the baseline."""
-    if arm == BASELINE:
-        return frozenset()
-    return frozenset(re.split(r",(?=[\w.+/]+=|~[\w.]+(?:,|$))", arm))
 
 
 def _for_suite(value, suite: str):

@@ -56,6 +56,13 @@ Digest = Annotated[str, _text(r"[A-Za-z0-9_-]*", "a digest of letters and digits
 Seed = Annotated[StrictInt, Field(gt=-(2**63), lt=2**63)]
 
 
+def options(arm: str) -> frozenset[str]:
+    """The options that an arm's name consists of; none for the baseline."""
+    if arm == BASELINE:
+        return frozenset()
+    return frozenset(re.split(r",(?=[\w.+/]+=|~[\w.]+(?:,|$))", arm))
+
+
 class Status(StrEnum):
     """How far a run is: the agent's own words, which this package does not import."""
 

@@ -16,6 +16,7 @@ from scipy.stats import false_discovery_control
 from analysis import tasks, verdict
 from analysis.claims import Claim, Claims, Row
 from analysis.estimate import Estimate, mean_over_new_tasks, mean_over_tasks, spread_between_tasks
+from analysis.schema import Problem
 from analysis.tasks import Change, Task
 
 EFFECTS = ["claim", "task", "effect", "error", "df", "runs"]  # of effects.csv
@@ -49,6 +50,11 @@ class Rule:
     def alpha(self, part: float = verdict.MEAN, each: int = 1) -> float:
         """The error of one interval, if every claim has `each` sentences of this kind."""
         return verdict.alpha(self.share, len(self.family) * each, part)
+
+    def shown(self, row: Row, own: Sequence[Task]) -> tuple[Change | None, list[Problem]]:
+        """What the runs show of a claim or control, and why some tasks do not."""
+        some = [task for task in own if task.actions == row.where]
+        return tasks.shown(row.id, *row.sides(self.suite), some)
 
 
 def claims(

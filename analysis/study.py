@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from analysis import InputError, claims, recommend, score, sentences, tasks, verdict
-from analysis.claims import Claims, options
+from analysis.claims import Claims
 from analysis.design import Trial, matches
-from analysis.schema import ENDED, Problem, Store
+from analysis.schema import ENDED, Problem, Store, options
 from analysis.sentences import Rule
 
 FLOOR, CEILING = 0.05, 0.95  # normalised scores
@@ -94,7 +94,7 @@ def judge(
     kinds = _kinds(store.runs, registered.kinds.get(suite, {}))
     own = tasks.of_runs(known, curves, kinds)
     rows = [*rule.family, *registered.controls_of(suite)]
-    found = {row.id: tasks.of_row(row, suite, own) for row in rows}
+    found = {row.id: rule.shown(row, own) for row in rows}
     changes = {id: change for id, (change, _) in found.items()}
     controls = sentences.controls(rule, changes, own)
     said = sentences.claims(rule, changes, controls)
@@ -180,7 +180,7 @@ def _open(rule: Rule, said: pd.DataFrame, runs: pd.DataFrame) -> tuple[str, ...]
         for row in rule.family
         if row.id not in answered
         and row.where in actions
-        and frozenset().union(*map(options, row.arms(rule.suite))) <= drawn
+        and frozenset().union(*row.sides(rule.suite)) <= drawn
     )
 
 

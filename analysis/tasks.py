@@ -7,9 +7,8 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from analysis.claims import Row, options
 from analysis.estimate import Design, Estimate, mean_over_tasks, stacked
-from analysis.schema import Problem, Status
+from analysis.schema import Problem, Status, options
 
 AGAINST = " - others"  # behind a kind: it is set against the other tasks
 
@@ -158,12 +157,6 @@ def shown(
         else:
             used.append((task, contrast))
     return Change(used) if used else None, problems
-
-
-def of_row(row: Row, suite: str, tasks: Sequence[Task]) -> tuple[Change | None, list[Problem]]:
-    """What the runs show of a claim or control."""
-    arms = map(options, row.arms(suite))
-    return shown(row.id, *arms, [task for task in tasks if task.actions == row.where])
 
 
 def of_column(

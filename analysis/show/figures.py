@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
-from analysis.claims import BASELINE, options
+from analysis.schema import BASELINE, options
 from analysis.score import RAW
 from analysis.sentences import BETTER, TIED, WORSE
 from analysis.show.tables import caption, effect, legible, mean_score, with_runs

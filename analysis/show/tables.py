@@ -12,9 +12,8 @@ import yaml
 from jinja2 import Environment, PackageLoader, select_autoescape
 
 from analysis import verdict
-from analysis.claims import BASELINE, options
 from analysis.estimate import Estimate, mean_over_tasks
-from analysis.schema import Problem
+from analysis.schema import BASELINE, Problem, options
 from analysis.score import RAW, paper_aggregates
 from analysis.study import Judged
 from analysis.tasks import AGAINST
