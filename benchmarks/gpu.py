@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from gradient_step import compose, example
 from kernels import count
+from torch.autograd.profiler_util import FunctionEvent
 from torch.profiler import ProfilerActivity, profile
 
 from agent.errors import UserError
@@ -136,9 +137,9 @@ class Bench:
         with profile(activities=[ProfilerActivity.CPU, ProfilerActivity.CUDA]) as profiled:
             agent.update(batch, 0.5)
             torch.cuda.synchronize(self.device)
-        on_card = [e for e in profiled.events() if e.device_type == torch.autograd.DeviceType.CUDA]
-        busy = 1e-3 * sum(event.time_range.elapsed_us() for event in on_card)
-        return {"peak_gb": 1e-9 * peak, "kernels": len(on_card), "busy": busy / took}
+        kernels = on_card(profiled.events())
+        busy = 1e-3 * sum(event.time_range.elapsed_us() for event in kernels)
+        return {"peak_gb": 1e-9 * peak, "kernels": len(kernels), "busy": busy / took}
 
     def _command(self, root: str, seed: int) -> list[str]:
         prefill, updates = (2500, 400) if self.gpu else (60, 8)
@@ -147,6 +148,12 @@ class Bench:
         settings += [f"run.device={self.device}", f"run.root={root}", f"run.seed={seed}"]
         settings += ["suite=atari", "task=pong", "run.matmul_precision=high", *self.shrink]
         return [sys.executable, str(ROOT / "run.py"), *settings]
+
+
+def on_card(events: Sequence[FunctionEvent]) -> list[FunctionEvent]:
+    """What ran on the card; the names that a program gives to parts of itself did not."""
+    cuda = torch.autograd.DeviceType.CUDA
+    return [event for event in events if event.device_type == cuda and not event.is_user_annotation]
 
 
 def _rate(metrics: Path) -> float:

@@ -76,6 +76,7 @@ class Plan:
     def __init__(self, overrides: list[str], config: DictConfig):
         self.overrides = overrides
         self.engine: Engine = chosen(config)
+        self.device: str = config.run.device
         self.sizes: list[int] = []  # runs up to each round of a trial
         sweeper = config.hydra.sweeper
         if sweeper.grid:
@@ -132,8 +133,9 @@ class Plan:
             screen.print(f"expected hours: {unknown}; --probe times a few gradient steps")
         else:
             total = hours(due, known)
-            at_a_time = f"{total / places:.1f} with {places} runs at a time ({total:.1f} in all)"
-            screen.print(f"expected hours: {at_a_time}, from {source}")
+            at_a_time = f"{places} runs at a time on run.device={self.device}"
+            some = f"{total / places:.1f} with {at_a_time} ({total:.1f} in all)"
+            screen.print(f"expected hours: {some}, from {source}")
             if self.sizes:
                 left = self.sizes[-1] - len(self.runs)
                 later = left * hours(due, known, whole=True) / len(due)

@@ -1,5 +1,6 @@
 """Formulas against sums, samples, and torch.distributions."""
 
+import math
 from functools import partial
 
 import numpy as np
@@ -212,6 +213,22 @@ def test_the_optimiser_decays_weights_whatever_the_learning_rate_and_clips_the_g
     assert norm == 0
     assert optimiser.step((weight * 100).sum(), lr_factor=1.0) == 200
     torch.testing.assert_close(weight.grad, torch.full((4,), 0.5), rtol=1e-4, atol=0)
+
+
+def test_the_kernel_of_the_optimiser_is_that_of_torch_s_fused_adam():
+    """PyTorch may change what its underscore names: bit for bit, over several updates."""
+    starts = torch.randn(7), torch.randn(3, 5)
+    ours, theirs = ([torch.nn.Parameter(start.clone()) for start in starts] for _ in range(2))
+    optimiser = Optimiser(ours, lr=0.1, eps=1e-5, weight_decay=0.0, clip=1e9)
+    reference = torch.optim.Adam(theirs, lr=0.1, fused=True)
+    for update in range(1, 4):
+        optimiser.step(sum((p - 1).square().sum() for p in ours), lr_factor=1.0)
+        reference.param_groups[0]["eps"] = 1e-5 / math.sqrt(1 - 0.999**update)
+        reference.zero_grad()
+        sum((p - 1).square().sum() for p in theirs).backward()
+        reference.step()
+        for our, their in zip(ours, theirs, strict=True):
+            assert torch.equal(our, their), update
 
 
 def test_the_optimiser_is_adam_in_the_form_of_keras():

@@ -5,6 +5,7 @@ import importlib
 import io
 import json
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -154,6 +155,15 @@ def test_the_benchmark_of_a_card_runs_with_tiny_numbers(gpu, monkeypatch, capsys
         *(["act"] * len(gpu.MODES)),
     ]
     assert all(row["milliseconds"] > 0 for row in rows if row["what"] in ("update", "act"))
+
+
+def test_names_that_a_program_gives_to_its_parts_are_no_kernels(gpu):
+    cuda, cpu = torch.autograd.DeviceType.CUDA, torch.autograd.DeviceType.CPU
+    events = [
+        Mock(device_type=device, is_user_annotation=named)
+        for device, named in [(cuda, False), (cuda, True), (cpu, False)]
+    ]
+    assert gpu.on_card(events) == events[:1]
 
 
 def test_a_card_that_is_not_there_is_refused_in_one_line(gpu, capsys):

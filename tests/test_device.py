@@ -3,6 +3,7 @@ wrong one raises; as one traced graph; and for several seeds at once."""
 
 import pytest
 import torch
+from torch._dynamo.testing import CompileCounter
 from torch.func import functional_call, grad, stack_module_state, vmap
 
 from agent.build import build
@@ -37,7 +38,8 @@ GRAPHS = {  # every kind of toggle in the losses, both kinds of action, bfloat16
         *(tiny.IMAGE, tiny.DISCRETE),
     ),
     "gaussian": (
-        "latent=gaussian kl=free_nats schedule=all gradients=no_reward run.precision=bf16",
+        "latent=gaussian kl=free_nats schedule=all actor_grad=mixed gradients=no_reward "
+        "run.precision=bf16",
         *(tiny.GRID, tiny.CONTINUOUS),
     ),
 }
@@ -52,23 +54,27 @@ def small(overrides, observations, actions, seed=0):
 
 
 @pytest.mark.parametrize("case", GRAPHS)
-def test_the_losses_of_an_update_are_one_graph(case):
+def test_the_losses_of_an_update_are_one_graph_at_every_time_of_a_schedule(case):
     agent, batch = small(*GRAPHS[case])
-    factors = Factors(1.0, 1.0, 0.5, 0.5, 0.5)
 
-    def losses(batch):
+    def losses(batch, factors):
         with agent.autocast():
             toggles = agent.toggles
-            loss, post, _ = agent.model.loss(batch, toggles.kl, 1.0, toggles.gradients)
+            loss, post, _ = agent.model.loss(batch, toggles.kl, factors.kl_scale, toggles.gradients)
         return loss, *agent.behavior_losses(post, batch["is_terminal"], factors)[:2]
 
     torch._dynamo.reset()
-    traced = torch.compile(losses, backend="eager", fullgraph=True)
-    found = []
-    for function in (losses, traced):
-        torch.manual_seed(1)
-        found.append(function(batch))
-    torch.testing.assert_close(*found, rtol=0, atol=0)
+    graphs = CompileCounter()
+    traced = torch.compile(losses, backend=graphs, fullgraph=True)
+    for share in (0.25, 0.75):
+        factors = Factors(1.0, 1.0, kl_scale=share, actor_entropy=share, actor_mix=share)
+        as_tensors = Factors(*map(torch.tensor, vars(factors).values()))
+        found = []
+        for function, given in ((losses, factors), (traced, as_tensors)):
+            torch.manual_seed(1)
+            found.append(function(batch, given))
+        torch.testing.assert_close(*found, rtol=1e-6, atol=1e-6)
+    assert graphs.frame_count == 1, "a schedule's factors are read where they are, not traced"
 
 
 class Loss(torch.nn.Module):

@@ -26,6 +26,7 @@ class Episode:
     def __init__(self, env: gymnasium.Env, seed: int, name: str):
         """Reset `env` by `seed`; `name` is what a fault calls the episode."""
         self.env = env
+        self.is_discrete = action_kind(env.action_space) == "discrete"
         self.name = name
         self.actions: list[np.ndarray] = []
         self.ret = 0.0
@@ -40,8 +41,7 @@ class Episode:
 
     def step(self, action: np.ndarray) -> tuple[float, bool]:
         """Take an agent's action (A,); returns the reward and whether the episode terminated."""
-        discrete = action_kind(self.env.action_space) == "discrete"
-        taken = int(action.argmax()) if discrete else action
+        taken = int(action.argmax()) if self.is_discrete else action
         self.observation, given, terminated, truncated, _ = self.env.step(taken)
         reward = float(given)
         self.actions.append(action)

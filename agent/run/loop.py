@@ -89,6 +89,7 @@ class Training:
         self._update_record(
             parameters=self.agent.parameter_counts(),
             device=str(self.device),
+            gpu=numerics.gpu_name(self.device),
             observations=observation_kind(self.env.observation_space),
             observation_scale=self.scale,
         )

@@ -33,6 +33,11 @@ def choose_device(name: str) -> torch.device:
     return torch.device(("cuda" if gpus else "cpu") if name == "auto" else name)
 
 
+def gpu_name(device: torch.device) -> str | None:
+    """The model of a GPU, None for a CPU."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else None
+
+
 def check_threads(threads: int | None) -> None:
     """UserError for more threads than this machine has cores."""
     cores = os.cpu_count() or 1

@@ -46,7 +46,7 @@ def test_a_run_leaves_what_it_says(unbroken):
     assert all(row["return"] == row["length"] for row in episodes)  # cartpole pays 1 a step
     run = record.fields
     assert (run["steps"], run["env_frames"], run["gradient_steps"]) == (300, 300, 30)
-    assert run["parameters"]["total"] > 0 and run["device"] == "cpu"
+    assert run["parameters"]["total"] > 0 and (run["device"], run["gpu"]) == ("cpu", None)
     state = checkpoint.load(unbroken, record.identity)
     assert state["clock"]["step"] == 300 and not (unbroken / "replay").exists()
 
@@ -206,7 +206,11 @@ def test_nan_names_loss_and_update_and_keeps_the_last_good_checkpoint(
 def test_the_device_and_the_precision_are_set(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert str(numerics.choose_device("auto")) == "cuda"
+    monkeypatch.setattr(torch.cuda, "get_device_name", {torch.device("cuda:1"): "H200"}.get)
+    assert numerics.gpu_name(torch.device("cuda:1")) == "H200"
+    for suite, device in {"mini": "cpu", "gym": "cuda", "atari": "cuda"}.items():
+        chosen = tiny.compose(f"suite={suite}").run.device
+        assert str(numerics.choose_device(chosen)) == device, "small models on the CPU"
     assert str(numerics.choose_device("cuda:1")) == "cuda:1"
     with pytest.raises(UserError, match="allowed here: auto, cpu, cuda, cuda:0, cuda:1"):
         numerics.choose_device("cuda:2")

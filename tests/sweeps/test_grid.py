@@ -110,7 +110,7 @@ def test_the_plan_counts_what_is_done_cut_off_and_failed(planned, tmp_path, monk
     assert "1 not started, 0 under way, 2 interrupted, 1 done, 1 failed" in said
     assert "1 unreadable; 6 runs in all" in said and "run.json is no valid JSON" in said
     assert "failed: mini/cartpole/baseline seed 1: the disk is full" in said
-    assert "expected hours:" in said and "2 runs at a time" in said and "peak disk:" in said
+    assert "2 runs at a time on run.device=cpu" in said and "peak disk:" in said
     start = said.partition("start: ")[2]
     assert shlex.split(start) == ["python", "run.py", "-m", "run.seed=range(6)", root]
     assert "'run.seed=range(6)'" in start, "a shell takes it as it is printed"
