@@ -4,15 +4,27 @@ import argparse
 import os
 import sys
 from argparse import Namespace
+from collections.abc import Iterator
 from pathlib import Path
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from analysis import InputError, calibrate, claims, paper, read, recommend, repeats, score, study
 from analysis.schema import Problem, Store
-from analysis.show import figures, notebooks, pages, printed, tables
+from analysis.show import figures, notebooks, pages, tables
 from analysis.show.tables import caption, markdown
 from analysis.study import Judged
+from analysis.verdict import NO_RUNS
 
 FRAMES = ("effects", "claims", "by_task", "kinds", "interactions", "budget", "controls", "scores")
+NARROW, WIDE = 80, 200  # columns of a page and of everything
+SHOWN = 10  # problems printed; all are in problems.csv
+# Columns whose cells are one line.
+WHOLE = ("change", "control", "effect [interval]", "interval", "mean score [95%]")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,18 +32,18 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         options.run(options)
+        return 0
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        said = str(error)
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        print(f"error: {where}{error.strerror or error}", file=sys.stderr)
-        return 2
-    return 0
+        said = f"{error.filename}: " * bool(error.filename) + (error.strerror or str(error))
+    print(f"error: {said}", file=sys.stderr)
+    return 2
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
+    parser.set_defaults(wide=False)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, (run, asked) in COMMANDS.items():
         text = run.__doc__.rstrip(".")
@@ -44,44 +56,63 @@ def _parser() -> argparse.ArgumentParser:
 
 def table(options: Namespace) -> None:
     """Judges the claims, prints them, and writes them as csv, Markdown, LaTeX and HTML."""
-    out = printed.console(options.wide)
-    for ours in _judged(options):
-        folder = _made(options.out / ours.suite)
+    for ours, folder in _judged(options):
         for name in FRAMES:
             getattr(ours, name).to_csv(folder / f"{name}.csv", index=False)
         for ending, text in pages.lists(ours).items():
             (folder / f"lists.{ending}").write_text(text)
-        _problems(out, ours.problems, folder)
-        printed.study(out, ours, options.wide)
+        show(_console(options.wide), ours, options.wide)
         print(f"Tables are in {folder}")
-        print(f"{tables.seen(ours)}; {printed.which(ours, folder)}")
+        print(f"{tables.seen(ours)}; {which(ours, folder)}")
+
+
+def show(out: Console, ours: Judged, wide: bool) -> None:
+    """Prints warnings, claims, controls, and the arms' mean scores; last what has no runs."""
+    absent = [warning for warning in ours.warnings if NO_RUNS in warning]
+    for warning in ours.warnings:
+        if warning not in absent:
+            _line(out, warning, "yellow")
+    if len(rows := tables.with_runs(ours)):
+        shown = tables.claims(ours, rows) if wide else tables.brief(ours, rows)
+        _table(out, f"Effect on the score: {caption(ours)}", shown)
+    if len(controls := ours.controls[ours.controls.words != NO_RUNS]):
+        _table(out, "Controls", tables.brief(ours, controls).rename(columns={"change": "control"}))
+    raw = "Mean return: the tasks have no random and reference"
+    _table(out, raw if ours.scheme == score.RAW else "Mean score", tables.means(ours))
+    unseen = ", ".join(ours.claims.claim[ours.claims.effect.isna()])
+    for said in (*absent, *[f"No runs for: {unseen}"] * bool(unseen)):
+        _line(out, said, "dim")
+
+
+def which(ours: Judged, folder: Path) -> str:
+    """Which file to open: of a single claim its curves, else the map."""
+    claims = tables.with_runs(ours).claim
+    own = [f"{claim}_curves.png" for claim in claims] if len(claims) == 1 else ["map.png"]
+    paths = [folder / name for name in (*own, "learning_curves.png")]
+    return next((f"open {path}" for path in paths if path.exists()), "`analysis plot` draws it")
 
 
 def plot(options: Namespace) -> None:
     """Writes the map and all other figures as PNG and PDF."""
-    for ours in _judged(options):
-        folder = _made(options.out / ours.suite)
+    for ours, folder in _judged(options):
         drawn = figures.of(ours, options.width)
         for name, figure in drawn.items():
             figures.save(figure, folder / name)
-        _problems(printed.console(), ours.problems, folder)
         print(f"{len(drawn)} figures are in {folder}")
 
 
 def report(options: Namespace) -> None:
     """Writes one self-contained HTML page a suite."""
-    for ours in _judged(options):
-        path = _file(_made(options.out / ours.suite) / "report.html")
+    for ours, folder in _judged(options):
+        path = _file(folder / "report.html")
         path.write_text(pages.report(ours))
-        _problems(printed.console(), ours.problems, path.parent)
         print(f"The report is {path}")
 
 
 def recommended(options: Namespace) -> None:
     """Says which options to take on each kind of tasks, as overrides to paste."""
-    for ours in _judged(options):
-        path = _made(options.out / ours.suite) / "recommendation.csv"
-        ours.recommendation.to_csv(path, index=False)
+    for ours, folder in _judged(options):
+        ours.recommendation.to_csv(folder / "recommendation.csv", index=False)
         said = [*ours.warnings, f"{caption(ours)}.\n", *recommend.lines(ours.recommendation)]
         print("\n".join(said))
 
@@ -93,16 +124,16 @@ def repeat(options: Namespace) -> None:
     ours = study.judge(read.load(options.of), registered, options.suite)
     again = study.judge(_runs(options), registered, ours.suite)
     found = repeats.beside(again, ours)
-    folder, out = _made(options.out / ours.suite), printed.console(wide=True)
+    folder, out = _made(options.out / ours.suite), _console(wide=True)
     found.to_csv(folder / "repeat.csv", index=False)
     _problems(out, [*again.problems, *ours.problems], folder)
-    printed.table(out, f"Run again: {caption(again)}", repeats.table(found))
-    printed.line(out, f"Before: {caption(ours)}.")
+    _table(out, f"Run again: {caption(again)}", repeats.table(found))
+    _line(out, f"Before: {caption(ours)}.")
 
 
-def _judged(options: Namespace) -> list[Judged]:
-    """Every suite of the runs, or the one that is asked for; one without margin or score is left
-    out with a word if there are others."""
+def _judged(options: Namespace) -> Iterator[tuple[Judged, Path]]:
+    """Every suite of the runs, or the one that is asked for, and its folder; one without margin or
+    score is left out with a word if there are others."""
     _check_folder(options.out)
     runs, registered = _runs(options), claims.load(options.claims)
     suites = [options.suite] if options.suite else sorted(runs.runs.suite.unique())
@@ -120,7 +151,10 @@ def _judged(options: Namespace) -> list[Judged]:
         raise problems[0]
     for problem in problems:
         print(f"left out: {problem}", file=sys.stderr)
-    return found
+    for ours in found:
+        folder = _made(options.out / ours.suite)
+        _problems(_console(options.wide), ours.problems, folder)
+        yield ours, folder
 
 
 def _runs(options: Namespace) -> Store:
@@ -128,10 +162,38 @@ def _runs(options: Namespace) -> Store:
     return score.with_references(runs, options.references) if options.references else runs
 
 
-def _problems(out, found: list[Problem], folder: Path) -> None:
+def _problems(out: Console, found: list[Problem], folder: Path) -> None:
     """Writes all problems and prints the first."""
-    tables.problems(found).to_csv(folder / "problems.csv", index=False)
-    printed.problems(out, found, folder)
+    path = folder / "problems.csv"
+    tables.problems(found).to_csv(path, index=False)
+    for problem in found[:SHOWN]:
+        _line(out, ": ".join(problem), "yellow")
+    if len(found) > SHOWN:
+        _line(out, f"and {len(found) - SHOWN} more, in {path}")
+
+
+def _console(wide: bool) -> Console:
+    """A console of the terminal's width, or of a page's where there is none."""
+    if sys.stdout.isatty() and not wide:
+        return Console()
+    return Console(width=WIDE if wide else NARROW)
+
+
+def _table(out: Console, title: str, rows: pd.DataFrame) -> None:
+    """A table of the columns that are not empty, below its title."""
+    _line(out, f"\n{title}")
+    shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
+    cells = tables.filled(tables.text(rows))
+    for name in cells:
+        shown.add_column(escape(name), no_wrap=name in WHOLE)
+    for row in cells.itertuples(index=False):
+        shown.add_row(*map(escape, row))
+    out.print(shown)
+
+
+def _line(out: Console, text: str, style: str = "") -> None:
+    """A line of text, in which nothing is markup."""
+    out.print(text, style=style, highlight=False, markup=False)
 
 
 def published(options: Namespace) -> None:
@@ -165,16 +227,6 @@ def calibration(options: Namespace) -> None:
     _file(options.out)
     options.out.write_text(calibrate.page(calibrate.Simulation(claims.load(), options.studies)))
     print(f"The table is in {options.out}")
-
-
-def parts(_: Namespace) -> None:
-    """Fills the parts of README and docs that are made from the committed results."""
-    pages.write()
-
-
-def executed(_: Namespace) -> None:
-    """Executes the notebooks on the committed results, outputs inside."""
-    notebooks.write()
 
 
 def _made(path: Path) -> Path:
@@ -236,7 +288,7 @@ JUDGED = {
         help="YAML with random and reference scores by task, in place of those that the runs carry",
     ),
 }
-WIDE = {"--wide": dict(action="store_true", help="print everything, in 200 columns")}
+IN_FULL = {"--wide": dict(action="store_true", help="print everything, in 200 columns")}
 INCHES = f"inches ({figures.PAGE}: a page; {figures.COLUMN}: a paper's column)"
 WIDTH = {"--width": dict(type=_inches, default=figures.PAGE, help=INCHES)}
 OF = {"--of": dict(required=True, help="what they repeat, as --runs takes it")}
@@ -252,7 +304,7 @@ SIMULATED = {
     "--out": dict(type=Path, required=True, help="Markdown file to write"),
 }
 COMMANDS = {
-    "table": (table, JUDGED | WIDE),
+    "table": (table, JUDGED | IN_FULL),
     "plot": (plot, JUDGED | WIDTH),
     "report": (report, JUDGED),
     "recommend": (recommended, JUDGED),
@@ -260,8 +312,8 @@ COMMANDS = {
     "published": (published, SOURCE | OUT),
     "export": (export, RUNS | EXPORTED),
     "calibrate": (calibration, SIMULATED),
-    "pages": (parts, {}),
-    "notebooks": (executed, {}),
+    "pages": (pages.write, {}),
+    "notebooks": (notebooks.write, {}),
 }
 
 

@@ -12,22 +12,14 @@ import pandas as pd
 from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
 
 from analysis import InputError, tasks, verdict
-from analysis.schema import POINT_COLUMNS, RUN_COLUMNS, Status, Store, one_line, shown
+from analysis.schema import POINT_COLUMNS, RUN_COLUMNS, TEXTS, Status, Store, one_line, shown
 from analysis.score import LAST, atari_reference, final_scores, normalise, paper_aggregates
 
-MAIN, SCHEDULES, BASELINES = (
-    "atari-dreamerv2.json",
-    "atari-dreamerv2-schedules.json",
-    "baselines.json",
-)
-FILES = (MAIN, SCHEDULES, BASELINES)
-DREAMER, SCHEDULED, NO_SCHEDULES = (
-    "DreamerV2",
-    "DreamerV2 (schedules)",
-    "DreamerV2 (no schedules, 3 more seeds)",
-)
-# Columns of the official baselines file (Dopamine, sticky actions, 200M frames) and agents of
-# table 1.
+MAIN, SCHEDULES = "atari-dreamerv2.json", "atari-dreamerv2-schedules.json"
+BASELINES = "baselines.json"  # Dopamine, sticky actions, 200M frames
+DREAMER, SCHEDULED = "DreamerV2", "DreamerV2 (schedules)"
+NO_SCHEDULES = "DreamerV2 (no schedules, 3 more seeds)"
+AGENTS = (DREAMER, SCHEDULED, NO_SCHEDULES)  # with curves of their own
 PUBLISHED_BASELINES = {
     "iqn_sticky_2e8": "IQN",
     "rainbow_sticky_2e8": "Rainbow",
@@ -35,17 +27,15 @@ PUBLISHED_BASELINES = {
     "dqn_sticky_2e8": "DQN",
 }
 ARMS = {
-    (MAIN, "dreamerv2"): DREAMER,
-    (MAIN, "nosched"): NO_SCHEDULES,
-    (SCHEDULES, "dreamerv2"): SCHEDULED,
-    **{(BASELINES, column): agent for column, agent in PUBLISHED_BASELINES.items()},
+    MAIN: {"dreamerv2": DREAMER, "nosched": NO_SCHEDULES},
+    SCHEDULES: {"dreamerv2": SCHEDULED},
+    BASELINES: PUBLISHED_BASELINES,
 }
 FINAL_FRAMES = 199e6  # the last bin that all complete runs have
 PREFIX = "atari_"
 GAMES = [PREFIX + task for task in atari_reference().index]
 Number = Annotated[FiniteFloat, Field(strict=True)]
 Numbers = Annotated[list[Number], Field(min_length=1)]
-AGENTS = (DREAMER, SCHEDULED, NO_SCHEDULES)  # with curves of their own
 COMPLETE_FRAMES = 195e6
 EARLY_FRAMES = 20e6
 MARGIN = 0.03  # of the clipped human record, as registered for Atari
@@ -75,41 +65,50 @@ class Curve(BaseModel):
         return self
 
 
+CURVES = TypeAdapter(Annotated[list[Curve], Field(min_length=1)])
+
+
 def load(source: str) -> Store:
     """Reads the three score files from a folder, or below a URL; raises `InputError` naming the
     file, the run and what is wrong."""
-    curves = dict(enumerate((name, own) for name in FILES for own in _read_curves(source, name)))
-    points = {
-        number: pd.DataFrame({"env_frames": curve.xs, "score": curve.ys})
-        for number, (_, curve) in curves.items()
-    }
-    points = pd.concat(points, names=["run", None]).reset_index("run")
+    curves = [{"file": name, **own} for name in ARMS for own in _read_curves(source, name)]
+    table = pd.DataFrame(curves).rename_axis("run").reset_index()
+    points = table[["run", "xs", "ys"]].explode(["xs", "ys"], ignore_index=True)
+    points = points.astype(float).set_axis(["run", "env_frames", "score"], axis=1)
     points = points.assign(kind="eval", episodes=10, step=points.env_frames / 4)
-    runs = [_run(number, *one) for number, one in curves.items()]
+    identity = {"suite": "atari", "actions": "discrete", "normalisation": "clipped_record"}
+    runs = table.assign(
+        **identity,
+        **dict.fromkeys(TEXTS, ""),
+        source=table.file + ": " + table.task + " " + table.method + " seed " + table.seed,
+        task=table.task.str.removeprefix(PREFIX),
+        arm=[ARMS[file][method] for file, method in zip(table.file, table.method, strict=True)],
+        seed=table.seed.astype(int),
+        status=Status.DONE,
+        env_frames=table["xs"].str[-1],
+        saturation=0.0,
+    )
     return Store(
-        pd.DataFrame(runs, columns=["run", *RUN_COLUMNS]),
-        points.reindex(columns=["run", *POINT_COLUMNS]).reset_index(drop=True),
+        runs.reindex(columns=["run", *RUN_COLUMNS]),
+        points.reindex(columns=["run", *POINT_COLUMNS]),
     )
 
 
 def _read(source: str, name: str):
-    def refuse(constant: str):
-        raise ValueError(f"it holds {constant}, which is no number")
-
     try:
         if "://" in source:
             with urlopen(f"{source.rstrip('/')}/{name}", timeout=60) as answer:
                 data = answer.read()
         else:
             data = (Path(source) / name).read_bytes()
-        return json.loads(data, parse_constant=refuse)
+        return json.loads(data)
     except (OSError, HTTPException, ValueError, RecursionError) as error:
         raise InputError(
             f"{source}: cannot read the official score file {name} ({shown(error, 200)})"
         ) from error
 
 
-def _read_curves(source: str, name: str) -> list[Curve]:
+def _read_curves(source: str, name: str) -> list[dict]:
     """The runs of a score file, each once, every agent with all 55 games."""
     where, raw = f"{source}: {name}", _read(source, name)
     if name == BASELINES and isinstance(raw, dict):
@@ -120,10 +119,10 @@ def _read_curves(source: str, name: str) -> list[Curve]:
             if isinstance(raw.get(game), dict)
         ]
     try:
-        runs = TypeAdapter(Annotated[list[Curve], Field(min_length=1)]).validate_python(raw)
+        runs = [run.model_dump() for run in CURVES.validate_python(raw)]
     except ValidationError as error:
         raise InputError(f"{where}: {one_line(error)}") from error
-    _check(pd.DataFrame([(run.method, run.task, run.seed) for run in runs]), name, where)
+    _check(pd.DataFrame(runs)[["method", "task", "seed"]], name, where)
     return runs
 
 
@@ -131,30 +130,12 @@ def _check(runs: pd.DataFrame, name: str, where: str) -> None:
     """`InputError` for an agent that is not known or lacks a game, or a run that is there twice."""
     if runs.duplicated().any():
         raise InputError(f"{where} has the run {' '.join(runs[runs.duplicated()].iloc[0])} twice")
-    allowed = [method for file, method in ARMS if file == name]
-    if unknown := sorted(set(runs[0]) - set(allowed)):
-        known = ", ".join(allowed)
+    if unknown := sorted(set(runs.method) - set(ARMS[name])):
+        known = ", ".join(ARMS[name])
         raise InputError(f"{where}: unknown method '{shown(unknown[0])}'; allowed: {known}")
-    for method, own in runs.groupby(0)[1]:
+    for method, own in runs.groupby("method").task:
         if missing := sorted(set(GAMES) - set(own)):
             raise InputError(f"{where}: {method}: missing game {', '.join(missing)}")
-
-
-def _run(number: int, name: str, curve: Curve) -> dict:
-    return {
-        "run": number,
-        "source": f"{name}: {curve.task} {curve.method} seed {curve.seed}",
-        "suite": "atari",
-        "task": curve.task.removeprefix(PREFIX),
-        "arm": ARMS[name, curve.method],
-        "seed": int(curve.seed),
-        "actions": "discrete",
-        "status": Status.DONE,
-        "env_frames": curve.xs[-1],
-        "normalisation": "clipped_record",
-        **dict.fromkeys(("error", "digest", "baseline", "commit", "traits", "saturated"), ""),
-        "saturation": 0.0,
-    }
 
 
 def early_ended(store: Store) -> pd.DataFrame:
@@ -162,15 +143,14 @@ def early_ended(store: Store) -> pd.DataFrame:
     were final."""
     early = store.runs[store.runs.arm.isin(AGENTS) & (store.runs.env_frames < COMPLETE_FRAMES)]
     early = early.assign(million_frames=(early.env_frames / 1e6).astype(int))
-    return early[["arm", "task", "seed", "million_frames"]].sort_values(
-        ["arm", "task", "seed"], ignore_index=True
-    )
+    names = ["arm", "task", "seed"]
+    return early[[*names, "million_frames"]].sort_values(names, ignore_index=True)
 
 
 def complete(store: Store) -> Store:
     """The store without the runs that ended early."""
     runs = store.runs[store.runs.env_frames >= COMPLETE_FRAMES]
-    return Store(runs, store.points[store.points.run.isin(runs.run)], store.problems)
+    return store.of(runs)
 
 
 def finals(store: Store, until: float = FINAL_FRAMES) -> pd.DataFrame:
@@ -194,13 +174,12 @@ def tables(store: Store) -> dict[str, pd.DataFrame]:
 def table_1(store: Store) -> pd.DataFrame:
     """The paper's table 1: the four aggregates over 55 games of every agent, and its number of
     seeds and games."""
-    frame = finals(store)
-    rows = {}
-    for arm in (DREAMER, SCHEDULED, *PUBLISHED_BASELINES.values()):
-        own = frame[frame.arm == arm]
-        seeds = own.groupby("task").seed.nunique()
-        rows[arm] = {**paper_aggregates(own), "seeds": seeds.max(), "games": len(seeds)}
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("agent")
+    rows = {
+        arm: {**paper_aggregates(own), "seeds": own.seed.nunique(), "games": own.task.nunique()}
+        for arm, own in finals(store).groupby("arm")
+    }
+    order = [DREAMER, SCHEDULED, *PUBLISHED_BASELINES.values()]
+    return pd.DataFrame.from_dict(rows, orient="index").loc[order].rename_axis("agent")
 
 
 def table_k1(store: Store) -> pd.DataFrame:

@@ -212,7 +212,7 @@ def over_the_budget(ours: Judged, width: float = PAGE) -> Figure:
     for claim, axes in grid.items():
         _nothing(axes, "y", small)
         own = rows[rows.claim == claim].set_index("step")
-        _band(axes, own.effect, own.low, own.high, POSITIVE)
+        _band(axes, own.effect, own, POSITIVE)
     _same_range(grid, "y")
     note = "Up: mean effect on an evaluation, with its interval. Across: share of the budget"
     return noted(figure, f"{caption(ours)}. {note}.{_grey(small)}")
@@ -262,42 +262,12 @@ def all_curves(ours: Judged, width: float = PAGE) -> Figure:
 def _curve(axes: Axes, points: pd.DataFrame, x: str, y: str, color: str, **look) -> None:
     """The mean over tasks of the mean over runs at each `x`, with its 95% band."""
     mean = mean_score(points, y, x)
-    _band(axes, mean["mean"], mean.low, mean.high, color, linewidth=1.2, **look)
+    _band(axes, mean["mean"], mean, color, linewidth=1.2, **look)
 
 
-def _band(
-    axes: Axes, middle: pd.Series, low: pd.Series, high: pd.Series, color: str, **look
-) -> None:
+def _band(axes: Axes, middle: pd.Series, ends: pd.DataFrame, color: str, **look) -> None:
     axes.plot(middle.index, middle, color=color, **look)
-    axes.fill_between(middle.index, low, high, color=color, alpha=0.2, linewidth=0)
-
-
-@styled
-def lines(frame: pd.DataFrame, label: str, source: str, width: float = PAGE) -> Figure:
-    """A line a column, over the frame's index of environment frames."""
-    figure = Figure(figsize=(width, 0.45 * width), layout="constrained")
-    axes = figure.add_subplot()
-    for name, colour in zip(frame, PALETTE, strict=False):
-        axes.plot(frame.index, frame[name], color=colour, label=name)
-    axes.set(xlabel="environment frames", ylabel=label)
-    key(figure, inches=2.6)
-    return noted(figure, source)
-
-
-@styled
-def bars(table: pd.DataFrame, source: str, width: float = PAGE) -> Figure:
-    """A bar a task, coloured by the columns `difference` and `result`."""
-    figure = Figure(figsize=(width, 1.2 + 0.14 * len(table)), layout="constrained")
-    axes = figure.add_subplot()
-    axes.barh(table.task.str.replace("_", " "), table.difference, color=table.result.map(RESULTS))
-    axes.axvline(0, color="black", linewidth=0.6)
-    middle = table.difference.abs().median()
-    if table.difference.abs().max() > 20 * middle > 0:
-        axes.set_xscale("symlog", linthresh=10 ** np.ceil(np.log10(middle)))
-    axes.margins(y=0.01)
-    axes.set_xlabel("difference")
-    counts = ", ".join(f"{(table.result == name).sum()} {name}" for name in RESULTS)
-    return noted(figure, f"{source}. Purple: better. Orange: worse. Grey: tied. {counts}.")
+    axes.fill_between(ends.index, ends.low, ends.high, color=color, alpha=0.2, linewidth=0)
 
 
 def margin(ours: Judged) -> float:
@@ -334,10 +304,11 @@ def curves(ours: Judged, claim: str) -> pd.DataFrame:
     """
     row = ours.claims[ours.claims.claim == claim].iloc[0]
     arms = row["with"], row["without"]
-    groups = {_group(option) for option in options(arms[0]) ^ options(arms[1])}
+    differ = options(arms[0]) ^ options(arms[1])
+    groups = {option.partition("=")[0] for option in differ}
 
     def part(some: frozenset[str]) -> frozenset[str]:
-        return frozenset(option for option in some if _group(option) in groups)
+        return frozenset(option for option in some if option.partition("=")[0] in groups)
 
     runs = ours.scores[ours.scores.actions == row["where"]][["run", "task", "arm"]]
     drawn = runs[~runs.arm.isin({*ours.controls["with"]} - {*arms})].arm.map(options)
@@ -353,10 +324,6 @@ def curves(ours: Judged, claim: str) -> pd.DataFrame:
     both = runs.groupby("task")[SIDE].transform("nunique") == 2
     points = ours.curves.merge(runs.loc[both, ["run", SIDE]], on="run")
     return points.sort_values(SIDE, key=lambda side: ~side.isin([BASELINE, TRIAL]), kind="stable")
-
-
-def _group(option: str) -> str:
-    return option.partition("=")[0]
 
 
 @styled

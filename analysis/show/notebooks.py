@@ -54,7 +54,6 @@ def execute(source: Path):
             config=config,
             record_timing=False,
             coalesce_streams=True,
-            resources={"metadata": {"path": os.getcwd()}},
         )
         try:
             client.execute(env=_environment())
@@ -75,17 +74,7 @@ def made_from(name: str) -> dict[str, str]:
     source = committed.hashes([FOLDER / f"{name}.py"])
     if name != PAPER:
         return source | committed.sources()
-    return source | committed.hashes([committed.SCORE_FILES / file for file in paper.FILES])
-
-
-def rebuild(name: str) -> Path:
-    """Executes a notebook and writes it beside its source."""
-    (nbformat,) = _tools("nbformat")
-    notebook = execute(FOLDER / f"{name}.py")
-    notebook.metadata["made_from"] = made_from(name)
-    path = FOLDER / f"{name}.ipynb"
-    nbformat.write(notebook, path)
-    return path
+    return source | committed.hashes([committed.SCORE_FILES / file for file in paper.ARMS])
 
 
 def _tools(*names: str):
@@ -96,11 +85,16 @@ def _tools(*names: str):
         raise InputError(f"the notebooks need {error.name}: pip install '.[report]'") from error
 
 
-def write() -> None:
+def write(_: object = None) -> None:
     """Executes the notebooks on the committed results, outputs inside."""
     for name in NAMES:
         if name == PAPER and not committed.SCORE_FILES.is_dir():
             left = f"{name} is left as it is: there is no folder {committed.SCORE_FILES}"
-            print(f"{left} with {', '.join(paper.FILES)}", file=sys.stderr)
-        else:
-            print(rebuild(name))
+            print(f"{left} with {', '.join(paper.ARMS)}", file=sys.stderr)
+            continue
+        (nbformat,) = _tools("nbformat")
+        notebook = execute(FOLDER / f"{name}.py")
+        notebook.metadata["made_from"] = made_from(name)
+        path = FOLDER / f"{name}.ipynb"
+        nbformat.write(notebook, path)
+        print(path)

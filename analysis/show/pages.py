@@ -97,7 +97,7 @@ def description() -> str:
     return ", ".join(f"{name} {digest}" for name, digest in committed.sources().items())
 
 
-def write() -> None:
+def write(_: object = None) -> None:
     """Fills the parts of README and docs that are made from the committed results."""
     ours = committed.judged()
     for page in pages():

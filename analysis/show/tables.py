@@ -113,18 +113,14 @@ def lists(ours: Judged) -> dict[str, pd.DataFrame]:
 def brief(ours: Judged, rows: pd.DataFrame) -> pd.DataFrame:
     """Claims or controls in three columns; numbers of tasks stand for their names."""
     rows = legible(ours, rows)
+    counts = "; better on " + rows.better.astype(str) + ", worse on " + rows.worse.astype(str)
     return pd.DataFrame(
         {
             "change": rows.claim,
             "effect [interval]": [effect(row) for row in rows.itertuples()],
-            "verdict": [_words(row) for row in rows.itertuples()],
+            "verdict": rows["words"] + counts.where((rows.better > 0) & (rows.worse > 0), ""),
         }
     ).reset_index(drop=True)
-
-
-def _words(row) -> str:
-    both = row.better > 0 and row.worse > 0
-    return row.words + f"; better on {row.better}, worse on {row.worse}" * both
 
 
 def beside_the_paper(ours: Judged) -> pd.DataFrame:
@@ -164,24 +160,15 @@ def means(ours: Judged) -> pd.DataFrame:
     if arms.nunique() > MANY:
         rows["name"] = arms.map(lambda arm: sorted(options(arm)) or [BASELINE])
         rows, what = rows.explode("name"), "option"
-    lines = [
-        {
-            what: name,
-            "actions": actions,
-            "runs": len(own),
-            "tasks": own.task.nunique(),
-            "mean score [95%]": _mean(own),
-        }
-        for (name, actions), own in rows.groupby(["name", "actions"])
-    ]
+    lines = []
+    for (name, actions), own in rows.groupby(["name", "actions"]):
+        (mean,) = mean_score(own, "normalised", "actions").itertuples()
+        ends = "" if pd.isna(mean.low) else f" [{mean.low:.3f}, {mean.high:.3f}]"
+        size = {"runs": len(own), "tasks": own.task.nunique()}
+        score = {"mean score [95%]": f"{mean.mean:.3f}{ends}"}
+        lines.append({what: name, "actions": actions, **size, **score})
     lines.sort(key=lambda line: (line["actions"] != "discrete", line[what] != BASELINE))
     return pd.DataFrame(lines)
-
-
-def _mean(runs: pd.DataFrame) -> str:
-    (mean,) = mean_score(runs, "normalised", "actions").itertuples()
-    ends = "" if pd.isna(mean.low) else f" [{mean.low:.3f}, {mean.high:.3f}]"
-    return f"{mean.mean:.3f}{ends}"
 
 
 def mean_score(runs: pd.DataFrame, score: str, over: str) -> pd.DataFrame:
@@ -301,13 +288,8 @@ def filled(frame: pd.DataFrame) -> pd.DataFrame:
 
 def text(frame: pd.DataFrame) -> pd.DataFrame:
     """The cells of a table as text: numbers with two digits, nothing for what is not there."""
-    return frame.map(_cell)
-
-
-def _cell(value) -> str:
-    if pd.isna(value):
-        return ""
-    return f"{value:.2f}" if isinstance(value, float) else str(value)
+    cells = frame.map(lambda value: f"{value:.2f}" if isinstance(value, float) else str(value))
+    return cells.where(frame.notna(), "")
 
 
 TEMPLATES.filters |= {"code": code, "counted": counted, "effect": effect, "filled": filled}

@@ -228,14 +228,3 @@ def test_a_readers_own_matplotlibrc_changes_nothing(judged, tmp_path):
     plain = figures.png(figures.forest(judged))
     with matplotlib.rc_context({"text.usetex": True, "font.size": 30, "font.family": "serif"}):
         assert figures.png(figures.forest(judged)) == plain
-
-
-def test_fifty_five_games_fit():
-    games = [f"game_{number}" for number in range(55)]
-    table = pd.DataFrame({"task": games, "difference": np.linspace(-1, 50, 55)})
-    table["result"] = np.where(table.difference > 0, "better", "worse")
-    figure = figures.bars(table, "published")
-    figure.draw_without_rendering()
-    boxes = [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]
-    assert all(low.y1 <= high.y0 + 2 for low, high in zip(boxes, boxes[1:], strict=False))
-    assert "53 better, 2 worse, 0 tied" in figure._supxlabel.get_text().replace("\n", " ")

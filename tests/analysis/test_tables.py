@@ -10,7 +10,8 @@ import pytest
 from rich.console import Console
 
 from analysis import read, study
-from analysis.show import pages, printed, tables
+from analysis.__main__ import NARROW, WIDE, show, which
+from analysis.show import pages, tables
 from tests.analysis.runs import SEEDS, STUDY, write_run
 
 HOSTILE = "[click](javascript:alert(1)),<b>=1"
@@ -39,8 +40,8 @@ def hostile(tmp_path_factory):
 
 
 def on_a_terminal(ours, wide=False):
-    out = Console(width=printed.WIDE if wide else printed.NARROW, record=True, file=io.StringIO())
-    printed.study(out, ours, wide)
+    out = Console(width=WIDE if wide else NARROW, record=True, file=io.StringIO())
+    show(out, ours, wide)
     return out.export_text()
 
 
@@ -150,11 +151,11 @@ def test_few_runs_give_one_plain_sentence(few):
 
 
 def test_the_file_to_open_is_one_that_is_there(judged, few, tmp_path):
-    assert "analysis plot" in printed.which(judged, tmp_path)
+    assert "analysis plot" in which(judged, tmp_path)
     for name in ("map.png", "kl_balancing_vs_standard_curves.png"):
         (tmp_path / name).touch()
-    assert printed.which(judged, tmp_path) == f"open {tmp_path / 'map.png'}"
-    assert printed.which(few, tmp_path).endswith("kl_balancing_vs_standard_curves.png")
+    assert which(judged, tmp_path) == f"open {tmp_path / 'map.png'}"
+    assert which(few, tmp_path).endswith("kl_balancing_vs_standard_curves.png")
 
 
 def test_warnings_come_first(judged):
