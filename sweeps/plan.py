@@ -61,7 +61,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("overrides", nargs="*", help="as for run.py -m; without a sweep, +sweep=claims")
     add("--probe", action="store_true", help="time a few gradient steps where no run has finished")
     add("--commands", action="store_true", help="print the commands of the runs that are to do")
-    return parser.parse_args(arguments)
+    return parser.parse_intermixed_args(arguments)
 
 
 def _with_sweep(overrides: list[str]) -> list[str]:

@@ -121,7 +121,7 @@ def test_commands_are_those_of_the_runs_that_go_on(planned, tmp_path):
         write(tmp_path, f"run.seed={seed}", status=status)
     given = [f"run.root={tmp_path}", "kl.alpha=0.8"]
     for retried, seeds in (((), (2, 3)), (("run.retry_failed=true",), (1, 2, 3))):
-        code, said, _ = planned("run.seed=range(4)", *given, *retried, "--commands")
+        code, said, _ = planned("run.seed=range(4)", *given, "--commands", *retried)
         assert code == 0 and [shlex.split(line) for line in said.splitlines()] == [
             ["python", "run.py", *given, *retried, f"run.seed={seed}"] for seed in seeds
         ]
