@@ -126,9 +126,9 @@ def _suite(store: Store, suite: str | None) -> str:
     present = sorted(store.runs.suite.unique())
     if suite is None and len(present) > 1:
         raise InputError(f"runs of several suites, choose one of: {', '.join(present)}")
-    if suite is not None and suite not in present:
+    if (suite := suite or present[0]) not in present:
         raise InputError(f"no runs of suite '{suite}'; there are runs of: {', '.join(present)}")
-    return suite or present[0]
+    return suite
 
 
 def _stands(
@@ -147,27 +147,26 @@ def _stands(
     control = runs.arm.isin([row.arms(suite)[0] for row in registered.controls_of(suite)])
     count = runs.arm.map(options).map(len).mask(control, 0)
     several = runs.run[count >= min(2, len(trial.weights))]
-    if several.empty or several.isin(drawn.index).mean() <= 0.5:
+    if not several.isin(drawn.index).mean() > 0.5:
         return None, runs.run
     tasks_ = len({*store.runs.task, *suite_tasks})
     lacking = [size * tasks_ - int((drawn < size).sum()) for size in trial.rounds]
-    complete = sum(lack == 0 for lack in lacking)
+    complete = lacking.count(0)
     share = trial.shares[max(complete, 1) - 1]
     standing = Standing(len(lacking), complete, [*lacking, 0][complete], share)
-    size = trial.rounds[complete - 1] if complete else 0
-    controls = runs.run[control & (runs.seed < trial.control_runs)]
-    return standing, pd.concat([pd.Series(drawn.index[drawn < size]), controls])
+    of_rounds = runs.run.isin(drawn.index[drawn < [0, *trial.rounds][complete]])
+    return standing, runs.run[of_rounds | control & (runs.seed < trial.control_runs)]
 
 
 def _drawn(runs: pd.DataFrame, trial: Trial) -> pd.Series:
     """The numbers of the draws of the trial's runs, by run."""
-    found = {}
-    for (task, actions), own in runs.groupby(["task", "actions"]):
-        draws = dict(enumerate(trial.draws(task, actions)))
-        for run in own[own.seed.isin(draws)].itertuples():
-            if matches(options(run.arm), draws[run.seed]):
-                found[run.run] = run.seed
-    return pd.Series(found, dtype=int)
+    own = runs[runs.seed.between(0, trial.rounds[-1] - 1)]
+    draws = {pair: trial.draws(*pair) for pair in set(zip(own.task, own.actions, strict=True))}
+    found = [
+        matches(options(run.arm), draws[run.task, run.actions][run.seed])
+        for run in own.itertuples()
+    ]
+    return own[np.array(found, bool)].set_index("run").seed
 
 
 def _open(rule: Rule, said: pd.DataFrame, runs: pd.DataFrame) -> tuple[str, ...]:
@@ -188,11 +187,12 @@ def _kinds(
     runs: pd.DataFrame, registered: Mapping[str, Sequence[str]]
 ) -> dict[str, tuple[str, ...]]:
     """By kind its tasks: those that the claims register, and by the traits that tasks carry."""
-    found = {kind: dict.fromkeys(own) for kind, own in registered.items()}
-    for task, traits in runs[["task", "traits"]].drop_duplicates().itertuples(index=False):
-        for trait in traits.split():
-            found.setdefault(trait, {})[task] = None
-    return {kind: tuple(own) for kind, own in found.items()}
+    traits = runs.assign(trait=runs.traits.str.split()).explode("trait")
+    found = traits.groupby("trait", sort=False).task.unique()
+    return {
+        kind: tuple(dict.fromkeys([*registered.get(kind, ()), *found.get(kind, ())]))
+        for kind in dict.fromkeys([*registered, *found.index])
+    }
 
 
 def _remarks(frame: pd.DataFrame, scheme: str) -> list[Problem]:
