@@ -161,7 +161,7 @@ class Batch:
     `(S, M)`."""
 
     plan: Plan
-    registered: Claims
+    rule: Rule
     tasks: list[Task]
     truth: list[np.ndarray]
 
@@ -175,12 +175,8 @@ class Batch:
     @cached_property
     def changes(self) -> list[Change]:
         """By claim what the runs show."""
-        rows = _claims(self.registered)
-        return [self.rule().shown(row, self.tasks)[0] for row in rows]
-
-    def rule(self, share: float = 1.0) -> Rule:
-        """The rule by which they are judged."""
-        return Rule(self.registered, SUITE, MARGIN, share)
+        rows = _claims(self.rule.registered)
+        return [self.rule.shown(row, self.tasks)[0] for row in rows]
 
 
 @dataclass(frozen=True)
@@ -194,6 +190,7 @@ class Simulation:
     def batches(self, plan: Plan, scenario: Scenario) -> Iterator[Batch]:
         """The studies, in batches of new draws."""
         rng = np.random.default_rng(self.seed)
+        rule = Rule(self.registered, SUITE, MARGIN, 1.0)
         for _ in range(-(-self.studies // BATCH)):
             designs = list(map(Design.of, plan.arms(self.registered, int(rng.integers(2**31)))))
             chosen = [design.matrix[:, 1:] for design in designs]
@@ -206,7 +203,7 @@ class Simulation:
             true[..., [0, -1]] += scenario.interacting * shares[[-1, 0]]
             named = [row.sides(SUITE) for row in _claims(self.registered)]
             truth = [true @ designs[0].contrast(*sides)[1:] for sides in named]
-            yield Batch(plan, self.registered, own, truth)
+            yield Batch(plan, rule, own, truth)
 
     def measured(
         self, plan: Plan, scenario: Scenario, measure: Callable[[Batch], Measured]
@@ -240,21 +237,15 @@ def false_sentences(batch: Batch) -> Measured:
     """Whether a study has a false sentence of each kind, or any, at one of its rounds, `(S,)`; at
     the last whether a claim is answered, half of its interval, and whether that is narrow,
     `(S, C)`."""
-    plan = batch.plan
-    trial = [] if plan.one_change else zip(plan.rounds, plan.shares, strict=True)
-    looks = [_look(batch.upto(size), share) for size, share in trial] or [_look(batch, 1)]
-    found = looks[-1] | {name: np.any([one[name] for one in looks], axis=0) for name in FALSE}
-    return found | {
-        "any": np.any([found[name] for name in FALSE], axis=0),
-        "narrow": found["half"] <= HALF,
-    }
-
-
-def _look(batch: Batch, share: float) -> Measured:
-    pairs = zip(batch.changes, batch.truth, strict=True)
-    each = [_of_claim(change, truth, batch.rule(share)) for change, truth in pairs]
-    found = {name: np.stack([one[name] for one in each], axis=-1) for name in each[0]}
-    return found | {name: found[name].any(-1) for name in FALSE}
+    plan, looks = batch.plan, []
+    for size, share in zip(plan.rounds, plan.shares, strict=True):
+        seen = batch if plan.one_change else batch.upto(size)
+        rule, pairs = replace(batch.rule, share=share), zip(seen.changes, batch.truth, strict=True)
+        each = [_of_claim(change, truth, rule) for change, truth in pairs]
+        looks.append({name: np.stack([one[name] for one in each], axis=-1) for name in each[0]})
+    false = {name: np.any([one[name].any(-1) for one in looks], axis=0) for name in FALSE}
+    found, anything = looks[-1] | false, np.any(list(false.values()), axis=0)
+    return found | {"any": anything, "narrow": found["half"] <= HALF}
 
 
 def _of_claim(change: Change, truth: np.ndarray, rule: Rule) -> Measured:
@@ -299,7 +290,7 @@ def ways(batch: Batch) -> dict[tuple[str, str], np.ndarray]:
     for way in given[0][0]:
         means = stacked([mean_over_tasks(stacked([one[way] for one in own])) for own in given])
         low, high = means.interval(verdict.ERROR)
-        least, most = means.interval(batch.rule().alpha())
+        least, most = means.interval(batch.rule.alpha())
         found[way, "95% interval holds"] = (low <= truth) & (truth <= high)
         found[way, "one of a study misses"] = ((truth < least) | (most < truth)).any(-1)
         found[way, "half"] = (most - least) / 2
@@ -326,7 +317,7 @@ def other_sentences(batch: Batch, rng: np.random.Generator) -> Measured:
     discovered at a rate of 5%. Of effects by task drawn around 0.1: whether the 95% interval for
     other tasks like these does not hold 0.1."""
     pairs = sentences.pairs(batch.tasks)
-    named = sentences.registered_pairs(pairs, batch.registered)
+    named = sentences.registered_pairs(pairs, batch.rule.registered)
     alpha = verdict.alpha(1, len(named))
     rates = sentences.discovery_rates(pairs).values()
     estimates = batch.changes[0].estimates
