@@ -61,6 +61,11 @@ def store(rows):
     return Store(runs[["run", *RUN_COLUMNS]], points[["run", *POINT_COLUMNS]])
 
 
+def with_runs(runs, **columns):
+    """The store with other values in these columns of its runs."""
+    return replace(runs, runs=runs.runs.assign(**columns))
+
+
 def scores(task, arm, rng):
     """0.5, less 0.5 with a Gaussian on grids and 0.3 more on vectors, less 0.2 without layer norm,
     and 0.2 more for both; nothing is learned by a model that is not trained."""
@@ -92,13 +97,10 @@ def claim(judged, name):
     return judged.claims.set_index("claim").loc[name]
 
 
-def test_the_frames_have_the_columns_of_the_files(judged):
-    assert list(judged.claims)[: len(CLAIMS)] == CLAIMS
-    assert judged.claims.claim.tolist() == ["latents", "norm", "balancing"]
-    assert list(judged.effects) == EFFECTS and len(judged.effects) == 3 * len(TASKS)
-
-
 def test_a_trial_finds_what_depends_on_the_task(judged):
+    assert list(judged.claims)[: len(CLAIMS)] == CLAIMS and list(judged.effects) == EFFECTS
+    assert judged.claims.claim.tolist() == ["latents", "norm", "balancing"]
+    assert len(judged.effects) == 3 * len(TASKS)
     row = claim(judged, "latents")
     assert (row.better, row.worse, row.tied) == (2, 2, 0)
     assert row.words.startswith("depends on the task; mean: ")
@@ -141,19 +143,15 @@ def test_interactions_are_found_between_options_of_two_groups(judged):
     assert both.q < 1e-6 < 0.05 < rows.q["kl=standard x latent=gaussian"] and both.registered
 
 
-def test_an_effect_over_the_budget_has_one_line_an_evaluation(judged):
-    own = judged.budget[judged.budget.claim == "norm"]
-    assert own.step.tolist() == pytest.approx(np.arange(1, 9) / 8)
-    row = claim(judged, "norm")
-    assert own.low.iloc[-1] == pytest.approx(row.low)
-    assert own.effect.to_numpy() == pytest.approx(row.effect)
-
-
-def test_controls_and_placebo_are_judged_by_themselves(judged):
+def test_controls_and_placebo_are_judged_by_themselves_and_effects_over_the_budget(judged):
     rows = judged.controls.set_index("claim")
     assert rows.words["untrained"] == "hurts by at least the margin"
     assert rows.words["placebo"] == "does not differ" and not judged.warnings
     assert rows.level["placebo"] == pytest.approx(1 - 0.05 * 0.6)
+    own, row = judged.budget[judged.budget.claim == "norm"], claim(judged, "norm")
+    assert own.step.tolist() == pytest.approx(np.arange(1, 9) / 8)
+    assert own.low.iloc[-1] == pytest.approx(row.low)
+    assert own.effect.to_numpy() == pytest.approx(row.effect)
 
 
 def test_a_placebo_that_differs_stands_above_the_table_and_nothing_agrees():
@@ -166,15 +164,12 @@ def test_a_placebo_that_differs_stands_above_the_table_and_nothing_agrees():
     assert set(shifted.claims.agrees) == {""}
 
 
-@pytest.mark.parametrize("control", [0, 1])
-def test_without_runs_of_a_control_nothing_is_called_small(control):
-    found = study.judge(trial(32, control), REGISTERED)
-    said = "discrete actions: untrained has no runs that show it."
-    assert found.warnings == [f"{said} So no effect is called small there."]
-    assert claim(found, "balancing").words == "undecided"
-
-
-def test_without_a_registered_control_nothing_is_called_small():
+def test_without_a_control_that_hurts_nothing_is_called_small():
+    for control in (0, 1):
+        found = study.judge(trial(32, control), REGISTERED)
+        said = "discrete actions: untrained has no runs that show it."
+        assert found.warnings == [f"{said} So no effect is called small there."]
+        assert claim(found, "balancing").words == "undecided"
     (said,) = study.judge(trial(32), REGISTERED.model_copy(update={"controls": ()})).warnings
     assert said.startswith("discrete actions: no positive control is registered.")
 
@@ -191,12 +186,8 @@ def test_rounds_are_judged_when_they_are_complete(judged):
     assert half.problems[0].message.startswith("56 runs are not judged")
     assert study.judge(trial(16), REGISTERED).standing.complete == 1
     assert judged.standing.ended and judged.standing.rounds == 2
-
-
-def test_a_task_without_runs_keeps_a_round_open():
-    for more, complete in ((), 2), (("another",), 0):
-        found = study.judge(trial(32), REGISTERED, suite_tasks=[*TASKS, *more])
-        assert found.standing.complete == complete
+    other = study.judge(trial(32), REGISTERED, suite_tasks=[*TASKS, "another"]).standing
+    assert other.complete == 0, "a task without runs keeps a round open"
 
 
 def test_a_trial_of_one_toggle_ends_once_the_claims_on_it_are_answered():
@@ -215,7 +206,7 @@ def test_a_trial_of_one_toggle_ends_once_the_claims_on_it_are_answered():
 def test_runs_that_the_seed_did_not_draw_are_not_of_the_trial():
     runs = trial(32)
     arms = runs.runs.arm.mask((runs.runs.seed == 3) & (runs.runs.task == "catch"), "gru=other")
-    found = study.judge(replace(runs, runs=runs.runs.assign(arm=arms)), REGISTERED)
+    found = study.judge(with_runs(runs, arm=arms), REGISTERED)
     assert (found.standing.complete, found.standing.lacking) == (0, 1)
 
 
@@ -238,11 +229,8 @@ def test_one_change_at_a_time_is_no_trial_and_gives_differences_of_means():
         assert row.effect == pytest.approx(expected, abs=1e-12) and row.runs == 32
     assert claim(found, "norm").words == "helps substantially"
     assert found.interactions.empty and len(found.recommendation)
-
-
-def test_by_a_file_that_registers_no_trial_all_runs_count():
-    runs = joined([one_change(4), trial(16)])
-    found = study.judge(runs, REGISTERED.model_copy(update={"trial": None}))
+    both = joined([one_change(4), trial(16)])  # by a file without a trial all runs count
+    found = study.judge(both, REGISTERED.model_copy(update={"trial": None}))
     assert found.standing is None and found.effects.runs.max() > 16
 
 
@@ -261,24 +249,19 @@ def test_what_cannot_be_told_apart_is_a_problem():
     assert found.effects[["claim", "task"]].values.tolist() == [["balancing", "catch"]]
 
 
-def test_suites_are_chosen_and_need_a_margin():
-    runs = one_change(3)
+def test_suites_are_chosen_and_need_a_margin_but_for_raw_returns():
+    runs = one_change()
     with pytest.raises(InputError, match="no runs of suite 'x'; there are runs of: mine"):
         study.judge(runs, REGISTERED, "x")
-    both = runs.runs.assign(suite=["mine", "other"] * (len(runs.runs) // 2))
+    both = ["mine", "other"] * (len(runs.runs) // 2)
     with pytest.raises(InputError, match="runs of several suites, choose one of: mine, other"):
-        study.judge(replace(runs, runs=both), REGISTERED)
+        study.judge(with_runs(runs, suite=both), REGISTERED)
     registered = REGISTERED.model_copy(update={"margin": {"atari": 0.03}})
     with pytest.raises(InputError, match="give no margin for it, they do for: ata"):
         study.judge(runs, registered)
-
-
-def test_raw_returns_have_directions_and_no_sizes():
-    runs = one_change()
-    raw = runs.runs.assign(random=np.nan, reference=np.nan)
-    found = study.judge(replace(runs, runs=raw), REGISTERED)
-    assert found.scheme == "raw" and claim(found, "norm").words == "helps"
-    assert claim(found, "balancing").words == "undecided"
+    raw = study.judge(with_runs(runs, random=np.nan, reference=np.nan), registered)
+    assert raw.scheme == "raw" and claim(raw, "norm").words == "helps"
+    assert claim(raw, "balancing").words == "undecided", "directions, no sizes"
 
 
 def test_an_option_is_recommended_where_its_advantage_is_sure(judged):
@@ -317,7 +300,7 @@ def test_a_diverged_run_counts_as_the_worst_of_its_task(tmp_path):
 def test_kinds_are_registered_and_the_tasks_traits():
     runs = one_change(4)
     traits = runs.runs.task.map({"catch": "grid sparse", "minigrid": "sparse"}).fillna("")
-    found = study.judge(replace(runs, runs=runs.runs.assign(traits=traits)), REGISTERED)
+    found = study.judge(with_runs(runs, traits=traits), REGISTERED)
     assert found.task_kinds == {**KINDS, "sparse": ("catch", "minigrid")}
     assert {"vector", "grid", "sparse", "sparse - others"} <= set(found.kinds.kind)
 
@@ -326,9 +309,11 @@ def test_tasks_and_options_on_which_nothing_can_be_seen_are_problems():
     runs = one_change(4)
     flat = runs.points.score.where(runs.points.run.map(runs.runs.task) != "catch", 0.01)
     stuck = runs.runs.saturation.where(runs.runs.arm != "kl=standard", 0.95)
-    changed = runs.runs.assign(saturation=stuck, saturated="kl_clamped")
-    runs = replace(runs, runs=changed, points=runs.points.assign(score=flat))
-    said = {problem.source: problem.message for problem in study.judge(runs, REGISTERED).problems}
-    assert said["catch"] == "every arm is at the floor: no effect can be seen there"
-    assert said["kl=standard"].startswith("kl_clamped in over 90% of updates in most of its runs")
-    assert len(said) == 2
+    runs = replace(
+        with_runs(runs, saturation=stuck, saturated="kl_clamped"),
+        points=runs.points.assign(score=flat),
+    )
+    said = dict(study.judge(runs, REGISTERED).problems)
+    assert said.pop("catch") == "every arm is at the floor: no effect can be seen there"
+    assert said.pop("kl=standard").startswith("kl_clamped in over 90% of updates in most of its ru")
+    assert not said
