@@ -27,9 +27,8 @@ def test_a_draw_depends_on_seed_task_and_number_alone():
 def test_a_factor_draws_the_same_beside_other_factors():
     alone = TRIAL.model_copy(update={"weights": {"latent": TRIAL.weights["latent"]}, "needs": {}})
     together = TRIAL.draws("catch", "discrete")
-    assert [
-        tuple(one for one in run if one.startswith("latent=")) for run in together
-    ] == alone.draws("catch", "discrete")
+    latents = [tuple(one for one in run if one.startswith("latent=")) for run in together]
+    assert latents == alone.draws("catch", "discrete")
 
 
 @pytest.mark.parametrize(("first", "last"), [(0, 32), (32, 48), (48, 72)])
@@ -67,10 +66,8 @@ def test_what_changes_nothing_is_not_drawn():
 
 
 def test_options_of_different_factors_are_independent():
-    rows = []
-    for task in range(200):
-        draws = TRIAL.draws(f"task{task}", "discrete")
-        rows += [("latent=gaussian" in run, "gru=plain" in run) for run in draws]
+    draws = [run for task in range(200) for run in TRIAL.draws(f"task{task}", "discrete")]
+    rows = [("latent=gaussian" in run, "gru=plain" in run) for run in draws]
     assert abs(np.corrcoef(np.array(rows, float).T)[0, 1]) < 0.03
 
 

@@ -52,18 +52,13 @@ def test_one_change_at_a_time_is_the_difference_of_two_means():
     assert found.effect == pytest.approx(one.mean() - other.mean(), abs=1e-12)
     assert found.effect / found.error == pytest.approx(welch.statistic, abs=1e-12)
     # Bell and McCaffrey's degrees of freedom are Welch's of two arms with equal spreads.
-    square, other_square = 1 / 5, 1 / 9
-    expected = (square + other_square) ** 2 / (square**2 / 4 + other_square**2 / 8)
+    expected = (1 / 5 + 1 / 9) ** 2 / (1 / 25 / 4 + 1 / 81 / 8)
     assert found.df == pytest.approx(expected, abs=1e-12)
-
-
-def test_equal_spreads_have_welchs_degrees_of_freedom():
-    samples = [np.array([0.0, 1, 2, 3]), np.array([5.0, 6, 7, 8])]
     design = Design.of(arms(baseline=4, a=4))
-    found = design.estimate(contrast(design, "a"), np.concatenate(samples))
-    welch = stats.ttest_ind(samples[1], samples[0], equal_var=False)
-    assert found.df == pytest.approx(welch.df, abs=1e-12)
+    found = design.estimate(contrast(design, "a"), np.array([0.0, 1, 2, 3, 5, 6, 7, 8]))
+    welch = stats.ttest_ind([5, 6, 7, 8], [0, 1, 2, 3], equal_var=False)
     ends = welch.confidence_interval(0.95)
+    assert found.df == pytest.approx(welch.df, abs=1e-12)
     assert found.interval(0.05) == pytest.approx((ends.low, ends.high), abs=1e-12)
     assert found.p_value() == pytest.approx(welch.pvalue, abs=1e-12)
 
@@ -71,11 +66,8 @@ def test_equal_spreads_have_welchs_degrees_of_freedom():
 def test_a_trial_is_statsmodels_least_squares_with_hc2(trial):
     design, scores = trial
     theirs = sm.OLS(scores, design.matrix).fit(cov_type="HC2")
-    for row in claims.load().claims:
-        sides = map(claims.options, row.arms("mini"))
-        own = design.contrast(*sides)
-        if own is None:
-            continue
+    for name in design.columns[1:]:
+        own = contrast(design, name)
         found, test = design.estimate(own, scores), theirs.t_test(own)
         assert found.effect == pytest.approx(test.effect.item(), abs=1e-10)
         assert found.error == pytest.approx(test.sd.item(), abs=1e-10)
@@ -83,12 +75,10 @@ def test_a_trial_is_statsmodels_least_squares_with_hc2(trial):
 
 def test_degrees_of_freedom_are_bell_and_mccaffreys_written_out(trial):
     design, scores = trial
-    x = design.matrix
-    maker = np.eye(len(x)) - x @ np.linalg.inv(x.T @ x) @ x.T
-    own = contrast(design, "latent=gaussian")
+    x, own = design.matrix, contrast(design, "latent=gaussian")
     weights = own @ np.linalg.inv(x.T @ x) @ x.T
-    scale = np.diag(weights**2 / np.diag(maker))
-    product = maker @ scale
+    maker = np.eye(len(x)) - x @ np.linalg.inv(x.T @ x) @ x.T
+    product = maker @ np.diag(weights**2 / np.diag(maker))
     expected = np.trace(product) ** 2 / np.trace(product @ product)
     assert design.estimate(own, scores).df == pytest.approx(expected, rel=1e-10)
     assert 5 < expected < 48 - x.shape[1]
