@@ -40,28 +40,22 @@ def load(tmp_path):
     return loaded
 
 
-def test_the_projects_claims_are_the_fourteen_rows():
+def test_the_projects_claims_are_fourteen_rows_for_every_suite():
     loaded = claims.load()
-    assert len(loaded.claims) == 14
-    assert sum(row.paper == "helps" for row in loaded.claims) == 8
+    rows = {row.id: row for row in loaded.claims}
+    assert len(rows) == 14 and sum(row.paper == "helps" for row in rows.values()) == 8
     assert [row.id for row in loaded.claims if row.paper == "worse"] == ["binary_latents"]
-    continuous = [row.id for row in loaded.claims if row.where == "continuous"]
-    assert continuous == ["dynamics_backprop"]
-    size = next(row for row in loaded.claims if row.id == "model_size")
-    assert size.arms("atari") == ("baseline", "size=13m")
-    assert size.arms("mini") == size.arms("a_suite_of_mine") == ("baseline", "size=tiny")
-    assert {len(loaded.family(suite)) for suite in ("atari", "mini", "a_suite_of_mine")} == {14}
-
-
-def test_the_projects_controls_scores_and_margins_are_for_every_suite():
-    loaded = claims.load()
+    assert [id for id in rows if rows[id].where == "continuous"] == ["dynamics_backprop"]
+    assert rows["model_size"].arms("atari") == ("baseline", "size=13m")
+    for suite in ("mini", "a_suite_of_mine"):
+        assert rows["model_size"].arms(suite) == ("baseline", "size=tiny")
+        assert len(loaded.family(suite)) == 14
     assert sorted(row.where for row in loaded.controls) == ["continuous", "discrete"]
     assert {row.with_ for row in loaded.controls} == {"recipe.model_lr=0"}
     assert loaded.window("atari") == score.LAST_BIN and loaded.window("mine") == score.LAST
     assert (loaded.margin_of("atari"), loaded.margin_of("mine")) == (0.03, 0.1)
-    arms = [arm for row in loaded.claims for arm in row.arms("mini")]
-    drawn = {f"{group}={option}" for group, own in loaded.trial.weights.items() for option in own}
-    assert frozenset().union(*map(options, arms)) <= drawn
+    sides = [side for row in loaded.claims for side in row.sides("mini")]
+    assert frozenset().union(*sides) <= loaded.trial.drawn
 
 
 def test_a_file_of_ones_own_may_leave_out_all_but_margin_and_claims(load):

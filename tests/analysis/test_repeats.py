@@ -34,14 +34,14 @@ def test_new_seeds_are_set_beside_the_first(tmp_path, first):
     assert repeats.table(repeats.beside(first, runs(tmp_path / "more", [300, 301, 302], 0.3))).shape
 
 
-def test_both_effects_are_over_the_tasks_of_both(tmp_path, first):
-    found = row(runs(tmp_path / "again", range(200, 206), 0.3, ["acrobot"]), first)
+def test_both_effects_are_over_the_tasks_of_both_and_inside_the_first_interval_or_not(
+    tmp_path, first
+):
+    new = range(200, 206)
+    found = row(runs(tmp_path / "one", new, 0.3, ["acrobot"]), first)
     assert found.tasks == 1 and found.alike == "yes" and found.inside == ""
-
-
-def test_an_effect_again_lies_in_the_interval_or_not(tmp_path, first):
-    assert row(runs(tmp_path / "a", range(200, 206), 0.3), first).inside == "yes"
-    assert row(runs(tmp_path / "b", range(200, 206), 0.9), first).inside == "no"
+    assert row(runs(tmp_path / "a", new, 0.3), first).inside == "yes"
+    assert row(runs(tmp_path / "b", new, 0.9), first).inside == "no"
 
 
 @pytest.mark.parametrize(

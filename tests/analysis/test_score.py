@@ -10,46 +10,41 @@ from tests.analysis.runs import HEADER, write_run
 
 
 @pytest.fixture
-def curve(tmp_path):
-    """A run with evaluations 0, 10, 20, 30, 40 at frames 0, 5, 9, 9.5 and 10 (thousands)."""
-    folder = write_run(tmp_path)
-    rows = [
-        f"{step},{step},eval,0,{score},9"
-        for step, score in zip((0, 5000, 9000, 9500, 10_000), range(0, 50, 10), strict=True)
-    ]
-    (folder / "scores.csv").write_text(
-        "\n".join([HEADER, *rows, "11000,11000,train,0,999,9"]) + "\n"
-    )
-    return read.load(tmp_path)
+def with_rows(tmp_path):
+    """A store of one run with these rows of step, frames, kind, episode and return."""
+
+    def made(rows):
+        lines = "\n".join([HEADER, *(f"{row},9" for row in rows), ""])
+        (write_run(tmp_path) / "scores.csv").write_text(lines)
+        return read.load(tmp_path)
+
+    return made
 
 
-@pytest.mark.parametrize(
-    ("window", "until", "expected"),
-    [
+def test_windows(with_rows, monkeypatch):
+    """Evaluations 0, 10, 20, 30, 40 at frames 0, 5, 9, 9.5 and 10 (thousands)."""
+    steps = (0, 5000, 9000, 9500, 10_000)
+    rows = [f"{step},{step},eval,0,{10 * number}" for number, step in enumerate(steps)]
+    curve = with_rows([*rows, "11000,11000,train,0,999"])
+    monkeypatch.setitem(score.FEWEST, score.AREA, 1)
+    for window, until, expected in (
         ("last", np.inf, 40),
         ("last", 9700, 30),
         ("area", np.inf, (5 * 5 + 4 * 15 + 0.5 * 25 + 0.5 * 35) / 10),
-    ],
-)
-def test_windows(curve, window, until, expected, monkeypatch):
-    monkeypatch.setitem(score.FEWEST, score.AREA, 1)
-    frame, problems = score.final_scores(curve, window, until)
-    assert frame.score.item() == pytest.approx(expected) and not problems
+    ):
+        frame, problems = final_scores(curve, window, until)
+        assert frame.score.item() == pytest.approx(expected) and not problems
 
 
-def test_the_last_bin_is_the_mean_of_its_episodes(tmp_path):
-    folder = write_run(tmp_path)
+def test_the_last_bin_is_the_mean_of_its_episodes(with_rows):
+    hundreds = range(100_000, 900_001, 100_000)
     rows = ["1000000,eval,0,1"]  # the last of the first million frames
-    rows += [f"{1_000_000 + frames},eval,0,{frames}" for frames in range(100_000, 900_001, 100_000)]
+    rows += [f"{1_000_000 + frames},eval,0,{frames}" for frames in hundreds]
     rows += ["2000000,eval,0,50", "2000000,eval,1,150"]
-    lines = [f"{number},{row},9" for number, row in enumerate(rows)]
-    (folder / "scores.csv").write_text("\n".join([HEADER, *lines]) + "\n")
-    runs = read.load(tmp_path)
+    runs = with_rows([f"{number},{row}" for number, row in enumerate(rows)])
     (found,) = final_scores(runs, "last_bin")[0].score
-    episodes = [*range(100_000, 900_001, 100_000), 50, 150]  # by episode, not by evaluation
-    assert found == pytest.approx(sum(episodes) / 11)
-    (score,) = final_scores(runs, "last_bin", until=1e6)[0].score
-    assert score == 1
+    assert found == pytest.approx((sum(hundreds) + 50 + 150) / 11)  # by episode, not evaluation
+    assert final_scores(runs, "last_bin", until=1e6)[0].score.item() == 1
 
 
 def test_a_run_that_diverged_scores_the_worst_that_its_task_has_shown(tmp_path):
@@ -68,11 +63,10 @@ def test_a_run_that_diverged_scores_the_worst_that_its_task_has_shown(tmp_path):
 def test_tasks_without_references_are_scored_in_raw_returns(tmp_path):
     config = {"run": {"steps": 8000}, "suite": {"normalisation": "reference"}}
     write_run(tmp_path, seed=0, finals=0.5, config=config)
-    runs = read.load(tmp_path)
+    runs, file = read.load(tmp_path), tmp_path / "references.yaml"
     frame, curves, scheme, problems = score.scored(runs, "last")
     assert scheme == score.RAW and frame.normalised.tolist() == [20 + 480 * 0.5]
     assert curves.normalised.tolist()[-1] == 260 and not problems
-    file = tmp_path / "references.yaml"
     file.write_text("cartpole: {random: 20, reference: 500}")
     frame, _, scheme, _ = score.scored(score.with_references(runs, file), "last")
     assert scheme == "reference" and frame.normalised.tolist() == [0.5]
@@ -98,30 +92,25 @@ def test_wrong_references_are_refused_in_one_line(tmp_path, text, message):
 
 
 def test_runs_that_are_not_done_are_listed_not_scored(tmp_path):
-    write_run(tmp_path, seed=0, points=8)
+    for seed, points in {0: 8, 2: 0, 3: 7, 4: 1}.items():
+        write_run(tmp_path, seed=seed, points=points)
     write_run(tmp_path, seed=1, status="failed", error="nan in kl_loss at step 12")
-    write_run(tmp_path, seed=2, points=0)
-    write_run(tmp_path, seed=3, points=7)
-    write_run(tmp_path, seed=4, points=1)
     runs = read.load(tmp_path)
-    unscored = [
-        ("gym/cartpole/baseline/1-abcd", "not scored: status failed, nan in kl_loss at step 12"),
-        ("gym/cartpole/baseline/2-abcd", "not scored: no evaluation"),
+    unscored = {1: "status failed, nan in kl_loss at step 12", 2: "no evaluation"}
+    few = {seed: f"area takes 8 evaluations, it has {it}" for seed, it in ((3, 7), (4, 1))}
+    thin = [
+        ("gym/cartpole/baseline/4-abcd", "its last bin of 1M frames has 2 episodes, fewer than ten")
     ]
-    few = [
-        (f"gym/cartpole/baseline/{seed}-abcd", f"not scored: area takes 8 evaluations, it has {it}")
-        for seed, it in ((3, 7), (4, 1))
-    ]
-    thin = "its last bin of 1M frames has 2 episodes, fewer than ten"
-    for window, seeds, problems in (
-        ("last", [0, 3, 4], unscored),
-        ("area", [0], [*unscored, *few]),
-        ("last_bin", [0, 3, 4], [*unscored, ("gym/cartpole/baseline/4-abcd", thin)]),
+    for window, seeds, left, more in (
+        ("last", [0, 3, 4], unscored, []),
+        ("area", [0], unscored | few, []),
+        ("last_bin", [0, 3, 4], unscored, thin),
     ):
-        frame, found = score.final_scores(runs, window)
-        assert frame.seed.tolist() == seeds and sorted(map(tuple, found)) == sorted(problems)
+        frame, found = final_scores(runs, window)
+        said = [(f"gym/cartpole/baseline/{it}-abcd", f"not scored: {left[it]}") for it in left]
+        assert frame.seed.tolist() == seeds and sorted(found) == sorted([*said, *more])
     with pytest.raises(InputError, match="'best' is not known; allowed: last, last_bin, area"):
-        score.final_scores(runs, "best")
+        final_scores(runs, "best")
 
 
 def test_atari_reference_has_the_55_games_and_the_corrected_one():
