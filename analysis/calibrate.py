@@ -88,8 +88,7 @@ class Scenario:
     failing: float = 0.0
 
     def effects(self, rng: np.random.Generator, tasks: int, count: int) -> np.ndarray:
-        """True effects `(S, M, K)`, whose mean over these tasks is exactly `mean`, with a sign for
-        each option."""
+        """True effects `(S, M, K)`; their mean over the tasks is exactly `mean`, up or down."""
         if self.failing:
             lost = self.failing * LEVEL
             each = np.full(tasks, (self.mean * tasks - lost) / (tasks - 1))
@@ -103,8 +102,7 @@ class Scenario:
     def scores(
         self, rng: np.random.Generator, task: int, chosen: np.ndarray, effects: np.ndarray
     ) -> np.ndarray:
-        """Scores `(S, R)` of a task's runs, from which options each has, `(R, K)`, and their
-        effects, `(S, K)`."""
+        """Scores `(S, R)` of a task's runs from their options `(R, K)` and the effects `(S, K)`."""
         fails = self.failing > 0 and task == 0
         means = LEVEL + (0 if fails else effects @ chosen.T)
         means = means + self.interacting * chosen[:, 0] * chosen[:, -1]
@@ -157,8 +155,7 @@ def scenarios() -> dict[str, Scenario]:
 
 @dataclass(frozen=True)
 class Batch:
-    """Studies with the same draws: the tasks with scores `(S, R)`, and by claim the true effects
-    `(S, M)`."""
+    """Studies with the same draws: tasks with scores `(S, R)`; by claim true effects `(S, M)`."""
 
     plan: Plan
     rule: Rule
@@ -208,8 +205,7 @@ class Simulation:
     def measured(
         self, plan: Plan, scenario: Scenario, measure: Callable[[Batch], Measured]
     ) -> dict[str, float]:
-        """What is measured of each batch, as shares of the studies; of halves of intervals the
-        median."""
+        """What is measured, as shares of the studies; of halves of intervals the median."""
         found = [measure(batch) for batch in self.batches(plan, scenario)]
         joined = {name: np.concatenate([one[name] for one in found]) for name in found[0]}
         return {
@@ -234,9 +230,9 @@ FALSE = {
 
 
 def false_sentences(batch: Batch) -> Measured:
-    """Whether a study has a false sentence of each kind, or any, at one of its rounds, `(S,)`; at
-    the last whether a claim is answered, half of its interval, and whether that is narrow,
-    `(S, C)`."""
+    """Whether a study has a false sentence of each kind at one of its rounds, `(S,)`, and what the
+    last says of each claim, `(S, C)`: whether it is answered, half of its interval, whether it is
+    narrow."""
     plan, looks = batch.plan, []
     for size, share in zip(plan.rounds, plan.shares, strict=True):
         seen = batch if plan.one_change else batch.upto(size)
@@ -280,8 +276,8 @@ def _wrong(low: np.ndarray, high: np.ndarray, truth: np.ndarray | float = 0) -> 
 
 
 def ways(batch: Batch) -> dict[tuple[str, str], np.ndarray]:
-    """By way to estimate, without the guard: whether the 95% interval of a mean holds the truth,
-    `(S, C)`, whether one of the simultaneous ones of a study does not, `(S,)`, and half of one."""
+    """By way to estimate, without the guard: whether a 95% interval holds the truth, `(S, C)`,
+    whether a simultaneous one of a study does not, `(S,)`, and half of one."""
     truth, found = np.stack(batch.truth, axis=1).mean(-1), {}
     given = [
         [_ways(task.design, own, task.scores) for task, own in change.given]

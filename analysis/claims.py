@@ -20,8 +20,7 @@ Window = Literal["last", "last_bin", "area"]
 
 
 class Row(BaseModel):
-    """A control: the arm `with_` against the arm `without`, each one name or one by suite, on tasks
-    of one kind of actions."""
+    """A control: the arm `with_` against `without`, each one name or one by suite."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -50,8 +49,7 @@ class Row(BaseModel):
 
 
 class Claim(Row):
-    """A claim, and what the paper says: `helps`, `no_help`, `worse` (no help, and reported as
-    worse), or `none` for a change that is not in the paper."""
+    """A claim and what the paper says: `worse` is reported as worse, `none` not in it."""
 
     paper: Literal["helps", "no_help", "worse", "none"]
 

@@ -32,6 +32,5 @@ def hashes(files: Sequence[Path]) -> dict[str, str]:
 
 
 def score_files() -> str:
-    """Where the official score files are: a folder beside the project's, or the repository's
-    URL."""
+    """The folder of the official score files beside the project, or their repository's URL."""
     return str(SCORE_FILES) if SCORE_FILES.is_dir() else OFFICIAL

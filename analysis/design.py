@@ -22,12 +22,11 @@ Whole = Annotated[int, Field(ge=0)]
 class Trial(BaseModel):
     """A registered trial.
 
-    `rounds` are runs a task, each with those of the rounds before; `shares` the part of the 5%
-    error that each round may spend. `weights` are by factor (a group of options or a dotted key)
-    and option how often it is drawn; the first option is the baseline's. An option that starts with
-    `x` multiplies the task's own value. `default` is by factor and kind of actions the baseline's
-    option where it depends on that. `needs` are by factor the options of factors listed before it
-    without which it changes nothing: there it is not drawn. `control_runs` are runs a task of each
+    `rounds` are runs a task, each with those before; `shares` what part of the 5% error each may
+    spend. `weights` are by factor (a group of options or a dotted key) and option how often it is
+    drawn, the baseline's first; `x...` multiplies the task's own value. `default` is by factor and
+    kind of actions the baseline's option where it depends on that. `needs` are by factor options of
+    factors listed before it without which it is not drawn. `control_runs` are runs a task of each
     positive control, outside of the draw.
     """
 
@@ -71,8 +70,7 @@ class Trial(BaseModel):
         return self.default.get(factor, {}).get(actions, next(iter(self.weights[factor])))
 
     def options(self, factor: str, actions: str) -> dict[str, int]:
-        """The options of a factor and their weights on tasks with this kind of actions: the first
-        one's are the baseline's there."""
+        """The options of a factor and their weights for a kind of actions, the baseline's first."""
         weights, baseline = self.weights[factor], self.baseline(factor, actions)
         first = next(iter(weights))
         others = {name: weight for name, weight in weights.items() if name not in (first, baseline)}
@@ -114,8 +112,7 @@ def _key(name: str) -> int:
 
 
 def matches(options: Sequence[str] | frozenset[str], drawn: Sequence[str]) -> bool:
-    """Whether a run's options are those that were drawn; an option `x...` is any value of its
-    key."""
+    """Whether a run's options are those drawn; an option `x...` is any value of its key."""
     loose = [option.partition("=x")[0] for option in drawn if "=x" in option]
 
     def key(option: str) -> str:

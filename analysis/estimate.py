@@ -23,8 +23,7 @@ FEW = 12  # runs of a side on a task: with fewer a rare failure may not have hap
 
 
 class Estimate(NamedTuple):
-    """An effect, its standard error and degrees of freedom, numbers or arrays of one shape; error
-    and freedom are NaN where the runs do not show them."""
+    """An effect, its error and degrees of freedom, of one shape; NaN where runs show none."""
 
     effect: np.ndarray
     error: np.ndarray
@@ -43,8 +42,7 @@ class Estimate(NamedTuple):
 
 @dataclass(frozen=True)
 class Design:
-    """The options of a task's runs: `matrix` `(R, K)` with a column of ones first, and the
-    `columns`' names."""
+    """The options of runs: `matrix` `(R, K)`, its first column ones, and the `columns`' names."""
 
     matrix: np.ndarray
     columns: tuple[str, ...]
@@ -61,8 +59,7 @@ class Design:
         return Design(np.column_stack([self.matrix, values]), (*self.columns, name))
 
     def contrast(self, with_: frozenset[str], without: frozenset[str]) -> np.ndarray | None:
-        """The sum of the columns of `with_` less that of `without`, `(K,)`; None where no run has
-        one of them."""
+        """The columns of `with_` less those of `without`, `(K,)`; None if no run has one."""
         if not (with_ | without) <= set(self.columns):
             return None
         return np.array([float(name in with_) - (name in without) for name in self.columns])
@@ -82,8 +79,7 @@ class Design:
         return scores - scores @ self.inverse.T @ self.matrix.T
 
     def inseparable(self, contrast: np.ndarray) -> list[str]:
-        """The columns that these runs cannot tell apart, where that keeps a contrast from being
-        estimated; none where it can be."""
+        """The columns that these runs cannot tell apart, if that forbids to estimate a contrast."""
         left = np.abs(contrast - contrast @ self.inverse @ self.matrix) > NEAR
         return [name or "baseline" for name in np.array(self.columns)[left]]
 
@@ -152,8 +148,7 @@ def mean_over_new_tasks(tasks: Estimate) -> Estimate:
 
 
 def spread_between_tasks(tasks: Estimate) -> np.ndarray:
-    """tau, the standard deviation of the true effects between tasks: that of the estimates less
-    their errors; NaN with one task."""
+    """tau, the spread of the estimates between tasks less their errors; NaN with one task."""
     return np.sqrt(np.maximum(_variance(tasks.effect) - (tasks.error**2).mean(-1), 0))
 
 

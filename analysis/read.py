@@ -48,8 +48,7 @@ SAME = ["suite", "task", "arm", "seed", "digest"]  # runs that agree in these ar
 
 
 def load(path: str | os.PathLike, leave_out: Sequence[str] = ()) -> Store:
-    """Loads a folder of runs, an exported csv or a folder of these, one run per suite, task, arm
-    and seed.
+    """Loads a folder of runs, an exported csv or a folder of these; one run per task, arm and seed.
 
     Runs whose digest, or whose baseline's, is in `leave_out` are left out. Raises `InputError`
     where there is neither folder nor csv, no run in it, or a mixture of configurations.
@@ -104,8 +103,8 @@ def _typed(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def run_folders(root: Path, problems: list[Problem]) -> Iterator[tuple[str, list[str]]]:
-    """The run folders below `root` with the names of their files, those behind links once; folders
-    that cannot be entered are added to `problems`."""
+    """The run folders below `root` and the names of their files, those behind links once; adds
+    folders that cannot be entered to `problems`."""
 
     def closed(error: OSError) -> None:
         folder = os.path.relpath(error.filename, root)
@@ -144,8 +143,7 @@ def _score_lines(path: Path, source: str, problems: list[Problem]) -> Chunk:
 
 
 def _rows(chunks: Sequence[Chunk]) -> pd.DataFrame:
-    """All score rows with their run's number; files of the same header are parsed as one text,
-    which is fast."""
+    """All score rows and their run's number; files of one header are one text: it is fast."""
     frames = []
     for header in {header for header, body in chunks if body}:
         own = {run: body for run, (head, body) in enumerate(chunks) if head == header}
@@ -165,8 +163,7 @@ def _rows(chunks: Sequence[Chunk]) -> pd.DataFrame:
 
 
 def _known(rows: pd.DataFrame, file: str, problems: list[Problem]) -> pd.DataFrame:
-    """The rows whose numbers are numbers and whose kind is known; the others are listed by
-    `source`."""
+    """The rows of numbers and known kinds; the others are listed by `source`."""
     measured = [name for name in ("step", "env_frames", "return", "score") if name in rows]
     numbers = rows[measured].apply(pd.to_numeric, errors="coerce").astype(float)
     rows = rows.assign(**dict(numbers))
@@ -190,7 +187,7 @@ def _points(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def export(store: Store, path: str | os.PathLike, kinds: Sequence[str] = ("eval",)) -> None:
-    """Writes the points of the given kinds and everything known of their runs to one csv (`.gz`
+    """Writes everything known of the runs and their points of these kinds to one csv (`.gz`
     compresses, the same runs always to the same bytes)."""
     points = store.points[store.points.kind.isin(kinds)]
     frame = store.runs.rename(columns=OWN).merge(points, on="run", how="left").drop(columns="run")
@@ -199,8 +196,7 @@ def export(store: Store, path: str | os.PathLike, kinds: Sequence[str] = ("eval"
 
 
 def exported(paths: Sequence[Path]) -> Store:
-    """Reads exported csvs as one; a run that two of them hold alike is taken once, one that has not
-    ended not where another file holds its end.
+    """Reads exported csvs as one; a run that several hold is taken once, as it ended.
 
     Raises `InputError` naming the file and its column that is wrong, or the run and the files where
     they hold different ends of it.

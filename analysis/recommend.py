@@ -12,11 +12,10 @@ COLUMNS = ["kind", "group", "option", "effect", "low", "high", "recommended"]
 
 def table(own: Sequence[Task], share: float) -> pd.DataFrame:
     """One row for each option and kind of tasks on all of which the runs show it: its effect
-    against the baseline's, the guarded interval that is simultaneous over the rows, and whether it
-    is recommended: its effect is surely above 0, and the largest such of its group.
+    against the baseline's, its interval, simultaneous over the rows, and whether it is recommended:
+    surely above 0, and the largest such of its group.
 
-    Kinds are kinds of actions, and what tasks with the same kind of actions have in common. Numbers
-    (dotted keys) are no options.
+    Kinds are kinds of actions, and what tasks of one have in common. Numbers are no options.
     """
     found = {
         (kind, option.partition("=")[0], option): change
@@ -33,8 +32,7 @@ def table(own: Sequence[Task], share: float) -> pd.DataFrame:
 
 
 def kinds(own: Sequence[Task]) -> dict[str, list[Task]]:
-    """The tasks by kind of actions, as `discrete`, and by what some of these have in common, as
-    `discrete, vector`."""
+    """The tasks by kind of actions, and by what some of them share, as `discrete, vector`."""
     found: dict[str, list[Task]] = {}
     for actions in sorted({task.actions for task in own}):
         members = [task for task in own if task.actions == actions]

@@ -113,8 +113,7 @@ class RunFile(BaseModel):
     parameters: float | None = _at("parameters", "total")
 
     def row(self) -> dict:
-        """The run as a row of `Store.runs`, but for its number and source; `+` behind the commit
-        says that the code was changed since."""
+        """The run as a row of `Store.runs` without number and source; `commit+`: changed since."""
         shares = {part: share for part, share in self.shares.items() if share is not None}
         saturated = max(shares, key=shares.get, default="")
         return self.model_dump(include={*RUN_COLUMNS}) | {
@@ -147,9 +146,9 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True)
 class Store:
-    """Runs as frames: `runs` (R rows, columns `run` and RUN_COLUMNS), `points` (columns `run` and
-    POINT_COLUMNS; one row a run, kind and step, `score` the mean of an evaluation's episodes), and
-    `problems`. Raises ValueError where two runs have one number."""
+    """Runs as frames: `runs` (columns `run` and RUN_COLUMNS), `points` (columns `run` and
+    POINT_COLUMNS; `score` is the mean of an evaluation's episodes), and `problems`. Raises
+    ValueError where two runs have one number."""
 
     runs: pd.DataFrame
     points: pd.DataFrame
@@ -167,8 +166,7 @@ class Store:
         return identity.merge(self.points, on="run")
 
     def where(self, **columns) -> "Store":
-        """The part of the store whose runs have the given values, as in `where(suite="mini",
-        task="cartpole")`."""
+        """The part whose runs have these values, as in `where(suite="mini", task="cartpole")`."""
         keep = np.logical_and.reduce([self.runs[name] == value for name, value in columns.items()])
         return self.of(self.runs[keep])
 
@@ -209,8 +207,7 @@ def one_line(error: ValidationError) -> str:
 
 
 def from_yaml(path: str | Path, model: Any, what: str) -> Any:
-    """The content of a YAML file as a model (anything that pydantic validates); `InputError` names
-    the entry and what is allowed."""
+    """A YAML file as what pydantic validates; `InputError` names the entry and what is allowed."""
     try:
         return TypeAdapter(model).validate_python(yaml.load(Path(path).read_bytes(), _Loader))
     except OSError as error:

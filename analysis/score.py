@@ -25,8 +25,7 @@ IDENTITY = [
 
 @cache
 def atari_reference() -> pd.DataFrame:
-    """Raw scores of random play, a professional gamer and the human record for the paper's 55
-    games, by task."""
+    """Raw scores of random play, a gamer and the human record for the 55 games, by task."""
     with resources.files("analysis").joinpath("reference.csv").open() as file:
         return pd.read_csv(file, comment="#", index_col="task")
 
@@ -34,13 +33,12 @@ def atari_reference() -> pd.DataFrame:
 def final_scores(
     store: Store, window: str = LAST, until: float = np.inf
 ) -> tuple[pd.DataFrame, list[Problem]]:
-    """One score per run, and the runs that gave none.
+    """One score per run by a window of `WINDOWS`, and the runs that gave none.
 
-    Windows: `last` is the last evaluation; `last_bin` the mean over the episodes of all evaluations
-    in the last bin of 1M environment frames that the run's evaluations reach, a point of the
-    official curves; `area` the mean height of the whole curve, which takes at least eight
-    evaluations. `until` cuts curves at that many environment frames. A run that diverged has no
-    score (NaN) and stays in. Runs that have not ended are left out and listed.
+    `last_bin` is the mean over the episodes in the last bin of 1M environment frames that the run's
+    evaluations reach, a point of the official curves; `area` takes at least eight evaluations.
+    `until` cuts curves at that many environment frames. A run that diverged has no score (NaN) and
+    stays in. Runs that have not ended are left out and listed.
     """
     if window not in WINDOWS:
         raise InputError(f"window '{window}' is not known; allowed: {', '.join(WINDOWS)}")
@@ -65,9 +63,8 @@ def final_scores(
 
 
 def area(points: pd.DataFrame) -> pd.Series:
-    """By run the area under its curve divided by its length in frames, by the trapezoid rule: the
-    mean height of the curve; the score of a single evaluation. Points are in the order of frames.
-    """
+    """By run the mean height of its curve, by the trapezoid rule; the score of a single evaluation.
+    Points are in the order of frames."""
     runs = points.groupby("run")
     steps = runs.env_frames.diff()
     parts = (steps * (points.score + runs.score.shift()) / 2).groupby(points.run).sum()
@@ -102,12 +99,10 @@ WINDOWS = {LAST: _last, LAST_BIN: _mean_of_last_bin, AREA: area}
 
 
 def normalise(frame: pd.DataFrame, scheme: str) -> tuple[pd.DataFrame, list[Problem]]:
-    """Adds the column `normalised`, (score - random) / (reference - random), run by run; lists
-    tasks without reference.
+    """Adds the column `normalised`, (score - random) / (reference - random); lists tasks without.
 
-    Schemes: `gamer` and `record` take the human references of the Atari table, `clipped_record`
-    clips the latter at 1 from above (section 3.1), `reference` takes the two fixed scores that each
-    run carries from its task. What has no score stays NaN.
+    `gamer` and `record` take the human references of the Atari table, `clipped_record` clips the
+    latter at 1 (section 3.1), `reference` takes each run's own. What has no score stays NaN.
     """
     if scheme not in SCHEMES:
         raise InputError(f"normalisation '{scheme}' is not known; allowed: {', '.join(SCHEMES)}")
@@ -131,8 +126,7 @@ def normalise(frame: pd.DataFrame, scheme: str) -> tuple[pd.DataFrame, list[Prob
 
 
 def paper_aggregates(frame: pd.DataFrame) -> dict[str, float]:
-    """Table 1's four columns of one agent: normalise and clip per run, mean over seeds, median or
-    mean over games."""
+    """Table 1's four columns of one agent: clipped per run, mean over seeds, then over games."""
 
     def over_games(scheme: str) -> pd.Series:
         return normalise(frame, scheme)[0].groupby("task").normalised.mean()
@@ -142,8 +136,7 @@ def paper_aggregates(frame: pd.DataFrame) -> dict[str, float]:
 
 
 def scored(store: Store, window: str) -> tuple[pd.DataFrame, pd.DataFrame, str, list[Problem]]:
-    """The scored runs of one suite, their normalised evaluations, the normalisation, and what was
-    not scored.
+    """A suite's scored runs, normalised evaluations, the normalisation, and what has no score.
 
     A run that diverged scores the worst that its task has shown. Where no task has random and
     reference scores, raw returns take the place of normalised scores.
@@ -169,9 +162,8 @@ def scored(store: Store, window: str) -> tuple[pd.DataFrame, pd.DataFrame, str, 
 
 
 def with_references(store: Store, path: str | Path) -> Store:
-    """The store with the `random` and `reference` scores of the tasks that a YAML file names, as in
-    `{my_task: {random: 0, reference: 100}}`; `InputError` for another file, or for a task without
-    runs."""
+    """The store with scores of a YAML file, `{my_task: {random: 0, reference: 100}}`; `InputError`
+    for another file, or for a task without runs."""
     given = from_yaml(path, dict[str, _Reference], "references")
     if unknown := sorted(set(given) - set(store.runs.task)):
         raise InputError(f"{path}: no run is of task {unknown[0]}")

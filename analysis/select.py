@@ -19,8 +19,7 @@ COMMIT = r"^(\w{7})\w*"  # as git abbreviates it, and the mark of changes that w
 
 
 def select(store: Store, source: str, leave_out: Sequence[str] = ()) -> Store:
-    """One run per (suite, task, arm, seed), all of a task with one budget and of an arm with one
-    configuration.
+    """One run per (suite, task, arm, seed), of one budget a task and one configuration an arm.
 
     Runs with a digest in `leave_out`, of another budget, and second runs are left out and listed.
     Raises `InputError` for runs that ended under different configurations.
@@ -57,8 +56,7 @@ def _one_budget(store: Store) -> Store:
 
 
 def refuse_mixtures(runs: pd.DataFrame, source: str) -> None:
-    """`InputError` where the runs of a task have different references or baselines, or those of an
-    arm different configurations."""
+    """`InputError` where ended runs of a task, or of an arm, differ in what they must share."""
     ended = runs[runs.status.isin(ENDED)]
     pairs = zip(ended.random, ended.reference, strict=True)
     ended = ended.assign(**{REFERENCES: [f"{low:g} and {high:g}" for low, high in pairs]})

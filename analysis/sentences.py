@@ -60,11 +60,10 @@ class Rule:
 def claims(
     rule: Rule, found: Mapping[str, Change | None], controls: pd.DataFrame
 ) -> dict[str, pd.DataFrame]:
-    """The frames `claims`, `effects`, `by_task`, `kinds` and `budget` of a suite's family, from
-    what the runs show of each row.
+    """The frames `claims`, `effects`, `by_task`, `kinds` and `budget` of a suite's family.
 
-    No effect is called small unless the positive controls hurt. No claim is compared with the
-    paper if the placebo differs.
+    No effect is called small unless the positive controls hurt. No claim is compared with the paper
+    if the placebo differs.
     """
     seen = sensitive(controls)
     trusted = not (controls.words == verdict.DIFFERS).any()
@@ -134,7 +133,7 @@ def _ends(change: Change | None, alpha: float) -> dict[str, float]:
 
 
 def controls(rule: Rule, found: Mapping[str, Change | None], own: Sequence[Task]) -> pd.DataFrame:
-    """The positive controls on kinds of actions that have tasks here, and the placebo, each at the
+    """The positive controls of kinds of actions that have tasks here, and the placebo, each at the
     round's level by itself; columns as `claims`."""
     alpha, lines = verdict.alpha(rule.share, 1), []
     for row in rule.registered.controls_of(rule.suite):
@@ -158,8 +157,7 @@ def sensitive(controls: pd.DataFrame) -> set[str]:
 
 
 def warnings(controls: pd.DataFrame, own: Sequence[Task]) -> list[str]:
-    """What has to be said above every table: a placebo that differs, a control that does not
-    hurt."""
+    """What has to stand above every table: a placebo that differs, a control that does not hurt."""
     said = [
         f"The placebo differs: odd seeds score {row.effect:+.3f} [{row.low:+.3f}, {row.high:+.3f}] "
         "more than even ones, though the parity of a seed changes nothing. Nothing agrees with the "
@@ -175,8 +173,8 @@ def warnings(controls: pd.DataFrame, own: Sequence[Task]) -> list[str]:
 
 
 def interactions(rule: Rule, own: Sequence[Task]) -> pd.DataFrame:
-    """Every pair of options of different groups that some runs have together: by how much the
-    effect of one differs with the other."""
+    """Every pair of options of different groups that some runs have together: by how much one
+    changes the effect of the other."""
     found = pairs(own)
     named = registered_pairs(found, rule.registered)
     alpha = verdict.alpha(rule.share, len(named))
@@ -193,8 +191,7 @@ def interactions(rule: Rule, own: Sequence[Task]) -> pd.DataFrame:
 
 
 def pairs(own: Sequence[Task]) -> dict[tuple[str, str], Estimate]:
-    """By pair of options of different groups the mean of their interaction over the tasks that show
-    it."""
+    """By pair of options of different groups the mean of their interaction over the tasks."""
     names = sorted({name for task in own for name in task.design.columns[1:]})
     found = {
         pair: tasks.of_pair(pair, own)
@@ -205,8 +202,7 @@ def pairs(own: Sequence[Task]) -> dict[tuple[str, str], Estimate]:
 
 
 def registered_pairs(found: Iterable[tuple[str, str]], registered: Claims) -> list[tuple[str, str]]:
-    """Those of the pairs of options whose groups are registered; `*` is any toggle, not a
-    number."""
+    """The pairs of options whose groups are registered; `*` is any toggle, not a number."""
     chosen = {frozenset(pair) for pair in registered.interactions}
 
     def named(option: str) -> set[str]:

@@ -24,9 +24,8 @@ SATURATED = 0.9  # share of a run's updates
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a suite stands in its trial: how many `rounds` are registered and how many `complete`,
-    how many runs the next one is `lacking`, the `share` of the error that the last complete one may
-    spend, and the claims that are `open`."""
+    """Where a suite stands in its trial: the registered `rounds`, those `complete`, the runs that
+    the next one is `lacking`, the `share` of the error of the last one, and the `open` claims."""
 
     rounds: int
     complete: int
@@ -42,12 +41,10 @@ class Standing:
 
 @dataclass(frozen=True)
 class Judged(Rule):
-    """The runs of one suite, judged by a rule; frames as in the module's docstring, `controls` as
-    `claims`.
+    """The runs of one suite, judged by a rule; `controls` has the columns of `claims`.
 
-    `task_kinds` are by kind its tasks, as registered and as the tasks' traits say.
-    `warnings` are lines to print above every table. `standing` is None for runs that are not of the
-    registered trial, which are judged all at once.
+    `task_kinds` are by kind its tasks, `warnings` lines to print above every table. `standing` is
+    None for runs that are not of the registered trial, which are judged all at once.
     """
 
     scheme: str
@@ -170,8 +167,7 @@ def _drawn(runs: pd.DataFrame, trial: Trial) -> pd.Series:
 
 
 def _open(rule: Rule, said: pd.DataFrame, runs: pd.DataFrame) -> tuple[str, ...]:
-    """The claims on what the trial draws, for the kinds of actions of its tasks, that are not
-    answered."""
+    """The claims that are not answered of those on which the trial draws, on its tasks."""
     answered = set(said.claim[said["mean"].isin(verdict.ANSWERED)])
     actions, drawn = set(runs.actions), rule.registered.trial.drawn
     return tuple(

@@ -46,8 +46,7 @@ def of_runs(
 
 
 def _by_step(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
-    """One row a run, one column an evaluation that all have; a run that diverged goes on as the
-    worst."""
+    """One row a run, one column a common evaluation; a diverged run goes on as the worst."""
     own = curves[curves.run.isin(runs.run)]
     wide = own.pivot_table(index="run", columns="step", values="normalised", aggfunc="last")
     wide = wide.reindex(runs.run)
@@ -57,8 +56,7 @@ def _by_step(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Change:
-    """What the runs show of one set of options against another, on the M tasks that show it, each
-    with its contrast of columns."""
+    """What runs show of one set of options against another: M tasks, each with its contrast."""
 
     given: list[tuple[Task, np.ndarray]]
 
@@ -86,7 +84,7 @@ class Change:
         self, alpha: float, weights: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         """The guarded interval of the mean over tasks, or of a sum with weights `(M,)`: the widest
-        of the interval of the runs and those with one failure added."""
+        of that of the runs and those with one failure added."""
         given = [self.estimates]
         given += [
             _replaced(self.estimates, place, failed)
@@ -112,8 +110,7 @@ class Change:
         return low, high
 
     def kinds(self) -> dict[str, np.ndarray]:
-        """The tasks' weights `(M,)` for each kind and for each kind against the other tasks; kinds
-        of all tasks are left out."""
+        """The weights `(M,)` of kinds of some tasks, and of each against the other tasks."""
         weights = {}
         for kind in sorted(frozenset().union(*(task.kinds for task, _ in self.given))):
             inside = np.array([kind in task.kinds for task, _ in self.given])
@@ -123,8 +120,7 @@ class Change:
         return weights
 
     def over_the_budget(self) -> tuple[list[float], "Change"]:
-        """The steps, as shares of the budget, at which all tasks were evaluated, and the change of
-        the evaluations there, with one leading axis."""
+        """The shares of the budget that all tasks have, and the change there, a leading axis."""
         steps = sorted(set.intersection(*(set(task.curves) for task, _ in self.given)))
         return steps, Change(
             [

@@ -17,17 +17,13 @@ ANSWERED = (SUBSTANTIALLY, HELPS, A_LITTLE, NO_HELP, HURTS)
 
 
 def alpha(share: float, comparisons: int, part: float = 1) -> float:
-    """The error of one of several simultaneous intervals (Bonferroni) that may spend a part of the
-    error, in a round that may spend a share of it."""
+    """The error of each of several intervals (Bonferroni), of a round's share and a part."""
     return ERROR * share * part / max(comparisons, 1)
 
 
 def words(low, high, margin: float, sensitive=True) -> np.ndarray:
-    """The verdict on intervals `(...)`.
-
-    Without a `sensitive` suite, one whose positive control hurts by the margin, no interval says
-    that an effect is small.
-    """
+    """The verdict on intervals `(...)`; nothing is small unless the suite is `sensitive`: its
+    positive control hurts by the margin."""
     small = np.logical_and(high < margin, sensitive)
     rules = [
         (low > margin, SUBSTANTIALLY),
@@ -40,15 +36,14 @@ def words(low, high, margin: float, sensitive=True) -> np.ndarray:
 
 
 def depends(names: pd.Series, rows: pd.DataFrame) -> str:
-    """The tasks or kinds on which an effect is surely better and surely worse, in words; empty
-    unless there are both. `rows` have the intervals' ends, `low` and `high`."""
+    """Where an effect is surely better and surely worse by the ends `low` and `high`, in words;
+    empty unless there are both."""
     better, worse = (", ".join(names[sure]) for sure in (rows.low > 0, rows.high < 0))
     return f"better on {better}; worse on {worse}" if better and worse else ""
 
 
 def agrees(paper: str, verdict: str) -> str:
-    """Whether a verdict on the mean is the paper's: `yes`, `no`, or empty where nothing can be
-    said."""
+    """Whether a verdict on the mean is the paper's: `yes`, `no`, or empty if unsaid."""
     if paper == "none" or verdict not in ANSWERED:
         return ""
     helped, not_much = (SUBSTANTIALLY, HELPS, A_LITTLE), (A_LITTLE, NO_HELP, HURTS)
