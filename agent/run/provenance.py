@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 PACKAGES = ("torch", "numpy", "hydra-core", "gymnasium", "ale-py", "minatar", "minigrid")
-PACKAGES += ("dm-control", "mujoco")
+PACKAGES += ("dm-control", "mujoco", "dreamer-ablation")
 CODE = ("run.py", "agent", "conf", "hydra_plugins", "sweeps")  # what can change a result
 ROOT = Path(__file__).resolve().parents[2]
 
