@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -84,10 +83,7 @@ class Job:
             return held
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            code, said = self._child()
-            if code in STOPPED:
-                self._wait_for_slurm()
-            outcome = self.outcome(*result(code, said, self.folder))
+            outcome = self.outcome(*result(*self._child(), self.folder))
         except Lost as lost:
             outcome = self.lost(str(lost))
         except (OSError, UserError) as problem:
@@ -95,12 +91,6 @@ class Job:
         if self.fail_fast and outcome.status in ENDED:
             self.stop_file.touch()
         return outcome
-
-    def checkpoint(self):
-        """For submitit, which asks before it puts a job back: the same job again."""
-        from submitit.helpers import DelayedSubmission
-
-        return DelayedSubmission(self)
 
     def outcome(self, status: Status, error: str | None = None) -> Outcome:
         return Outcome(self.name, self.folder, status, error)
@@ -149,15 +139,6 @@ class Job:
             except subprocess.TimeoutExpired:
                 child.kill()
         return child.wait()
-
-    def _wait_for_slurm(self) -> None:
-        """Sleep on Slurm: a stop that neither the sweep nor W&B asked for is Slurm's, which puts a
-        job back only if it ended the job itself."""
-        on_slurm = os.environ.get("SUBMITIT_EXECUTOR") == "slurm"
-        if on_slurm and look(self.folder)[1] != STOPPED_BY_SERVER:
-            print(f"{self.name}: stopped; waiting until Slurm ends this job", flush=True)
-            while not self.stop_file.exists():
-                time.sleep(POLL_SECONDS)
 
 
 def result(code: int, said: str, folder: Path) -> tuple[Status, str | None]:

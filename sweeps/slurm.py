@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from agent.errors import UserError
-from agent.run.status import Status
-from sweeps.job import Job, Outcome
+from agent.run.status import STOPPED_BY_SERVER, Status
+from sweeps.job import STOPPED, Job, Outcome
+from sweeps.state import look
 
 ALIVE = (  # states of a job that waits, runs, or is about to run again
     *("PENDING", "RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "STAGE_OUT", "STOPPED"),
@@ -67,6 +68,26 @@ def _last_line(text: str) -> str:
     return ([line.strip() for line in text.splitlines() if line.strip()] or ["no word"])[-1]
 
 
+class Task(Job):
+    """A job inside of Slurm's, which may stop it and put it back."""
+
+    def checkpoint(self):
+        """For submitit, which asks before it puts a job back: the same job again."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+    def _child(self) -> tuple[int, str]:
+        """As a job, but asleep after a stop that neither the sweep nor W&B asked for: it is
+        Slurm's, which puts a job back only if it ended the job itself."""
+        code, said = super()._child()
+        if code in STOPPED and look(self.folder)[1] != STOPPED_BY_SERVER:
+            print(f"{self.name}: stopped; waiting until Slurm ends this job", flush=True)
+            while not self.stop_file.exists():
+                time.sleep(POLL_SECONDS)
+        return code, said
+
+
 @dataclass(eq=False)
 class Ticket:
     """A job and its id in Slurm's queue."""
@@ -74,6 +95,7 @@ class Ticket:
     job: Job
     number: str
     is_ours: bool = True  # rather than another sweep's, whose stop file it obeys
+    refused: str = ""  # what Slurm said when it was to be submitted again
     times_lost: int = 0
     ended: float | None = None  # when it was first seen to have ended without a result
 
@@ -125,10 +147,14 @@ def result_file(folder: str, number: str) -> Path:
     return JobPaths(folder, job_id=number, task_id=0).result_pickle
 
 
-def cancel(jobs: Iterable[str]) -> None:
-    """Take jobs or whole arrays out of the queue, with SIGTERM for those that run."""
-    if jobs := sorted(jobs):
-        _run("scancel", *jobs)
+def cancel(jobs: Iterable[str]) -> bool:
+    """Take jobs or whole arrays out of the queue, with SIGTERM for those that run; whether Slurm
+    did so."""
+    command = ["scancel", *sorted(jobs)]
+    if command[1:] and (told := _run(*command)).returncode:
+        print(f"not cancelled: {_last_line(told.stderr)}; {' '.join(command)}", flush=True)
+        return False
+    return True
 
 
 class Slurm:
@@ -186,13 +212,13 @@ class Slurm:
             print(f"Slurm has {len(tickets)} of the jobs already", flush=True)
         try:
             tickets += self._submit(rest)
-            if not self.submit_only:
+            if not self.submit_only or any(job.stop_file.exists() for job in jobs):
                 yield from self._collect(tickets)
+                return
         except (KeyboardInterrupt, GeneratorExit):
             cancel(ticket.number for ticket in tickets)
             raise
-        if self.submit_only:
-            yield from _as_submitted(tickets)
+        yield from _as_submitted(tickets)
 
     def _submit(self, jobs: Sequence[Job]) -> list[Ticket]:
         """Submit arrays as large as Slurm takes them, the jobs dealt out in turn. When refused
@@ -205,8 +231,7 @@ class Slurm:
         try:
             for first in range(arrays):
                 tasks = list(jobs[first::arrays])
-                with redirect_stderr(StringIO()):  # submitit says there what it raises
-                    submitted = executor.submit_array(tasks)
+                submitted = _submitted(executor, [Task(**vars(job)) for job in tasks])
                 ids.append(submitted[0].job_id.partition("_")[0])
                 for job, one in zip(tasks, submitted, strict=True):
                     tickets.append(Ticket(job, one.job_id))
@@ -248,28 +273,41 @@ class Slurm:
             for ticket in list(tickets):
                 if (outcome := ticket.outcome(known, self.folder)) is None:
                     continue
-                tickets.remove(ticket)
-                again = ticket.is_repeated(outcome, known, self.max_lost) and self._again(ticket)
-                if again:
-                    print(f"{outcome}; submitted again as {again.number}", flush=True)
-                    tickets.append(again)
-                else:
+                if not ticket.is_repeated(outcome, known, self.max_lost):
+                    tickets.remove(ticket)
                     yield outcome
+                elif again := self._again(ticket):
+                    print(f"{outcome}; submitted again as {again.number}", flush=True)
+                    tickets[tickets.index(ticket)] = again
             asked = any(ticket.job.stop_file.exists() for ticket in tickets)
             if asked and not stopping and known is not None:
-                stopping = True
-                cancel(ticket.number for ticket in tickets if not _sees_stop(ticket, known))
+                stopping = cancel(one.number for one in tickets if not _sees_stop(one, known))
             elif tickets:
                 time.sleep(POLL_SECONDS)
 
     def _again(self, ticket: Ticket) -> Ticket | None:
+        """The lost job submitted again; None where Slurm refuses it, until it is asked again."""
         try:
             (again,) = self._submit([ticket.job])
         except UserError as error:
-            print(error, flush=True)
+            if str(error) != ticket.refused:
+                print(f"{error}; tried again until it is taken", flush=True)
+            ticket.refused = str(error)
             return None
         again.times_lost = ticket.times_lost + 1
         return again
+
+
+def _submitted(executor, tasks: Sequence[Task]) -> Sequence:
+    """submitit's jobs, without what an allocation around this process says of itself."""
+    from submitit.helpers import clean_env
+
+    users = ("SLURM_CONF", "SBATCH_")  # which no allocation sets
+    kept = {name: value for name, value in os.environ.items() if name.startswith(users)}
+    launched = [name for name in os.environ if name.startswith("PMI")]
+    with redirect_stderr(StringIO()), clean_env(launched):  # submitit says there what it raises
+        os.environ.update(kept)
+        return executor.submit_array(tasks)
 
 
 def _queue_or_stop(jobs: Sequence[Job]) -> Queue | None:

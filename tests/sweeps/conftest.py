@@ -31,15 +31,16 @@ sys.exit(130)
 SWEEP = """
 import signal, sys
 from pathlib import Path
-from sweeps import job, local, machine
+from sweeps import job, local, machine, slurm
 start, program, folder = sys.argv[1:]
 job.PROGRAM, folder, environment = Path(program), Path(folder), machine.thread_environment(1)
 if start == "forked":
     local.start_server(environment)
-starts = {"fresh": job.fresh, "forked": local.forked}
+starts = {"forked": local.forked}
+kinds = {"slurm": slurm.Task}
 signal.signal(signal.SIGUSR2, lambda *_: sys.exit(7))  # as submitit does in the end
-one = {"environment": environment, "start": starts[start]}
-print(job.Job("a run", folder, (), folder / "stop", **one)().status)
+one = {"environment": environment, "start": starts.get(start, job.fresh)}
+print(kinds.get(start, job.Job)("a run", folder, (), folder / "stop", **one)().status)
 """
 
 
@@ -174,8 +175,8 @@ def stoppable(tmp_path, monkeypatch):
 
 @pytest.fixture
 def sweeping(stoppable):
-    """Function of how a run starts and of environment variables: a process with one such job, once
-    the run is under way."""
+    """Function of how a run starts (fresh, forked, slurm) and of environment variables: a process
+    with one such job, once the run is under way."""
     processes = []
 
     def function(start="fresh", **environment):

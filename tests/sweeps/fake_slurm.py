@@ -19,6 +19,7 @@ def sbatch(state, script):
     if state["refuse"] or tasks > state["max_array"]:
         sys.exit("sbatch: error: Batch job submission failed: " + (state["refuse"] or "too many"))
     state["arrays"].append([tasks, int(array[2]) if array else 1])
+    state["environment"] = dict(os.environ)
     number = len(state["arrays"])
     for task in range(tasks):
         state["jobs"][f"{number}_{task}" if array else f"{number}"] = "PENDING"

@@ -33,7 +33,7 @@ def test_a_job_that_is_put_back_waits_for_the_checkpoint(sweeping, stoppable):
 
 
 def test_a_job_whose_run_slurm_stopped_returns_no_result(sweeping, stoppable):
-    process = sweeping(SUBMITIT_EXECUTOR="slurm")
+    process = sweeping("slurm")
     stop_run(process)
     wait_until(lambda: "checkpoint written" in stoppable.read_text())
     with pytest.raises(subprocess.TimeoutExpired):
@@ -42,11 +42,11 @@ def test_a_job_whose_run_slurm_stopped_returns_no_result(sweeping, stoppable):
     assert process.communicate(timeout=300)[0].endswith("interrupted\n")
 
 
-@pytest.mark.parametrize("error, executor", [(STOPPED_BY_SERVER, "slurm"), (None, "")])
-def test_a_run_that_slurm_did_not_stop_is_a_result(sweeping, tmp_path, error, executor):
+@pytest.mark.parametrize("error, start", [(STOPPED_BY_SERVER, "slurm"), (None, "fresh")])
+def test_a_run_that_slurm_did_not_stop_is_a_result(sweeping, tmp_path, error, start):
     fields = {"status": "interrupted", "error": error}
     (tmp_path / "run.json").write_text(json.dumps(fields))
-    process = sweeping(SUBMITIT_EXECUTOR=executor)
+    process = sweeping(start, SUBMITIT_EXECUTOR="slurm")
     stop_run(process)
     assert process.communicate(timeout=300)[0] == "interrupted\n"
 

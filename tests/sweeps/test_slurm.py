@@ -1,5 +1,6 @@
 """The Slurm engine against stand-ins of Slurm's commands: what it submits, and how it collects."""
 
+import os
 from functools import partial
 
 import pytest
@@ -34,14 +35,29 @@ def test_each_job_is_collected_by_itself_and_a_lost_one_starts_again(cluster, jo
     assert "Slurm job 1_0: FAILED; submitted again as 2" in capsys.readouterr().out
 
 
-def test_a_lost_job_that_slurm_refuses_now_hides_no_other(cluster, jobs, engine):
+def test_a_lost_job_that_slurm_refuses_now_hides_no_other_and_is_tried_again(
+    cluster, jobs, engine, capsys
+):
     def lose():
         cluster.move("1_0", "NODE_FAIL")
         cluster.set(refuse="Partition is down")
 
     cluster.turns = [lose, lambda: cluster.end("1_1", jobs[1].outcome(Status.DONE))]
-    lost, done = sorted(map(str, engine().run(jobs[:2])))
-    assert lost.startswith("a: not started") and done == "b: done"
+    cluster.turns += [lambda: None, lambda: cluster.set(refuse="")]
+    cluster.turns += [lambda: cluster.end("2", jobs[0].outcome(Status.DONE))]
+    assert [str(outcome) for outcome in engine().run(jobs[:2])] == ["b: done", "a: done"]
+    assert capsys.readouterr().out.count("Partition is down") == 1
+
+
+def test_slurm_hears_of_no_allocation_around_the_sweep(cluster, jobs, engine, monkeypatch):
+    around = {"SLURM_JOB_ID": "7", "SLURM_MEM_PER_NODE": "9", "PMIX_RANK": "0", "RANK": "0"}
+    users = {"SLURM_CONF": "/etc/slurm.conf", "SBATCH_ACCOUNT": "mine"}
+    for name, value in {**around, **users}.items():
+        monkeypatch.setenv(name, value)
+    engine()._submit(jobs[:1])
+    seen = cluster.state["environment"]
+    assert not around.keys() & seen.keys() and users.items() <= seen.items()
+    assert os.environ["SLURM_JOB_ID"] == "7"
 
 
 TIMED_OUT = "Traceback\nUncompletedJobError: Job not requeued because: timed-out too many times."
@@ -94,6 +110,13 @@ def test_submitting_is_all_where_that_is_asked_for(cluster, jobs, engine):
         held, *told = engine(submit_only=True).run(jobs[:3])
     assert held.status == "under way" and cluster.state["arrays"] == [[2, 2]]
     assert [one.error for one in told] == ["Slurm job 1_0: PENDING", "Slurm job 1_1: PENDING"]
+    assert [one.error for one in engine(submit_only=True).run(jobs[1:3])] == [
+        one.error for one in told
+    ]
+    assert cluster.state["arrays"] == [[2, 2]], "nothing is submitted twice"
+    jobs[1].stop_file.touch()  # Ctrl-C
+    assert {one.status for one in engine(submit_only=True).run(jobs[1:4])} == {"not started"}
+    assert set(cluster.states.values()) == {"CANCELLED"}
 
 
 def test_a_stopped_sweep_cancels_what_waits_and_waits_for_what_runs(cluster, jobs, engine):
