@@ -5,10 +5,11 @@ import errno
 import os
 import sys
 import traceback
+from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, TextIO
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -17,13 +18,13 @@ from omegaconf import DictConfig
 from agent.errors import UserError, complaint
 from agent.run.compose import CONF, composed, project_config, resolved, section
 from agent.run.identity import Identity, baseline_digest, identify, toggles
-from agent.run.lock import Busy, ClaimLost, RunFolder, check_root
+from agent.run.lock import Busy, ClaimLost, RunFolder
 from agent.run.provenance import provenance
 from agent.run.record import Record, read_run
 from agent.run.status import Exit, Interrupted, Status, Stop
 from agent.run.trackers import asked_id
 from sweeps import grid
-from sweeps.check import check_numbers
+from sweeps.check import check_numbers, configured
 
 FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)  # disks
 MULTIRUN = ("-m", "--multirun")
@@ -40,7 +41,7 @@ class Command(NamedTuple):
 
 @hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
 def main(cfg: DictConfig):
-    """What Hydra does of a command: --help and other flags; -m calls its sweeper instead."""
+    """What Hydra does of a command with --help or another of its flags."""
     job = HydraConfig.get()
     sys.exit(status(Command(cfg, job.runtime.choices, job.overrides.task)))
 
@@ -175,25 +176,58 @@ def _first_line(error: BaseException) -> str:
 
 def start() -> None:
     """What `python run.py ...` does: one run, or with -m all runs of a sweep."""
-    # -m first: argparse takes overrides on both sides of a flag for a mistake
-    sys.argv[1:] = sorted(sys.argv[1:], key=lambda given: given not in MULTIRUN)
-    flags = {argument for argument in sys.argv[1:] if argument.startswith("-")}
-    overrides = [argument for argument in sys.argv[1:] if argument not in flags]
+    sys.stdout, sys.stderr = Output(sys.stdout, 1), Output(sys.stderr, 2)
+    parser = ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--multirun", "-m", action="store_true")
     try:
+        given, others = grid.parsed(parser)
+        if others and not given.multirun:
+            return main()
         with project_config():  # a UserError, where Hydra would list search paths
-            if not flags:
-                if sweeps := [given for given in overrides if given.startswith("+sweep=")]:
-                    raise UserError(f"{sweeps[0]} asks for many runs: python run.py -m {sweeps[0]}")
-                sys.exit(status(Command(*composed(tuple(overrides)), overrides)))
-            if flags <= {*MULTIRUN}:
-                cfg, choices = composed(tuple(grid.fixed(overrides)))
-                if (sweeper := choices["hydra/sweeper"]) != "ablation":
-                    raise UserError(f"hydra/sweeper={sweeper}: allowed here: ablation")
-                check_numbers(cfg)
-                check_root(cfg.run.root)
+            sys.exit((_sweep if given.multirun else _one)(given.overrides, *others))
     except UserError as error:
         sys.exit(_complain(error, Exit.BAD_INPUT))
-    main()
+
+
+def _one(overrides: Sequence[str]) -> int:
+    if sweeps := [given for given in overrides if given.startswith("+sweep=")]:
+        raise UserError(f"{sweeps[0]} asks for many runs: python run.py -m {sweeps[0]}")
+    return status(Command(*composed(tuple(overrides)), overrides))
+
+
+def _sweep(overrides: Sequence[str], *others: str) -> int:
+    if others:
+        raise UserError(f"{others[0]}: allowed with -m: --config-dir, --config-name")
+    config = configured(overrides)
+    from sweeps.sweep import Sweep  # only where it is needed: one run starts fast
+
+    return Sweep(config).sweep(overrides)
+
+
+class Output:
+    """An output that may be closed before or while the program runs, as `| head` closes it: what
+    nobody reads any more ends neither a run nor a sweep."""
+
+    def __init__(self, stream: TextIO | None, number: int):
+        if stream is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
+            os.set_inheritable(number, True)  # by the processes of runs
+        self._stream = stream or open(number, "w")  # noqa: SIM115
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        return self._kept(self._stream.write, text)
+
+    def flush(self) -> None:
+        self._kept(self._stream.flush)
+
+    def _kept(self, act: Callable, *given: str) -> Any:
+        try:
+            return act(*given)
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())
 
 
 if __name__ == "__main__":

@@ -1,14 +1,27 @@
 """Checks of a sweep's runs before the first one starts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from omegaconf import DictConfig
 
 from agent.errors import UserError
-from agent.run.compose import composed, sections
+from agent.run.compose import composed, sections, whole
 from agent.run.lock import check_root
 from agent.run.status import Status
+from sweeps import grid
 from sweeps.state import Planned, unseeded
+
+
+def configured(overrides: Sequence[str]) -> DictConfig:
+    """The configuration of a sweep's command, with Hydra's own part; UserError naming all that is
+    wrong whatever the sweep is."""
+    fixed = tuple(grid.fixed(overrides))
+    cfg, choices = composed(fixed)
+    if (sweeper := choices["hydra/sweeper"]) != "ablation":
+        raise UserError(f"hydra/sweeper={sweeper}: allowed here: ablation")
+    check_numbers(cfg)
+    check_root(cfg.run.root)
+    return whole(fixed)
 
 
 def check_numbers(cfg: DictConfig) -> None:

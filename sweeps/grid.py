@@ -5,11 +5,14 @@ glob over tasks stays within the suite's tasks. Jobs are ordered by seed first, 
 unfinished sweep has whole rounds to look at.
 """
 
+import json
 import re
+from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -18,13 +21,36 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from agent.errors import UserError
-from agent.run.compose import composed, explained, section
+from agent.run.compose import FOLDERS, NAME, composed, explained, section
 from agent.run.identity import BASELINE, parts
 
 ROOT = Path(__file__).parents[1]
-SEED = "run.seed"
+SEED, SEARCHED = "run.seed", "hydra.searchpath="
 FACTOR = re.compile(r"x([\d.]+)")  # x0.5: half of the task's own number
 ONE_VALUE = re.compile(r"[+~]*(sweep$|hydra[./])")  # keys that say how to sweep
+
+
+def parsed(
+    parser: ArgumentParser, arguments: Sequence[str] | None = None
+) -> tuple[Namespace, list[str]]:
+    """What a command with overrides is given, and the flags that are none of its own. Its overrides
+    begin with the flags of a user's own configuration, for composing and for the runs' processes;
+    UserError for a folder that is not there."""
+    parser.add_argument("overrides", nargs="*", help="as for run.py")
+    own = parser.add_argument
+    own("--config-dir", "-cd", action="append", default=[], help="a folder with your own options")
+    own("--config-name", "-cn", help="your own file in place of config.yaml")
+    given, others = parser.parse_known_intermixed_args(arguments)
+    searched = [override for override in given.overrides if override.startswith(SEARCHED)]
+    paths = OmegaConf.select(OmegaConf.from_dotlist(searched), SEARCHED[:-1], default=())
+    folders = [*given.config_dir, *([paths] if isinstance(paths, str) else paths)]
+    if absent := [one for one in folders if "://" not in one and not Path(one).is_dir()]:
+        raise UserError(f"--config-dir={absent[0]}: there is no such folder")
+    FOLDERS.extend(folders)
+    flags = [f"{NAME}{given.config_name}"] if given.config_name else []
+    flags += [f"--config-dir={folder}" for folder in folders]
+    given.overrides = [*flags, *(one for one in given.overrides if one not in searched)]
+    return given, others
 
 
 def jobs(
@@ -35,11 +61,13 @@ def jobs(
 ) -> list[list[str]]:
     """Overrides of each job of a command line, with those of a sweep's `params` that it does not
     name and the arms of a claims file (or of its `rows`); UserError names what is wrong."""
-    given = [f"{key}={value}" for key, value in params.items()]
-    by_key = {override.get_key_element(): override for override in _parse([*given, *overrides])}
+    given = _parse([*(f"{key}={value}" for key, value in params.items()), *overrides])
+    by_key = {override.get_key_element().lstrip("+"): override for override in given}
     by_key = {key: override for key, override in by_key.items() if not ONE_VALUE.match(key)}
     suite, task, seed = (by_key.pop(key, None) for key in ("suite", "task", SEED))
-    same = [override.input_line for override in by_key.values() if not override.is_sweep_override()]
+    where = [given for given in overrides if given.startswith("--")]
+    fixed = [override for override in by_key.values() if not override.is_sweep_override()]
+    same = [*where, *(override.input_line for override in fixed)]
     axes = [_values(override) for override in by_key.values()]
     found = []
     for chosen in _values(suite):
@@ -50,8 +78,10 @@ def jobs(
                 actions = _compose([*same, *chosen, *named]).task.actions
                 claimed = of_claims(claims, rows, base.suite.name, actions)
             for several in product(claimed, *axes):
-                found.append([*chosen, *named, *(part for parts in several for part in parts)])
-    return [[*job, *seeded] for seeded in _values(seed) for job in found]
+                choices = (part for parts in several for part in parts)
+                found.append([*where, *chosen, *named, *choices])
+    seeds = [[part.lstrip("+") for part in seeded] for seeded in _values(seed)]
+    return [[*job, *seeded] for seeded in seeds for job in found]
 
 
 def axes(params: Mapping[str, str]) -> dict[str, list[str | int]]:
@@ -67,9 +97,13 @@ def axes(params: Mapping[str, str]) -> dict[str, list[str | int]]:
 
 def fixed(overrides: Sequence[str]) -> list[str]:
     """The overrides that are no sweep."""
-    return [
-        override.input_line for override in _parse(overrides) if not override.is_sweep_override()
-    ]
+    single = (one.input_line for one in _parse(overrides) if not one.is_sweep_override())
+    return [*(given for given in overrides if given.startswith("--")), *single]
+
+
+def quoted(value: Any) -> str:
+    """A value as the text of an override."""
+    return "'{}'".format(value.replace("'", "\\'")) if isinstance(value, str) else json.dumps(value)
 
 
 def multiplied(task: Sequence[str], override: str) -> str:
@@ -83,7 +117,9 @@ def multiplied(task: Sequence[str], override: str) -> str:
 def _parse(overrides: Sequence[str]) -> list[Override]:
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
     try:
-        parsed = parser.parse_overrides(list(overrides))
+        parsed = parser.parse_overrides(
+            [given for given in overrides if not given.startswith("--")]
+        )
     except HydraException as error:
         raise UserError(explained(error)) from error
     for override in parsed:

@@ -18,13 +18,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 
-from hydra import compose
 from omegaconf import DictConfig
 from rich.filesize import decimal
 from rich.table import Table
 
 from agent.errors import UserError, complaint
-from agent.run.compose import composed, project_config
+from agent.run.compose import project_config
 from agent.run.status import Status
 from sweeps import check, grid, machine
 from sweeps.job import COMMAND, PROGRAM, Engine, chosen
@@ -38,13 +37,11 @@ Kind = tuple[str, str]  # suite and size
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the plan of the overrides given; returns the exit status."""
-    given = _parsed(arguments)
     try:
+        given = _parsed(arguments)
         with project_config():
             overrides = _with_sweep(given.overrides)
-            check.check_numbers(composed(tuple(grid.fixed(overrides)))[0])
-            config = compose("config", grid.fixed(overrides), return_hydra_config=True)
-            Plan(overrides, config).show(given.commands, given.probe)
+            Plan(overrides, check.configured(overrides)).show(given.commands, given.probe)
     except UserError as error:
         print(complaint(error), file=sys.stderr)
         return 2
@@ -58,10 +55,12 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("overrides", nargs="*", help="as for run.py -m; without a sweep, +sweep=claims")
     add("--probe", action="store_true", help="time a few gradient steps where no run has finished")
     add("--commands", action="store_true", help="print the commands of the runs that are to do")
-    return parser.parse_intermixed_args(arguments)
+    given, unknown = grid.parsed(parser, arguments)
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return given
 
 
 def _with_sweep(overrides: list[str]) -> list[str]:

@@ -1,7 +1,9 @@
 """The distinct runs that jobs stand for, and how far each is."""
 
+import re
 import sys
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -11,13 +13,14 @@ from rich.progress import track
 
 from agent.config import Seed, check_value
 from agent.errors import UserError
-from agent.run.compose import composed, section
+from agent.run.compose import composed, leaves, section
 from agent.run.identity import Identity, identify
 from agent.run.lock import RunFolder
 from agent.run.record import read_run
 from agent.run.status import Status
-from sweeps.grid import SEED
+from sweeps.grid import SEED, quoted
 
+FOLLOWS = re.compile(r"\$\{(run\.seed\}|now:)")
 ENDED = (Status.FAILED, Status.DIVERGED, Status.UNREADABLE)  # unless retried
 
 
@@ -49,10 +52,10 @@ def planned(jobs: Iterable[Sequence[str]]) -> list[Planned]:
     runs: dict[Path, Planned] = {}
     shown = {"transient": True, "disable": not sys.stdout.isatty()}
     for overrides in track(list(map(tuple, jobs)), "composing", **shown):
-        cfg, identity = _identify(overrides)
+        cfg, identity, settled = _identify(overrides)
         folder = Path(cfg.run.root) / identity.folder
         if folder not in runs:
-            runs[folder] = Planned(identity, cfg, overrides, folder, *look(folder))
+            runs[folder] = Planned(identity, cfg, settled, folder, *look(folder))
     return list(runs.values())
 
 
@@ -75,21 +78,31 @@ def unseeded(overrides: Sequence[str]) -> tuple[str, ...]:
     return tuple(override for override in overrides if not override.startswith(f"{SEED}="))
 
 
-def _identify(overrides: tuple[str, ...]) -> tuple[DictConfig, Identity]:
-    """A run's configuration and identity, composed once for all seeds."""
-    cfg, identity = _unseeded(unseeded(overrides))
-    seeds = [override for override in overrides if override.startswith(f"{SEED}=")]
-    return cfg, replace(identity, seed=_seed(seeds[-1])) if seeds else identity
+def _identify(overrides: tuple[str, ...]) -> tuple[DictConfig, Identity, tuple[str, ...]]:
+    """A run's configuration, composed once for all seeds unless values follow the seed; its
+    identity; and its overrides, with the values that another process would find otherwise."""
+    cfg, identity, following = _composed(unseeded(overrides))
+    if seeds := [override for override in overrides if override.startswith(f"{SEED}=")]:
+        identity = replace(identity, seed=_seed(seeds[-1]))
+    if following:
+        cfg, identity, _ = _composed(overrides)
+    values = leaves(cfg, resolve=True) if following else {}
+    return cfg, identity, (*overrides, *(f"++{key}={quoted(values[key])}" for key in following))
 
 
 @cache
-def _unseeded(overrides: tuple[str, ...]) -> tuple[DictConfig, Identity]:
+def _composed(overrides: tuple[str, ...]) -> tuple[DictConfig, Identity, list[str]]:
+    """Configuration and identity of overrides, and the keys that follow the seed or the clock."""
     cfg, choices = composed(overrides)
     section(cfg, "run")
-    return cfg, identify(cfg, choices)
+    written = leaves(cfg, resolve=False).items()
+    following = [key for key, value in written if FOLLOWS.search(str(value))]
+    return cfg, identify(cfg, choices), following
 
 
 def _seed(override: str) -> int:
-    text = override.partition("=")[2]
-    check_value(SEED, seed := int(text) if text.isdecimal() else text, Seed)
+    seed = override.partition("=")[2]
+    with suppress(ValueError):
+        seed = int(seed)
+    check_value(SEED, seed, Seed)
     return seed

@@ -13,10 +13,11 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Column, Table
 
-from agent.errors import UserError, complaint
+from agent.errors import UserError
 from agent.run.lock import RunFolder
-from agent.run.status import Status
+from agent.run.status import Exit, Status
 from sweeps import check, grid, state, wandb_sweeps
+from sweeps.display import Display
 from sweeps.job import Engine, Job, Outcome, chosen
 
 OF_A_TRIAL = ("weights", "rounds", "results")  # options
@@ -34,21 +35,17 @@ class Sweep:
         self.stop_file = Path(config.run.root).resolve() / f".sweep-{uuid.uuid4().hex}.stop"
         self.stopped = False
 
-    def sweep(self, arguments: list[str]) -> list:
-        """Run every job; exits unless all are done, or submitted where that is all."""
+    def sweep(self, arguments: list[str]) -> int:
+        """Run every job; returns the exit status, 0 where all are done, or submitted where that is
+        all."""
         try:
             succeeded = self._sweep(arguments)
-        except UserError as error:
-            print(complaint(error), file=sys.stderr)
-            sys.exit(2)
         except KeyboardInterrupt:
             self.stopped = True
         if self.stopped:
             print("stopped: the same command goes on from the last checkpoints", file=sys.stderr)
-            sys.exit(130)
-        if not succeeded:
-            sys.exit(1)
-        return []
+            return Exit.INTERRUPTED
+        return Exit.DONE if succeeded else Exit.FAILED
 
     def _sweep(self, arguments: list[str]) -> bool:
         if self.options.trial:
@@ -134,10 +131,12 @@ class Sweep:
         if not runs:
             return outcomes
         jobs = {run.folder.absolute(): run.folder for run in runs}
-        with closing(engine.run([self._job(run) for run in runs])) as ending:
+        display = Display(runs, console())
+        with display.shown(), closing(engine.run([self._job(run) for run in runs])) as ending:
             for outcome in ending:
-                outcomes[jobs[outcome.folder]] = outcome
-                print(f"[{len(outcomes)}/{len(runs)}] {outcome}", flush=True)
+                folder = jobs[outcome.folder]
+                outcomes[folder], left = outcome, display.end(folder, outcome)
+                print(f"[{len(outcomes)}/{len(runs)}] {outcome}; {left}", flush=True)
         return outcomes
 
     def _job(self, run: state.Planned) -> Job:

@@ -41,6 +41,13 @@ RUN = [
     ("+sweep=claims", "+sweep=claims asks for many runs: python run.py -m +sweep=claims"),
     ("nonsense", "nonsense"),
     ("run.seed=[1", "run.seed=[1: no viable alternative"),
+    ("run.root=~/é", "run.root=~/é: quote the value"),
+    ("--config-dir=/nowhere", "--config-dir=/nowhere: there is no such folder"),
+    (
+        "-m --config-name=confg",
+        "--config-name=confg is not known; did you mean --config-name=confi",
+    ),
+    ("-m --cfg job", "--cfg: allowed with -m: --config-dir, --config-name"),
     ("latent=gaussian,binary", "several values need -m"),
     ("run.root=${nope}", "Interpolation key 'nope' not found"),
     # keys that nobody reads

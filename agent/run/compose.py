@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +22,8 @@ from agent.config import CLOSE, GROUPS, make, shown, unknown
 from agent.errors import UserError, collect
 
 CONF = Path(__file__).parents[2] / "conf"
+NAME = "--config-name="
+FOLDERS = ["conf"]  # with options of a user's own; a command may add others
 OmegaConf.register_new_resolver("product", lambda *factors: math.prod(factors), replace=True)
 OmegaConf.register_new_resolver(  # the group `run` as conf/config.yaml has it, with its comments
     "settings",
@@ -56,29 +59,36 @@ def composed(overrides: tuple[str, ...]) -> tuple[DictConfig, dict[str, str | No
 def _option(override: str) -> DictConfig | None:
     """The values of an option that chooses no other and sets no other; None for anything else."""
     group, _, option = override.partition("=")
-    file = CONF / group / f"{option}.yaml"
-    if not group.isidentifier() or option not in options_of(group) or not file.is_file():
-        return None  # nothing, or in another folder than this program's
-    node = cast(DictConfig, OmegaConf.load(file))
-    is_alone = "defaults" not in node and "@package" not in file.read_text()
-    return node if is_alone else None
+    path = f"{group}/{option}" if group.isidentifier() else ""
+    hydra: Any = GlobalHydra.instance()
+    found = hydra.config_loader().repository.load_config(path)
+    is_alone = found and not found.defaults_list and "package" not in found.header
+    return found.config if is_alone else None
 
 
 def _by_hydra(overrides: tuple[str, ...]) -> tuple[DictConfig, dict[str, str | None]]:
-    try:
-        cfg = compose("config", list(overrides), return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise UserError(explained(error, overrides)) from error
+    cfg = whole(overrides)
     choices = dict(cfg.hydra.runtime.choices)
     OmegaConf.set_struct(cfg, False)
     del cfg["hydra"]
     return cfg, choices
 
 
+def whole(overrides: Iterable[str]) -> DictConfig:
+    """The configuration of a command line with Hydra's own part; UserError as of `composed`."""
+    names = [given.removeprefix(NAME) for given in overrides if given.startswith(NAME)]
+    rest = [given for given in overrides if not given.startswith("--")]
+    try:
+        return compose(names[-1] if names else "config", rest, return_hydra_config=True)
+    except (HydraException, OmegaConfBaseException, ValueError) as error:
+        raise UserError(explained(error, rest)) from error
+
+
 @contextmanager
 def project_config() -> Iterator[None]:
     """Let Hydra find conf/; a name that is not there is a UserError with what is."""
     with initialize_config_dir(str(CONF), version_base="1.3"):
+        OmegaConf.register_new_resolver("now", datetime.now().strftime, replace=True)
         try:
             yield
         except HydraException as error:
@@ -91,6 +101,8 @@ def explained(error: Exception, overrides: Iterable[str] = ()) -> str:
         group, _, option = error.missing_cfg_file.rpartition("/")
         return _no_such_option(group, option)
     if isinstance(error, OverrideParseException):
+        if "LexerNoViableAlt" in str(error):  # the grammar has no such letter
+            return f"{error.override}: quote the value, \"key='value'\"; $HOME stands for ~"
         return f"{error.override}: {_first_line(error)}; allowed: key=value, of Hydra's grammar"
     if found := NO_SUCH_KEY.match(str(error)):
         return _no_such_key(found[1])
@@ -141,7 +153,8 @@ def leaves(cfg: DictConfig, resolve: bool) -> dict[str, Any]:
 
 
 def _no_such_option(group: str, option: str) -> str:
-    return unknown(f"{group}={option}", [f"{group}={other}" for other in options_of(group)])
+    key = f"{group}=" if group else NAME
+    return unknown(f"{key}{option}", [f"{key}{other}" for other in options_of(group)])
 
 
 def _no_such_key(key: str) -> str:

@@ -183,6 +183,7 @@ class Training:
             self.display.say(f"run.eval_max_steps cut {cut} evaluation episodes")
         self.cut += cut
         self.display.evaluated(self.agent.updates, fmean(episode.ret for episode in episodes))
+        self.record.update(last_score=self.display.score)
 
     def _film(self) -> None:
         """Film the episode that the evaluation plays first."""

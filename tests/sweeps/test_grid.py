@@ -56,6 +56,7 @@ def test_the_command_line_replaces_what_a_sweep_says():
     params = {"latent": "glob(*)", "task": "glob(*)", "run.seed": "range(5)"}
     given = ["task=acrobot", "latent=binary", "run.seed=7"]
     assert grid.jobs(["+sweep=latent", *given], params) == [given]
+    assert grid.jobs(["task=acrobot", "latent=binary", "++run.seed=7"], params) == [given]
 
 
 def test_every_toggle_has_a_sweep_of_all_its_options():
@@ -90,6 +91,7 @@ def test_jobs_that_are_one_run_are_planned_once():
     runs = state.planned([["latent=gaussian"], ["latent=gaussian", "kl.alpha=0.8"], other])
     assert [run.identity.arm for run in runs] == ["latent=gaussian"] * 2
     assert [run.identity.seed for run in runs] == [0, 1]
+    assert state.planned([["run.seed=1_000"]])[0].identity.seed == 1000
 
 
 def write(root, *overrides, **fields):
@@ -133,7 +135,7 @@ def test_the_plan_has_the_places_of_the_engine(monkeypatch):
     for launcher, places in {"local": 2, "basic": 1, "slurm": 64, "slurm_cpu": 64}.items():
         config = compose("config", [f"hydra/launcher={launcher}"], return_hydra_config=True)
         assert job.chosen(config).places() == places
-    config.hydra.launcher._target_ = "hydra_plugins.other.Other"
+    config.hydra.launcher._target_ = "other.Other"
     config.hydra.runtime.choices["hydra/launcher"] = "other"
     with pytest.raises(UserError, match="hydra/launcher=other: allowed here: local, basic, slurm"):
         job.chosen(config)

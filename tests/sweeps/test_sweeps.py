@@ -30,6 +30,24 @@ def test_one_failure_neither_ends_nor_hides_the_rest(tmp_path):
     assert "1 done, 1 failed, 1 interrupted, 0 done before" in table
 
 
+def test_runs_get_a_configuration_of_ones_own_and_outlive_who_reads(tmp_path):
+    (tmp_path / "latent").mkdir()
+    (tmp_path / "latent" / "own.yaml").write_text("_target_: agent.toggles.latent.Binary\nbits: 3")
+    (tmp_path / "mine.yaml").write_text("defaults: [config, _self_]\nkl: {alpha: 0.5}")
+    flags = ("--config-dir", str(tmp_path), "latent=own,gaussian", "--config-name", "mine")
+    sweep = command(tmp_path / "runs-${now:%f}" / "${run.seed}", "local", *TINY, *flags)
+    read, written = os.pipe()
+    os.close(read)
+    done = subprocess.run([*sweep, "run.seed=3"], stdout=written, timeout=300)
+    os.close(written)
+    runs = [
+        json.loads(file.read_text()) for file in tmp_path.glob("runs-[0-9]*/3/*/*/*/*/run.json")
+    ]
+    assert done.returncode == 0 and [run["status"] for run in runs] == ["done"] * 2
+    assert all("kl.alpha=0.5" in run["arm"] for run in runs)
+    assert sum("latent=own" in run["arm"] for run in runs) == 1
+
+
 @pytest.fixture
 def faked(tmp_path, monkeypatch, capsys):
     """Function of overrides: the exit status and the words of a sweep whose run of seed 1 fails."""

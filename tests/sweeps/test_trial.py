@@ -6,14 +6,13 @@ from functools import cache
 
 import numpy as np
 import pytest
-from hydra import compose
 from hydra.core.global_hydra import GlobalHydra
 
 from agent.run.compose import composed, project_config
 from agent.run.identity import baseline_digest
 from agent.run.status import Status
 from analysis.__main__ import main as analysis
-from sweeps import grid, plan, state, sweep
+from sweeps import check, plan, state, sweep
 from sweeps.job import Outcome
 from sweeps.sweep import Sweep
 from tests.analysis.runs import write_run
@@ -108,11 +107,7 @@ def trial(engine, given, capsys):
         arguments = [*given, *overrides]
         engine.launched.clear()
         with project_config():
-            config = compose("config", grid.fixed(arguments), return_hydra_config=True)
-            try:
-                code = len(Sweep(config).sweep(arguments))
-            except SystemExit as end:
-                code = end.code
+            code = Sweep(check.configured(arguments)).sweep(arguments)
         return code, *capsys.readouterr()
 
     return run
