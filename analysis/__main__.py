@@ -68,9 +68,8 @@ def table(options: Namespace) -> None:
 
 def show(out: Console, ours: Judged, wide: bool) -> None:
     """Prints warnings, claims, controls, and the arms' mean scores; last what has no runs."""
-    absent = [warning for warning in ours.warnings if NO_RUNS in warning]
     for warning in ours.warnings:
-        if warning not in absent:
+        if NO_RUNS not in warning:
             _line(out, warning, "yellow")
     if len(rows := tables.with_runs(ours)):
         shown = tables.claims(ours, rows) if wide else tables.brief(ours, rows)
@@ -80,7 +79,8 @@ def show(out: Console, ours: Judged, wide: bool) -> None:
     raw = "Mean return: the tasks have no random and reference"
     _table(out, raw if ours.scheme == score.RAW else "Mean score", tables.means(ours))
     unseen = ", ".join(ours.claims.claim[ours.claims.effect.isna()])
-    for said in (*absent, *[f"No runs for: {unseen}"] * bool(unseen)):
+    absent = [warning for warning in ours.warnings if NO_RUNS in warning]
+    for said in absent + [f"No runs for: {unseen}"] * bool(unseen):
         _line(out, said, "dim")
 
 

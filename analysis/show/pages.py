@@ -32,10 +32,9 @@ def report(ours: Judged) -> str:
 
 def lists(ours: Judged) -> dict[str, str]:
     """The claims by what was found, as the text of a file with each ending."""
-    names = {"md": "lists.md", "tex": "lists.tex", "html": "report.html"}
     return {
-        ending: TEMPLATES.get_template(name).render(ours=ours, drawn={})
-        for ending, name in names.items()
+        ending: TEMPLATES.get_template(f"lists.{ending}").render(ours=ours, drawn={})
+        for ending in ("md", "tex", "html")
     }
 
 

@@ -1,16 +1,13 @@
 """A small study with known effects, judged and drawn once, and the official score files."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.stats import norm
 
-from analysis import read
+from analysis import committed, read
 from analysis import study as studies
+from analysis.show import figures, pages
 from tests.analysis.runs import REFERENCES, SEEDS, STUDY, write_run
-
-PUBLISHED = Path(__file__).parents[3] / "shared" / "published"
 
 
 @pytest.fixture(scope="session")
@@ -36,21 +33,17 @@ def judged(study):
 @pytest.fixture(scope="session")
 def drawn(judged):
     """Its figures, by name."""
-    from analysis.show import figures
-
     return figures.of(judged)
 
 
 @pytest.fixture(scope="session")
 def page(judged):
     """Its report."""
-    from analysis.show import pages
-
     return pages.report(judged)
 
 
 @pytest.fixture(scope="session")
 def published_folder():
-    if not PUBLISHED.is_dir():
-        pytest.skip(f"the official score files are not in {PUBLISHED}")
-    return PUBLISHED
+    if not committed.SCORE_FILES.is_dir():
+        pytest.skip(f"the official score files are not in {committed.SCORE_FILES}")
+    return committed.SCORE_FILES

@@ -67,9 +67,17 @@ def write_run(root, arm="baseline", task="cartpole", seed=0, finals=1.0, points=
             for e, d in enumerate((-1, 1))
         ]
     (folder / "scores.csv").write_text("\n".join(lines) + "\n")
-    metrics = [
-        {"step": k * 1000, "env_frames": k * 1000, "gradient_steps": k * 250, "kl": 1.0 / k}
-        for k in (1, 2)
-    ]
-    (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in metrics))
     return folder
+
+
+def write_arms(root, scores, task="cartpole", seeds=(0, 1), more=0.1, **changes):
+    """Runs of each arm; a seed scores `more` than the one before."""
+    for arm, score in scores.items():
+        for seed in seeds:
+            write_run(root, arm, task, seed, finals=score + more * seed, **changes)
+
+
+def unscaled(normalisation):
+    """The configuration of runs whose task has no random and reference score."""
+    task, suite = {"random": None, "reference": None}, {"normalisation": normalisation}
+    return {"config": {"task": task, "run": {"steps": 8000}, "suite": suite}}

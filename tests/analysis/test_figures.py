@@ -10,7 +10,7 @@ import pytest
 
 from analysis import read, study
 from analysis.show import figures
-from tests.analysis.runs import SEEDS, STUDY, write_run
+from tests.analysis.runs import SEEDS, STUDY, write_arms, write_run
 
 RUNS = len(STUDY) * 4 * SEEDS
 
@@ -32,11 +32,13 @@ def said(figure):
     return [text.get_text() for text in texts(figure)]
 
 
-def two_arms(root, scores, task="cartpole", suite="gym"):
-    for arm, score in scores.items():
-        for seed in (0, 1):
-            write_run(root, arm, task, seed, finals=score + 0.1 * seed, suite=suite)
-    return study.judge(read.load(root))
+def boxes_inside(figure, width):
+    """The boxes of a figure's texts, which lie all on a paper of this width."""
+    assert figure.get_figwidth() == width
+    boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
+    for text, box in boxes:
+        assert box.x0 >= -1 and box.x1 <= figure.bbox.x1 + 1, text
+    return boxes
 
 
 def test_there_is_a_figure_of_everything(judged, drawn):
@@ -44,67 +46,50 @@ def test_there_is_a_figure_of_everything(judged, drawn):
     assert set(drawn) == {*figures.NAMES, *(f"{claim}_curves" for claim in claims)}
 
 
-def test_every_figure_can_be_printed_and_says_what_it_is_of(drawn):
-    """No two texts overlap, all lie on the paper, and no letter is too small."""
+def test_every_figure_can_be_printed_and_says_what_it_is_of(judged, drawn):
+    """No two texts overlap, all lie on a page, or in a paper's column, and no letter is small."""
     for name, figure in drawn.items():
         note = figure._supxlabel.get_text().replace("\n", " ")
         assert f"{RUNS} runs, 4 tasks, suite gym" in note and "claims file" in note, name
-        found = texts(figure)
-        assert min(text.get_fontsize() for text in found) >= figures.SMALL, name
-        assert figure.get_figwidth() == figures.PAGE
-        boxes = [(text.get_text(), text.get_window_extent()) for text in found]
-        for text, box in boxes:
-            assert box.x0 >= -1 and box.x1 <= figure.bbox.x1 + 1, (name, text)
-        for (first, one), (second, other) in combinations(boxes, 2):
+        assert min(text.get_fontsize() for text in texts(figure)) >= 7, name
+        for (first, one), (second, other) in combinations(boxes_inside(figure, figures.PAGE), 2):
             wide = min(one.x1, other.x1) - max(one.x0, other.x0)
             high = min(one.y1, other.y1) - max(one.y0, other.y0)
             assert min(wide, high) < 2, (name, first, second)
+    for draw in (figures.effect_map, figures.forest, figures.task_effects):
+        boxes_inside(draw(judged, figures.COLUMN), figures.COLUMN)
 
 
 def test_the_map_has_a_cell_for_each_claim_and_task(judged, drawn):
     left = drawn["map"].axes[0]
-    (image,) = left.images
-    shown_ = image.get_array()
-    tasks, claims = (
-        list(figures.kinds_of_tasks(judged).index),
-        judged.effects.claim.unique().tolist(),
-    )
-    assert shown_.shape == (len(claims), len(tasks))
-    for row in judged.effects.itertuples():
-        assert shown_[claims.index(row.claim), tasks.index(row.task)] == pytest.approx(row.effect)
+    cells = left.images[0].get_array()
+    tasks, claims = list(figures.kinds_of_tasks(judged).index), list(judged.effects.claim.unique())
+    assert cells.shape == (len(claims), len(tasks))
     numbers = {text.get_position(): text.get_text() for text in left.texts}
     sure = judged.by_task.set_index(["claim", "task"]).result != "tied"
     assert sure.any() and not sure.all()
-    for (claim, task), is_sure in sure.items():
-        cell = numbers[tasks.index(task), claims.index(claim)]
-        assert cell.endswith("•") == is_sure
-
-
-def test_no_effect_is_white_and_signs_differ():
-    assert figures.EFFECTS(0.5)[:3] == pytest.approx((1, 1, 1), abs=0.01)
+    for row in judged.effects.itertuples():
+        x, y = tasks.index(row.task), claims.index(row.claim)
+        assert cells[y, x] == pytest.approx(row.effect)
+        assert numbers[x, y].endswith("•") == sure[row.claim, row.task]
+    assert figures.EFFECTS(0.5)[:3] == pytest.approx((1, 1, 1), abs=0.01)  # no effect is white
     low, high = (np.array(figures.EFFECTS(end)[:3]) for end in (0.25, 0.75))
     assert low[0] > low[2] and high[2] > high[0]  # orange and purple: red against blue
 
 
-def test_the_means_have_both_intervals(judged, drawn):
+def test_the_means_have_both_intervals_and_words(judged, drawn):
+    rows = judged.claims[judged.claims.effect.notna()]
     for name, axes in (("map", drawn["map"].axes[1]), ("forest", drawn["forest"].axes[0])):
         ends = {tuple(line.get_xdata()) for line in axes.lines if len(line.get_xdata()) == 2}
-        for row in judged.claims[judged.claims.effect.notna()].itertuples():
+        for row in rows.itertuples():
             assert (row.low, row.high) in ends and (row.new_low, row.new_high) in ends, name
-
-
-def test_the_words_stand_beside_the_means(judged, drawn):
-    seen = said(drawn["map"])
-    row = judged.claims.set_index("claim").loc["categorical_latents"]
-    assert row["mean"].startswith("helps") and row["mean"] in seen
-    assert "hurts" in seen and "categorical latents" in seen
+    assert {"categorical latents", *rows["mean"]} <= set(said(drawn["map"]))
 
 
 def test_what_depends_on_the_task_says_so_first(tmp_path):
-    for task, effect in (("cartpole", 0.5), ("acrobot", -0.5)):
-        for arm, more in (("baseline", 0), ("latent=gaussian", -effect)):
-            for seed in range(12):
-                write_run(tmp_path, arm, task, seed, finals=0.5 + more + 0.01 * (seed % 3))
+    for task, score in (("cartpole", 0), ("acrobot", 1)):
+        scores = {"baseline": 0.5, "latent=gaussian": score}
+        write_arms(tmp_path, scores, task, seeds=range(12), more=0.01)
     ours = study.judge(read.load(tmp_path))
     assert "depends on the task" in said(figures.effect_map(ours))
     assert any("depends on the task" in text for text in said(figures.forest(ours)))
@@ -123,10 +108,8 @@ def test_curves_are_means_with_their_bands(judged, drawn):
     band = panel.collections[0].get_paths()[0].vertices
     last = band[band[:, 0] == 8000][:, 1]
     assert last.max() == pytest.approx(own.score.mean() + half, rel=1e-3)
-    assert {text.get_text() for text in figure.legends[0].get_texts()} == {
-        "baseline",
-        "latent=gaussian",
-    }
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend == ["baseline", "latent=gaussian"]
 
 
 def test_an_arm_has_one_colour(judged, drawn):
@@ -142,15 +125,8 @@ def test_an_arm_has_one_colour(judged, drawn):
 
 def test_in_a_trial_curves_are_by_option(tmp_path):
     """Runs that drew other options too stand for their side."""
-    drawn = {
-        "latent=gaussian": 0.2,
-        "gru=plain,latent=gaussian": 0.4,
-        "gru=plain,size=tiny": 0.6,
-        "size=tiny": 0.8,
-    }
-    for arm, score in drawn.items():
-        for seed in (0, 1):
-            write_run(tmp_path, arm, seed=seed, finals=score)
+    scores = {"gru=plain,latent=gaussian": 0.4, "latent=gaussian": 0.2, "size=tiny": 0.8}
+    write_arms(tmp_path, scores | {"gru=plain,size=tiny": 0.6}, more=0)
     write_run(tmp_path, "recipe.model_lr=0", finals=0)  # a control is of no side
     points = figures.curves(study.judge(read.load(tmp_path)), "categorical_latents")
     last = points[points.step == 1].groupby("side").normalised.agg(["mean", "size"])
@@ -163,30 +139,17 @@ def test_with_one_change_at_a_time_curves_are_of_the_two_arms(judged):
     assert set(points.arm) == {"baseline", "latent=gaussian"} and (points.arm == points.side).all()
 
 
-def test_effects_by_task_have_their_error_bars(judged, drawn):
-    panel = next(a for a in drawn["task_effects"].axes if "categorical" in a.get_title())
-    rows = judged.effects[judged.effects.claim == "categorical_latents"]
+def test_effects_by_task_and_over_the_budget_have_a_panel_a_claim(judged, drawn):
+    rows, budget = judged.effects, judged.budget
+    panels = {axes.get_title().replace("\n", " "): axes for axes in drawn["task_effects"].axes}
+    panel = panels["categorical latents"]
     middles = sorted(bar.lines[0].get_xdata()[0] for bar in panel.containers)
-    assert middles == pytest.approx(sorted(rows.effect))
+    assert middles == pytest.approx(sorted(rows[rows.claim == "categorical_latents"].effect))
     labels = [text.get_text() for text in panel.get_yticklabels()]
     assert labels == [task.replace("_", " ") for task in figures.kinds_of_tasks(judged).index]
-
-
-def test_the_effect_over_the_budget_is_a_line_a_claim(judged, drawn):
-    panel = drawn["over_the_budget"].axes[0]
-    own = judged.budget[judged.budget.claim == judged.budget.claim.iloc[0]]
-    line = max(panel.lines, key=lambda line: len(line.get_xdata()))
-    assert line.get_xdata().tolist() == own.step.tolist()
-    assert line.get_ydata().tolist() == own.effect.tolist()
-
-
-def test_a_column_of_a_paper_is_wide_enough(judged):
-    for draw in (figures.effect_map, figures.forest, figures.task_effects):
-        figure = draw(judged, figures.COLUMN)
-        boxes = [text.get_window_extent() for text in texts(figure)]
-        assert min(box.x0 for box in boxes) >= -1
-        assert max(box.x1 for box in boxes) <= figure.bbox.x1 + 1
-        assert figure.get_figwidth() == figures.COLUMN
+    own = budget[budget.claim == budget.claim.iloc[0]]
+    line = max(drawn["over_the_budget"].axes[0].lines, key=lambda line: len(line.get_xdata()))
+    assert np.array_equal(line.get_xydata(), own[["step", "effect"]])
 
 
 def test_where_tasks_have_no_room_the_map_is_by_kind(judged, monkeypatch):
@@ -202,14 +165,14 @@ def test_where_tasks_have_no_room_the_map_is_by_kind(judged, monkeypatch):
 
 
 def test_runs_that_no_claim_names_are_drawn_too(tmp_path):
-    ours = two_arms(tmp_path, {"baseline": 0.5, "kl.alpha=0.5": 0.4})
-    drawn = figures.of(ours)
+    write_arms(tmp_path, {"baseline": 0.5, "kl.alpha=0.5": 0.4})
+    drawn = figures.of(study.judge(read.load(tmp_path)))
     assert list(drawn) == ["learning_curves"]
     assert {"baseline", "kl.alpha=0.5"} <= set(said(drawn["learning_curves"]))
 
 
 def test_what_is_left_out_stands_in_the_note(tmp_path):
-    two_arms(tmp_path, {"baseline": 0.5, "latent=gaussian": 0.4})
+    write_arms(tmp_path, {"baseline": 0.5, "latent=gaussian": 0.4})
     write_run(tmp_path, seed=7, status="failed", error="full disk")
     write_run(tmp_path, seed=8, status="diverged", points=2)
     note = " ".join(said(figures.forest(study.judge(read.load(tmp_path))))).replace("\n", " ")

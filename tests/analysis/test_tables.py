@@ -11,8 +11,8 @@ from rich.console import Console
 
 from analysis import read, study
 from analysis.__main__ import NARROW, WIDE, show, which
-from analysis.show import pages, tables
-from tests.analysis.runs import SEEDS, STUDY, write_run
+from analysis.show import figures, pages, tables
+from tests.analysis.runs import HEADER, SEEDS, STUDY, unscaled, write_arms, write_run
 
 HOSTILE = "[click](javascript:alert(1)),<b>=1"
 
@@ -21,21 +21,7 @@ HOSTILE = "[click](javascript:alert(1)),<b>=1"
 def few(tmp_path_factory):
     """Two arms with two seeds each on one task, as `make ablation` leaves them."""
     root = tmp_path_factory.mktemp("few")
-    for arm, score in (("baseline", 0.7), ("kl=standard", 0.2)):
-        for seed in (0, 1):
-            write_run(root, arm, seed=seed, finals=score + 0.1 * seed)
-    return study.judge(read.load(root))
-
-
-@pytest.fixture(scope="module")
-def hostile(tmp_path_factory):
-    """Runs of an arm whose name is Markdown and HTML."""
-    root = tmp_path_factory.mktemp("hostile")
-    for arm in ("baseline", HOSTILE):
-        for seed in (0, 1):
-            folder = write_run(root, "baseline", seed=seed, digest=f"d{len(arm)}")
-            record = folder / "run.json"
-            record.write_text(record.read_text().replace('"arm": "baseline"', f'"arm": "{arm}"'))
+    write_arms(root, {"baseline": 0.7, "kl=standard": 0.2})
     return study.judge(read.load(root))
 
 
@@ -46,18 +32,15 @@ def on_a_terminal(ours, wide=False):
 
 
 def test_every_claim_with_runs_is_on_one_list(judged):
-    lists = tables.lists(judged)
-    assert lists["Changes that helped"].change.tolist() == ["categorical_latents"]
-    assert lists["Changes that did not help substantially"].change.tolist() == [
-        "kl_balancing_vs_standard",
-        "binary_latents",
-    ]
-    assert lists["Undecided"].change.tolist() == ["gru_layer_norm"]
-    assert lists[tables.DEPENDS].empty
+    """What depends on the task is on no other."""
+    lists = {title: part.change.tolist() for title, part in tables.lists(judged).items()}
+    assert lists == {
+        tables.DEPENDS: [],
+        "Changes that helped": ["categorical_latents"],
+        "Changes that did not help substantially": ["kl_balancing_vs_standard", "binary_latents"],
+        "Undecided": ["gru_layer_norm"],
+    }
     assert set(lists) == set(tables.EMPTY)
-
-
-def test_what_depends_on_the_task_is_on_no_other_list(judged):
     rows = judged.claims.copy()
     rows.loc[rows.claim == "binary_latents", "depends"] = "better on a; worse on b"
     lists = tables.lists(replace(judged, claims=rows))
@@ -72,14 +55,11 @@ def test_a_row_in_full_has_both_intervals_and_the_paper(judged):
     assert row["tasks like these"] == f"[{found.new_low:+.3f}, {found.new_high:+.3f}]"
     assert row["better / worse / tied"] == "3 / 0 / 0"
     assert (row["the paper"], row["its games"], row.agrees) == ("helps", "42 / 8 / 5", "yes")
-
-
-def test_the_papers_counts_add_up_to_55():
     games = [map(int, counts.split(" / ")) for counts in tables.PAPER["games"].values()]
     assert {sum(counts) for counts in games} == {55}
 
 
-def test_means_are_by_arm_and_kind_of_actions(judged):
+def test_means_are_by_arm_and_kind_of_actions(judged, monkeypatch):
     table = tables.means(judged).set_index(["arm", "actions"])
     assert table.index[0] == ("baseline", "discrete") and len(table) == 2 * len(STUDY)
     own = judged.scores.query("arm == 'baseline' and actions == 'discrete'").normalised
@@ -88,12 +68,8 @@ def test_means_are_by_arm_and_kind_of_actions(judged):
     assert mean == pytest.approx(own.mean(), abs=6e-4)
     assert (high - low) / 2 == pytest.approx(2.02 * own.std() / np.sqrt(len(own)), rel=0.05)
     assert table.loc[("baseline", "continuous"), "runs"] == SEEDS
-
-
-def test_means_of_many_arms_are_by_option(judged, monkeypatch):
-    monkeypatch.setattr(tables, "MANY", 3)
-    table = tables.means(judged)
-    assert {"baseline", "latent=binary"} <= set(table.option)
+    monkeypatch.setattr(tables, "MANY", 3)  # of more arms means are by option
+    assert {"baseline", "latent=binary"} <= set(tables.means(judged).option)
 
 
 def test_interactions_are_those_registered_or_found(judged):
@@ -105,17 +81,11 @@ def test_interactions_are_those_registered_or_found(judged):
 
 
 def test_table_2_is_shown_for_atari_alone(page, tmp_path):
-    config = {
-        "task": {"random": None, "reference": None},
-        "run": {"steps": 8000},
-        "suite": {"normalisation": "clipped_record"},
-    }
     for task, score in (("pong", 21), ("breakout", 864)):
         for seed in range(2):
-            folder = write_run(tmp_path, "baseline", task, seed, suite="atari", config=config)
-            lines = f"8000,32000,eval,0,{score},9\n"
-            header = "step,env_frames,kind,episode,return,length\n"
-            (folder / "scores.csv").write_text(header + lines)
+            more = {"suite": "atari", **unscaled("clipped_record")}
+            folder = write_run(tmp_path, "baseline", task, seed, **more)
+            (folder / "scores.csv").write_text(f"{HEADER}\n8000,32000,eval,0,{score},9\n")
     atari = study.judge(read.load(tmp_path))
     row = tables.table_2(atari).iloc[0]
     assert row["ours: record mean"] == pytest.approx(1)
@@ -139,7 +109,7 @@ def test_a_terminal_of_80_columns_shows_everything(judged):
     assert "tasks like these" in wide and "42 / 8 / 5" in wide and "…" not in wide
 
 
-def test_few_runs_give_one_plain_sentence(few):
+def test_few_runs_give_one_plain_sentence_and_the_file_to_open(judged, few, tmp_path):
     """What was seen, and that nothing is sure; no word on controls that were never run."""
     seen = tables.seen(few)
     assert seen.startswith("On cartpole the baseline scored 0.50 more than kl=standard (4 runs);")
@@ -148,9 +118,6 @@ def test_few_runs_give_one_plain_sentence(few):
     assert said.strip().startswith("Effect on the score")
     assert "too few runs for an interval" in said and "0.750" in said
     assert "agrees or disagrees" not in said and "untrained_model_continuous" not in said
-
-
-def test_the_file_to_open_is_one_that_is_there(judged, few, tmp_path):
     assert "analysis plot" in which(judged, tmp_path)
     for name in ("map.png", "kl_balancing_vs_standard_curves.png"):
         (tmp_path / name).touch()
@@ -165,25 +132,22 @@ def test_warnings_come_first(judged):
 
 
 def test_raw_returns_are_tabled_and_drawn(tmp_path):
-    config = {
-        "task": {"random": None, "reference": None},
-        "run": {"steps": 8000},
-        "suite": {"normalisation": "reference"},
-    }
-    for arm, score in (("baseline", 50), ("latent=gaussian", 40)):
-        for seed in (0, 1):
-            write_run(tmp_path, arm, "mine", seed, finals=score + seed, config=config)
+    arms = {"baseline": 50, "latent=gaussian": 40}
+    write_arms(tmp_path, arms, "mine", more=1, **unscaled("reference"))
     ours = study.judge(read.load(tmp_path))
     said = on_a_terminal(ours)
     assert "raw returns" in said and "50.500" in said
     assert "raw returns" in pages.report(ours)
+    cells = [text.get_text() for text in figures.effect_map(ours).axes[0].texts]
+    assert "+10.00" in cells
 
 
-def test_names_stay_text_in_markdown_and_html(hostile):
-    page = pages.report(hostile)
+def test_names_stay_text_in_markdown_and_html(tmp_path):
+    write_arms(tmp_path, {"baseline": 1, HOSTILE: 1})
+    ours = study.judge(read.load(tmp_path))
+    page = pages.report(ours)
     assert "<b>" not in page and "&lt;b&gt;" in page
-    table = tables.markdown(tables.means(hostile), codes=("arm",))
-    assert f"`{HOSTILE}`" in table
+    assert f"`{HOSTILE}`" in tables.markdown(tables.means(ours), codes=("arm",))
     loose = tables.markdown(pd.DataFrame({"a": [HOSTILE, "![x](http://y)", "`c` *d* |"]}))
     assert "](" not in loose and "<b>" not in loose.replace("\\<", "") and "\\|" in loose
 
