@@ -51,10 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         start = chosen(given.overrides)
         problems: list[Problem] = []
         folders = [Path(where) for where, _ in run_folders(given.runs, problems)]
-        for problem in problems:
-            print(f"{given.runs / problem.source}: {problem.message}", file=sys.stderr)
+        said = [f"{given.runs / source}: {message}" for source, message in problems]
         if not folders:
-            raise UserError(f"{given.runs}: no runs there")
+            raise UserError(f"{given.runs}: no runs there{f' ({said[0]})' if said else ''}")
+        for line in said:
+            print(line, file=sys.stderr)
     except UserError as error:
         print("error:", *str(error).split(), file=sys.stderr)
         return 2
