@@ -28,7 +28,7 @@ class Optimiser:
         self.parameters = list(parameters)
         self.lr = lr
         self.eps = eps
-        self.weight_decay = weight_decay
+        self.kept = torch.tensor(1 - weight_decay, device=self.parameters[0].device)
         self.clip = clip
         self.updates = 0
         self.means = [torch.zeros_like(parameter) for parameter in self.parameters]
@@ -40,18 +40,20 @@ class Optimiser:
         for parameter in self.parameters:
             parameter.grad = None
         loss.backward(inputs=self.parameters)
-        norm = nn.utils.clip_grad_norm_(self.parameters, self.clip)
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters]
         with torch.no_grad():
-            torch._foreach_mul_(self.parameters, 1 - self.weight_decay)
-            self._adam(self.lr * lr_factor)
+            norm = torch.stack(torch._foreach_norm(gradients)).norm()
+            torch._foreach_mul_(gradients, (self.clip / (norm + 1e-6)).clamp(max=1))
+            torch._foreach_mul_(self.parameters, self.kept)
+            self._adam(gradients, self.lr * lr_factor)
         return norm
 
-    def _adam(self, lr: float) -> None:
+    def _adam(self, gradients: list[Tensor], lr: float) -> None:
         """The kernel of torch.optim.Adam, whose own bookkeeping takes twice its time here."""
         updates = torch.full((), float(self.updates), device=self.parameters[0].device)
         torch._fused_adam_(
             self.parameters,
-            [torch.zeros_like(p) if p.grad is None else p.grad for p in self.parameters],
+            gradients,
             self.means,
             self.squares,
             [],

@@ -120,9 +120,10 @@ class RSSM(nn.Module):
         # (hidden, D + E) -> (hidden, D), (hidden, E)
         of_deter, of_embed = self.post_hidden.weight.split([self.deter, embed.shape[-1]], 1)
         looks = functional.linear(embed, of_embed, self.post_hidden.bias)  # (B, T, hidden)
+        of_deter = of_deter.t()
 
         def stats(look: Tensor, deter: Tensor) -> Tensor:
             # (B, hidden) + (B, D) (D, hidden) -> (B, hidden) -> (B, P)
-            return self.post_stats(functional.elu(torch.addmm(look, deter, of_deter.t())))
+            return self.post_stats(functional.elu(torch.addmm(look, deter, of_deter)))
 
         return [partial(stats, look) for look in looks.unbind(1)]
