@@ -68,14 +68,29 @@ RUN = [
     ("run.train_every=inf", "run.train_every=inf must be a number greater than 0"),
     ("run.train_every=9000", "run.steps=6000: no gradient step would be made"),
     ("recipe.start_every=17", "recipe.start_every=17: a sequence has 16 steps"),
+    # environments
+    ("suite=gym task.id=Pendulum-v1", "are continuous, the task's are discrete: use task=gym_cont"),
+    ("suite=gym task=gym_continuous task.id=CartPole-v1", "are discrete, the task's are continu"),
+    ("suite=gym task.id=CartPol-v1", "cannot make environment CartPol-v1: "),
+    ("suite=gym task.id=Blackjack-v1", "is not supported; allowed: "),
+    ("suite=gym task.id=nowhere:Foo-v1", "nowhere:Foo-v1 misses a package: "),
+    ("suite=gym +task.env.kwargs.no_such=1", "cannot make environment CartPole-v1: "),
+    ("suite=gym task.action_repeat=0", "action_repeat=0 must be a whole number greater than 0"),
     ("suite=atari task.env.grayscale=nope", "task.env.grayscale=nope must be true or false"),
-    ("suite=gym task.id=CartPol-v1", "cannot make environment CartPol-v1"),
+    ("suite=atari task.env.noop_max=-1", "task=alien cannot be played: "),
+    ("suite=atari task.env.repeat_action_probability=1.5", "=1.5 must be in [0, 1]"),
+    ("suite=atari task.env.game=pongg", "pongg has no ROM in ale-py; close to it: pong"),
+    ("suite=atari task.env.max_frames=0", "max_frames=0 must be at least 1"),
+    ("suite=atari +task.env.no_such=1", "task.env.no_such is not known; allowed: game, "),
+    ("suite=minatar task.env.sticky_action_prob=-1", "sticky_action_prob=-1.0 must be in [0, 1]"),
+    ("suite=minatar task.env.max_steps=0", "max_steps=0 must be at least 1"),
+    ("suite=minatar task.env.game=pong", "MinAtar has no game pong; allowed: asterix, "),
+    # values of other tables
     ("task.env=3", "task.env=3 must be a table of keys and values"),
     ("kl._target_=null", "kl._target_=null must be a class or a function"),
     ("kl._target_=agent.toggles.kl.Nope", "agent.toggles.kl.Nope"),
     ("tracker=wandb tracker.mode=of", "tracker.mode=of must be one of online, offline"),
     ("kl=free_nats recipe.free_nats=1", "recipe.free_nats=1: none of the chosen options reads"),
-    ("kl.free=1", "kl.free=1: it is recipe.free_nats; allowed: recipe.free_nats="),
     ("recipe.length=16.0", "recipe.length=16.0 must be a whole number of at least 2"),
     ("run.seed=9223372036854775808", "must be a whole number of at least 0 and less than 9223"),
     # multiruns, before their first run
@@ -187,34 +202,41 @@ def test_run(command_line, tmp_path, command, named):
     assert set(tmp_path.iterdir()) == there  # before any work
 
 
-OTHERS = [
-    ("plan kl.alpha=0.5,1.5", "kl.alpha=1.5 must be a number of at least 0 and at most 1"),
-    ("plan latent=gausian", "latent=gausian is not known; did you mean latent=gaussian?"),
-    ("plan suite=nope", "suite=nope is not known; allowed: atari, "),
-    ("plan +sweep=nope", "sweep=nope is not known; allowed: actor_grad, "),
-    ("plan hydra.sweeper.grid=x.yaml", "hydra.sweeper.grid=x.yaml: no plan of a W&B sweep file"),
-    ("plan hydra.launcher.n_jobs=abc", "hydra.launcher.n_jobs=abc must be a whole number"),
-    ("plan latent=[a", "latent=[a: no viable alternative"),
-    ("wandb_sweeps write --out FILE", "--out FILE"),
-    ("publish FILE", "FILE: no runs there"),
-    ("publish FILE latent=gaussian", "latent=gaussian: allowed: tracker=wandb"),
-    ("publish FILE tracker=none", "tracker=none shows nothing; allowed: wandb, tensorboard"),
-    ("publish FILE tracker=wandbb", "tracker=wandbb is not known; did you mean tracker=wandb?"),
+PROGRAMS = [
+    ("sweeps.plan kl.alpha=0.5,1.5", "kl.alpha=1.5 must be a number of at least 0 and at most 1"),
+    ("sweeps.plan latent=gausian", "latent=gausian is not known; did you mean latent=gaussian?"),
+    ("sweeps.plan suite=nope", "suite=nope is not known; allowed: atari, "),
+    ("sweeps.plan +sweep=nope", "sweep=nope is not known; allowed: actor_grad, "),
+    ("sweeps.plan hydra.sweeper.grid=x.yaml", "grid=x.yaml: no plan of a W&B sweep file"),
+    ("sweeps.plan hydra.launcher.n_jobs=abc", "hydra.launcher.n_jobs=abc must be a whole number"),
+    ("sweeps.plan latent=[a", "latent=[a: no viable alternative"),
+    ("sweeps.wandb_sweeps write --out old/run.json", "--out old/run.json"),
+    ("sweeps.publish empty", "empty: no runs there"),
+    ("sweeps.publish none latent=gaussian", "latent=gaussian: allowed: tracker=wandb"),
+    ("sweeps.publish none tracker=none", "tracker=none shows nothing; allowed: wandb, tensor"),
+    ("sweeps.publish none tracker=wandbb", "tracker=wandbb is not known; did you mean tracker=w"),
+    ("agent.watch none --out a.gif", "none is no run's folder: it has no run.json"),
+    ("agent.watch old --out a.gif", "old/run.json has no config: a run of this program"),
+    ("agent.watch new --out a.gif", "new has no checkpoint yet"),
+    ("agent.watch new --out a.mp4", "a.mp4: allowed: a name that ends in .gif"),
+    ("agent.watch new --out none/a.gif", "none/a.gif: allowed: a name that ends in .gif, in a fol"),
+    ("agent.watch new --steps 0", "--steps=0 must be a whole number greater than 0"),
+    ("agent.watch new --seed -1", "--seed=-1 must be a whole number of at least 0"),
 ]
 
 
-@pytest.mark.parametrize("command, named", OTHERS, ids=[row[0] for row in OTHERS])
-def test_programs_of_the_sweeps(capsys, tmp_path, command, named):
+@pytest.mark.parametrize("command, named", PROGRAMS, ids=[row[0] for row in PROGRAMS])
+def test_other_programs(capsys, tmp_path, monkeypatch, command, named):
     GlobalHydra.instance().clear()
-    (file := tmp_path / "file").touch()
-    program, *given = command.replace("FILE", str(file)).split()
-    assert importlib.import_module(f"sweeps.{program}").main(given) == 2
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
+    for folder, text in {"old": "{}", "new": '{"config": {}}'}.items():
+        Path(folder).mkdir()
+        Path(folder, "run.json").write_text(text)
+    program, *given = command.split()
+    assert importlib.import_module(program).main(given) == 2
     out, error = capsys.readouterr()
-    assert is_one_line(error, named.replace("FILE", str(file))) and "start:" not in out
-
-
-def cut(path: Path):
-    path.write_bytes(path.read_bytes()[:400])
+    assert is_one_line(error, named) and not out
 
 
 def replace(old: str, new: str):
@@ -226,14 +248,8 @@ def replace(old: str, new: str):
     return function
 
 
-def as_folder(path: Path):
-    path.unlink()
-    path.mkdir()
-
-
 RESUME = [
-    ("replay/000000.npy", cut, "is not as the checkpoint left it"),
-    ("replay/000000.npy", Path.unlink, "000000.npy is missing"),
+    ("replay/000000.npy", lambda path: path.write_bytes(b""), "is not as the checkpoint left"),
     ("run.json", replace('"schema": 1', '"schema": 99'), "schema 99, this version has 1"),
     ("run.json", lambda path: path.write_text("{"), "run.json is no valid JSON"),
     ("run.json", lambda path: path.write_text("[]"), "run.json holds no object"),
@@ -241,7 +257,6 @@ RESUME = [
     ("scores.csv", replace("\n", "\nx,y\n"), "are not those of the checkpoint"),
     ("scores.csv", lambda path: path.write_text(""), "are not those of the checkpoint"),
     ("metrics.jsonl", replace('"step": 30', '"step": "abc"'), "are not those of the"),
-    ("checkpoint.pt", as_folder, "checkpoint.pt is a folder, where a checkpoint should be"),
 ]
 SHORT = (*tiny.NUMBERS, "recipe.prefill=20", "run.steps=240", "run.train_every=40")
 SHORT += ("run.log_every=30", "run.checkpoint_every=40", "run.eval_every=1000", "run.device=cpu")

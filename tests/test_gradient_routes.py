@@ -117,20 +117,13 @@ def test_long_term_entropy_credits_actions_through_the_model_where_it_keeps_its_
     except under Reinforce; the last state has no reward. It raises the targets of the critic."""
     agent = tiny.agent(f"actor_grad={actor_grad}", "entropy=long_term", "recipe.entropy_scale=1")
     output, terminal = model_output(agent)
-    start, actor, critic = (
-        output.post.apply(lambda x: x.flatten(0, 1)),
-        agent.actor,
-        agent.slow_critic,
-    )
+    start, entropy = output.post.apply(lambda x: x.flatten(0, 1)), agent.toggles.entropy
     with torch.set_grad_enabled(agent.toggles.actor_grad.through_model):
-        rollout = behavior.imagine(agent.model, actor, start, terminal.flatten(), 4)
-        bonus = agent.toggles.entropy.reward(
-            torch.zeros_like(rollout.reward[:-1]), lambda: actor(rollout.feat[:-1]).entropy(), 1.0
-        )
-        target, plain = (
-            behavior.target(rollout, actor, critic, 0.95, entropy, 1.0)[0]
-            for entropy in (agent.toggles.entropy, ActorOnly())
-        )
+        rollout = behavior.imagine(agent.model, agent.actor, start, terminal.flatten(), 4)
+        policy, none = agent.actor(rollout.feat[:-1]), torch.zeros_like(rollout.reward[:-1])
+        bonus = entropy.reward(none, policy.entropy, 1.0)
+        given = rollout, agent.actor, agent.slow_critic, 0.95
+        target, plain = (behavior.target(*given, by, 1.0)[0] for by in (entropy, ActorOnly()))
     assert (target > plain).all()
     assert target.requires_grad == bonus.requires_grad == (actor_grad != "reinforce")
     if target.requires_grad:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from agent.build import check_machine, environment
+from agent.build import environment
 from agent.errors import UserError
 from agent.spaces import action_kind, observation_kind
 from analysis import claims
@@ -121,35 +121,6 @@ def test_any_id_of_gymnasium():
     assert cfg.task.name == "MountainCar-v0" and environment(cfg).spec.id == "MountainCar-v0"
     cfg = tiny.compose("suite=gym", "task=gym_continuous", "task.id=MountainCarContinuous-v0")
     assert action_kind(environment(cfg).action_space) == "continuous"
-
-
-@pytest.mark.parametrize(
-    ("overrides", "message"),
-    [
-        ("suite=gym task.id=Pendulum-v1", "continuous, the task's are discrete: use .*=gym_conti"),
-        (
-            "suite=gym task=gym_continuous task.id=CartPole-v1",
-            "actions are discrete, the task's are continuous: use task=gym",
-        ),
-        ("suite=gym task.id=CartPol-v1", "make environment CartPol-v1: .*Did you mean: `CartPole`"),
-        ("suite=gym task.id=Blackjack-v1", "Tuple.* is not supported; .*task.env.flatten=true"),
-        ("suite=gym task.id=nowhere:Foo-v1", "nowhere:Foo-v1 misses a package: .*nowhere"),
-        ("suite=gym +task.env.kwargs.no_such=1", "cannot make environment CartPole-v1: .*no_such"),
-        ("suite=gym task.action_repeat=0", "action_repeat=0 must be a whole number greater than 0"),
-        ("suite=atari task.env.noop_max=-1", "task=alien cannot be played: .*noop_max.* non-neg"),
-        ("suite=atari task.env.repeat_action_probability=1.5", r"=1.5 must be in \[0, 1\]"),
-        ("suite=atari task.env.game=pongg", "pongg has no ROM in ale-py; close to it: pong"),
-        ("suite=atari task.env.max_frames=0", "max_frames=0 must be at least 1"),
-        ("suite=minatar task.env.sticky_action_prob=-1", r"prob=-1.* must be in \[0, 1\]"),
-        ("suite=minatar task.env.max_steps=0", "max_steps=0 must be at least 1"),
-        ("suite=minatar task.env.game=pong", "MinAtar has no game pong; allowed: asterix, "),
-        ("suite=atari +task.env.no_such=1", "task.env.no_such is not known; allowed: game, "),
-    ],
-)
-def test_bad_choices_are_refused_in_one_line(overrides, message):
-    with pytest.raises(UserError, match=message) as caught:
-        check_machine(tiny.compose(*overrides.split()))
-    assert "\n" not in str(caught.value)
 
 
 def test_documented_scores_are_those_of_the_tasks():

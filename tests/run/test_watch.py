@@ -165,28 +165,3 @@ def test_a_strip_has_rows_of_truth_model_and_error_whatever_is_observed():
     assert picture[:64, 16::32].sum(0).tolist() == [16, 8, 0, 32]
     assert picture[16:32, 16].all() and picture[32:40, 48].all()
     assert picture[64:128, 16].sum() == 32
-
-
-CONFIG = {"run.json": '{"config": {}}'}
-
-
-@pytest.mark.parametrize(
-    ("made", "out", "said"),
-    [
-        ({}, "a.gif", "{run} is no run's folder: it has no run.json"),
-        ({"run.json": "{}"}, "a.gif", "{run}/run.json has no config: a run of this program"),
-        (CONFIG, "a.gif", "{run} has no checkpoint yet"),
-        (CONFIG | {"checkpoint.pt": ""}, "a.gif", "no undamaged checkpoint in {run}"),
-        ({}, "a.mp4", "a.mp4: allowed: a name that ends in .gif"),
-        ({}, "nowhere/a.gif", "nowhere/a.gif: allowed: a name that ends in .gif, in a folder that"),
-        ({}, "a.gif --steps 0", "--steps=0 must be a whole number greater than 0"),
-        ({}, "a.gif --seed -1", "--seed=-1 must be a whole number of at least 0"),
-    ],
-)
-def test_what_cannot_be_watched_is_said_in_one_line(tmp_path, capsys, made, out, said):
-    for name, text in made.items():
-        (tmp_path / name).write_text(text)
-    name, *more = out.split()
-    assert watch.main([str(tmp_path), "--out", str(tmp_path / name), *more]) == 2
-    last = capsys.readouterr().err.splitlines()[-1]
-    assert last.startswith("error: ") and said.format(run=tmp_path) in last
