@@ -8,11 +8,12 @@ Letters: `S` studies, `M` tasks, `R` runs of a task, `K` options, `C` claims.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader
+from scipy import stats
 
 from analysis import read, score, sentences, tasks, verdict
 from analysis.claims import Claim, Claims
@@ -20,7 +21,7 @@ from analysis.committed import RUNS, SUITE
 from analysis.estimate import FEW, Design, Estimate, mean_over_new_tasks, mean_over_tasks, stacked
 from analysis.sentences import Rule
 from analysis.show.tables import markdown
-from analysis.tasks import AGAINST, Change, Task
+from analysis.tasks import Change, Task
 
 LEVEL = 0.5  # of the baseline
 SCATTER = 0.2  # standard deviation of an effect between tasks
@@ -33,29 +34,28 @@ ANYWAY = 0.02  # share of all runs that fail, where those of a harmful option fa
 BATCH = 100  # studies with the same draws
 ACTIONS = "discrete"
 KINDS = 2  # into which the tasks are divided in turn
-# From a generator and a task's number to deviations `(S, R)`.
-Noise = Callable[[np.random.Generator, int, tuple[int, int]], np.ndarray]
+GRID = (np.arange(20_000) + 0.5) / 20_000  # probabilities of quantiles
 Measured = dict[str, np.ndarray]  # of each study, or each study's claims
 
 
 @dataclass(frozen=True)
 class Plan:
     """The runs of a study. A trial has `rounds`, runs a task up to each, and `shares`, the part of
-    the error for each. With `one_change` each arm has `rounds[-1]` runs and the baseline
-    `baseline` times as many."""
+    the error for each. One change at a time has `seeds` an arm, the baseline `baseline` times as
+    many."""
 
     tasks: int
-    rounds: tuple[int, ...]
+    rounds: tuple[int | None, ...] = (None,)  # None: all runs
     shares: tuple[float, ...] = (1.0,)
-    one_change: bool = False
-    baseline: int = 1  # times as many runs
+    seeds: int = 0
+    baseline: int = 1
 
     def arms(self, registered: Claims, seed: int) -> list[list[frozenset[str]]]:
         """The options of each run, by task."""
-        if self.one_change:
+        if self.seeds:
             named = [side for row in _claims(registered) for side in row.sides(SUITE)]
-            arms = [arm for arm in dict.fromkeys(named) if arm for _ in range(self.rounds[-1])]
-            return [arms + [frozenset()] * self.rounds[-1] * self.baseline] * self.tasks
+            arms = [arm for arm in dict.fromkeys(named) if arm for _ in range(self.seeds)]
+            return [arms + [frozenset()] * self.seeds * self.baseline] * self.tasks
         trial = registered.trial.model_copy(update={"seed": seed, "rounds": self.rounds})
         draws = [trial.draws(f"task{number}", ACTIONS) for number in range(self.tasks)]
         return [list(map(frozenset, own)) for own in draws]
@@ -63,9 +63,9 @@ class Plan:
     @property
     def name(self) -> str:
         """What it is, in a table."""
-        if self.one_change:
-            more = f", baseline {self.rounds[-1] * self.baseline}" * (self.baseline > 1)
-            return f"{self.tasks} tasks, {self.rounds[-1]} seeds an arm{more}"
+        if self.seeds:
+            more = f", baseline {self.seeds * self.baseline}" * (self.baseline > 1)
+            return f"{self.tasks} tasks, {self.seeds} seeds an arm{more}"
         return f"{self.tasks} tasks x {', '.join(map(str, self.rounds))}"
 
 
@@ -75,12 +75,12 @@ def _claims(registered: Claims) -> list[Claim]:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A truth. Effects have a `mean` over tasks and a `scatter` between them. Runs vary by `noise`;
-    every other option multiplies it by `unequal`. Two options interact by `interacting`. With
-    `failing` only one option has an effect: that share of its runs fails on the first task, and the
-    other tasks shift."""
+    """A truth. Effects have a `mean` over tasks and a `scatter` between them. Runs vary by one of
+    the `noises`; every other option multiplies it by `unequal`. Two options interact by
+    `interacting`. With `failing` only one option has an effect: that share of its runs fails on the
+    first task, and the other tasks shift."""
 
-    noise: Noise
+    noise: str = "residuals"
     mean: float = 0.0
     scatter: float = 0.0
     unequal: float = 1.0
@@ -107,50 +107,41 @@ class Scenario:
         means = LEVEL + (0 if fails else effects @ chosen.T)
         means = means + self.interacting * chosen[:, 0] * chosen[:, -1]
         spread = np.minimum(self.unequal ** chosen[:, ::2].sum(1), self.unequal)
-        scores = means + spread * self.noise(rng, task, (BATCH, len(chosen)))
+        pools = noises()[self.noise]
+        scores = means + spread * rng.choice(pools[task % len(pools)], (BATCH, len(chosen)))
         if fails:
             rate = ANYWAY + self.failing * (effects @ chosen.T < 0)
             scores = np.where(rng.random(scores.shape) < rate, 0, scores)
         return scores
 
 
-def resampled() -> Noise:
-    """The residuals of the committed runs about their arm's mean, of each task in turn."""
+@cache
+def noises() -> dict[str, list[np.ndarray]]:
+    """Deviations of runs, of each task in turn: residuals of the committed runs about their arm's
+    mean; a few runs far above the rest; hardly any; a twentieth of the runs fails."""
     frame, *_ = score.scored(read.load(RUNS).where(suite=SUITE), "area")
     means = frame.groupby(["task", "arm"]).normalised.transform("mean")
-    pools = [own.to_numpy() for _, own in (frame.normalised - means).groupby(frame.task)]
-    return lambda rng, task, size: rng.choice(pools[task % len(pools)], size)
-
-
-def skewed(rng: np.random.Generator, task: int, size: tuple[int, int]) -> np.ndarray:
-    """Log-normal with a standard deviation of 0.15: a few runs far above the rest."""
-    draws = rng.lognormal(0, 0.8, size) - np.exp(0.8**2 / 2)
-    return 0.15 * draws / np.sqrt((np.exp(0.8**2) - 1) * np.exp(0.8**2))
-
-
-def quiet(rng: np.random.Generator, task: int, size: tuple[int, int]) -> np.ndarray:
-    """Runs that hardly vary."""
-    return rng.normal(0, QUIET, size)
-
-
-def collapsing(rng: np.random.Generator, task: int, size: tuple[int, int]) -> np.ndarray:
-    """A twentieth of the runs fails, the others hardly vary."""
-    return quiet(rng, task, size) - LEVEL * (rng.random(size) < 0.05) + LEVEL * 0.05
-
-
-def scenarios() -> dict[str, Scenario]:
-    """The truths that are simulated, by name."""
-    real = resampled()
+    residuals = (frame.normalised - means).groupby(frame.task)
+    quiet = QUIET * stats.norm.ppf(GRID)
+    fails = np.arange(len(GRID)) % 20 == 0
     return {
-        "no effect": Scenario(real),
-        "effects by task": Scenario(real, scatter=SCATTER),
-        "effects of the margin": Scenario(real, mean=0.1, scatter=0.1),
-        "interactions": Scenario(real, scatter=SCATTER, interacting=0.2),
-        "unequal spreads": Scenario(real, scatter=SCATTER, unequal=2.0),
-        "skewed": Scenario(skewed),
-        "rare failures": Scenario(collapsing),
-        "a shift and failures": Scenario(quiet, mean=0.1, failing=0.1),
+        "residuals": [own.to_numpy() for _, own in residuals],
+        "skewed": [0.15 * stats.zscore(stats.lognorm.ppf(GRID, 0.8))],
+        "quiet": [quiet],
+        "collapsing": [quiet + LEVEL * (fails.mean() - fails)],
     }
+
+
+SCENARIOS = {
+    "no effect": Scenario(),
+    "effects by task": Scenario(scatter=SCATTER),
+    "effects of the margin": Scenario(mean=0.1, scatter=0.1),
+    "interactions": Scenario(scatter=SCATTER, interacting=0.2),
+    "unequal spreads": Scenario(scatter=SCATTER, unequal=2.0),
+    "skewed": Scenario("skewed"),
+    "rare failures": Scenario("collapsing"),
+    "a shift and failures": Scenario("quiet", mean=0.1, failing=0.1),
+}
 
 
 @dataclass(frozen=True)
@@ -162,8 +153,8 @@ class Batch:
     tasks: list[Task]
     truth: list[np.ndarray]
 
-    def upto(self, size: int) -> "Batch":
-        """The first runs of each task."""
+    def upto(self, size: int | None) -> "Batch":
+        """The first runs of each task, or all."""
         designs = [Design(one.design.matrix[:size], one.design.columns) for one in self.tasks]
         pairs = zip(self.tasks, designs, strict=True)
         first = [replace(one, design=own, scores=one.scores[:, :size]) for one, own in pairs]
@@ -235,8 +226,8 @@ def false_sentences(batch: Batch) -> Measured:
     narrow."""
     plan, looks = batch.plan, []
     for size, share in zip(plan.rounds, plan.shares, strict=True):
-        seen = batch if plan.one_change else batch.upto(size)
-        rule, pairs = replace(batch.rule, share=share), zip(seen.changes, batch.truth, strict=True)
+        pairs = zip(batch.upto(size).changes, batch.truth, strict=True)
+        rule = replace(batch.rule, share=share)
         each = [_of_claim(change, truth, rule) for change, truth in pairs]
         looks.append({name: np.stack([one[name] for one in each], axis=-1) for name in each[0]})
     false = {name: np.any([one[name].any(-1) for one in looks], axis=0) for name in FALSE}
@@ -252,11 +243,7 @@ def _of_claim(change: Change, truth: np.ndarray, rule: Rule) -> Measured:
     has_both = (truth > NEAR).any(-1) & (truth < -NEAR).any(-1)
     weights = change.kinds()
     kind_alpha = rule.alpha(verdict.KIND, len(weights))
-    by_kind = [
-        _wrong(*change.interval(kind_alpha, own), truth @ own)
-        for kind, own in weights.items()
-        if not kind.endswith(AGAINST)
-    ]
+    by_kind = [_wrong(*change.interval(kind_alpha, own), truth @ own) for own in weights.values()]
     words = verdict.words(low, high, rule.margin)
     return {
         "direction": _wrong(low, high, true),
@@ -337,34 +324,33 @@ TRIALS = [
     Plan(5, (48,)),
     Plan(6, (32,)),
 ]
-ONE_CHANGE = [Plan(5, (seeds,), one_change=True) for seeds in (3, 5, 12, 25)]
-UNEQUAL = Plan(5, (12,), one_change=True, baseline=3)
+ONE_CHANGE = [Plan(5, seeds=seeds) for seeds in (3, 5, 12, 25)]
+UNEQUAL = Plan(5, seeds=12, baseline=3)
 PRECISION = [*(Plan(LARGE, (size,)) for size in ROUNDS), *TRIALS[2:], *ONE_CHANGE[1:]]
 COMPARED = {"no effect": 32, "effects by task": 48}  # runs a task by truth
 
 
 def page(simulation: Simulation) -> str:
     """docs/calibration.md, made anew."""
-    truths, plans = scenarios(), [*TRIALS, *ONE_CHANGE, UNEQUAL]
-    simulated = {(plan, name): None for plan in plans for name in truths}
-    simulated |= {(plan, "effects by task"): None for plan in PRECISION}
+    plans = [*TRIALS, *ONE_CHANGE, UNEQUAL]
     found = {
-        (plan.name, name): simulation.measured(plan, truths[name], false_sentences)
-        for plan, name in simulated
+        (plan.name, name): simulation.measured(plan, scenario, false_sentences)
+        for plan in dict.fromkeys([*plans, *PRECISION])
+        for name, scenario in SCENARIOS.items()
     }
     rows = pd.DataFrame.from_dict(found, orient="index").rename_axis(["runs", "truth"])
     order, precise = ([plan.name for plan in own] for own in (plans, PRECISION))
     precision = rows.xs("effects by task", level="truth").rename_axis("runs a task").loc[precise]
     rng = np.random.default_rng(simulation.seed)
     others = simulation.measured(
-        Plan(LARGE, (48,)), truths["no effect"], lambda batch: other_sentences(batch, rng)
+        Plan(LARGE, (48,)), Scenario(), lambda batch: other_sentences(batch, rng)
     )
     template = Environment(loader=PackageLoader("analysis.show"), keep_trailing_newline=True)
     return template.get_template("calibration.md").render(
         worst=_table(rows.groupby("runs")[[*FALSE, "any"]].max().loc[order].rename(columns=FALSE)),
-        any=_table(rows["any"].unstack("runs").loc[list(truths), order]),
+        any=_table(rows["any"].unstack("runs").loc[list(SCENARIOS), order]),
         precision=_table(precision[["half", "narrow", "answered"]], "{:.0%}"),
-        methods=_table(_compared(simulation, truths)),
+        methods=_table(_compared(simulation)),
         others="\n".join(f"- {name}: {share:.1%}" for name, share in others.items()),
         studies=simulation.studies,
         few=FEW,
@@ -372,11 +358,11 @@ def page(simulation: Simulation) -> str:
     )
 
 
-def _compared(simulation: Simulation, truths: dict[str, Scenario]) -> pd.DataFrame:
+def _compared(simulation: Simulation) -> pd.DataFrame:
     found = {
         (f"{name}, {size} runs", *way): value
         for name, size in COMPARED.items()
-        for way, value in simulation.measured(Plan(LARGE, (size,)), truths[name], ways).items()
+        for way, value in simulation.measured(Plan(LARGE, (size,)), SCENARIOS[name], ways).items()
     }
     table = pd.Series(found).rename_axis(["truth, runs a task", "way", None])
     return table.unstack(sort=False)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from analysis import calibrate, claims, estimate, verdict
-from analysis.calibrate import Plan, Scenario, Simulation, false_sentences, quiet
+from analysis.calibrate import Plan, Scenario, Simulation, false_sentences
 
 REGISTERED = claims.load()
 SMALL = Plan(3, (32,))
@@ -32,10 +32,10 @@ def errors(plan, scenario):
 @pytest.mark.parametrize(
     "scenario",
     [
-        Scenario(quiet, scatter=0.2),
-        Scenario(quiet, mean=0.1, scatter=0.1),
-        Scenario(quiet, interacting=0.02),
-        Scenario(quiet, mean=0.1, failing=0.1),
+        Scenario("quiet", scatter=0.2),
+        Scenario("quiet", mean=0.1, scatter=0.1),
+        Scenario("quiet", interacting=0.02),
+        Scenario("quiet", mean=0.1, failing=0.1),
     ],
 )
 def test_the_truth_of_a_scenario_is_what_many_studies_estimate(scenario):
@@ -46,7 +46,7 @@ def test_the_truth_of_a_scenario_is_what_many_studies_estimate(scenario):
 
 
 def test_means_are_exactly_as_large_as_a_scenario_says():
-    batch = truth(Scenario(quiet, mean=0.1, scatter=0.3))
+    batch = truth(Scenario("quiet", mean=0.1, scatter=0.3))
     named = [row.id for row in calibrate._claims(REGISTERED)]
     single = batch.truth[named.index("gru_layer_norm")]
     assert np.abs(single.mean(-1)) == pytest.approx(np.full(calibrate.BATCH, 0.1))
@@ -54,7 +54,7 @@ def test_means_are_exactly_as_large_as_a_scenario_says():
 
 def test_one_change_at_a_time_has_the_arms_in_the_order_of_the_claims():
     """So that two processes simulate the same studies."""
-    (arms,) = Plan(1, (2,), one_change=True, baseline=3).arms(REGISTERED, seed=0)
+    (arms,) = Plan(1, seeds=2, baseline=3).arms(REGISTERED, seed=0)
     named = [
         claims.options(arm)
         for row in calibrate._claims(REGISTERED)
@@ -65,7 +65,7 @@ def test_one_change_at_a_time_has_the_arms_in_the_order_of_the_claims():
 
 
 def test_sentences_are_seldom_false_and_a_broken_rule_is_found(monkeypatch):
-    scenario = Scenario(calibrate.skewed)
+    scenario = Scenario("skewed")
     found = errors(SMALL, scenario)
     assert found["any"] <= 0.08 and found["direction"] <= found["any"]
     monkeypatch.setattr(verdict, "ERROR", 0.05 * 23)  # as if every claim were alone
@@ -74,8 +74,8 @@ def test_sentences_are_seldom_false_and_a_broken_rule_is_found(monkeypatch):
 
 
 def test_without_the_guard_a_rare_failure_is_overlooked(monkeypatch):
-    plan = Plan(5, (10,), one_change=True, baseline=3)
-    scenario = Scenario(quiet, mean=0.1, failing=0.1)
+    plan = Plan(5, seeds=10, baseline=3)
+    scenario = Scenario("quiet", mean=0.1, failing=0.1)
     guarded = errors(plan, scenario)
     monkeypatch.setattr(estimate, "FEW", 0)
     plain = errors(plan, scenario)
@@ -83,7 +83,7 @@ def test_without_the_guard_a_rare_failure_is_overlooked(monkeypatch):
 
 
 def test_judging_after_every_round_is_no_less_false_than_once():
-    batch = truth(Scenario(calibrate.skewed), Plan(3, (32, 48), (0.5, 0.5)))
+    batch = truth(Scenario("skewed"), Plan(3, (32, 48), (0.5, 0.5)))
     both = false_sentences(batch)
     last = false_sentences(replace(batch.upto(48), plan=Plan(3, (48,), (0.5,))))
     assert (both["direction"] >= last["direction"]).all()
@@ -91,24 +91,24 @@ def test_judging_after_every_round_is_no_less_false_than_once():
 
 
 def test_ways_to_estimate_differ_as_they_must():
-    found = Simulation(REGISTERED, 100, seed=0).measured(SMALL, Scenario(quiet), calibrate.ways)
+    found = Simulation(REGISTERED, 100, seed=0).measured(SMALL, Scenario("quiet"), calibrate.ways)
     used, freedom, hc3, _ = (half for (_, name), half in found.items() if name == "half")
     assert freedom <= used < hc3  # fewer degrees of freedom, HC3
     assert found["HC2, Bell and McCaffrey (used)", "95% interval holds"] > 0.9
 
 
 def test_the_page_has_its_tables(monkeypatch):
-    unequal = Plan(2, (3,), one_change=True, baseline=3)
+    unequal = Plan(2, seeds=3, baseline=3)
     for name, plans in {
         "TRIALS": [Plan(2, (32,))],
-        "ONE_CHANGE": [Plan(2, (3,), one_change=True)],
+        "ONE_CHANGE": [Plan(2, seeds=3)],
         "UNEQUAL": unequal,
         "PRECISION": [unequal],
         "LARGE": 2,
     }.items():
         monkeypatch.setattr(calibrate, name, plans)
-    truths = {name: Scenario(quiet) for name in ("no effect", "effects by task")}
-    monkeypatch.setattr(calibrate, "scenarios", lambda: truths)
+    truths = {name: Scenario("quiet") for name in ("no effect", "effects by task")}
+    monkeypatch.setattr(calibrate, "SCENARIOS", truths)
     page = calibrate.page(Simulation(REGISTERED, 100))
     rows = ("2 tasks x 32 |", "2 tasks, 3 seeds an arm, baseline 9 | ±", "HC3", "the placebo")
     for row in rows:
