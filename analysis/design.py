@@ -89,7 +89,8 @@ class Trial(BaseModel):
             acts = np.ones(size, bool)
             for other, option in self.needs.get(factor, {}).items():
                 acts &= chosen[other] == option
-            rng = np.random.default_rng([self.seed, *map(_key, (task, factor)), block])
+            names = (crc32(name.encode()) for name in (task, factor))
+            rng = np.random.default_rng([self.seed, *names, block])
             baseline, own = self.baseline(factor, actions), self.options(factor, actions)
             drawn = chosen[factor] = np.full(size, baseline, dtype=object)
             drawn[acts] = rng.permutation(_repeated(own, int(acts.sum()), rng))
@@ -105,10 +106,6 @@ def _repeated(weights: dict[str, int], size: int, rng: np.random.Generator) -> n
     order = np.lexsort([rng.random(len(counts)), -(shares - counts).round(9)])
     counts[order[: size - counts.sum()]] += 1
     return np.repeat(np.array(list(weights), dtype=object), counts)
-
-
-def _key(name: str) -> int:
-    return crc32(name.encode())
 
 
 def matches(options: Sequence[str] | frozenset[str], drawn: Sequence[str]) -> bool:

@@ -20,6 +20,7 @@ from analysis.sentences import Rule
 
 FLOOR, CEILING = 0.05, 0.95  # normalised scores
 SATURATED = 0.9  # share of a run's updates
+NOT_JUDGED = "are not judged: they are of no complete round of the registered trial"
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ def judge(
     margin = np.nan if scheme == score.RAW else registered.margin_of(suite)
     rule = Rule(registered, suite, margin, 1.0 if standing is None else standing.share)
     known = frame[frame.run.isin(judged)]
+    left = len(frame) - len(known)
     kinds = _kinds(store.runs, registered.kinds.get(suite, {}))
     own = tasks.of_runs(known, curves, kinds)
     rows = [*rule.family, *registered.controls_of(suite)]
@@ -111,7 +113,7 @@ def judge(
         problems=[
             *store.problems,
             *problems,
-            *_not_judged(frame, judged, suite),
+            *([Problem(f"suite {suite}", f"{left} runs {NOT_JUDGED}")] if left else []),
             *_remarks(known, scheme),
             *(problem for _, problems in found.values() for problem in problems),
         ],
@@ -209,9 +211,3 @@ def _remarks(frame: pd.DataFrame, scheme: str) -> list[Problem]:
         message = f"{rows.saturated.iloc[0]} in over 90% of updates in most of its runs"
         said.append(Problem(option, f"{message}: it is not what its name says"))
     return said
-
-
-def _not_judged(frame: pd.DataFrame, judged: pd.Series, suite: str) -> list[Problem]:
-    count = int((~frame.run.isin(judged)).sum())
-    message = f"{count} runs are not judged: they are of no complete round of the registered trial"
-    return [Problem(f"suite {suite}", message)] if count else []
