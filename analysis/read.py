@@ -22,6 +22,7 @@ from analysis.schema import (
     SCORE_COLUMNS,
     TEXTS,
     Actions,
+    Digest,
     Name,
     Normalisation,
     Problem,
@@ -38,11 +39,10 @@ Chunk = tuple[str, bytes]  # the header and the complete lines of a scores.csv
 UNREADABLE = (ValueError, OSError, EOFError, zlib.error)  # ValueError: no csv, no UTF-8
 # In an exported csv a run's own totals are told apart from those of its points.
 OWN = {"env_frames": "run_env_frames", "gradient_steps": "run_gradient_steps"}
-# Columns that files of earlier versions lack, with what their runs then take.
-LATER = {"digest": "", "baseline": "", "commit": "", "normalisation": "reference", "traits": ""}
 CHECKED = {
     **{"source": Name, "suite": Suite, "task": Name, "arm": Name, "actions": Actions},
     **{"status": Status, "normalisation": Normalisation, "seed": int},
+    **{"digest": Digest, "baseline": Digest},
 }
 SAME = ["suite", "task", "arm", "seed", "digest"]  # runs that agree in these are one run
 
@@ -215,7 +215,7 @@ def _exported(path: Path) -> Store:
         frame = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), float_precision="round_trip")
     except UNREADABLE as error:
         raise InputError(f"{path}: not a csv of runs ({shown(error, 200)})") from error
-    frame = frame.assign(**{name: value for name, value in LATER.items() if name not in frame})
+    frame = frame if "traits" in frame else frame.assign(traits="")  # as an earlier version wrote
     own = [OWN.get(name, name) for name in RUN_COLUMNS]
     if missing := [name for name in [*own, *POINT_COLUMNS] if name not in frame]:
         lacks = f"lacks the column {', '.join(missing)}"

@@ -52,7 +52,7 @@ Suite = Annotated[
 Identifier = Annotated[
     str, _text(r"[A-Za-z0-9_-]+", "a name of letters, digits, _ and -")
 ]  # of files too
-Digest = Annotated[str, _text(r"[A-Za-z0-9_-]*", "a digest of letters and digits")]
+Digest = Annotated[str, _text(r"[A-Za-z0-9_-]+", "a digest of letters and digits")]
 Seed = Annotated[StrictInt, Field(gt=-(2**63), lt=2**63)]
 
 
@@ -95,8 +95,8 @@ class RunFile(BaseModel):
     observations: Observations | None = None
     status: Status
     error: str | None = None
-    digest: Digest | None = None
-    baseline: Digest | None = None
+    digest: Digest
+    baseline: Digest
     commit: str | None = _at("git", "commit")
     dirty: bool | None = _at("git", "dirty")
     normalisation: Normalisation = _at("config", "suite", "normalisation", default="reference")

@@ -14,7 +14,6 @@ CELL = [*ARM, "seed"]
 REFERENCES = "random and reference scores"
 ONE = {REFERENCES: TASK, "baseline": TASK, "digest": ARM}  # value of all runs that agree in these
 WHAT = {"baseline": "baselines", "digest": "configurations"}
-UNKNOWN = "none recorded"
 COMMIT = r"^(\w{7})\w*"  # as git abbreviates it, and the mark of changes that were not committed
 
 
@@ -63,26 +62,18 @@ def refuse_mixtures(runs: pd.DataFrame, source: str) -> None:
     for column, cell in ONE.items():
         for names, group in ended.groupby(cell):
             if group[column].nunique() > 1:
+                rarest = group[column].value_counts().index[-1]
+                choice = f", or leave one out: --leave-out {rarest}" * (column in WHAT)
                 raise InputError(
                     f"{source}: runs of {' '.join(names)} of different {WHAT.get(column, column)}: "
                     f"{' and '.join(_counted(group[column]))}; give a folder with one of them"
-                    f"{_choice(group, column) if column in WHAT else ''}"
+                    f"{choice}"
                 )
 
 
 def _counted(values: pd.Series) -> list[str]:
-    counts = values.replace("", UNKNOWN).value_counts()
+    counts = values.value_counts()
     return [f"{count} run{'s' * (count != 1)} with {name}" for name, count in counts.items()]
-
-
-def _choice(group: pd.DataFrame, column: str) -> str:
-    """The option that leaves out the rarer runs."""
-    rarest = group[group[column] == group[column].value_counts().index[-1]]
-    digests = rarest[column] if rarest[column].iloc[0] else rarest.digest
-    if (digests == "").any():
-        digests = group.digest[group.digest != ""]
-    chosen = " ".join(f"--leave-out {digest}" for digest in sorted(set(digests)))
-    return f", or leave one out: {chosen}"
 
 
 def _mixed_code(runs: pd.DataFrame) -> list[Problem]:

@@ -300,6 +300,7 @@ def csv(**changes):
     cells = {
         **{"source": "a", "suite": "mini", "task": "t", "arm": "baseline", "seed": "0"},
         **{"actions": "discrete", "status": "done", "error": "", "saturated": ""},
+        **{"digest": "a", "baseline": "b", "commit": "", "normalisation": "reference"},
         **dict.fromkeys(("planned_steps", "prefill", "steps", "run_env_frames"), "1"),
         **dict.fromkeys(("run_gradient_steps", "wall_seconds", "random", "reference"), "1"),
         **{"parameters": "1", "saturation": "0", "kind": "eval", "step": "1", "env_frames": "1"},
