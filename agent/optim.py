@@ -73,7 +73,5 @@ class Optimiser:
 
     def load_state_dict(self, state: dict) -> None:
         """The inverse of `state_dict`."""
-        for name in ("means", "squares"):
-            for ours, theirs in zip(getattr(self, name), state[name], strict=True):
-                ours.copy_(theirs)
+        torch._foreach_copy_(self.means + self.squares, state["means"] + state["squares"])
         self.updates = state["updates"]

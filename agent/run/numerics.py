@@ -19,8 +19,6 @@ from torch import Tensor
 
 from agent.errors import UserError
 
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt, in glibc's malloc.h
-
 
 def choose_device(name: str) -> torch.device:
     """Device for `auto | cpu | cuda | cuda:N`; UserError names what this machine has."""
@@ -56,8 +54,8 @@ def configure(threads: int | None, precision: str) -> None:
     torch.set_float32_matmul_precision(precision)
     torch.backends.cudnn.allow_tf32 = precision != "highest"
     if platform.libc_ver()[0] == "glibc":
-        ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 2**25)  # bytes; its own goes so far at most
-        ctypes.CDLL(None).mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+        ctypes.CDLL(None).mallopt(-3, 2**25)  # M_MMAP_THRESHOLD, in bytes: glibc's own at most
+        ctypes.CDLL(None).mallopt(-1, 2**31 - 1)  # M_TRIM_THRESHOLD
 
 
 def tensors(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
