@@ -23,7 +23,7 @@ from agent.run.provenance import provenance
 from agent.run.record import Record, read_run
 from agent.run.status import Exit, Interrupted, Status, Stop
 from agent.run.trackers import asked_id
-from sweeps import grid
+from hydra_plugins.own_options import parsed
 from sweeps.check import check_numbers, configured
 
 FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)  # disks
@@ -180,7 +180,7 @@ def start() -> None:
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--multirun", "-m", action="store_true")
     try:
-        given, others = grid.parsed(parser)
+        given, others = parsed(parser)
         if others and not given.multirun:
             return main()
         with project_config():  # a UserError, where Hydra would list search paths

@@ -7,7 +7,6 @@ unfinished sweep has whole rounds to look at.
 
 import json
 import re
-from argparse import ArgumentParser, Namespace
 from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import product
@@ -21,36 +20,13 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from agent.errors import UserError
-from agent.run.compose import FOLDERS, NAME, composed, explained, section
+from agent.run.compose import composed, explained, section
 from agent.run.identity import BASELINE, parts
 
 ROOT = Path(__file__).parents[1]
-SEED, SEARCHED = "run.seed", "hydra.searchpath="
+SEED = "run.seed"
 FACTOR = re.compile(r"x([\d.]+)")  # x0.5: half of the task's own number
 ONE_VALUE = re.compile(r"[+~]*(sweep$|hydra[./])")  # keys that say how to sweep
-
-
-def parsed(
-    parser: ArgumentParser, arguments: Sequence[str] | None = None
-) -> tuple[Namespace, list[str]]:
-    """What a command with overrides is given, and the flags that are none of its own. Its overrides
-    begin with the flags of a user's own configuration, for composing and for the runs' processes;
-    UserError for a folder that is not there."""
-    parser.add_argument("overrides", nargs="*", help="as for run.py")
-    own = parser.add_argument
-    own("--config-dir", "-cd", action="append", default=[], help="a folder with your own options")
-    own("--config-name", "-cn", help="your own file in place of config.yaml")
-    given, others = parser.parse_known_intermixed_args(arguments)
-    searched = [override for override in given.overrides if override.startswith(SEARCHED)]
-    paths = OmegaConf.select(OmegaConf.from_dotlist(searched), SEARCHED[:-1], default=())
-    folders = [*given.config_dir, *([paths] if isinstance(paths, str) else paths)]
-    if absent := [one for one in folders if "://" not in one and not Path(one).is_dir()]:
-        raise UserError(f"--config-dir={absent[0]}: there is no such folder")
-    FOLDERS.extend(folders)
-    flags = [f"{NAME}{given.config_name}"] if given.config_name else []
-    flags += [f"--config-dir={folder}" for folder in folders]
-    given.overrides = [*flags, *(one for one in given.overrides if one not in searched)]
-    return given, others
 
 
 def jobs(

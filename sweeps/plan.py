@@ -13,10 +13,11 @@ import shlex
 import subprocess
 import sys
 import tempfile
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
-from statistics import median
+from statistics import linear_regression, median
 
 from omegaconf import DictConfig
 from rich.filesize import decimal
@@ -25,6 +26,7 @@ from rich.table import Table
 from agent.errors import UserError, complaint
 from agent.run.compose import project_config
 from agent.run.status import Status
+from hydra_plugins.own_options import parsed
 from sweeps import check, grid, machine
 from sweeps.job import COMMAND, PROGRAM, Engine, chosen
 from sweeps.state import Planned, planned
@@ -57,7 +59,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     add = parser.add_argument
     add("--probe", action="store_true", help="time a few gradient steps where no run has finished")
     add("--commands", action="store_true", help="print the commands of the runs that are to do")
-    given, unknown = grid.parsed(parser, arguments)
+    given, unknown = parsed(parser, arguments)
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     return given
@@ -149,9 +151,9 @@ def _table(runs: Sequence[Planned], by: str) -> Table:
     shown = [state for state in Status if any(run.state == state for run in runs)]
     other = {"arm": "task", "task": "arm"}[by]
     table = Table("suite", by, f"{other}s", "seeds", "runs", *shown, box=None)
-    rows: dict[tuple[str, str], list[Planned]] = {}
+    rows = defaultdict(list)
     for run in runs:
-        rows.setdefault((run.identity.suite, getattr(run.identity, by)), []).append(run)
+        rows[run.identity.suite, getattr(run.identity, by)].append(run)
     for names, own in rows.items():
         count = Counter(run.state for run in own)
         others, seeds = ({getattr(run.identity, name) for run in own} for name in (other, "seed"))
@@ -162,11 +164,10 @@ def _table(runs: Sequence[Planned], by: str) -> Table:
 
 def rates(runs: Sequence[Planned]) -> dict[Kind, float]:
     """Seconds per agent step of each kind of run: the medians of the done runs."""
-    found: dict[Kind, list[float]] = {}
+    found = defaultdict(list)
     for run in runs:
         if run.state == Status.DONE and run.fields.get("steps"):
-            seconds = run.fields["wall_seconds"] / run.fields["steps"]
-            found.setdefault(_kind(run), []).append(seconds)
+            found[_kind(run)].append(run.fields["wall_seconds"] / run.fields["steps"])
     return {kind: median(own) for kind, own in found.items()}
 
 
@@ -204,10 +205,8 @@ def probe(run: Planned, threads: int) -> float:
         (file,) = Path(root).rglob("metrics.jsonl")
         lines = [json.loads(line) for line in file.read_text().splitlines()]
     learning = [line for line in lines if line["step"] > prefill][WARM_UP_LINES:]
-    return median(
-        (later["wall_seconds"] - line["wall_seconds"]) / (later["step"] - line["step"])
-        for line, later in zip(learning, learning[1:], strict=False)
-    )
+    seconds = [line["wall_seconds"] for line in learning]
+    return linear_regression([line["step"] for line in learning], seconds).slope
 
 
 def replay_bytes(run: Planned) -> int:
@@ -217,16 +216,13 @@ def replay_bytes(run: Planned) -> int:
     from agent import build
     from agent.run.replay import Replay
 
-    env = build.environment(run.cfg)
-    try:
-        with tempfile.TemporaryDirectory(prefix="replay-") as folder:
-            actions, capacity = flatdim(env.action_space), run.cfg.recipe.capacity
-            replay = Replay(Path(folder), env.observation_space, actions, capacity)
-            size = replay.disk_bytes(run.cfg.run.steps, run.cfg.run.checkpoint_every)
-            replay.close()
-            return size
-    finally:
-        env.close()
+    with (
+        closing(build.environment(run.cfg)) as env,
+        tempfile.TemporaryDirectory(prefix="replay-") as folder,
+    ):
+        given = env.observation_space, flatdim(env.action_space), run.cfg.recipe.capacity
+        with closing(Replay(Path(folder), *given)) as replay:
+            return replay.disk_bytes(run.cfg.run.steps, run.cfg.run.checkpoint_every)
 
 
 if __name__ == "__main__":

@@ -38,10 +38,7 @@ Queue = Mapping[str, str]  # states by id
 
 def queue() -> Queue | None:
     """This user's jobs, tasks of arrays and those that just ended too; None without an answer."""
-    told = _run(
-        *("squeue", "--noheader", "--array", "--states=all", f"--user={os.getuid()}"),
-        "--format=%i|%T",
-    )
+    told = _run("squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i|%T")
     if told.returncode:
         return None
     rows = (line.split("|") for line in told.stdout.splitlines() if line.count("|") == 1)
@@ -281,8 +278,11 @@ class Slurm:
                     tickets[tickets.index(ticket)] = again
             asked = any(ticket.job.stop_file.exists() for ticket in tickets)
             if asked and not stopping and known is not None:
-                stopping = cancel(one.number for one in tickets if not _sees_stop(one, known))
-            elif tickets:
+                waiting = [job for job, state in known.items() if state == "PENDING"]
+                deaf = [one for one in tickets if not one.is_ours or one.number in waiting]
+                if stopping := cancel(one.number for one in deaf):
+                    continue
+            if tickets:
                 time.sleep(POLL_SECONDS)
 
     def _again(self, ticket: Ticket) -> Ticket | None:
@@ -323,8 +323,3 @@ def _as_submitted(tickets: Sequence[Ticket]) -> Iterator[Outcome]:
     known = queue() or {}
     for ticket in tickets:
         yield ticket.job.lost(f"Slurm job {ticket.number}: {known.get(ticket.number, GONE)}")
-
-
-def _sees_stop(ticket: Ticket, known: Queue) -> bool:
-    """Whether the job runs and looks at this sweep's stop file."""
-    return ticket.is_ours and known.get(ticket.number, GONE) != "PENDING"
