@@ -46,12 +46,12 @@ class Display:
             over.set()
 
     def end(self, folder: Path, outcome: Outcome) -> str:
-        """Take a run off the table; returns what is left, in words."""
+        """Take a run off the table; returns the time left, in words."""
         del self._open[folder]
         if outcome.status == Status.DONE:
             self._steps[folder] = self._goals[folder]
         self._goals[folder] = self._steps[folder]
-        return f"{self._left()} left"
+        return f"; {self._left()} left" if self._open else ""
 
     def table(self) -> Group:
         """How many runs ended, the time left, and the runs under way with step and last score."""

@@ -29,8 +29,8 @@ from agent.run.status import Status
 from hydra_plugins.own_options import parsed
 from sweeps import check, grid, machine
 from sweeps.job import COMMAND, PROGRAM, Engine, chosen
-from sweeps.state import Planned, planned
-from sweeps.sweep import console
+from sweeps.state import Planned
+from sweeps.sweep import asked, console
 
 PROBED_UPDATES = 12
 WARM_UP_LINES = 3
@@ -66,7 +66,7 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _with_sweep(overrides: list[str]) -> list[str]:
-    named = any(override.startswith("+sweep=") for override in overrides)
+    named = any(override.startswith(("+sweep=", "hydra.sweeper.grid=")) for override in overrides)
     swept = named or grid.fixed(overrides) != overrides
     return overrides if swept else ["+sweep=claims", *overrides]
 
@@ -80,11 +80,6 @@ class Plan:
         self.device: str = config.run.device
         self.sizes: list[int] = []  # runs up to each round of a trial
         sweeper = config.hydra.sweeper
-        if sweeper.grid:
-            raise UserError(
-                f"hydra.sweeper.grid={sweeper.grid}: no plan of a W&B sweep file; "
-                "allowed: the sweeps of run.py -m"
-            )
         if sweeper.trial:
             from sweeps.trial import Trial  # pandas: only where runs are judged
 
@@ -92,7 +87,7 @@ class Plan:
             self.sizes = [trial.size(number) for number in trial.rounds]
             self.round, self.runs = trial.next() or (0, [])
         else:
-            self.runs = planned(grid.jobs(overrides, sweeper.params, sweeper.claims, sweeper.rows))
+            self.runs = asked(overrides, sweeper)
         check.check(self.runs, here=self.engine.is_here)
 
     def show(self, commands: bool, probe: bool) -> None:

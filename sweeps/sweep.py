@@ -52,7 +52,7 @@ class Sweep:
             return self._try_out(arguments)
         if given := [name for name in OF_A_TRIAL if self.options[name]]:
             raise UserError(f"hydra.sweeper.{given[0]} is an option of +sweep=trial")
-        runs = state.planned(self._jobs(arguments))
+        runs = asked(arguments, self.options)
         if not runs:
             raise UserError("no claim is about the tasks of this suite: nothing to run")
         return self._carry_out(runs)
@@ -109,14 +109,6 @@ class Sweep:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _jobs(self, arguments: list[str]) -> list[list[str]]:
-        options = self.options
-        if options.grid is None:
-            return grid.jobs(arguments, options.params, options.claims, options.rows)
-        if swept := [override for override in arguments if override not in grid.fixed([override])]:
-            raise UserError(f"{swept[0]}: {options.grid} says what is swept; give one value here")
-        return [[*job, *arguments] for job in wandb_sweeps.expand(options.grid)]
-
     def _checked(self, todo: Sequence[state.Planned]) -> Engine:
         """What runs the runs; UserError, before anything starts, where it cannot."""
         engine = chosen(self.config)
@@ -136,7 +128,7 @@ class Sweep:
             for outcome in ending:
                 folder = jobs[outcome.folder]
                 outcomes[folder], left = outcome, display.end(folder, outcome)
-                print(f"[{len(outcomes)}/{len(runs)}] {outcome}; {left}", flush=True)
+                print(f"[{len(outcomes)}/{len(runs)}] {outcome}{left}", flush=True)
         return outcomes
 
     def _job(self, run: state.Planned) -> Job:
@@ -161,6 +153,16 @@ class Sweep:
                 return free
             time.sleep(WAIT_SECONDS)
         return []
+
+
+def asked(arguments: list[str], options: DictConfig) -> list[state.Planned]:
+    """The runs that a command with the options of its sweep stands for, where that is no trial."""
+    if options.grid is None:
+        jobs = grid.jobs(arguments, options.params, options.claims, options.rows)
+        return state.planned(jobs)
+    if swept := [override for override in arguments if override not in grid.fixed([override])]:
+        raise UserError(f"{swept[0]}: {options.grid} says what is swept; give one value here")
+    return state.planned([*job, *arguments] for job in wandb_sweeps.expand(options.grid))
 
 
 def _left_alone(run: state.Planned) -> Outcome:

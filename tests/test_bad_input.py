@@ -207,7 +207,7 @@ PROGRAMS = [
     ("sweeps.plan latent=gausian", "latent=gausian is not known; did you mean latent=gaussian?"),
     ("sweeps.plan suite=nope", "suite=nope is not known; allowed: atari, "),
     ("sweeps.plan +sweep=nope", "sweep=nope is not known; allowed: actor_grad, "),
-    ("sweeps.plan hydra.sweeper.grid=x.yaml", "grid=x.yaml: no plan of a W&B sweep file"),
+    ("sweeps.plan hydra.sweeper.grid=x.yaml", "x.yaml is no W&B sweep: [Errno 2] No such file"),
     ("sweeps.plan hydra.launcher.n_jobs=abc", "hydra.launcher.n_jobs=abc must be a whole number"),
     ("sweeps.plan latent=[a", "latent=[a: no viable alternative"),
     ("sweeps.wandb_sweeps write --out old/run.json", "--out old/run.json"),
