@@ -74,7 +74,7 @@ def load(source: str) -> Store:
     curves = [{"file": name, **own} for name in ARMS for own in _read_curves(source, name)]
     table = pd.DataFrame(curves).rename_axis("run").reset_index()
     points = table[["run", "xs", "ys"]].explode(["xs", "ys"], ignore_index=True)
-    points = points.astype(float).set_axis(["run", "env_frames", "score"], axis=1)
+    points = points.infer_objects().set_axis(["run", "env_frames", "score"], axis=1)
     points = points.assign(kind="eval", episodes=10, step=points.env_frames / 4)
     identity = {"suite": "atari", "actions": "discrete", "normalisation": "clipped_record"}
     runs = table.assign(

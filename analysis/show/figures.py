@@ -73,10 +73,9 @@ def effect_map(ours: Judged, width: float = PAGE) -> Figure:
     _means(right, claims, margin(ours))
     if width > WIDE:
         _words(right, claims.said)
-    note = (
-        f"Colour: effect, from -{limit:g} (orange) to +{limit:g} (purple). Dot: its sign is sure."
-    )
-    return noted(figure, f"{caption(ours)}. {note} {INTERVALS}")
+    span = f"from -{limit:g} (orange) to +{limit:g} (purple)"
+    note = f"Colour: effect, {span}. Dot: its sign is sure. {INTERVALS}"
+    return noted(figure, f"{caption(ours)}. {note}")
 
 
 def _matrix(

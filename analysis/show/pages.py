@@ -12,7 +12,6 @@ from pathlib import Path
 
 from analysis import InputError, committed, paper, repeats
 from analysis.show import figures, tables
-from analysis.show.tables import TEMPLATES
 from analysis.study import Judged
 from analysis.verdict import ANSWERED
 
@@ -20,20 +19,20 @@ ROOT = committed.PACKAGE.parent
 MAP = "docs/map.png"
 START = "<!-- results: "
 PART = re.compile(rf"(?<={START})([^\n]+?) -->\n(.*?)(?=<!-- end -->)", re.DOTALL)
-TEMPLATES.globals |= {"tables": tables, "figures": figures, "ANSWERED": ANSWERED}
+tables.TEMPLATES.globals |= {"tables": tables, "figures": figures, "ANSWERED": ANSWERED}
 
 
 def report(ours: Judged) -> str:
     """Everything that was found, pictures inside: an HTML page that opens without a server."""
     drawn = figures.of(ours).items()
     pictures = {name: b64encode(figures.png(one, dpi=150)).decode() for name, one in drawn}
-    return TEMPLATES.get_template("report.html").render(ours=ours, drawn=pictures)
+    return tables.TEMPLATES.get_template("report.html").render(ours=ours, drawn=pictures)
 
 
 def lists(ours: Judged) -> dict[str, str]:
     """The claims by what was found, as the text of a file with each ending."""
     return {
-        ending: TEMPLATES.get_template(f"lists.{ending}").render(ours=ours, drawn={})
+        ending: tables.TEMPLATES.get_template(f"lists.{ending}").render(ours=ours, drawn={})
         for ending in ("md", "tex", "html")
     }
 
@@ -67,7 +66,7 @@ def filled(page: Path, ours: Judged) -> str:
 
 def parts(ours: Judged) -> dict[str, Callable[[], str | None]]:
     """What makes each part of a page, by its name."""
-    made = TEMPLATES.get_template("parts.md").module
+    made = tables.TEMPLATES.get_template("parts.md").module
     return {
         "claims": partial(made.claims, ours),
         "baseline": lambda: tables.markdown(tables.baseline(ours), ("task",)),

@@ -10,9 +10,7 @@ import pytest
 
 from analysis import read, study
 from analysis.show import figures
-from tests.analysis.runs import SEEDS, STUDY, write_arms, write_run
-
-RUNS = len(STUDY) * 4 * SEEDS
+from tests.analysis.runs import SEEDS, write_arms, write_run
 
 
 def texts(figure):
@@ -41,16 +39,23 @@ def boxes_inside(figure, width):
     return boxes
 
 
-def test_there_is_a_figure_of_everything(judged, drawn):
+def test_there_is_a_figure_of_everything(judged, drawn, tmp_path):
+    """Of runs that no claim names too."""
     claims = judged.claims.claim[judged.claims.effect.notna()]
     assert set(drawn) == {*figures.NAMES, *(f"{claim}_curves" for claim in claims)}
+    write_arms(tmp_path, {"baseline": 0.5, "kl.alpha=0.5": 0.4})
+    drawn = figures.of(study.judge(read.load(tmp_path)))
+    assert list(drawn) == ["learning_curves"]
+    assert {"baseline", "kl.alpha=0.5"} <= set(said(drawn["learning_curves"]))
 
 
 def test_every_figure_can_be_printed_and_says_what_it_is_of(judged, drawn):
     """No two texts overlap, all lie on a page, or in a paper's column, and no letter is small."""
     for name, figure in drawn.items():
         note = figure._supxlabel.get_text().replace("\n", " ")
-        assert f"{RUNS} runs, 4 tasks, suite gym" in note and "claims file" in note, name
+        assert f"{len(judged.scores)} runs, 4 tasks, suite gym" in note and "claims file" in note, (
+            name
+        )
         assert min(text.get_fontsize() for text in texts(figure)) >= 7, name
         for (first, one), (second, other) in combinations(boxes_inside(figure, figures.PAGE), 2):
             wide = min(one.x1, other.x1) - max(one.x0, other.x0)
@@ -117,14 +122,15 @@ def test_an_arm_has_one_colour(judged, drawn):
     assert colour["baseline"] == figures.BLACK
     first = {line.get_color() for line in drawn["categorical_latents_curves"].axes[0].lines}
     assert first == {figures.BLACK, colour["latent=gaussian"]}
-    titles = {axes.get_title(): axes for axes in drawn["learning_curves"].axes}
-    panel = titles["latent=gaussian"]
+    panel = {axes.get_title(): axes for axes in drawn["learning_curves"].axes}["latent=gaussian"]
     assert panel.title.get_color() == colour["latent=gaussian"]
     assert {line.get_color() for line in panel.lines} == first
 
 
-def test_in_a_trial_curves_are_by_option(tmp_path):
-    """Runs that drew other options too stand for their side."""
+def test_in_a_trial_curves_are_by_option(judged, tmp_path):
+    """Runs that drew other options too stand for their side; else curves are of the two arms."""
+    points = figures.curves(judged, "categorical_latents")
+    assert set(points.arm) == {"baseline", "latent=gaussian"} and (points.arm == points.side).all()
     scores = {"gru=plain,latent=gaussian": 0.4, "latent=gaussian": 0.2, "size=tiny": 0.8}
     write_arms(tmp_path, scores | {"gru=plain,size=tiny": 0.6}, more=0)
     write_run(tmp_path, "recipe.model_lr=0", finals=0)  # a control is of no side
@@ -132,11 +138,6 @@ def test_in_a_trial_curves_are_by_option(tmp_path):
     last = points[points.step == 1].groupby("side").normalised.agg(["mean", "size"])
     assert last.loc["latent=gaussian"].tolist() == [pytest.approx(0.3), 4]
     assert last.loc[figures.TRIAL].tolist() == [pytest.approx(0.7), 4]
-
-
-def test_with_one_change_at_a_time_curves_are_of_the_two_arms(judged):
-    points = figures.curves(judged, "categorical_latents")
-    assert set(points.arm) == {"baseline", "latent=gaussian"} and (points.arm == points.side).all()
 
 
 def test_effects_by_task_and_over_the_budget_have_a_panel_a_claim(judged, drawn):
@@ -154,21 +155,12 @@ def test_effects_by_task_and_over_the_budget_have_a_panel_a_claim(judged, drawn)
 
 def test_where_tasks_have_no_room_the_map_is_by_kind(judged, monkeypatch):
     monkeypatch.setattr(figures, "NARROWEST", 9)
-    lines = [
-        ("binary_latents", kind, 0.1, 0.0, 0.2) for kind in ("grid", "vector", "grid - others")
-    ]
-    rows = pd.DataFrame(lines, columns=["claim", "kind", "effect", "low", "high"])
-    rows.loc[0, "low"] = 0.05
+    kinds = ["grid", "vector", "grid - others"]
+    rows = pd.DataFrame({"claim": "binary_latents", "kind": kinds, "effect": 0.1, "high": 0.2})
+    rows["low"] = [0.05, 0, 0]
     left = figures.effect_map(replace(judged, kinds=rows)).axes[0]
     assert [label.get_text() for label in left.get_xticklabels()] == ["grid", "vector"]
     assert sorted(text.get_text() for text in left.texts if text.get_text()) == ["+.10", "+.10•"]
-
-
-def test_runs_that_no_claim_names_are_drawn_too(tmp_path):
-    write_arms(tmp_path, {"baseline": 0.5, "kl.alpha=0.5": 0.4})
-    drawn = figures.of(study.judge(read.load(tmp_path)))
-    assert list(drawn) == ["learning_curves"]
-    assert {"baseline", "kl.alpha=0.5"} <= set(said(drawn["learning_curves"]))
 
 
 def test_what_is_left_out_stands_in_the_note(tmp_path):
@@ -186,7 +178,7 @@ def test_files_are_pictures_and_pdf_with_letters(drawn, tmp_path):
     assert pdf.startswith(b"%PDF") and b"/CIDFontType2" in pdf and b"/Type3" not in pdf
 
 
-def test_a_readers_own_matplotlibrc_changes_nothing(judged, tmp_path):
+def test_a_readers_own_matplotlibrc_changes_nothing(judged):
     """usetex needs LaTeX, which need not be there; a large font does not fit."""
     plain = figures.png(figures.forest(judged))
     with matplotlib.rc_context({"text.usetex": True, "font.size": 30, "font.family": "serif"}):
