@@ -62,6 +62,7 @@ def named(tmp_path):
 def test_a_heartbeat_on_another_host_counts_where_locks_stay_local_until_it_is_stale(
     tmp_path, monkeypatch
 ):
+    monkeypatch.setattr(lock, "STALE_SECONDS", 600.0)
     foreign(tmp_path, age=20)
     with pytest.raises(Busy, match="host elsewhere"), RunFolder(tmp_path).claim():
         pass

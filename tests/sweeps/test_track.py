@@ -17,6 +17,7 @@ from tests.sweeps import tracked
 from tests.sweeps.tracked import check_files, check_whole, history, track
 from tests.waiting import wait_until
 
+PATIENT = ["tracker.timeout=300"]
 DEAD = {"WANDB_BASE_URL": "http://127.0.0.1:9"}
 
 
@@ -78,7 +79,7 @@ def test_offline_synced_and_published_is_sent_once(wandb, tmp_path, capsys):
     later = f"W&B has a part of this run already; later: python -m sweeps.publish {tmp_path}"
     assert later in capsys.readouterr().err and len(list(again.path.glob("wandb/offline*"))) == 1
     wandb.use(**wandb.environment)
-    assert publish.main([str(tmp_path)]) == 0
+    assert publish.main([str(tmp_path), *PATIENT]) == 0
     check_whole(wandb.run(tmp_path), last=15)
 
 
@@ -141,7 +142,7 @@ def test_ids_are_believed_where_an_agent_started_the_run_alone(wandb, tmp_path):
     assert track(tmp_path / "agent", "wandb", 0, 1).fields["wandb_id"] == "asked"
     assert wandb.run(tmp_path / "agent")["sweep"] == "later"
     wandb.use(WANDB_RUN_ID="another")
-    assert publish.main([str(tmp_path / "shell")]) == 0
+    assert publish.main([str(tmp_path / "shell"), *PATIENT]) == 0
     assert Record(tmp_path / "shell").fields["wandb_id"] == own
     assert {"another", own} <= {run["name"] for run in wandb.runs if run["state"] == "finished"}
     wandb.use(WANDB_RUN_ID="another", WANDB_SWEEP_ID="later")
@@ -164,7 +165,7 @@ def test_a_finished_run_is_sent_to_wandb_once_there_is_a_server(wandb, runs, cap
     assert not list(runs.rglob("offline-run-*"))
     wandb.use(**wandb.environment)
     for _ in range(2):
-        assert publish.main([str(runs), "tracker.project=later"]) == 0
+        assert publish.main([str(runs), "tracker.project=later", *PATIENT]) == 0
         shown = wandb.run(runs / "first")
         check_whole(shown, last=10)
         check_files(shown)

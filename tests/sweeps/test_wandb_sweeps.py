@@ -19,6 +19,8 @@ from sweeps.wandb_sweeps import FOLDER
 from tests.sweeps.tracked import ROOT
 from tests.waiting import wait_until
 
+PATIENT = {"tracker.timeout": "300"}
+
 
 @pytest.fixture(scope="module")
 def fresh():
@@ -62,13 +64,14 @@ def test_an_agents_job_writes_out_the_arm_and_what_multiplies_the_tasks_number()
 
 @pytest.fixture
 def sweep_file(tmp_path):
-    """Function of arms: the file of a W&B sweep of their tiny runs."""
+    """Function of arms and more settings: the file of a W&B sweep of their tiny runs."""
 
-    def write(*arms):
+    def write(*arms, **more):
         sweep = yaml.safe_load((FOLDER / "claims_discrete.yaml").read_text())
         fixed = dict(setting.split("=", 1) for setting in TINY)
         fixed |= {"run.root": str(tmp_path / "runs"), "run.steps": "100"}
-        given = {key: {"value": yaml.safe_load(value)} for key, value in fixed.items()}
+        values = {key: yaml.safe_load(value) for key, value in (fixed | more).items()}
+        given = {key: {"value": value} for key, value in values.items()}
         sweep["parameters"] = {**given, "arm": {"values": list(arms)}}
         (tmp_path / "sweep.yaml").write_text(yaml.dump(sweep))
         return str(tmp_path / "sweep.yaml")
@@ -87,7 +90,9 @@ def run(command, **environment):
 
 def test_an_agent_that_is_killed_and_restarted_runs_all(wandb_server, sweep_file, tmp_path):
     environment = {**wandb_server.environment, "PYTHONPATH": str(ROOT)}
-    created = run(["wandb", "sweep", sweep_file("baseline", "latent=gaussian")], **environment)
+    created = run(
+        ["wandb", "sweep", sweep_file("baseline", "latent=gaussian", **PATIENT)], **environment
+    )
     agent = ["wandb", "agent", *re.findall(r"wandb agent (\S+)", created.stderr)]
     first = subprocess.Popen(agent, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)
     wait_until(lambda: list((tmp_path / "runs").rglob("run.json")) or first.poll() is not None)
@@ -129,7 +134,7 @@ def test_a_local_runner_needs_no_server_and_its_runs_join_later(sweep_file, tmp_
     assert finished(tmp_path) == ["gaussian"]
     (folder,) = (tmp_path / "runs").glob("*/*/*/3-*")
     fields = json.loads((folder / "run.json").read_text())
-    again = [*local[:3], "job", "tracker=wandb", *fields["overrides"]]
+    again = [*local[:3], "job", "tracker=wandb", "tracker.timeout=300", *fields["overrides"]]
     asked = {"WANDB_SWEEP_ID": "later", "WANDB_RUN_ID": "asked"}
     done = run(again, **wandb_server.environment, **asked)
     assert done.returncode == 0 and "done already" in done.stdout, done.stderr

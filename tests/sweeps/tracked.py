@@ -47,7 +47,8 @@ def track(
     record.update(status="under way", **FIELDS)
     name, *settings = options.split()
     tracker = OmegaConf.load(ROOT / "conf" / "tracker" / f"{name}.yaml")
-    tracker = OmegaConf.merge(tracker, OmegaConf.from_dotlist(settings))
+    patient = ["timeout=300"] if name == "wandb" else []
+    tracker = OmegaConf.merge(tracker, OmegaConf.from_dotlist([*patient, *settings]))
     record.add_tracker(instantiate(tracker, _partial_=True), name)
     record.rewind(resumed, json.loads(marks(record, resumed).read_text()) if resumed else {})
     evaluate(record, resumed)
