@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from analysis import InputError
 from analysis.design import Trial
@@ -19,10 +19,8 @@ Share = Annotated[float, Field(gt=0, lt=1)]
 Window = Literal["last", "last_bin", "area"]
 
 
-class Row(BaseModel):
+class Row(BaseModel, extra="forbid", frozen=True, populate_by_name=True):
     """A control: the arm `with_` against `without`, each one name or one by suite."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
     id: Identifier
     with_: Name | dict[Suite, Name] = Field(alias="with")
@@ -54,12 +52,10 @@ class Claim(Row):
     paper: Literal["helps", "no_help", "worse", "none"]
 
 
-class Claims(BaseModel):
+class Claims(BaseModel, extra="forbid", frozen=True):
     """What is registered. `margin` is by suite the smallest effect that counts as substantial,
     `score` by suite what a run's score is, `kinds` by suite and kind its tasks, `interactions`
     pairs of groups, `digest` the first digits of the file's SHA-256."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     margin: dict[Suite, Share]
     claims: tuple[Claim, ...] = Field(min_length=1)

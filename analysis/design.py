@@ -11,7 +11,7 @@ from typing import Annotated, Self
 from zlib import crc32
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 Number = Annotated[int, Field(ge=1)]
 # YAML reads the options 0.5 and 1 as numbers.
@@ -19,7 +19,7 @@ Option = Annotated[str, BeforeValidator(lambda given: str(given)), Field(min_len
 Whole = Annotated[int, Field(ge=0)]
 
 
-class Trial(BaseModel):
+class Trial(BaseModel, extra="forbid", frozen=True):
     """A registered trial.
 
     `rounds` are runs a task, each with those before; `shares` what part of the 5% error each may
@@ -29,8 +29,6 @@ class Trial(BaseModel):
     factors listed before it without which it is not drawn. `control_runs` are runs a task of each
     positive control, outside of the draw.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: Whole
     rounds: tuple[Number, ...] = Field(min_length=1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, FiniteFloat, model_validator
+from pydantic import BaseModel, FiniteFloat, model_validator
 
 from analysis import InputError
 from analysis.schema import ENDED, Problem, Status, Store, from_yaml
@@ -17,10 +17,6 @@ BIN_EPISODES = 10  # of a point of the official curves
 FEWEST = {AREA: 8}  # evaluations that a run must have for a window
 SCHEMES = ("gamer", "record", "clipped_record", "reference")
 RAW = "raw"
-IDENTITY = [
-    *("run", "source", "suite", "task", "arm", "seed"),
-    *("actions", "random", "reference", "parameters", "status"),
-]
 
 
 @cache
@@ -48,7 +44,7 @@ def final_scores(
     points = points[points.run.isin(used.run)].sort_values(["run", "env_frames"], kind="stable")
     fewest, count = FEWEST.get(window, 1), used.run.map(points.groupby("run").size()).fillna(0)
     score = used.run.map(WINDOWS[window](points)).where(count >= fewest).mask(diverged)
-    frame = used[[*IDENTITY, "saturated", "saturation"]].assign(score=score)
+    frame = used.assign(score=score)
     problems = [
         Problem(row.source, f"not scored: status {row.status}{', ' * bool(row.error)}{row.error}")
         for row in store.runs.drop(used.index).itertuples()
@@ -71,10 +67,6 @@ def area(points: pd.DataFrame) -> pd.Series:
     return (parts / steps.groupby(points.run).sum()).fillna(runs.score.last())
 
 
-def _last(points: pd.DataFrame) -> pd.Series:
-    return points.groupby("run").score.last()
-
-
 def _mean_of_last_bin(points: pd.DataFrame) -> pd.Series:
     own = _last_bin(points)
     sums = own.assign(total=own.score * own.episodes).groupby("run")
@@ -95,7 +87,11 @@ def _thin(points: pd.DataFrame, runs: pd.DataFrame) -> list[Problem]:
     ]
 
 
-WINDOWS = {LAST: _last, LAST_BIN: _mean_of_last_bin, AREA: area}
+WINDOWS = {
+    LAST: lambda points: points.groupby("run").score.last(),
+    LAST_BIN: _mean_of_last_bin,
+    AREA: area,
+}
 
 
 def normalise(frame: pd.DataFrame, scheme: str) -> tuple[pd.DataFrame, list[Problem]]:
@@ -173,10 +169,8 @@ def with_references(store: Store, path: str | Path) -> Store:
     return store.of(runs)
 
 
-class _Reference(BaseModel):
+class _Reference(BaseModel, extra="forbid"):
     """The returns that count as 0 and as 1."""
-
-    model_config = ConfigDict(extra="forbid")
 
     random: FiniteFloat
     reference: FiniteFloat

@@ -1,6 +1,6 @@
 """One suite's runs, scored and judged: the frames that tables, figures and pages start from.
 
-`Judged.scores` has one row a run (scores.IDENTITY, `score` in raw returns, `normalised`), and
+`Judged.scores` has one row a run (as `Store.runs`, `score` in raw returns, `normalised`), and
 `Judged.curves` one row a run and evaluation, `step` as a share of the budget. The columns of the
 other frames are those of `sentences`.
 """
