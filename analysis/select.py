@@ -11,9 +11,6 @@ from analysis.schema import ENDED, RUN_COLUMNS, Problem, Store
 TASK = ["suite", "task"]
 ARM = [*TASK, "arm"]
 CELL = [*ARM, "seed"]
-REFERENCES = "random and reference scores"
-ONE = {REFERENCES: TASK, "baseline": TASK, "digest": ARM}  # value of all runs that agree in these
-WHAT = {"baseline": "baselines", "digest": "configurations"}
 COMMIT = r"^(\w{7})\w*"  # as git abbreviates it, and the mark of changes that were not committed
 
 
@@ -57,17 +54,19 @@ def _one_budget(store: Store) -> Store:
 def refuse_mixtures(runs: pd.DataFrame, source: str) -> None:
     """`InputError` where ended runs of a task, or of an arm, differ in what they must share."""
     ended = runs[runs.status.isin(ENDED)]
-    pairs = zip(ended.random, ended.reference, strict=True)
-    ended = ended.assign(**{REFERENCES: [f"{low:g} and {high:g}" for low, high in pairs]})
-    for column, cell in ONE.items():
-        for names, group in ended.groupby(cell):
-            if group[column].nunique() > 1:
-                rarest = group[column].value_counts().index[-1]
-                choice = f", or leave one out: --leave-out {rarest}" * (column in WHAT)
+    low, high = (ended[name].astype(object).map("{:g}".format) for name in ("random", "reference"))
+    for values, cell, what in (
+        (references := low + " and " + high, TASK, "random and reference scores"),
+        (ended.baseline, TASK, "baselines"),
+        (ended.digest, ARM, "configurations"),
+    ):
+        for names, own in values.groupby([ended[name] for name in cell]):
+            if len(counts := own.value_counts()) > 1:
+                choice = f", or leave one out: --leave-out {counts.index[-1]}"
                 raise InputError(
-                    f"{source}: runs of {' '.join(names)} of different {WHAT.get(column, column)}: "
-                    f"{' and '.join(_counted(group[column]))}; give a folder with one of them"
-                    f"{choice}"
+                    f"{source}: runs of {' '.join(names)} of different {what}: "
+                    f"{' and '.join(_counted(own))}; give a folder with one of them"
+                    f"{'' if values is references else choice}"
                 )
 
 
