@@ -53,7 +53,7 @@ def trainer(monkeypatch):
         calls, error = 0, None
 
         def __call__(self, cfg, record, stop, lost):
-            self.record = record
+            self.record, self.lost = record, lost
             return self
 
         def run(self):
@@ -180,25 +180,17 @@ def test_a_disk_too_full_for_the_status_is_told_all_the_same(tmp_path, monkeypat
 
 @pytest.mark.parametrize("error", [None, Interrupted("stopped"), OSError("stale file handle")])
 def test_a_run_that_another_host_took_over_writes_nothing_more(
-    execute, monkeypatch, tmp_path, error
+    execute, trainer, monkeypatch, tmp_path, error
 ):
-    class TakenOver:
-        def __init__(self, cfg, record, stop, lost):
-            self.path, self.lost = record.path, lost
+    def taken_over(run):
+        (run / "owner.new").write_text('{"host": "elsewhere", "pid": 1, "token": "theirs"}')
+        (run / "owner.new").replace(run / "owner.json")
+        (run / "run.json").write_text("theirs")
+        wait_until(trainer.lost)
+        return error or ClaimLost(f"{run} was taken over")
 
-        def run(self):
-            owner = self.path / "owner.new"
-            owner.write_text('{"host": "elsewhere", "pid": 1, "token": "theirs"}')
-            os.replace(owner, self.path / "owner.json")
-            (self.path / "run.json").write_text("theirs")
-            wait_until(self.lost)
-            raise error or ClaimLost(f"{self.path} was taken over")
-
-        def close(self):
-            pass
-
+    trainer.error = taken_over
     monkeypatch.setattr(lock, "HEARTBEAT_SECONDS", 0.02)
-    monkeypatch.setattr(build, "training", TakenOver)
     with pytest.raises(ClaimLost, match="taken over"):
         execute()
     assert next(tmp_path.rglob("run.json")).read_text() == "theirs"
@@ -232,11 +224,14 @@ def test_a_signal_stops_the_process_and_the_same_command_goes_on(tmp_path):
     assert only_run(tmp_path)["status"] == "done" and only_run(tmp_path)["steps"] == 240
 
 
-def test_help_lists_the_groups_and_says_what_a_setting_means():
-    done = subprocess.run(command("--help"), capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0
-    assert "latent: binary, categorical, gaussian" in done.stdout and "+sweep=claims" in done.stdout
-    assert "eval_episodes: 10          # greedy episodes of an evaluation" in done.stdout
+def test_help_lists_the_groups_and_says_what_a_setting_means(monkeypatch, capsys):
+    GlobalHydra.instance().clear()
+    monkeypatch.setattr(sys, "argv", ["run.py", "--help"])
+    with pytest.raises(SystemExit, match="^0$"):
+        run.start()
+    said = capsys.readouterr().out
+    assert "latent: binary, categorical, gaussian" in said and "+sweep=claims" in said
+    assert "eval_episodes: 10          # greedy episodes of an evaluation" in said
 
 
 WATCHER = """
