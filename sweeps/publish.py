@@ -11,11 +11,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from hydra import compose
-
 from agent import build
 from agent.errors import UserError
-from agent.run.compose import project_config
+from agent.run.compose import project_config, whole
 from agent.run.lock import RunFolder
 from agent.run.record import Record, Tracker
 from agent.run.status import Status
@@ -31,7 +29,7 @@ def chosen(overrides: Sequence[str]) -> Callable[..., Tracker]:
     if strange := [override for override in overrides if not override.startswith("tracker")]:
         raise UserError(f"{strange[0]}: allowed: tracker=wandb, tracker=tensorboard, tracker.KEY=")
     with project_config():
-        start = build.tracker_maker(compose("config", ["tracker=wandb", *overrides]))
+        start = build.tracker_maker(whole(["tracker=wandb", *overrides]))
     if start is None:
         raise UserError("tracker=none shows nothing; allowed: wandb, tensorboard")
     return start

@@ -160,24 +160,12 @@ class Slurm:
 
     is_here = False
 
-    def __init__(
-        self,
-        folder: str,
-        submit_only: bool,
-        array_parallelism: int,
-        max_num_timeout: int,
-        max_lost: int,
-        **resources: Any,
-    ):
-        self.folder = folder
-        self.submit_only = submit_only
-        self.array_parallelism = array_parallelism
-        self.max_num_timeout = max_num_timeout
-        self.max_lost = max_lost
+    def __init__(self, folder: str, submit_only: bool, max_lost: int, **resources: Any):
+        self.folder, self.submit_only, self.max_lost = folder, submit_only, max_lost
         self.resources = {name: value for name, value in resources.items() if value is not None}
 
     def places(self) -> int:
-        return self.array_parallelism
+        return self.resources["array_parallelism"]
 
     def check(self) -> None:
         """UserError where submitit or Slurm is missing or an option is none of sbatch's."""
@@ -248,16 +236,12 @@ class Slurm:
             from submitit import AutoExecutor
         except ModuleNotFoundError:
             raise UserError("hydra/launcher=slurm needs submitit: pip install '.[slurm]'") from None
-        resources = {
-            name if name in SHARED else f"slurm_{name}": value
-            for name, value in self.resources.items()
-        }
-        parallelism = max(1, self.array_parallelism // arrays)
+        resources = {**self.resources, "array_parallelism": max(1, self.places() // arrays)}
+        started = {"slurm_max_num_timeout": resources.pop("max_num_timeout")}
+        named = {name if name in SHARED else f"slurm_{name}": resources[name] for name in resources}
         try:
-            executor = AutoExecutor(
-                self.folder, cluster="slurm", slurm_max_num_timeout=self.max_num_timeout
-            )
-            executor.update_parameters(slurm_array_parallelism=parallelism, **resources)
+            executor = AutoExecutor(self.folder, cluster="slurm", **started)
+            executor.update_parameters(**named)
         except (RuntimeError, ValueError, TypeError, NameError) as error:
             raise UserError(f"hydra.launcher: {str(error).splitlines()[0]}") from None
         return executor

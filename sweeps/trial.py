@@ -36,7 +36,10 @@ class Trial:
     def __init__(self, overrides: Sequence[str], sweeper: DictConfig):
         self.registered = _registered(sweeper)
         self.design = self.registered.trial
-        self.rounds = range(1, 1 + _last(sweeper, len(self.design.rounds)))
+        most = len(self.design.rounds)
+        last = most if sweeper.rounds is None else sweeper.rounds
+        check_value("hydra.sweeper.rounds", last, Annotated[int, Field(ge=1, le=most)])
+        self.rounds = range(1, 1 + last)
         self.results = tuple(sweeper.results)
         self._open: dict[int, tuple[str, ...] | None] = {}  # claims, by complete round
         self.tasks: list[Task] = [tuple(job) for job in grid.jobs(overrides, {"task": "glob(*)"})]
@@ -83,7 +86,7 @@ class Trial:
         """The claims that the ended `runs` leave open; None where these are too few to judge."""
         cfg, keys = runs[0].cfg, {_key(run) for run in runs}
         store = joined([read.folder(Path(cfg.run.root)), *self._imported])
-        known = [key in keys for key in _keys(store.runs)]
+        known = pd.MultiIndex.from_frame(store.runs[read.SAME]).isin(keys)
         own = store.of(store.runs[known].drop_duplicates(read.SAME))
         tasks = sorted({run.identity.task for run in runs})
         try:
@@ -129,8 +132,8 @@ class Trial:
 
     @cached_property
     def _done_elsewhere(self) -> dict[tuple, dict]:
-        stores = [(_keys(store.runs), store.runs.to_dict("records")) for store in self._imported]
-        return {key: row for keys, rows in stores for key, row in zip(keys, rows, strict=True)}
+        rows = (row for store in self._imported for row in store.runs.to_dict("records"))
+        return {tuple(row[name] for name in read.SAME): row for row in rows}
 
 
 def _registered(sweeper: DictConfig) -> claims.Claims:
@@ -157,13 +160,6 @@ def _registered(sweeper: DictConfig) -> claims.Claims:
     return found.model_copy(update={"trial": trial})
 
 
-def _last(sweeper: DictConfig, rounds: int) -> int:
-    if sweeper.rounds is None:
-        return rounds
-    check_value("hydra.sweeper.rounds", sweeper.rounds, Annotated[int, Field(ge=1, le=rounds)])
-    return sweeper.rounds
-
-
 def _said(open_claims: tuple[str, ...] | None) -> str:
     if open_claims is None:
         return "no claim can be judged"
@@ -171,12 +167,7 @@ def _said(open_claims: tuple[str, ...] | None) -> str:
 
 
 def _key(run: Planned) -> tuple:
-    one = run.identity
-    return one.suite, one.task, one.arm, one.seed, one.digest
-
-
-def _keys(runs: pd.DataFrame) -> list[tuple]:
-    return list(runs[read.SAME].itertuples(index=False, name=None))
+    return tuple(getattr(run.identity, name) for name in read.SAME)
 
 
 def _csv_files(path: Path) -> list[Path]:

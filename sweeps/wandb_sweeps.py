@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from hydra import compose
 from omegaconf import DictConfig
 
 from agent.errors import UserError, complaint
-from agent.run.compose import CONF, composed, project_config
+from agent.run.compose import CONF, composed, project_config, whole
 from agent.run.identity import BASELINE, parts
 from agent.run.status import AGENT_JOB, PARENT, SIGNALS, Exit
 from sweeps import grid
@@ -41,7 +40,7 @@ def sweeps(suite: str) -> dict[str, dict[str, Any]]:
         kinds.setdefault(kind, []).append(task)
     found = {}
     for name in sorted(file.stem for file in (CONF / "sweep").glob("*.yaml")):
-        sweeper = compose("config", [f"+sweep={name}"], return_hydra_config=True).hydra.sweeper
+        sweeper = whole([f"+sweep={name}"]).hydra.sweeper
         if not sweeper.claims:
             axes = {"task": None, **grid.axes(sweeper.params)} | {"task": list(tasks)}
             found[name] = _sweep(suite, name, _lists(axes))
