@@ -99,7 +99,7 @@ def test_a_trial_of_eight_runs_by_hand():
     assert found.df == pytest.approx(5)  # equal weights: those of the residuals
 
 
-def test_what_the_runs_do_not_tell_apart_is_named_and_not_estimated():
+def test_what_the_runs_do_not_show_is_named_and_not_estimated():
     both = frozenset({"a", "b"})
     design = Design.of([BASELINE] * 4 + [both] * 4 + [frozenset({"c"})] * 4)
     assert design.inseparable(contrast(design, "a")) == ["a", "b"]
@@ -109,11 +109,8 @@ def test_what_the_runs_do_not_tell_apart_is_named_and_not_estimated():
     without = Design.of(arms(a=4, b=4))  # no run of the baseline
     assert without.inseparable(contrast(without, "a")) == ["baseline", "a", "b"]
     assert without.inseparable(without.contrast(frozenset("a"), frozenset("b"))) == []
-
-
-def test_a_side_of_one_run_has_an_effect_without_an_error():
-    design = Design.of(arms(baseline=5, a=1))
-    found = design.estimate(contrast(design, "a"), np.array([0.0, 1, 2, 3, 4, 9]))
+    single = Design.of(arms(baseline=5, a=1))  # a side of one run has an effect without an error
+    found = single.estimate(contrast(single, "a"), np.array([0.0, 1, 2, 3, 4, 9]))
     assert found.effect == pytest.approx(7) and np.isnan(found.error)
 
 

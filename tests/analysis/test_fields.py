@@ -56,11 +56,13 @@ def before(run):
     return loaded(run)
 
 
-def test_the_words_of_status_are_the_agents():
+def test_words_and_columns_are_the_agents_and_the_tables():
     ours = {name: word.value for name, word in schema.Status.__members__.items()}
     assert ours == {name: word.value for name, word in status.Status.__members__.items()}
     assert schema.SCHEMA == record.SCHEMA
-    assert set(schema.SCORE_COLUMNS) <= set(record.SCORE_FIELDS)
+    columns = set(schema.SCORE_COLUMNS)
+    assert {field for file, field in TABLE if file == "scores.csv"} == columns
+    assert columns <= set(record.SCORE_FIELDS) and len(TABLE) == len(set(TABLE)) > 20
 
 
 def test_a_real_run_is_read_without_a_problem(run):
@@ -71,11 +73,6 @@ def test_a_real_run_is_read_without_a_problem(run):
     assert run.name == f"{only['seed']}-{only['digest']}" and only["normalisation"] == "reference"
     assert re.fullmatch("[0-9a-f]{8}", only["baseline"]) and only["baseline"] != only["digest"]
     assert set(loaded.points.kind) == {"train", "eval"}
-
-
-def test_the_table_is_complete():
-    assert {field for file, field in TABLE if file == "scores.csv"} == set(schema.SCORE_COLUMNS)
-    assert len(TABLE) == len(set(TABLE)) > 20
 
 
 @pytest.mark.parametrize(("file", "field"), TABLE)
