@@ -363,7 +363,7 @@ ANALYSIS = [
     (("export", "--runs", "{runs}", "--out", "/nope/x.csv"), "x.csv: there is no folder /nope"),
     (("export", "--runs", "{runs}", "--out", "{here}"), "is a folder; a file is wanted"),
     (("table", "--runs", "{runs}", "--out", "{here}/empty.csv"), "cannot make this folder"),
-    (("plot", "--runs", "{runs}", "--out", "/proc/x"), "cannot make this folder"),
+    (("plot", "--runs", "{runs}", "--out", "/proc/x"), "/proc/x: No such file or directory"),
     (("report", "--runs", "{runs}", "--out", "{here}/empty.csv"), "cannot make this folder"),
     (("calibrate", "--out", "/nope/x.md"), "x.md: there is no folder /nope"),
     (("calibrate", "--out", "{here}/x.md", "--studies", "0"), "--studies 0: at least 1 study"),
