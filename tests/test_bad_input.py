@@ -276,7 +276,7 @@ def interrupted(tmp_path_factory):
     return root
 
 
-@pytest.mark.parametrize("file, damage, named", RESUME, ids=lambda value: str(value)[:30])
+@pytest.mark.parametrize("file, damage, named", RESUME, ids=[row[2] for row in RESUME])
 def test_resume(command_line, interrupted, tmp_path, file, damage, named):
     root = shutil.copytree(interrupted, tmp_path / "runs")
     damage(next(root.rglob("run.json")).parent / file)
@@ -387,7 +387,7 @@ def places(tmp_path_factory):
     return {"here": here, "out": here / "out", **{name: here / name for name in folders}}
 
 
-@pytest.mark.parametrize("command, named", ANALYSIS, ids=lambda value: " ".join(value)[-40:])
+@pytest.mark.parametrize("command, named", ANALYSIS, ids=[row[1] for row in ANALYSIS])
 def test_analysis(places, capsys, command, named):
     before = {*places["here"].parent.rglob("*")}
     assert analysis.__main__.main([part.format(**places) for part in command]) == 2
