@@ -113,7 +113,8 @@ class Job:
             place = machine.pinned(self.gpus, self.gpu_places, self.stop_file.exists)
             if (pin := stack.enter_context(place)) is None:
                 raise Lost("stopped before a GPU was free")
-            output = stack.enter_context(open(log, "ab"))
+            output = stack.enter_context(open(log, "ab", buffering=0))
+            output.write(b"\n")  # where the disk is full, this says so
             start = output.tell()
             given = {**machine.slurm_environment(), **self.environment, **pin}
             child = self.start(self.overrides, output, {**os.environ, **given})

@@ -72,6 +72,13 @@ def test_a_run_that_another_process_holds_and_a_stopped_sweep_start_nothing(tmp_
     assert not (tmp_path / "new").exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
+def test_a_full_disk_is_named_before_the_run_starts(tmp_path, monkeypatch):
+    monkeypatch.setattr(job, "PROGRAM", Path("/nonexistent"))
+    (tmp_path / "log.txt").symlink_to("/dev/full")
+    assert "No space left" in Job("a run", tmp_path, (), tmp_path / "stop")().error
+
+
 FAILED = {"status": "failed", "error": "ValueError: recorded"}
 
 
