@@ -147,19 +147,27 @@ def _rows(chunks: Sequence[Chunk]) -> pd.DataFrame:
     frames = []
     for header in {header for header, body in chunks if body}:
         own = {run: body for run, (head, body) in enumerate(chunks) if head == header}
-        names = header.split(",")
-        frame = pd.read_csv(
-            io.BytesIO(b"".join(own.values())),
-            names=[name if name in SCORE_COLUMNS else str(at) for at, name in enumerate(names)],
-            usecols=list(SCORE_COLUMNS),
-            # A line is a row, whatever it holds.
-            **{"skip_blank_lines": False, "index_col": False, "quoting": csv.QUOTE_NONE},
-            **{"encoding_errors": "replace", "lineterminator": "\n", "low_memory": False},
-        )
+        frame = _parsed(b"".join(own.values()), header.split(","))
         lines = [body.count(b"\n") for body in own.values()]
         frames.append(frame.assign(run=np.repeat(list(own), lines)))
     nothing = pd.DataFrame(columns=["run", *SCORE_COLUMNS])
     return pd.concat(frames, ignore_index=True) if frames else nothing
+
+
+def _parsed(text: bytes, columns: list[str]) -> pd.DataFrame:
+    """A row a line, whatever it holds, and of columns of one name the first."""
+    places = {columns.index(name): name for name in SCORE_COLUMNS}
+    return pd.read_csv(
+        io.BytesIO(text),
+        names=[places.get(place, str(place)) for place in range(len(columns))],
+        usecols=list(SCORE_COLUMNS),
+        skip_blank_lines=False,
+        index_col=False,
+        quoting=csv.QUOTE_NONE,
+        encoding_errors="replace",
+        lineterminator="\n",
+        low_memory=False,
+    )
 
 
 def _known(rows: pd.DataFrame, file: str, problems: list[Problem]) -> pd.DataFrame:

@@ -55,8 +55,9 @@ def refuse_mixtures(runs: pd.DataFrame, source: str) -> None:
     """`InputError` where ended runs of a task, or of an arm, differ in what they must share."""
     ended = runs[runs.status.isin(ENDED)]
     low, high = (ended[name].astype(object).map("{:g}".format) for name in ("random", "reference"))
+    references = low + " and " + high
     for values, cell, what in (
-        (references := low + " and " + high, TASK, "random and reference scores"),
+        (references, TASK, "random and reference scores"),
         (ended.baseline, TASK, "baselines"),
         (ended.digest, ARM, "configurations"),
     ):
