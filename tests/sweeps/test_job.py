@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import psutil
 import pytest
@@ -73,10 +74,11 @@ def test_a_run_that_another_process_holds_and_a_stopped_sweep_start_nothing(tmp_
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")
-def test_a_full_disk_is_named_before_the_run_starts(tmp_path, monkeypatch):
-    monkeypatch.setattr(job, "PROGRAM", Path("/nonexistent"))
+def test_a_full_disk_is_named_before_the_run_starts(tmp_path):
     (tmp_path / "log.txt").symlink_to("/dev/full")
-    assert "No space left" in Job("a run", tmp_path, (), tmp_path / "stop")().error
+    never = Mock(side_effect=AssertionError)
+    outcome = Job("a run", tmp_path, (), tmp_path / "stop", start=never)()
+    assert "No space left" in outcome.error
 
 
 FAILED = {"status": "failed", "error": "ValueError: recorded"}
