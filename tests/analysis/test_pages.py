@@ -13,7 +13,7 @@ from PIL import Image
 
 from analysis import InputError, claims, committed
 from analysis.__main__ import main
-from analysis.show import notebooks, pages
+from analysis.show import figures, notebooks, pages
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 # Shows the page in frames of two widths and writes how wide it is there, and its smallest letters.
@@ -67,6 +67,7 @@ def test_a_claims_sentence_says_mean_tasks_kinds_and_budget(ours):
     assert f"{row.effect:+.3f} [{row.low:+.3f}, {row.high:+.3f}]" in said
     assert f"better on {row.better}, worse on {row.worse}, tied on {row.tied} tasks" in said
     assert "worse on cartpole" in said and " on grid tasks" in said
+    assert list(figures.kinds_of_tasks(ours)) == ["vector"] * 6 + ["grid"] * 2
     end = ours.budget[(ours.budget.claim == row.name) & (ours.budget.step == 1)].effect.iloc[0]
     assert f"{end:+.2f} after all of it" in said
 
