@@ -1,10 +1,13 @@
-"""Runs that train in seconds."""
+"""Runs that train in seconds, and `python run.py` in this process."""
 
+import sys
 from contextlib import closing
 
 import pytest
 import torch
+from hydra.core.global_hydra import GlobalHydra
 
+import run
 from tests import tiny
 
 RUN = (
@@ -41,3 +44,19 @@ def unbroken(configure, tmp_path_factory):
     with closing(tiny.claimed(tmp_path_factory.mktemp("unbroken") / "run")) as record:
         tiny.train(configure(), record)
     return record.path
+
+
+@pytest.fixture
+def run_py(monkeypatch, capsys):
+    """Function of arguments: exit status, output and errors of `python run.py`."""
+
+    def start(*arguments):
+        GlobalHydra.instance().clear()
+        monkeypatch.setattr(run, "Stop", lambda: lambda: False)
+        monkeypatch.setattr(sys, "argv", ["run.py", *arguments])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            run.start()
+        return end.value.code, *capsys.readouterr()
+
+    return start

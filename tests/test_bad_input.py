@@ -8,7 +8,6 @@ import gzip
 import importlib
 import re
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from hydra.core.global_hydra import GlobalHydra
 
 import analysis.__main__
 import run
+from agent.run.compose import composed, project_config
 from agent.run.status import Exit
 from tests import tiny
 from tests.analysis.runs import write_run
@@ -148,8 +148,8 @@ SEVERAL = [
 
 
 @pytest.mark.parametrize("command, named", SEVERAL, ids=[row[0][:30] for row in SEVERAL])
-def test_all_that_is_wrong_is_said_one_line_each(command_line, tmp_path, command, named):
-    code, error = command_line(*command.split(), f"run.root={tmp_path / 'runs'}")
+def test_all_that_is_wrong_is_said_one_line_each(run_py, tmp_path, command, named):
+    code, _, error = run_py(*command.split(), f"run.root={tmp_path / 'runs'}")
     assert code == 2 and not list(tmp_path.iterdir())
     lines = error.splitlines()
     assert len(lines) == len(named) and all(line.startswith("error: ") for line in lines)
@@ -173,31 +173,15 @@ SWEEPS = {  # files of W&B sweeps and, without a trial, of claims
 }
 
 
-@pytest.fixture
-def command_line(monkeypatch, capsys):
-    """Function of arguments: exit status and standard error of `python run.py` in this process."""
-
-    def function(*arguments):
-        GlobalHydra.instance().clear()
-        monkeypatch.setattr(run, "Stop", lambda: lambda: False)
-        monkeypatch.setattr(sys, "argv", ["run.py", *arguments])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            run.start()
-        return end.value.code, capsys.readouterr().err
-
-    return function
-
-
 @pytest.mark.parametrize("command, named", RUN, ids=[row[0] for row in RUN])
-def test_run(command_line, tmp_path, command, named):
+def test_run(run_py, tmp_path, command, named):
     for name, text in SWEEPS.items():
         (tmp_path / f"{name}.yaml").write_text(text, encoding="latin-1")
     there, given = set(tmp_path.iterdir()), command
     for name, text in {**SHORTER, "HERE": str(tmp_path)}.items():
         given = given.replace(name, text)
     root = [] if "run.root=" in command else [f"run.root={tmp_path / 'runs'}"]
-    code, error = command_line(*given.split(), *root)
+    code, _, error = run_py(*given.split(), *root)
     assert code == 2 and is_one_line(error, named), error
     assert set(tmp_path.iterdir()) == there  # before any work
 
@@ -267,20 +251,19 @@ SHORT += ("run.eval_episodes=1", "run.threads=1", "run.keep_replay=true")
 def interrupted(tmp_path_factory):
     """The root of a run that was stopped after its second checkpoint."""
     root = tmp_path_factory.mktemp("interrupted")
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as end:
-        GlobalHydra.instance().clear()
-        patch.setattr(run, "Stop", lambda: lambda: bool(list(root.rglob("*previous.pt"))))
-        patch.setattr(sys, "argv", ["run.py", *SHORT, f"run.root={root}"])
-        run.start()
-    assert end.value.code == Exit.INTERRUPTED
+    given = (*SHORT, f"run.root={root}")
+    GlobalHydra.instance().clear()
+    with project_config():
+        command = run.Command(*composed(given), given)
+    assert run.train(command, lambda: any(root.rglob("*previous.pt"))) == Exit.INTERRUPTED
     return root
 
 
 @pytest.mark.parametrize("file, damage, named", RESUME, ids=[row[2] for row in RESUME])
-def test_resume(command_line, interrupted, tmp_path, file, damage, named):
+def test_resume(run_py, interrupted, tmp_path, file, damage, named):
     root = shutil.copytree(interrupted, tmp_path / "runs")
     damage(next(root.rglob("run.json")).parent / file)
-    code, error = command_line(*SHORT, f"run.root={root}")
+    code, _, error = run_py(*SHORT, f"run.root={root}")
     assert code == 2 and is_one_line(error, named), error
 
 

@@ -9,9 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hydra.core.global_hydra import GlobalHydra
 
-import run
 from benchmarks.sweep_kills import TINY, command, scores
 from sweeps import local
 from tests.waiting import wait_until
@@ -49,7 +47,7 @@ def test_runs_get_a_configuration_of_ones_own_and_outlive_who_reads(tmp_path):
 
 
 @pytest.fixture
-def faked(tmp_path, monkeypatch, capsys):
+def faked(tmp_path, monkeypatch, run_py):
     """Function of overrides: the exit status and the words of a sweep whose run of seed 1 fails."""
 
     def start(overrides, output, environment):
@@ -60,16 +58,7 @@ def faked(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(local, "start_server", lambda environment: None)
     monkeypatch.setattr(local, "forked", start)
-
-    def function(*overrides):
-        GlobalHydra.instance().clear()
-        arguments = command(tmp_path, "basic", *TINY, *overrides)[1:]
-        monkeypatch.setattr(sys, "argv", arguments)
-        with pytest.raises(SystemExit) as end:
-            run.start()
-        return end.value.code, *capsys.readouterr()
-
-    return function
+    return lambda *overrides: run_py(*command(tmp_path, "basic", *TINY, *overrides)[2:])
 
 
 def test_fail_fast_starts_nothing_after_the_first_failure(faked, tmp_path):
