@@ -39,14 +39,16 @@ def test_nohup_is_obeyed_and_a_parent_that_is_no_process_is_named(monkeypatch):
         Stop()
 
 
-@pytest.mark.parametrize("parent", [os.getppid(), 1234567])
-def test_a_parent_that_is_another_process_asks_to_stop_and_its_watch_ends(monkeypatch, parent):
+@pytest.mark.parametrize("cause", ["a signal", "a dead parent"])
+def test_what_asks_to_stop_ends_the_watch_over_the_parent(monkeypatch, cause):
     """It would otherwise spin, because a wait for a request that was made returns at once."""
-    monkeypatch.setenv(status.PARENT, str(parent))
+    monkeypatch.setenv(status.PARENT, str(os.getppid()))
     asked = Stop()
-    if parent == os.getppid():
-        assert not asked()
+    assert not asked()
+    if cause == "a signal":
         signal.raise_signal(signal.SIGTERM)
+    else:
+        monkeypatch.setattr(os, "getppid", lambda: 1)  # which adopts what a killed parent leaves
     for watch in threading.enumerate():
         if watch.name == "parent":
             watch.join(300)
