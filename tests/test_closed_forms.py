@@ -216,13 +216,14 @@ def test_the_optimiser_decays_weights_whatever_the_learning_rate_and_clips_the_g
 
 
 def test_the_optimiser_is_torch_s_clipping_and_fused_adam_bit_for_bit():
-    """PyTorch may change what its underscores name."""
+    """With Keras's eps, which is left out of the bias correction; PyTorch may change what its
+    underscores name."""
     starts = torch.randn(7), torch.randn(3, 5)
     ours, theirs = ([torch.nn.Parameter(start.clone()) for start in starts] for _ in range(2))
     optimiser = Optimiser(ours, lr=0.1, eps=1e-5, weight_decay=0.01, clip=1.0)
-    reference = torch.optim.Adam(theirs, lr=0.1, fused=True)
+    reference = torch.optim.Adam(theirs, lr=0.05, fused=True)
     for update in range(1, 4):
-        norm = optimiser.step(sum((p - 1).square().sum() for p in ours), lr_factor=1.0)
+        norm = optimiser.step(sum((p - 1).square().sum() for p in ours), lr_factor=0.5)
         reference.param_groups[0]["eps"] = 1e-5 / math.sqrt(1 - 0.999**update)
         reference.zero_grad()
         sum((p - 1).square().sum() for p in theirs).backward()
@@ -233,16 +234,3 @@ def test_the_optimiser_is_torch_s_clipping_and_fused_adam_bit_for_bit():
         reference.step()
         for our, their in zip(ours, theirs, strict=True):
             assert torch.equal(our, their), update
-
-
-def test_the_optimiser_is_adam_in_the_form_of_keras():
-    """w -= lr sqrt(1 - b2^t) / (1 - b1^t) m / (sqrt(v) + eps), here for gradients near eps."""
-    weight = torch.nn.Parameter(torch.zeros(3))
-    optimiser = Optimiser([weight], lr=0.1, eps=1e-3, weight_decay=0.0, clip=100.0)
-    expected, m, v = np.zeros(3), np.zeros(3), np.zeros(3)
-    for t in range(1, 5):
-        gradient = np.array([1e-4, -1e-3, 1.0]) * t
-        optimiser.step((weight * torch.tensor(gradient, dtype=torch.float32)).sum(), lr_factor=0.5)
-        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
-        expected -= 0.05 * np.sqrt(1 - 0.999**t) / (1 - 0.9**t) * m / (np.sqrt(v) + 1e-3)
-    np.testing.assert_allclose(weight.detach().numpy(), expected, rtol=1e-4)

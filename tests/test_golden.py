@@ -7,7 +7,6 @@ import torch
 from gymnasium.spaces import Box, Discrete
 
 from agent import behavior, distributions
-from agent.behavior import lambda_return
 from agent.build import build
 from agent.distributions import TruncatedNormal
 from agent.toggles.kl import Balanced, Standard
@@ -171,15 +170,6 @@ def test_golden_weights_after_three_steps(official, monkeypatch):
         for name, parameter in agent.named_parameters():
             off = (parameter - theirs[name]).abs().max().item() / rates[name.split(".")[0]]
             assert off < 0.1, f"{name} is off by {off:.3f} learning rates after step {step}"
-
-
-def test_golden_lambda_return():
-    arrays = golden.load("baseline")
-    reward, value, discount = (
-        torch.from_numpy(arrays[f"lam/{key}"]) for key in ("reward", "value", "pcont")
-    )
-    bootstrap = torch.from_numpy(arrays["lam/bootstrap"])
-    close(lambda_return(reward, value, discount, bootstrap, 0.95), arrays["lam/return"])
 
 
 @pytest.mark.parametrize("kind", ["categorical", "gaussian"])
