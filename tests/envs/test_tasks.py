@@ -116,13 +116,6 @@ def test_choices_compose_to_what_their_names_say(overrides, names):
     assert [cfg[group].name for group in ("suite", "task", "size", "recipe")] == names.split()
 
 
-def test_any_id_of_gymnasium():
-    cfg = tiny.compose("suite=gym", "task.id=MountainCar-v0")
-    assert cfg.task.name == "MountainCar-v0" and environment(cfg).spec.id == "MountainCar-v0"
-    cfg = tiny.compose("suite=gym", "task=gym_continuous", "task.id=MountainCarContinuous-v0")
-    assert action_kind(environment(cfg).action_space) == "continuous"
-
-
 def test_documented_scores_are_those_of_the_tasks():
     text = (ROOT / "docs" / "tasks.md").read_text()
     tables = re.findall(r"random \| reference \|\n((?:\|.*\n)+)", text)
