@@ -67,20 +67,12 @@ def test_progress_and_the_saturation_are_those_of_all_updates(configure, record,
 
     monkeypatch.setattr(Dreamer, "update", updating)
     monkeypatch.setattr(Dreamer, "act", acting)
-    train(configure("run.steps=160", "run.log_every=40"), record)
+    train(configure("run.steps=160", "run.log_every=40", "task.action_repeat=2"), record)
     assert acted == pytest.approx([step / 100 for step in range(100)])
     assert learned == pytest.approx([8 * update / 100 for update in range(1, 13)])
+    assert record.fields["env_frames"] == 320
     # The lines have 2, 5 and 5 of the updates.
     assert record.fields["saturation"] == {"kl_clamped": pytest.approx(np.mean(clamped))}
-
-
-def test_no_step_of_the_prefill_is_progress():
-    clock, progress = Clock(steps=70, prefill=60, action_repeat=4), []
-    for clock.step in range(71):
-        progress.append(clock.progress)
-    assert progress[:61] == [0.0] * 61
-    assert progress[61:] == pytest.approx([step / 10 for step in range(1, 11)])
-    assert clock.over and clock.frames == 280 and clock.updates(train_every=0.5) == 20
 
 
 def test_a_run_says_how_far_it_is_before_its_first_log_line(configure, record):
