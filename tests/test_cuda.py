@@ -1,12 +1,11 @@
 """The gradient step on a CUDA device: it never waits for the host, agrees with the CPU, resumes,
 and finds NaN. What compares two devices is tried on the CPU against itself."""
 
-import importlib
 import io
 import json
-from pathlib import Path
 from unittest.mock import Mock
 
+import gpu
 import pytest
 import torch
 
@@ -138,14 +137,7 @@ def test_the_first_update_with_nan_is_named(device):
         meter.check(agent.updates)
 
 
-@pytest.fixture
-def gpu(monkeypatch):
-    """The benchmark of a card, as a module."""
-    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[1] / "benchmarks")
-    return importlib.import_module("gpu")
-
-
-def test_the_benchmark_of_a_card_runs_with_tiny_numbers(gpu, monkeypatch, capsys):
+def test_the_benchmark_of_a_card_runs_with_tiny_numbers(monkeypatch, capsys):
     monkeypatch.setattr(gpu, "MODELS", {"small": gpu.MODELS["small"]})
     assert gpu.main(["--device", "cpu", "--only", "ceilings", "update", "act"]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -157,7 +149,7 @@ def test_the_benchmark_of_a_card_runs_with_tiny_numbers(gpu, monkeypatch, capsys
     assert all(row["milliseconds"] > 0 for row in rows if row["what"] in ("update", "act"))
 
 
-def test_names_that_a_program_gives_to_its_parts_are_no_kernels(gpu):
+def test_names_that_a_program_gives_to_its_parts_are_no_kernels():
     cuda, cpu = torch.autograd.DeviceType.CUDA, torch.autograd.DeviceType.CPU
     events = [
         Mock(device_type=device, is_user_annotation=named)
@@ -166,6 +158,6 @@ def test_names_that_a_program_gives_to_its_parts_are_no_kernels(gpu):
     assert gpu.on_card(events) == events[:1]
 
 
-def test_a_card_that_is_not_there_is_refused_in_one_line(gpu, capsys):
+def test_a_card_that_is_not_there_is_refused_in_one_line(capsys):
     assert gpu.main(["--device", "cuda:99"]) == 2
     assert capsys.readouterr().err.startswith("error: --device cuda:99: not on this machine")

@@ -1,8 +1,6 @@
 """What makes an update quick leaves its numbers alone: each shortcut against the long way."""
 
-import importlib
-from pathlib import Path
-
+import kernels
 import pytest
 import torch
 from torch import nn
@@ -115,9 +113,7 @@ def test_imagination_draws_at_once_what_it_would_draw_step_by_step(actions, monk
     same(at_once, rollout())
 
 
-def test_an_update_of_the_small_model_stays_below_its_number_of_kernels(monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).resolve().parents[1] / "benchmarks")
-    kernels = importlib.import_module("kernels")
+def test_an_update_of_the_small_model_stays_below_its_number_of_kernels():
     agent = tiny.agent(numbers=["recipe.batch_size=3"])
     assert kernels.count(agent, tiny.batch(tiny.VECTOR, tiny.DISCRETE, 3, 16)).kernels <= 1745
 
