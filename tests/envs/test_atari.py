@@ -8,21 +8,11 @@ import pytest
 from gymnasium.utils import seeding
 
 from agent.build import environment
-from agent.envs import atari
 from tests import tiny
-from tests.envs.test_tasks import LISTED, ROOT
+from tests.envs.test_tasks import LISTED, ROOT, task_of
 
 ale_py = pytest.importorskip("ale_py")
 PUBLISHED = ROOT.parent / "shared" / "published" / "atari-dreamerv2.json"
-PROTOCOL = dict(
-    frame_skip=4,
-    repeat_action_probability=0.25,
-    full_action_space=True,
-    noop_max=30,
-    max_frames=108_000,
-    grayscale=True,
-    terminal_on_life_loss=False,
-)
 
 
 def play(env, seed, steps):
@@ -65,7 +55,7 @@ def shrink(frame):
 
 @pytest.mark.parametrize("game", ["pong", "space_invaders"])
 def test_observations_and_rewards_are_the_emulators(game):
-    observations, rewards = play(atari.make(game, 64, **PROTOCOL), seed=5, steps=150)
+    observations, rewards = play(environment(task_of(game)), seed=5, steps=150)
     expected, expected_rewards = play_emulator(game, seed=5, steps=150)
     np.testing.assert_array_equal(observations, expected)
     np.testing.assert_array_equal(rewards, expected_rewards)
@@ -83,7 +73,7 @@ def test_the_configuration_is_the_papers_protocol_and_reaches_the_emulator():
     wrapper = (env.noop_max, env.frame_skip, env.unwrapped._frameskip, env.terminal_on_life_loss)
     assert wrapper == (30, 4, 1, False)
     changed = ("task.env.repeat_action_probability=0.5", "task.action_repeat=2")
-    env = environment(tiny.compose("suite=atari", "task=pong", *changed))
+    env = environment(task_of("pong", *changed))
     assert env.unwrapped.ale.getFloat("repeat_action_probability") == 0.5
     env.reset(seed=0)
     before = env.unwrapped.ale.getEpisodeFrameNumber()
@@ -92,13 +82,13 @@ def test_the_configuration_is_the_papers_protocol_and_reaches_the_emulator():
 
 
 def test_the_frame_limit_truncates_and_a_lost_life_ends_nothing():
-    env = atari.make("pong", 64, **PROTOCOL | {"max_frames": 120})
+    env = environment(task_of("pong", "task.env.max_frames=120"))
     env.reset(seed=0)
     terminated = truncated = False
     while not (terminated or truncated):
         _, _, terminated, truncated, info = env.step(0)
     assert truncated and not terminated and info["episode_frame_number"] == 120
-    env = atari.make("breakout", 64, **PROTOCOL)
+    env = environment(task_of("breakout"))
     _, info = env.reset(seed=0)
     lives = info["lives"]
     for step in range(400):

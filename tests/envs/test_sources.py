@@ -12,12 +12,12 @@ import gymnasium
 import numpy as np
 import pytest
 
-from agent.envs import atari, control, gym, minatar
+from agent.build import environment
+from agent.envs import control, gym, minatar
 from agent.errors import UserError
 from measure import random_returns
 from tests import tiny
-from tests.envs.test_atari import PROTOCOL
-from tests.envs.test_tasks import ROOT, made
+from tests.envs.test_tasks import ROOT, made, task_of
 
 MINATAR = dict(
     sticky_action_prob=0.1, full_action_space=True, max_steps=2_500, difficulty_ramping=True
@@ -28,7 +28,7 @@ MAKERS = {
     "obstacles": lambda: gym.make("MiniGrid-Dynamic-Obstacles-5x5-v0", 64),
     "catch": lambda: gym.make("bsuite/catch-v0", 64),
     "cards": lambda: gym.make("popgym-HigherLowerEasy-v0", 64, scale=[1] * 13),
-    "atari": lambda: atari.make("seaquest", 64, **PROTOCOL),
+    "atari": lambda: environment(task_of("seaquest")),
     "walker": lambda: control.make("walker", "walk", 64, action_repeat=2),
 }
 
@@ -125,7 +125,7 @@ def test_the_control_suite_repeats_actions_and_truncates():
 @pytest.mark.parametrize(
     ("module", "install", "make"),
     [
-        ("ale_py", "ale-py", lambda: atari.make("pong", 64, **PROTOCOL)),
+        ("ale_py", "ale-py", MAKERS["atari"]),
         ("minatar", "minatar", MAKERS["breakout"]),
         ("minigrid", "minigrid", MAKERS["layouts"]),
         ("dm_control", "dm-control==1.0.50 mujoco==3.17.0", MAKERS["walker"]),

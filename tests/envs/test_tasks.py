@@ -34,9 +34,10 @@ def made(make):
         raise
 
 
-def task_of(task):
+def task_of(task, *overrides):
+    """The configuration of a task in a suite that lists it."""
     suite = next(suite for suite in reversed(LISTED) if task in LISTED[suite])
-    return tiny.compose(f"suite={suite}", f"task={task}")
+    return tiny.compose(f"suite={suite}", f"task={task}", *overrides)
 
 
 @pytest.mark.parametrize("task", sorted({*FILES} - {*LISTED["atari"]} | {"pong"}))
