@@ -23,19 +23,16 @@ def add_episode(replay, number, length, terminal=True):
         replay.add(obs, action, float(t), t == 0, terminal and t == length - 1)
 
 
-def rng(seed=0):
-    return np.random.default_rng(seed)
-
-
-def sample(replay, *args):
-    return {name: values.numpy() for name, values in replay.sample(*args).items()}
+def sample(replay, batch, length, generator=None):
+    found = replay.sample(batch, length, generator or np.random.default_rng(0))
+    return {name: values.numpy() for name, values in found.items()}
 
 
 def test_the_first_row_is_usable_and_on_disk_at_once_whatever_was_cut_off_before(tmp_path):
     replay = make(tmp_path)
     (tmp_path / "000000.partial").write_bytes(b"cut")
     add_episode(replay, 0, 1, terminal=False)
-    batch = sample(replay, 2, 3, rng())
+    batch = sample(replay, 2, 3)
     assert batch["is_first"].all() and not batch["action"].any()
     assert [path.name for path in tmp_path.iterdir()] == ["000000.npy"]
     add_episode(replay, 1, 2)
@@ -47,7 +44,7 @@ def test_sequences_are_aligned_and_run_on_at_marked_first_rows(tmp_path):
     replay, lengths = make(tmp_path), np.array([1, 3, 7, 40, 2])
     for number, length in enumerate(lengths):
         add_episode(replay, number, length)
-    batch = sample(replay, 200, 12, rng())
+    batch = sample(replay, 200, 12)
     assert batch["obs"].shape == (200, 12, 2) and batch["obs"].dtype == np.int32
     assert batch["action"].shape == (200, 12, 2) and batch["reward"].shape == (200, 12)
     episode, t, first = batch["obs"][..., 0], batch["obs"][..., 1], batch["is_first"]
@@ -94,7 +91,7 @@ def test_every_row_is_as_frequent_as_the_page_says(tmp_path, lengths):
     replay = make(tmp_path)
     for number, rows in enumerate(lengths):
         add_episode(replay, number, rows, terminal=number < len(lengths) - 1)
-    draws, generator = 20_000, rng()
+    draws, generator = 20_000, np.random.default_rng(0)
     found = [np.zeros(n) for n in lengths]
     for _ in range(20):
         seen = sample(replay, draws // 20, 50, generator)["obs"].reshape(-1, 2)
@@ -110,14 +107,14 @@ def test_first_in_first_out_by_rows(tmp_path):
     for number in range(20):
         add_episode(replay, number, 10)
         assert len(replay) == min(50, 10 * (number + 1))
-    assert set(sample(replay, 300, 5, rng())["obs"][..., 0].ravel()) == set(range(15, 20))
+    assert set(sample(replay, 300, 5)["obs"][..., 0].ravel()) == set(range(15, 20))
 
 
 def test_an_episode_that_lost_its_head_is_marked_where_a_sequence_runs_on_into_it(tmp_path):
     replay = make(tmp_path, capacity=15)
     add_episode(replay, 1, 20)
     add_episode(replay, 2, 5)
-    batch = sample(replay, 300, 12, rng())
+    batch = sample(replay, 300, 12)
     headless = (batch["obs"] == (1, 10)).all(-1)
     assert headless[:, 1:].any() and headless[:, 0].any()
     assert batch["is_first"][:, 1:][headless[:, 1:]].all()
@@ -130,23 +127,23 @@ def test_cut_back_to_a_checkpoint_however_much_was_written_after_it(tmp_path, mo
     replay = make(tmp_path, capacity=100)
     for number in range(30):
         add_episode(replay, number, 7)
-    state, expected = replay.state_dict(), sample(replay, 20, 9, rng())
+    state, expected = replay.state_dict(), sample(replay, 20, 9)
     replay.commit()
     add_episode(replay, 200, more, terminal=False)
     replay.close()
     resumed = make(tmp_path, capacity=100)
     resumed.load_state_dict(state)
-    for name, values in sample(resumed, 20, 9, rng()).items():
+    for name, values in sample(resumed, 20, 9).items():
         assert np.array_equal(values, expected[name]), name
     add_episode(resumed, 201, 5)
-    assert not (sample(resumed, 200, 9, rng())["obs"][..., 0] == 200).any()
+    assert not (sample(resumed, 200, 9)["obs"][..., 0] == 200).any()
 
 
 def test_the_checkpoint_before_the_last_one_can_still_be_used_and_disk_use_is_bounded(tmp_path):
     replay, before = make(tmp_path, capacity=80), None
     for number in range(100):
         add_episode(replay, number, 20)
-        state, expected = replay.state_dict(), sample(replay, 5, 6, rng())["obs"]
+        state, expected = replay.state_dict(), sample(replay, 5, 6)["obs"]
         replay.commit()
         rows_on_disk = len(list(tmp_path.glob("*.npy"))) * replay.segment_rows
         assert rows_on_disk <= 80 + 20 + 2 * replay.segment_rows
@@ -154,7 +151,7 @@ def test_the_checkpoint_before_the_last_one_can_still_be_used_and_disk_use_is_bo
         if before:
             previous = make(tmp_path, capacity=80)
             previous.load_state_dict(before[0])
-            assert np.array_equal(sample(previous, 5, 6, rng())["obs"], before[1])
+            assert np.array_equal(sample(previous, 5, 6)["obs"], before[1])
             previous.close()
         before = state, expected
 
@@ -186,7 +183,7 @@ def test_memory_stays_flat(tmp_path):
         for t in range(count):
             replay.add(image, np.zeros(2), 0.0, t == 0, False)
         for _ in range(5):
-            sample(replay, 16, 50, rng())
+            sample(replay, 16, 50)
         before = before or process.memory_info().rss
     assert sum(path.stat().st_blocks * 512 for path in tmp_path.glob("*.npy")) > 80e6
     assert process.memory_info().rss - before < 30e6
