@@ -42,10 +42,6 @@ def saved(folder):
         return checkpoint.load(folder, record.identity)
 
 
-def metrics(folder):
-    return [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
-
-
 def scores(folder, kind):
     lines = (folder / "scores.csv").read_text().splitlines()
     return [line for line in lines if line.split(",")[2] == kind]
@@ -54,7 +50,7 @@ def scores(folder, kind):
 def left(folder):
     """All that a run leaves, wall-clock times aside, in values that compare."""
     state, fields = saved(folder), json.loads((folder / "run.json").read_text())
-    lines = metrics(folder)
+    lines = list(Record(folder).metrics())
     del state["clock"]["seconds"], state["record"]  # a checksum of lines with times
     for timed in (fields, *lines):
         del timed["wall_seconds"]
@@ -212,5 +208,6 @@ def test_the_seed_fixes_everything_whatever_the_environment_seeds(
     assert_equal(again, unbroken)
     with pytest.raises(Interrupted):
         run(configure("run.seed=1"), other, at(150))
-    assert metrics(other)[3]["kl_loss"] != metrics(unbroken)[3]["kl_loss"]
+    losses = [[*Record(folder).metrics()][3]["kl_loss"] for folder in (other, unbroken)]
+    assert losses[0] != losses[1]
     assert scores(other, "train")[0] != scores(unbroken, "train")[0]
