@@ -4,12 +4,12 @@ Rows of a family of commands share a function that runs them in this process. A 
 of rows and such a function.
 """
 
-import gzip
 import importlib
 import re
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
@@ -278,21 +278,6 @@ def claims(row=ROW, margin="0.1"):
     return f"margin: {{mini: {margin}}}\nclaims: [{row}]\n"
 
 
-def csv(**changes):
-    """An exported run with other values in some columns."""
-    cells = {
-        **{"source": "a", "suite": "mini", "task": "t", "arm": "baseline", "seed": "0"},
-        **{"actions": "discrete", "status": "done", "error": "", "saturated": ""},
-        **{"digest": "a", "baseline": "b", "commit": "", "normalisation": "reference"},
-        **dict.fromkeys(("planned_steps", "prefill", "steps", "run_env_frames"), "1"),
-        **dict.fromkeys(("run_gradient_steps", "wall_seconds", "random", "reference"), "1"),
-        **{"parameters": "1", "saturation": "0", "kind": "eval", "step": "1", "env_frames": "1"},
-        **{"gradient_steps": "1", "score": "1", "episodes": "1"},
-        **changes,
-    }
-    return f"{','.join(cells)}\n{','.join(cells.values())}\n"
-
-
 # Files that the commands below are given, by name; a name with a folder is a run's.
 FILES = {
     "latin.yaml": b"margin: {mini: 0.1} # \xe9",
@@ -305,12 +290,13 @@ FILES = {
     "deep.yaml": "[" * 50_000,
     "empty.yaml": "",
     "empty.csv": "",
-    "suite.csv": csv(suite=""),
-    "outside.csv": csv(suite="../x"),
-    "seed.csv": csv(seed="x"),
-    "status.csv": csv(status="dun"),
     "binary.csv": b"\xff\xfe\x00",
-    "cut.csv.gz": gzip.compress(csv().encode())[:-9],
+}
+CSVS = {  # an exported run's file with another value in a column
+    "suite": {"suite": ""},
+    "outside": {"suite": "../x"},
+    "seed": {"seed": "x"},
+    "status": {"status": "dun"},
 }
 CLAIMS = ("table", "--runs", "{runs}", "--out", "{out}", "--claims")
 TABLE = ("table", "--out", "{out}", "--runs")
@@ -366,6 +352,11 @@ def places(tmp_path_factory):
     write_run(here / "mixed", seed=0, digest="aaaa")
     write_run(here / "mixed", seed=1, digest="bbbb")
     (write_run(here / "broken") / "run.json").write_text("{")
+    exported = here / "cut.csv.gz"
+    analysis.__main__.main(["export", "--runs", str(here / "runs"), "--out", str(exported)])
+    for name, values in CSVS.items():
+        pd.read_csv(exported).assign(**values).to_csv(here / f"{name}.csv", index=False)
+    exported.write_bytes(exported.read_bytes()[:-9])
     folders = ("runs", "mixed", "broken")
     return {"here": here, "out": here / "out", **{name: here / name for name in folders}}
 
