@@ -82,12 +82,6 @@ def model_loss(agent, batch):
     return agent.model.loss(batch, toggles.kl, agent.recipe.kl_scale, toggles.gradients)
 
 
-def imagined(agent, post, batch):
-    start = post.apply(lambda x: x.flatten(0, 1))
-    ended = batch["is_terminal"].flatten()
-    return behavior.imagine(agent.model, agent.actor, start, ended, agent.recipe.horizon)
-
-
 def test_golden_forward(official):
     agent, arrays, batch = official
     model = agent.model
@@ -127,7 +121,8 @@ def test_golden_model_losses_and_gradients(official):
 def test_golden_imagination_behavior_losses_and_gradients(official):
     agent, arrays, batch = official
     post = model_loss(agent, batch).post
-    rollout = imagined(agent, post, batch)
+    start, ended = post.apply(lambda x: x.flatten(0, 1)), batch["is_terminal"].flatten()
+    rollout = behavior.imagine(agent.model, agent.actor, start, ended, agent.recipe.horizon)
     for name in ("feat", "action", "reward"):
         close(getattr(rollout, name), arrays[f"imag/{name}"], absolute=1e-5)
     close(rollout.discount, arrays["imag/discount"])
