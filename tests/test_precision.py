@@ -5,7 +5,7 @@ import torch
 
 from agent import behavior
 from tests import tiny
-from tests.test_cuda import BOTH, OBSERVATIONS
+from tests.test_cuda import BOTH, OBSERVATIONS, build
 
 CASES = [  # every latent with every cell; all gradients of the actor, both kinds of action
     ("categorical", "layer_norm", "reinforce", tiny.DISCRETE),
@@ -18,10 +18,9 @@ CASES = [  # every latent with every cell; all gradients of the actor, both kind
 
 
 def first_update(device, actions, *overrides):
-    agent = tiny.agent(*overrides, actions=actions).prepare(device)
-    batch = tiny.batch(tiny.VECTOR, actions)
+    agent, _, batch = build(device, *overrides, actions=actions)
     torch.manual_seed(1)
-    return agent, agent.update({name: t.to(device) for name, t in batch.items()}, 0.0)
+    return agent, agent.update(batch, 0.0)
 
 
 @pytest.mark.parametrize("device", BOTH)
