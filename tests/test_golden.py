@@ -133,9 +133,8 @@ def test_golden_imagination_behavior_losses_and_gradients(official):
     close(target, arrays["imag/target"])
     theirs = golden.tensors(arrays, "grad")
     losses = agent.behavior_losses(post, batch["is_terminal"], CONSTANT)[:2]
-    for prefix, module, loss in zip(
-        ("actor", "critic"), (agent.actor, agent.critic), losses, strict=True
-    ):
+    for prefix, loss in zip(("actor", "critic"), losses, strict=True):
+        module = getattr(agent, prefix)
         close(loss, arrays[f"imag/{prefix}_loss"])
         loss.backward(inputs=list(module.parameters()))
         for name, parameter in module.named_parameters():
