@@ -150,15 +150,10 @@ def test_ids_are_believed_where_an_agent_started_the_run_alone(wandb, tmp_path):
     check_whole(wandb.run(tmp_path / "shell"), last=3)
 
 
-@pytest.fixture
-def runs(tmp_path):
-    """A folder with one finished run and an interrupted one, that no tracker saw."""
+def test_a_finished_run_is_sent_to_wandb_once_there_is_a_server(wandb, tmp_path, capsys):
+    runs = tmp_path / "runs"  # that no tracker saw
     for name, status in (("first", "done"), ("second", "interrupted")):
-        track(tmp_path / "runs" / name, "wandb mode=disabled", 0, 10, status)
-    return tmp_path / "runs"
-
-
-def test_a_finished_run_is_sent_to_wandb_once_there_is_a_server(wandb, runs, capsys):
+        track(runs / name, "wandb mode=disabled", 0, 10, status)
     wandb.use(**DEAD)
     assert publish.main([str(runs), "tracker.timeout=1"]) == 1
     assert f"error: {runs / 'first'}: " in capsys.readouterr().err
