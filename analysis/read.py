@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from analysis import InputError, select
 from analysis.schema import (
@@ -21,15 +21,10 @@ from analysis.schema import (
     RUN_COLUMNS,
     SCORE_COLUMNS,
     TEXTS,
-    Actions,
-    Digest,
-    Name,
-    Normalisation,
+    Identity,
     Problem,
     RunFile,
-    Status,
     Store,
-    Suite,
     joined,
     one_line,
     shown,
@@ -39,11 +34,6 @@ Chunk = tuple[str, bytes]  # the header and the complete lines of a scores.csv
 UNREADABLE = (ValueError, OSError, EOFError, zlib.error)  # ValueError: no csv, no UTF-8
 # In an exported csv a run's own totals are told apart from those of its points.
 OWN = {"env_frames": "run_env_frames", "gradient_steps": "run_gradient_steps"}
-CHECKED = {
-    **{"source": Name, "suite": Suite, "task": Name, "arm": Name, "actions": Actions},
-    **{"status": Status, "normalisation": Normalisation, "seed": int},
-    **{"digest": Digest, "baseline": Digest},
-}
 SAME = ["suite", "task", "arm", "seed", "digest"]  # runs that agree in these are one run
 
 
@@ -230,21 +220,15 @@ def _exported(path: Path) -> Store:
         raise InputError(f"{path}: {lacks}; write such a file with `analysis export`")
     frame.insert(0, "run", frame.groupby("source", sort=False, dropna=False).ngroup())
     runs = frame.drop_duplicates("run")[["run", *own]].set_axis(["run", *RUN_COLUMNS], axis=1)
-    _check(runs, path)
+    try:
+        for run in runs[[*Identity.model_fields]].to_dict("records"):
+            Identity.model_validate(run)
+    except ValidationError as error:
+        raise InputError(f"{path}: the column {one_line(error)}") from error
     problems: list[Problem] = []
     points = _known(frame[frame.kind.notna()], path.name, problems)[["run", *POINT_COLUMNS]]
     runs, points = (one.reset_index(drop=True) for one in (_typed(runs), points))
     return Store(runs.astype({"seed": int}), points, problems)
-
-
-def _check(runs: pd.DataFrame, path: Path) -> None:
-    """`InputError` for runs without a proper name, suite, word or seed."""
-    for name, kind in CHECKED.items():
-        for value in runs[name].unique().tolist():
-            try:
-                TypeAdapter(kind).validate_python(value)
-            except ValidationError as error:
-                raise InputError(f"{path}: the column {name}: {one_line(error)}") from error
 
 
 def _check_alike(runs: pd.DataFrame) -> None:

@@ -83,23 +83,30 @@ def _at(*place: str, default: Any = None) -> Any:
     return Field(default, validation_alias=AliasPath(*place))
 
 
-class RunFile(BaseModel):
-    """A run.json: what of it the analysis reads, by the names of `RUN_COLUMNS`."""
+class Identity(BaseModel, populate_by_name=True):
+    """What every run has, in a run.json and, with its source, in an exported csv."""
 
-    version: Version = Field(validation_alias="schema")
+    source: Name = Field("here", exclude=True)
     suite: Suite
     task: Name
     arm: Name
-    seed: Seed
     actions: Actions
-    observations: Observations | None = None
     status: Status
-    error: str | None = None
+    normalisation: Normalisation = _at("config", "suite", "normalisation", default="reference")
+    seed: int
     digest: Digest
     baseline: Digest
+
+
+class RunFile(Identity):
+    """A run.json: what of it the analysis reads, by the names of `RUN_COLUMNS`."""
+
+    version: Version = Field(validation_alias="schema")
+    seed: Seed
+    observations: Observations | None = None
+    error: str | None = None
     commit: str | None = _at("git", "commit")
     dirty: bool | None = _at("git", "dirty")
-    normalisation: Normalisation = _at("config", "suite", "normalisation", default="reference")
     traits: tuple[Identifier, ...] = _at("config", "task", "traits", default=())
     shares: dict[str, float | None] = Field({}, validation_alias="saturation")
     planned_steps: float | None = _at("config", "run", "steps", default=...)
