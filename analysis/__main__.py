@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from analysis import InputError, calibrate, claims, paper, read, recommend, repeats, score, study
+from analysis import InputError, calibrate, claims, paper, read, repeats, score, study
 from analysis.schema import Problem, Store
 from analysis.show import figures, notebooks, pages, tables
 from analysis.show.tables import caption, markdown
@@ -113,8 +113,7 @@ def recommended(options: Namespace) -> None:
     """Says which options to take on each kind of tasks, as overrides to paste."""
     for ours, folder in _judged(options):
         ours.recommendation.to_csv(folder / "recommendation.csv", index=False)
-        said = [*ours.warnings, f"{caption(ours)}.\n", *recommend.lines(ours.recommendation)]
-        print("\n".join(said))
+        print(pages.recommendation(ours), end="")
 
 
 def repeat(options: Namespace) -> None:

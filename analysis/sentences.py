@@ -1,4 +1,5 @@
-"""What the runs of a suite say, as frames: one line for each claim, task, kind, pair and control.
+"""What the runs of a suite say, as frames: one line for each claim, task, kind, pair and control,
+and for each option that may be recommended.
 
 Intervals are guarded and simultaneous over the claims (and their tasks, or kinds). Intervals of
 pairs of options are not guarded. Those of registered pairs are simultaneous; any other pair has its
@@ -28,6 +29,7 @@ REGISTERED = ["with", "without", "where", "paper", "mean", "agrees"]  # behind C
 BY_TASK = ["claim", "task", "effect", "low", "high", "level", "result"]
 KINDS = ["claim", "kind", "effect", "low", "high"]
 INTERACTIONS = ["pair", "effect", "low", "high", "q", "registered"]
+RECOMMENDATION = ["kind", "group", "option", "effect", "low", "high"]
 BUDGET = ["claim", "step", "effect", "low", "high"]
 FRAMES = {"effects": EFFECTS, "by_task": BY_TASK, "kinds": KINDS, "budget": BUDGET}
 PLACEBO = "placebo"
@@ -192,10 +194,9 @@ def interactions(rule: Rule, own: Sequence[Task]) -> pd.DataFrame:
 
 def pairs(own: Sequence[Task]) -> dict[tuple[str, str], Estimate]:
     """By pair of options of different groups the mean of their interaction over the tasks."""
-    names = sorted({name for task in own for name in task.design.columns[1:]})
     found = {
         pair: tasks.of_pair(pair, own)
-        for pair in combinations(names, 2)
+        for pair in combinations(_options(own), 2)
         if _group(pair[0]) != _group(pair[1])
     }
     return {pair: mean_over_tasks(change.estimates) for pair, change in found.items() if change}
@@ -217,6 +218,42 @@ def discovery_rates(found: dict[tuple[str, str], Estimate]) -> dict[tuple[str, s
         return {}
     values = np.array([change.p_value() for change in found.values()])
     return dict(zip(found, false_discovery_control(values, axis=0), strict=True))
+
+
+def recommendation(rule: Rule, own: Sequence[Task]) -> pd.DataFrame:
+    """One row for each option and kind of tasks on all of which the runs show it: its effect
+    against the baseline's, its interval, simultaneous over the rows, and whether it is recommended:
+    surely above 0, and the largest such of its group. Numbers are no options."""
+    found = {
+        (kind, _group(option), option): change
+        for kind, members in kinds(own).items()
+        for option in _options(members)
+        if "." not in _group(option)
+        and (change := tasks.shown(option, frozenset({option}), frozenset(), members)[0])
+        and len(change.given) == len(members)
+    }
+    alpha = verdict.alpha(rule.share, len(found))
+    lines = [(*key, *change.mean(alpha)) for key, change in found.items()]
+    frame = pd.DataFrame(lines, columns=RECOMMENDATION)
+    sure = frame.effect.where(frame.low > 0)
+    best = sure.groupby([frame.kind, frame.group]).transform("max")
+    return frame.assign(recommended=sure.notna() & (sure == best))
+
+
+def kinds(own: Sequence[Task]) -> dict[str, list[Task]]:
+    """The tasks by kind of actions, and by what some of them share, as `discrete, vector`."""
+    found: dict[str, list[Task]] = {}
+    for actions in sorted({task.actions for task in own}):
+        members = found[actions] = [task for task in own if task.actions == actions]
+        for kind in sorted(frozenset().union(*(task.kinds for task in members)) - {actions}):
+            some = [task for task in members if kind in task.kinds]
+            if len(some) < len(members):
+                found[f"{actions}, {kind}"] = some
+    return found
+
+
+def _options(own: Sequence[Task]) -> list[str]:
+    return sorted({name for task in own for name in task.design.columns[1:]})
 
 
 def _group(option: str) -> str:

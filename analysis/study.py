@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis import InputError, claims, recommend, score, sentences, tasks, verdict
+from analysis import InputError, claims, score, sentences, tasks, verdict
 from analysis.claims import Claims
 from analysis.design import Trial, matches
 from analysis.schema import ENDED, Problem, Store, options
@@ -107,7 +107,7 @@ def judge(
         curves=curves,
         **said,
         interactions=sentences.interactions(rule, own),
-        recommendation=recommend.table(own, rule.share),
+        recommendation=sentences.recommendation(rule, own),
         controls=controls,
         warnings=sentences.warnings(controls, own),
         problems=[

@@ -37,6 +37,11 @@ def lists(ours: Judged) -> dict[str, str]:
     }
 
 
+def recommendation(ours: Judged) -> str:
+    """Of each kind of tasks overrides to paste, and each with its interval."""
+    return tables.TEMPLATES.get_template("recommendation.txt").render(ours=ours)
+
+
 def pages() -> list[Path]:
     """The README and the pages of docs that have a part that is made."""
     every = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis import InputError, claims, estimate, read, recommend, study, verdict
+from analysis import InputError, claims, estimate, read, study, verdict
 from analysis.claims import Claims, options
 from analysis.schema import NUMBERS, POINT_COLUMNS, RUN_COLUMNS, Store, joined
 from analysis.sentences import CLAIMS, EFFECTS
+from analysis.show import pages
 from tests.analysis.runs import write_run
 
 TASKS = ("cartpole", "catch", "higher_lower", "minigrid")
@@ -268,7 +269,7 @@ def test_an_option_is_recommended_where_its_advantage_is_sure(judged):
     chosen = judged.recommendation[judged.recommendation.recommended]
     assert chosen[["kind", "option"]].values.tolist() == [["discrete, vector", "latent=gaussian"]]
     assert (chosen.low > 0).all() and len(judged.recommendation) == 9
-    said = recommend.lines(judged.recommendation)
+    said = pages.recommendation(judged).splitlines()
     assert "discrete, vector: latent=gaussian" in said
     assert "discrete: the paper's options" in said and "    the paper's: gru, kl" in said
 
