@@ -21,6 +21,7 @@ from analysis.study import Judged
 from analysis.verdict import NO_RUNS
 
 FRAMES = ("effects", "claims", "by_task", "kinds", "interactions", "budget", "controls", "scores")
+LISTS = ("lists.md", "lists.tex", "lists.html")
 NARROW, WIDE = 80, 200  # columns of a page and of everything
 SHOWN = 10  # problems printed; all are in problems.csv
 # Columns whose cells are one line.
@@ -59,8 +60,8 @@ def table(options: Namespace) -> None:
     for ours, folder in _judged(options):
         for name in FRAMES:
             getattr(ours, name).to_csv(folder / f"{name}.csv", index=False)
-        for ending, text in pages.lists(ours).items():
-            (folder / f"lists.{ending}").write_text(text)
+        for name in LISTS:
+            (folder / name).write_text(pages.text(name, ours))
         show(_console(options.wide), ours, options.wide)
         print(f"Tables are in {folder}")
         print(f"{tables.seen(ours)}; {which(ours, folder)}")
@@ -113,7 +114,7 @@ def recommended(options: Namespace) -> None:
     """Says which options to take on each kind of tasks, as overrides to paste."""
     for ours, folder in _judged(options):
         ours.recommendation.to_csv(folder / "recommendation.csv", index=False)
-        print(pages.recommendation(ours), end="")
+        print(pages.text("recommendation.txt", ours), end="")
 
 
 def repeat(options: Namespace) -> None:

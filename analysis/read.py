@@ -30,7 +30,6 @@ from analysis.schema import (
     shown,
 )
 
-Chunk = tuple[str, bytes]  # the header and the complete lines of a scores.csv
 UNREADABLE = (ValueError, OSError, EOFError, zlib.error)  # ValueError: no csv, no UTF-8
 # In an exported csv a run's own totals are told apart from those of its points.
 OWN = {"env_frames": "run_env_frames", "gradient_steps": "run_gradient_steps"}
@@ -68,7 +67,7 @@ def _in_folder(path: Path) -> Store:
 def folder(root: Path) -> Store:
     """All runs below `root` that can be read, and what was wrong with the others."""
     problems: list[Problem] = []
-    records, chunks = [], []
+    records, scores = [], []
     for where, names in run_folders(root, problems):
         source = os.path.relpath(where, root)
         try:
@@ -80,10 +79,12 @@ def folder(root: Path) -> Store:
             problems.append(Problem(source, f"left out: {why}"))
         else:
             records.append({"source": source, **run.row()})
-            chunks.append(_score_lines(Path(where, "scores.csv"), source, problems))
+            scores += _score_rows(Path(where, "scores.csv"), source, problems)
     runs = _typed(pd.DataFrame(records, columns=RUN_COLUMNS))
     runs.insert(0, "run", np.arange(len(runs)))
-    rows = _known(_rows(chunks).merge(runs[["run", "source"]]), "scores.csv", problems)
+    nothing = pd.DataFrame(columns=["source", *SCORE_COLUMNS])
+    rows = pd.concat(scores or [nothing], ignore_index=True).merge(runs[["run", "source"]])
+    rows = _known(rows, "scores.csv", problems)
     return Store(runs, _points(rows, runs), problems)
 
 
@@ -112,7 +113,7 @@ def run_folders(root: Path, problems: list[Problem]) -> Iterator[tuple[str, list
             yield where, names
 
 
-def _score_lines(path: Path, source: str, problems: list[Problem]) -> Chunk:
+def _score_rows(path: Path, source: str, problems: list[Problem]) -> list[pd.DataFrame]:
     try:
         header, _, body = path.read_bytes().replace(b"\r", b"").partition(b"\n")
     except OSError as error:
@@ -120,28 +121,16 @@ def _score_lines(path: Path, source: str, problems: list[Problem]) -> Chunk:
         other = f"scores left out: {shown(error, 200)}"
         said = absent if isinstance(error, FileNotFoundError) else other
         problems.append(Problem(source, said))
-        return "", b""
-    columns = header.decode(errors="replace").strip()
-    if missing := [name for name in SCORE_COLUMNS if name not in columns.split(",")]:
+        return []
+    columns = header.decode(errors="replace").strip().split(",")
+    if missing := [name for name in SCORE_COLUMNS if name not in columns]:
         lacks = f"scores.csv lacks the column {', '.join(missing)}"
         problems.append(Problem(source, f"scores left out: {lacks}"))
-        return "", b""
+        return []
     complete = body.rfind(b"\n") + 1
     if complete < len(body):
         problems.append(Problem(source, "the last line of scores.csv is cut off and left out"))
-    return columns, body[:complete]
-
-
-def _rows(chunks: Sequence[Chunk]) -> pd.DataFrame:
-    """All score rows and their run's number; files of one header are one text: it is fast."""
-    frames = []
-    for header in {header for header, body in chunks if body}:
-        own = {run: body for run, (head, body) in enumerate(chunks) if head == header}
-        frame = _parsed(b"".join(own.values()), header.split(","))
-        lines = [body.count(b"\n") for body in own.values()]
-        frames.append(frame.assign(run=np.repeat(list(own), lines)))
-    nothing = pd.DataFrame(columns=["run", *SCORE_COLUMNS])
-    return pd.concat(frames, ignore_index=True) if frames else nothing
+    return [_parsed(body[:complete], columns).assign(source=source)] if complete else []
 
 
 def _parsed(text: bytes, columns: list[str]) -> pd.DataFrame:

@@ -6,7 +6,7 @@ What is made stands there between `<!-- results: NAME -->` and `<!-- end -->`.
 import re
 import sys
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -26,20 +26,12 @@ def report(ours: Judged) -> str:
     """Everything that was found, pictures inside: an HTML page that opens without a server."""
     drawn = figures.of(ours).items()
     pictures = {name: b64encode(figures.png(one, dpi=150)).decode() for name, one in drawn}
-    return tables.TEMPLATES.get_template("report.html").render(ours=ours, drawn=pictures)
+    return text("report.html", ours, pictures)
 
 
-def lists(ours: Judged) -> dict[str, str]:
-    """The claims by what was found, as the text of a file with each ending."""
-    return {
-        ending: tables.TEMPLATES.get_template(f"lists.{ending}").render(ours=ours, drawn={})
-        for ending in ("md", "tex", "html")
-    }
-
-
-def recommendation(ours: Judged) -> str:
-    """Of each kind of tasks overrides to paste, and each with its interval."""
-    return tables.TEMPLATES.get_template("recommendation.txt").render(ours=ours)
+def text(name: str, ours: Judged, drawn: Mapping[str, str] | None = None) -> str:
+    """What the template of that name says of a study: lists of claims, or the recommendation."""
+    return tables.TEMPLATES.get_template(name).render(ours=ours, drawn=drawn or {})
 
 
 def pages() -> list[Path]:

@@ -269,7 +269,7 @@ def test_an_option_is_recommended_where_its_advantage_is_sure(judged):
     chosen = judged.recommendation[judged.recommendation.recommended]
     assert chosen[["kind", "option"]].values.tolist() == [["discrete, vector", "latent=gaussian"]]
     assert (chosen.low > 0).all() and len(judged.recommendation) == 9
-    said = pages.recommendation(judged).splitlines()
+    said = pages.text("recommendation.txt", judged).splitlines()
     assert "discrete, vector: latent=gaussian" in said
     assert "discrete: the paper's options" in said and "    the paper's: gru, kl" in said
 

@@ -129,7 +129,7 @@ def test_few_runs_give_one_plain_sentence_and_the_file_to_open(judged, few, tmp_
 def test_warnings_come_first(judged):
     ours = replace(judged, warnings=["The placebo differs."])
     assert on_a_terminal(ours).startswith("The placebo differs.")
-    assert '<p class="warning">The placebo differs.</p>' in pages.lists(ours)["html"]
+    assert '<p class="warning">The placebo differs.</p>' in pages.text("lists.html", ours)
 
 
 def test_raw_returns_are_tabled_and_drawn(tmp_path):
