@@ -20,7 +20,7 @@ from agent.errors import UserError
 from agent.run import checkpoint, numerics
 from agent.run.episodes import Collector, EnvironmentFault
 from agent.run.lock import ClaimLost, RunFolder
-from agent.run.progress import Clock, Display, Diverged, Meter
+from agent.run.progress import Clock, Display, Diverged
 from agent.run.record import Record
 from agent.run.status import Interrupted
 from tests import tiny
@@ -221,18 +221,6 @@ def test_what_an_update_frees_the_next_one_takes():
         _ = [torch.ones(2**22) for _ in range(8)]  # of 4,096 pages each
         taken.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
     assert taken[2] - taken[1] < 2**10
-
-
-def test_a_meter_means_since_the_last_line_and_names_the_update_that_was_not_finite():
-    meter = Meter()
-    for loss in (0.0, 1.0, 2.0):
-        meter.add({"loss": torch.tensor(loss), "other": torch.tensor(1.0)})
-    meter.check(3)
-    assert meter.flush() == {"loss": 1.0, "other": 1.0} and meter.flush() == {}
-    for loss in (1.0, float("inf"), float("nan")):
-        meter.add({"loss": torch.tensor(loss), "other": torch.tensor(loss)})
-    with pytest.raises(Diverged, match="NaN or infinity in loss, other at gradient step 5$"):
-        meter.check(6)
 
 
 def test_an_environment_that_changes_directory_and_cannot_be_closed_spoils_no_run(
