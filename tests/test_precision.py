@@ -60,8 +60,3 @@ def test_samples_divergences_and_returns_are_float32(observations):
     assert embed.dtype == result.post.stats.dtype == torch.bfloat16
     tensors = [result.loss, result.post.stoch, result.post.deter, *rollout, *target]
     assert {tensor.dtype for tensor in tensors} == {torch.float32}
-
-
-def test_a_run_in_bf16_records_scores(configure, record):
-    tiny.train(configure("run.precision=bf16", "run.steps=120", "run.eval_every=60"), record)
-    assert [row["kind"] for row in record.scores()].count("eval") >= 2

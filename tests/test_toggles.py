@@ -225,12 +225,6 @@ def test_a_refusal_names_what_is_wrong_and_what_is_allowed(overrides, named):
     assert all(word in str(error.value) for word in (named or overrides).split()), error.value
 
 
-@pytest.mark.parametrize("task", ["cartpole", "pendulum"])
-def test_a_scheduled_mix_selects_mixed_gradients(task):
-    chosen = tiny.compose("schedule=actor_mix", f"task={task}")
-    assert chosen.actor_grad._target_.endswith("Mixed")
-
-
 RELEASED = {  # learning rates of model, actor and critic
     "dreamer_v1": (6e-4, 8e-5, 8e-5),
     "dreamer_v2": (2e-4, 4e-5, 1e-4),
