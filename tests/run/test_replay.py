@@ -102,19 +102,14 @@ def test_every_row_is_as_frequent_as_the_page_says(tmp_path, lengths):
         assert (np.abs(steps / draws - expected) <= np.maximum(0.2 * expected, noise)).all()
 
 
-def test_first_in_first_out_by_rows(tmp_path):
-    replay = make(tmp_path, capacity=50)
-    for number in range(20):
-        add_episode(replay, number, 10)
-        assert len(replay) == min(50, 10 * (number + 1))
-    assert set(sample(replay, 300, 5)["obs"][..., 0].ravel()) == set(range(15, 20))
-
-
-def test_an_episode_that_lost_its_head_is_marked_where_a_sequence_runs_on_into_it(tmp_path):
+def test_rows_go_one_by_one_and_a_lost_head_is_marked_where_a_sequence_runs_on_into_it(tmp_path):
     replay = make(tmp_path, capacity=15)
-    add_episode(replay, 1, 20)
-    add_episode(replay, 2, 5)
+    for number, length in enumerate((3, 20, 5)):
+        add_episode(replay, number, length)
+        assert len(replay) == (3, 15, 15)[number]
     batch = sample(replay, 300, 12)
+    rows = {(episode, t) for episode, t in batch["obs"].reshape(-1, 2).tolist()}
+    assert rows == {(1, t) for t in range(10, 20)} | {(2, t) for t in range(5)}
     headless = (batch["obs"] == (1, 10)).all(-1)
     assert headless[:, 1:].any() and headless[:, 0].any()
     assert batch["is_first"][:, 1:][headless[:, 1:]].all()
