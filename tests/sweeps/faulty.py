@@ -1,10 +1,12 @@
 """An environment that ends its run's process in the middle."""
 
+import itertools
 import os
 import signal
 import sys
 
 import gymnasium
+from gymnasium.wrappers import TransformAction
 
 FAULTS = {
     "exit": lambda: sys.exit(3),
@@ -13,18 +15,13 @@ FAULTS = {
 }
 
 
-class Faulty(gymnasium.Wrapper):
-    def __init__(self, fault):
-        super().__init__(gymnasium.make("CartPole-v1"))
-        self.fault, self.steps = FAULTS[fault], 0
-
-    def step(self, action):
-        self.steps += 1
-        if self.steps == 30:
-            self.fault()
-        return self.env.step(action)
-
-
 def make(fault, size, **_):
-    """The environment for `task.env`."""
-    return Faulty(fault)
+    """The environment for `task.env`, whose 30th step is the fault."""
+    env, steps = gymnasium.make("CartPole-v1"), itertools.count(1)
+
+    def act(action):
+        if next(steps) == 30:
+            FAULTS[fault]()
+        return action
+
+    return TransformAction(env, act, env.action_space)
