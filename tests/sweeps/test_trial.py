@@ -131,13 +131,6 @@ def test_every_run_draws_and_rounds_follow_until_the_last(engine, trial):
     assert trial(TASKS)[0] == 0 and engine.launched == []
 
 
-def test_a_trial_ends_once_its_claims_are_answered(engine, trial):
-    engine.spread = 0.01
-    code, said, _ = trial(TASKS)
-    assert code == 0 and len(engine.launched) == RUNS[0]
-    assert said.endswith("round 1 of 2 is complete; all claims are answered\nthe trial has ended\n")
-
-
 def test_a_trial_stops_after_a_round_and_goes_on_as_the_plan_says(engine, trial, given, capsys):
     assert trial(TASKS, "hydra.sweeper.rounds=1")[0] == 0 and len(engine.launched) == RUNS[0]
     first = {job.name for job in engine.launched}
@@ -179,10 +172,9 @@ def test_a_csv_counts_as_done(engine, trial, tmp_path):
     assert len(engine.launched) == RUNS[1] / 2, "those of another budget are other runs"
 
 
-def test_one_toggle_alone_is_a_trial(engine, trial):
-    """It ends once the claims on that toggle are answered."""
+def test_one_toggle_alone_is_a_trial_that_ends_once_its_claims_are_answered(engine, trial):
     engine.spread = 0.01
     code, said, _ = trial("task=catch", ONE_TOGGLE)
     arms = Counter(job.name.split("/")[2].split(" ")[0] for job in engine.launched)
     assert code == 0 and arms == {"baseline": 6, "gru=plain": 18, "recipe.model_lr=0": 1}
-    assert "round 1 of 2 is complete; all claims are answered" in said
+    assert said.endswith("round 1 of 2 is complete; all claims are answered\nthe trial has ended\n")
