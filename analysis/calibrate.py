@@ -12,7 +12,6 @@ from functools import cache, cached_property
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader
 from scipy import stats
 
 from analysis import read, score, sentences, tasks, verdict
@@ -20,7 +19,7 @@ from analysis.claims import Claim, Claims
 from analysis.committed import RUNS, SUITE
 from analysis.estimate import FEW, Design, Estimate, mean_over_new_tasks, mean_over_tasks, stacked
 from analysis.sentences import Rule
-from analysis.show.tables import markdown
+from analysis.show.tables import TEMPLATES, markdown
 from analysis.tasks import Change, Task
 
 LEVEL = 0.5  # of the baseline
@@ -155,7 +154,7 @@ class Batch:
 
     def upto(self, size: int | None) -> "Batch":
         """The first runs of each task, or all."""
-        designs = [Design(one.design.matrix[:size], one.design.columns) for one in self.tasks]
+        designs = [replace(one.design, matrix=one.design.matrix[:size]) for one in self.tasks]
         pairs = zip(self.tasks, designs, strict=True)
         first = [replace(one, design=own, scores=one.scores[:, :size]) for one, own in pairs]
         return replace(self, tasks=first)
@@ -345,8 +344,7 @@ def page(simulation: Simulation) -> str:
     others = simulation.measured(
         Plan(LARGE, (48,)), Scenario(), lambda batch: other_sentences(batch, rng)
     )
-    template = Environment(loader=PackageLoader("analysis.show"), keep_trailing_newline=True)
-    return template.get_template("calibration.md").render(
+    return TEMPLATES.get_template("calibration.md").render(
         worst=_table(rows.groupby("runs")[[*FALSE, "any"]].max().loc[order].rename(columns=FALSE)),
         any=_table(rows["any"].unstack("runs").loc[list(SCENARIOS), order]),
         precision=_table(precision[["half", "narrow", "answered"]], "{:.0%}"),

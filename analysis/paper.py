@@ -149,8 +149,7 @@ def early_ended(store: Store) -> pd.DataFrame:
 
 def complete(store: Store) -> Store:
     """The store without the runs that ended early."""
-    runs = store.runs[store.runs.env_frames >= COMPLETE_FRAMES]
-    return store.of(runs)
+    return store.of(store.runs[store.runs.env_frames >= COMPLETE_FRAMES])
 
 
 def finals(store: Store, until: float = FINAL_FRAMES) -> pd.DataFrame:

@@ -6,12 +6,13 @@ import pandas as pd
 from analysis import InputError, select
 from analysis.estimate import Estimate, mean_over_tasks, stacked
 from analysis.schema import ENDED
-from analysis.show.tables import interval, number
+from analysis.show.tables import effect
 from analysis.study import Judged
 from analysis.verdict import ERROR
 
 SAME_RUN = ["task", "arm", "seed"]
 BEFORE, AGAIN, DIFFERENCE = "", "again_", "difference_"  # begin the names of columns
+ENDS = ["effect", "low", "high"]
 
 
 def beside(again: Judged, ours: Judged) -> pd.DataFrame:
@@ -56,17 +57,16 @@ def _row(claim: pd.Series, own: pd.DataFrame, tasks: int) -> dict:
 
 
 def _ends(prefix: str, estimate: Estimate) -> dict[str, float]:
-    low, high = estimate.interval(ERROR)
-    values = {"effect": estimate.effect, "low": low, "high": high}
-    return {f"{prefix}{name}": float(value) for name, value in values.items()}
+    values = map(float, (estimate.effect, *estimate.interval(ERROR)))
+    return {f"{prefix}{name}": value for name, value in zip(ENDS, values, strict=True)}
 
 
 def table(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows as text."""
     cells = {"change": rows.claim}
     for prefix, name in ((BEFORE, "before"), (AGAIN, "again"), (DIFFERENCE, "difference")):
-        ends = rows[[f"{prefix}{end}" for end in ("effect", "low", "high")]].to_numpy()
-        cells[f"{name} [95%]"] = [f"{number(value)} {interval(*both)}" for value, *both in ends]
+        own = rows[[f"{prefix}{end}" for end in ENDS]].set_axis(ENDS, axis=1)
+        cells[f"{name} [95%]"] = [effect(row) for row in own.itertuples()]
     others = {"runs": rows.again_runs, "alike": rows.alike, "inside": rows.inside}
     return pd.DataFrame(cells | others)
 

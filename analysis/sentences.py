@@ -20,18 +20,21 @@ from analysis.estimate import Estimate, mean_over_new_tasks, mean_over_tasks, sp
 from analysis.schema import Problem
 from analysis.tasks import Change, Task
 
-EFFECTS = ["claim", "task", "effect", "error", "df", "runs"]  # of effects.csv
 ENDS = ["effect", "low", "high", "level", "tau", "new_low", "new_high"]
 BETTER, WORSE, TIED = "better", "worse", "tied"
 # Of claims.csv. tau, new_low and new_high are of other tasks like these.
-CLAIMS = ["claim", *ENDS, BETTER, WORSE, TIED, "words", "depends"]
-REGISTERED = ["with", "without", "where", "paper", "mean", "agrees"]  # behind CLAIMS in the frame
-BY_TASK = ["claim", "task", "effect", "low", "high", "level", "result"]
-KINDS = ["claim", "kind", "effect", "low", "high"]
+CLAIMS = [
+    *("claim", *ENDS, BETTER, WORSE, TIED, "words", "depends"),
+    *("with", "without", "where", "paper", "mean", "agrees"),
+]
 INTERACTIONS = ["pair", "effect", "low", "high", "q", "registered"]
 RECOMMENDATION = ["kind", "group", "option", "effect", "low", "high"]
-BUDGET = ["claim", "step", "effect", "low", "high"]
-FRAMES = {"effects": EFFECTS, "by_task": BY_TASK, "kinds": KINDS, "budget": BUDGET}
+FRAMES = {  # of several lines a claim
+    "effects": ["claim", "task", "effect", "error", "df", "runs"],
+    "by_task": ["claim", "task", "effect", "low", "high", "level", "result"],
+    "kinds": ["claim", "kind", "effect", "low", "high"],
+    "budget": ["claim", "step", "effect", "low", "high"],
+}
 PLACEBO = "placebo"
 
 
@@ -91,7 +94,7 @@ def claims(
                 "agrees": verdict.agrees(row.paper, mean) if trusted else "",
             }
         )
-    return {"claims": pd.DataFrame(lines, columns=[*CLAIMS, *REGISTERED]), **frames}
+    return {"claims": pd.DataFrame(lines, columns=CLAIMS), **frames}
 
 
 def _registered(row: Row, suite: str) -> dict[str, str]:
@@ -99,7 +102,6 @@ def _registered(row: Row, suite: str) -> dict[str, str]:
 
 
 def _frames(rule: Rule, found: Mapping[str, Change | None]) -> dict[str, pd.DataFrame]:
-    """The frames that have several lines a claim."""
     lines = {name: [] for name in FRAMES}
     for row in rule.family:
         if change := found[row.id]:
@@ -148,7 +150,7 @@ def controls(rule: Rule, found: Mapping[str, Change | None], own: Sequence[Task]
     words = verdict.of_placebo(line["low"], line["high"])
     sides = {"with": "odd seeds", "without": "even seeds"}
     lines.append({"claim": PLACEBO, **line, "words": words, **sides})
-    return pd.DataFrame(lines, columns=[*CLAIMS, *REGISTERED])
+    return pd.DataFrame(lines, columns=CLAIMS)
 
 
 def sensitive(controls: pd.DataFrame) -> set[str]:

@@ -6,7 +6,7 @@ other frames are those of `sentences`.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,28 +24,12 @@ NOT_JUDGED = "are not judged: they are of no complete round of the registered tr
 
 
 @dataclass(frozen=True)
-class Standing:
-    """Where a suite stands in its trial: the registered `rounds`, those `complete`, the runs that
-    the next one is `lacking`, the `share` of the error of the last one, and the `open` claims."""
-
-    rounds: int
-    complete: int
-    lacking: int
-    share: float
-    open: tuple[str, ...] = ()
-
-    @property
-    def ended(self) -> bool:
-        """Whether all claims are answered, or the last round is complete."""
-        return self.complete == self.rounds or (self.complete > 0 and not self.open)
-
-
-@dataclass(frozen=True)
 class Judged(Rule):
     """The runs of one suite, judged by a rule; `controls` has the columns of `claims`.
 
-    `task_kinds` are by kind its tasks, `warnings` lines to print above every table. `standing` is
-    None for runs that are not of the registered trial, which are judged all at once.
+    `task_kinds` are by kind its tasks, `warnings` lines to print above every table. `complete` are
+    the registered trial's complete rounds, `open` the claims on which it draws that have no answer;
+    both are None for runs that are not of it, which are judged all at once.
     """
 
     scheme: str
@@ -64,7 +48,8 @@ class Judged(Rule):
     controls: pd.DataFrame
     warnings: list[str]
     problems: list[Problem]
-    standing: Standing | None
+    complete: int | None
+    open: tuple[str, ...] | None
 
 
 def judge(
@@ -85,9 +70,10 @@ def judge(
     store = store.where(suite=(suite := _suite(store, suite)))
     window = window or registered.window(suite)
     frame, curves, scheme, problems = score.scored(store, window)
-    standing, judged = _stands(store, registered, suite, suite_tasks)
+    complete, judged = _rounds(store, registered, suite, suite_tasks)
     margin = np.nan if scheme == score.RAW else registered.margin_of(suite)
-    rule = Rule(registered, suite, margin, 1.0 if standing is None else standing.share)
+    share = 1.0 if complete is None else registered.trial.shares[max(complete, 1) - 1]
+    rule = Rule(registered, suite, margin, share)
     known = frame[frame.run.isin(judged)]
     left = len(frame) - len(known)
     kinds = _kinds(store.runs, registered.kinds.get(suite, {}))
@@ -117,7 +103,8 @@ def judge(
             *_remarks(known, scheme),
             *(problem for _, problems in found.values() for problem in problems),
         ],
-        standing=standing and replace(standing, open=_open(rule, said["claims"], store.runs)),
+        complete=complete,
+        open=None if complete is None else _open(rule, said["claims"], store.runs),
     )
 
 
@@ -130,10 +117,10 @@ def _suite(store: Store, suite: str | None) -> str:
     return suite
 
 
-def _stands(
+def _rounds(
     store: Store, registered: Claims, suite: str, suite_tasks: Sequence[str]
-) -> tuple[Standing | None, pd.Series]:
-    """Where the trial stands, whatever its claims, and the numbers of the runs that are judged.
+) -> tuple[int | None, pd.Series]:
+    """How many rounds are complete, None without a trial, and the numbers of the judged runs.
 
     A run is of the trial if its options are those that its seed draws. The runs are of a trial if
     most of those with several options are (or with one, where the trial has a single factor): one
@@ -149,12 +136,9 @@ def _stands(
     if not several.isin(drawn.index).mean() > 0.5:
         return None, runs.run
     tasks_ = len({*store.runs.task, *suite_tasks})
-    lacking = [size * tasks_ - int((drawn < size).sum()) for size in trial.rounds]
-    complete = lacking.count(0)
-    share = trial.shares[max(complete, 1) - 1]
-    standing = Standing(len(lacking), complete, [*lacking, 0][complete], share)
+    complete = sum((drawn < size).sum() == size * tasks_ for size in trial.rounds)
     of_rounds = runs.run.isin(drawn.index[drawn < [0, *trial.rounds][complete]])
-    return standing, runs.run[of_rounds | control & (runs.seed < trial.control_runs)]
+    return complete, runs.run[of_rounds | control & (runs.seed < trial.control_runs)]
 
 
 def _drawn(runs: pd.DataFrame, trial: Trial) -> pd.Series:

@@ -91,10 +91,9 @@ class Trial:
         tasks = sorted({run.identity.task for run in runs})
         try:
             suite = cfg.suite.name
-            standing = study.judge(own, self.registered, suite, suite_tasks=tasks).standing
+            return study.judge(own, self.registered, suite, suite_tasks=tasks).open
         except InputError as error:
             raise UserError(str(error)) from error
-        return standing and standing.open
 
     @cached_property
     def _drawn(self) -> dict[Task, list[list[str]]]:

@@ -86,7 +86,7 @@ def claims(ours: Judged, rows: pd.DataFrame | None = None) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "change": rows.claim,
-            "effect": rows.effect.map(number),
+            "effect": rows.effect.map("{:+.3f}".format, na_action="ignore").fillna(""),
             "interval": list(map(interval, rows.low, rows.high)),
             "verdict": rows["words"],
             "where": rows.depends,
@@ -224,11 +224,6 @@ def problems(found: Sequence[Problem]) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["source", "problem"])
 
 
-def number(value: float, digits: str = "+.3f") -> str:
-    """A signed effect in normalised score; nothing where it has no runs."""
-    return "" if pd.isna(value) else format(value, digits)
-
-
 def interval(low: float, high: float, few: str = TOO_FEW, digits: str = "+.3f") -> str:
     """An interval of an effect, or that there is too little for one."""
     return few if pd.isna(low) or pd.isna(high) else f"[{low:{digits}}, {high:{digits}}]"
@@ -237,7 +232,7 @@ def interval(low: float, high: float, few: str = TOO_FEW, digits: str = "+.3f") 
 def effect(row, digits: str = "+.3f") -> str:
     """The effect of a row with its interval; nothing where it has no runs."""
     ends = interval(row.low, row.high, digits=digits)
-    return "" if pd.isna(row.effect) else f"{number(row.effect, digits)} {ends}"
+    return "" if pd.isna(row.effect) else f"{row.effect:{digits}} {ends}"
 
 
 def counted(count: int, what: str) -> str:

@@ -12,7 +12,7 @@ from scipy import stats
 from analysis import InputError, claims, estimate, read, study, verdict
 from analysis.claims import Claims, options
 from analysis.schema import NUMBERS, POINT_COLUMNS, RUN_COLUMNS, Store, joined
-from analysis.sentences import CLAIMS, EFFECTS
+from analysis.sentences import CLAIMS, FRAMES
 from analysis.show import pages
 from tests.analysis.runs import write_run
 
@@ -99,7 +99,7 @@ def claim(judged, name):
 
 
 def test_a_trial_finds_what_depends_on_the_task(judged):
-    assert list(judged.claims)[: len(CLAIMS)] == CLAIMS and list(judged.effects) == EFFECTS
+    assert list(judged.claims) == CLAIMS and list(judged.effects) == FRAMES["effects"]
     assert judged.claims.claim.tolist() == ["latents", "norm", "balancing"]
     assert len(judged.effects) == 3 * len(TASKS)
     row = claim(judged, "latents")
@@ -177,17 +177,16 @@ def test_without_a_control_that_hurts_nothing_is_called_small():
 
 def test_rounds_are_judged_when_they_are_complete(judged):
     begun = study.judge(trial(12), REGISTERED)
-    assert (begun.standing.complete, begun.standing.lacking) == (0, 4 * len(TASKS))
-    assert begun.claims.effect.isna().all() and not begun.standing.ended
-    assert begun.standing.open == ("latents", "norm", "balancing") and len(begun.scores) == 64
+    assert begun.complete == 0 and begun.claims.effect.isna().all()
+    assert begun.open == ("latents", "norm", "balancing") and len(begun.scores) == 64
     half = study.judge(trial(30), REGISTERED)
-    assert (half.standing.complete, half.standing.lacking) == (1, 2 * len(TASKS))
+    assert half.complete == 1
     assert claim(half, "norm").level == pytest.approx(1 - 0.05 * 0.4 * verdict.MEAN / 3)
     assert half.effects.runs.max() < 30  # of the first round, its controls aside
     assert half.problems[0].message.startswith("56 runs are not judged")
-    assert study.judge(trial(16), REGISTERED).standing.complete == 1
-    assert judged.standing.ended and judged.standing.rounds == 2
-    other = study.judge(trial(32), REGISTERED, suite_tasks=[*TASKS, "another"]).standing
+    assert study.judge(trial(16), REGISTERED).complete == 1
+    assert judged.complete == 2
+    other = study.judge(trial(32), REGISTERED, suite_tasks=[*TASKS, "another"])
     assert other.complete == 0, "a task without runs keeps a round open"
 
 
@@ -200,15 +199,15 @@ def test_a_trial_of_one_toggle_ends_once_the_claims_on_it_are_answered():
         arms = [*(drawn[0] if drawn else "baseline" for drawn in alone.draws(task, WHERE)[:16])]
         numbered = [*enumerate(arms), *enumerate([CONTROL] * 8)]
         rows += [(task, arm, number, scores(task, arm, rng)) for number, arm in numbered]
-    found = study.judge(store(rows), REGISTERED.model_copy(update={"trial": alone})).standing
-    assert (found.complete, found.rounds, found.open) == (1, 2, ()) and found.ended
+    found = study.judge(store(rows), REGISTERED.model_copy(update={"trial": alone}))
+    assert (found.complete, found.open) == (1, ())
 
 
 def test_runs_that_the_seed_did_not_draw_are_not_of_the_trial():
     runs = trial(32)
     arms = runs.runs.arm.mask((runs.runs.seed == 3) & (runs.runs.task == "catch"), "gru=other")
     found = study.judge(with_runs(runs, arm=arms), REGISTERED)
-    assert (found.standing.complete, found.standing.lacking) == (0, 1)
+    assert found.complete == 0
 
 
 @cache
@@ -223,7 +222,7 @@ def one_change(seeds=16):
 def test_one_change_at_a_time_is_no_trial_and_gives_differences_of_means():
     runs = one_change()
     found = study.judge(runs, REGISTERED)
-    assert found.standing is None and not [p for p in found.problems if "not judged" in p.message]
+    assert found.open is None and not [p for p in found.problems if "not judged" in p.message]
     means = runs.points.groupby("run").score.mean().groupby([runs.runs.task, runs.runs.arm]).mean()
     for row in found.effects[found.effects.claim == "norm"].itertuples():
         expected = means[row.task, "baseline"] - means[row.task, "gru=plain"]
@@ -232,7 +231,7 @@ def test_one_change_at_a_time_is_no_trial_and_gives_differences_of_means():
     assert found.interactions.empty and len(found.recommendation)
     both = joined([one_change(4), trial(16)])  # by a file without a trial all runs count
     found = study.judge(both, REGISTERED.model_copy(update={"trial": None}))
-    assert found.standing is None and found.effects.runs.max() > 16
+    assert found.open is None and found.effects.runs.max() > 16
 
 
 def test_what_cannot_be_told_apart_is_a_problem():
