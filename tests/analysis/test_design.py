@@ -61,7 +61,7 @@ def test_what_changes_nothing_is_not_drawn():
     for run in without:
         assert not any(one.startswith(("entropy=", "recipe.entropy_scale=")) for one in run)
     acting = 72 - len(without)
-    assert abs(counts(draws, "entropy").total() - acting / 4) <= 1.5  # 3:1 where it acts
+    assert abs(counts(draws, "entropy").total() - acting / 3) <= 1.5  # 2:1 where it acts
     assert abs(counts(draws, "recipe.entropy_scale").total() - acting / 2) <= 1.5
 
 
