@@ -100,9 +100,10 @@ def test_an_agent_that_is_killed_and_restarted_runs_all(wandb_server, sweep_file
     first.kill()
     first.wait()
     assert run(agent, **environment).returncode == 0
-    states = lambda: [run["state"] for run in wandb_server.runs if run["sweep"]]  # noqa: E731
     wait_until(lambda: finished(tmp_path) == ["categorical", "gaussian"])
-    wait_until(lambda: states().count("finished") == 2)
+    sweep = agent[-1].rpartition("/")[-1]
+    states = lambda: [run["state"] for run in wandb_server.runs if run["sweep"] == sweep]  # noqa: E731
+    wait_until(lambda: states() == ["finished"] * 2)
 
 
 def test_a_draw_that_is_refused_is_skipped(tmp_path, monkeypatch, capsys):
