@@ -14,6 +14,7 @@ from agent.run.status import SIGNALS, Stop
 @pytest.fixture(autouse=True)
 def handlers():
     before = {number: signal.getsignal(number) for number in SIGNALS}
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup ignores
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
