@@ -58,7 +58,7 @@ def test_progress_and_the_saturation_are_those_of_all_updates(configure, record,
 
     def updating(agent, batch, progress):
         learned.append(progress)
-        clamped.append(len(clamped) % 3 / 2)
+        clamped.append(len(clamped) % 4 / 3)
         return update(agent, batch, progress) | {"kl_clamped": torch.tensor(clamped[-1])}
 
     def acting(agent, obs, state, is_first, evaluate, progress=0.0, generator=None):
@@ -72,7 +72,8 @@ def test_progress_and_the_saturation_are_those_of_all_updates(configure, record,
     assert acted == pytest.approx([step / 100 for step in range(100)])
     assert learned == pytest.approx([8 * update / 100 for update in range(1, 13)])
     assert record.fields["env_frames"] == 320
-    # The lines have 2, 5 and 5 of the updates.
+    told = [row["kl_clamped"] for row in record.metrics() if "kl_clamped" in row]
+    assert told == pytest.approx([*map(np.mean, (clamped[:2], clamped[2:7], clamped[7:]))])
     assert record.fields["saturation"] == {"kl_clamped": pytest.approx(np.mean(clamped))}
 
 
