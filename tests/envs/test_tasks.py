@@ -103,20 +103,6 @@ def test_a_suites_first_task_is_its_default(suite):
     assert suite != "atari100k" or cfg.recipe.prefill < cfg.run.steps / 10
 
 
-@pytest.mark.parametrize(
-    ("overrides", "names"),
-    [
-        ("suite=atari task=pong", "atari pong 22m atari"),
-        ("task=catch", "mini catch small mini"),
-        ("suite=control", "control pendulum small mini_continuous"),
-        ("suite=atari task=pong recipe=mini size=small", "atari pong small mini"),
-    ],
-)
-def test_choices_compose_to_what_their_names_say(overrides, names):
-    cfg = tiny.compose(*overrides.split())
-    assert [cfg[group].name for group in ("suite", "task", "size", "recipe")] == names.split()
-
-
 def test_documented_scores_are_those_of_the_tasks():
     text = (ROOT / "docs" / "tasks.md").read_text()
     tables = re.findall(r"random \| reference \|\n((?:\|.*\n)+)", text)

@@ -234,6 +234,8 @@ def test_folders_are_safe_and_short():
         (["preset=dreamer_v1"], "mini/cartpole/preset=dreamer_v1/0-852478d5"),
         (["suite=atari", "task=pong", "size=13m"], "atari/pong/size=13m/0-53fbad18"),
         (["suite=gym", "task.id=LunarLander-v3"], "gym/LunarLander-v3/baseline/0-1d26a121"),
+        (["suite=control"], "control/pendulum/baseline/0-c0d71e20"),
+        (["suite=atari", "task=pong", "recipe=mini"], "atari/pong/recipe=mini/0-54d0b3ad"),
     ],
 )
 def test_finished_runs_are_found_again(overrides, folder):
