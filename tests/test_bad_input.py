@@ -23,9 +23,8 @@ from tests.analysis.runs import write_run
 
 def is_one_line(error: str, named: str) -> bool:
     """Whether an error is one short line that starts like one and names what it should."""
-    return (
-        bool(re.fullmatch(r"error: .{1,500}\n", error)) and named in error and "None" not in error
-    )
+    fits = re.fullmatch(r"error: .{1,500}\n", error)
+    return bool(fits) and named in error and "None" not in error
 
 
 RUN = [

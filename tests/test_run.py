@@ -12,14 +12,13 @@ from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
-from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 
 import run
 from agent import build
 from agent.errors import UserError
 from agent.run import lock
-from agent.run.compose import CONF, composed
+from agent.run.compose import composed, project_config
 from agent.run.lock import ClaimLost
 from agent.run.record import Record
 from agent.run.status import Exit, Interrupted
@@ -41,7 +40,7 @@ def execute(tmp_path):
         return run.train(run.Command(*composed(given), given), stop)
 
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with project_config():
         yield function
 
 

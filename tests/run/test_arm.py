@@ -7,13 +7,12 @@ from copy import deepcopy
 
 import pytest
 import torch
-from hydra import initialize_config_dir
 from omegaconf import OmegaConf
 
 from agent.build import build as agent_of
 from agent.build import read
 from agent.errors import UserError
-from agent.run.compose import CONF, composed
+from agent.run.compose import CONF, composed, project_config
 from agent.run.identity import (
     BASELINE,
     Identity,
@@ -32,7 +31,7 @@ from tests import tiny
 
 @pytest.fixture(scope="module", autouse=True)
 def hydra():
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with project_config():
         yield
 
 
