@@ -49,13 +49,11 @@ def name(*overrides):
     [
         ([], BASELINE),
         (["suite=mini", "task=pendulum"], BASELINE),
-        (["latent=gaussian"], "latent=gaussian"),
         (["latent=categorical", "kl.alpha=0.8"], BASELINE),
         (["kl.alpha=0.5"], "kl.alpha=0.5"),
         (["schedule=all", "actor_grad=mixed"], "actor_grad=mixed,schedule=all"),
         (["schedule=actor_mix", "actor_grad=mixed"], "schedule=actor_mix"),
         (["suite=mini", "task=pendulum", "actor_grad=reinforce"], "actor_grad=reinforce"),
-        (["suite=atari", "size=13m"], "size=13m"),
         (["run.train_every=8"], "run.train_every=8"),
         (["run.precision=bf16"], "run.precision=bf16"),
         (["suite=gym", "task=gym_continuous", "task.id=Pendulum-v1", "kl=standard"], "kl=standard"),
