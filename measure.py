@@ -85,7 +85,7 @@ def measure(overrides: Sequence[str], episodes: int) -> None:
 
 def by_id(overrides: Sequence[str]) -> DictConfig:
     """The configuration of an environment by its id, with the task of its kind of actions."""
-    own = [given for given in overrides if not given.startswith(("suite=", "task="))]
+    own = [given for given in overrides if given != "suite=gym"]
     if strange := [override for override in own if not override.lstrip("+~").startswith("task.")]:
         raise UserError(f"{strange[0]}: allowed with task.id: task.KEY=, which the YAML keeps")
     env = environment(composed(("suite=gym", *own, "task.env.actions=null"))[0])

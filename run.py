@@ -27,7 +27,6 @@ from hydra_plugins.own_options import parsed
 from sweeps.check import check_numbers, configured
 
 FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)  # disks
-MULTIRUN = ("-m", "--multirun")
 Asked = Callable[[], bool]
 
 
@@ -180,8 +179,9 @@ def start() -> None:
     parser = ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--multirun", "-m", action="store_true")
     try:
-        given, others = parsed(parser)
-        if others and not given.multirun:
+        # argparse takes Hydra's -c for the beginning of -cd
+        given, others = parsed(parser, ["--cfg" if one == "-c" else one for one in sys.argv[1:]])
+        if {"-h", "--help"} & {*others} or (others and not given.multirun):
             return main()
         with project_config():  # a UserError, where Hydra would list search paths
             sys.exit((_sweep if given.multirun else _one)(given.overrides, *others))

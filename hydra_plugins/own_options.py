@@ -7,6 +7,9 @@ from pathlib import Path
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from pydantic import TypeAdapter, ValidationError
+from yaml import YAMLError
 
 from agent.errors import UserError
 from agent.run.compose import FOLDERS, NAME
@@ -37,8 +40,7 @@ def parsed(
     own("--config-name", "-cn", help="your own file in place of config.yaml")
     given, others = parser.parse_known_intermixed_args(arguments)
     searched = [override for override in given.overrides if override.startswith(SEARCHED)]
-    paths = OmegaConf.select(OmegaConf.from_dotlist(searched), SEARCHED[:-1], default=())
-    folders = [*given.config_dir, *([paths] if isinstance(paths, str) else paths)]
+    folders = [*given.config_dir, *(_paths(searched[-1]) if searched else ())]
     if absent := [one for one in folders if "://" not in one and not Path(one).is_dir()]:
         raise UserError(f"--config-dir={absent[0]}: there is no such folder")
     FOLDERS.extend(folders)
@@ -46,3 +48,13 @@ def parsed(
     flags += [f"--config-dir={folder}" for folder in folders]
     given.overrides = [*flags, *(one for one in given.overrides if one not in searched)]
     return given, others
+
+
+def _paths(searched: str) -> list[str]:
+    try:
+        paths = OmegaConf.select(OmegaConf.from_dotlist([searched]), SEARCHED[:-1])
+        return TypeAdapter(list[str]).validate_python(
+            [paths] if isinstance(paths, str) else [*paths]
+        )
+    except (YAMLError, OmegaConfBaseException, TypeError, ValidationError) as error:
+        raise UserError(f"{searched}: allowed: {SEARCHED}[FOLDER,...]") from error

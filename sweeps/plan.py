@@ -1,6 +1,6 @@
 """What a sweep will do, before anything runs: the runs, what is done already, hours and disk.
 
-python -m sweeps.plan suite=atari           # every arm of the paper's claims
+python -m sweeps.plan suite=atari      # with no sweep and no list of values: the paper's claims
 python -m sweeps.plan +sweep=trial suite=mini
 python -m sweeps.plan +sweep=latent suite=mini --probe
 python -m sweeps.plan suite=atari --commands > jobs.txt     # one command a line, for any scheduler

@@ -46,7 +46,9 @@ RUN = [
         "-m --config-name=confg",
         "--config-name=confg is not known; did you mean --config-name=confi",
     ),
-    ("-m --cfg job", "--cfg: allowed with -m: --config-dir, --config-name"),
+    ("-m -c job", "--cfg: allowed with -m: --config-dir, --config-name"),
+    ("hydra.searchpath=[", "hydra.searchpath=[: allowed: hydra.searchpath=[FOLDER,...]"),
+    ("hydra.searchpath=null", "hydra.searchpath=null: allowed: hydra.searchpath=[FOLDER,...]"),
     ("latent=gaussian,binary", "several values need -m"),
     ("run.root=${nope}", "Interpolation key 'nope' not found"),
     # keys that nobody reads
