@@ -163,7 +163,6 @@ def _runs(options: Namespace) -> Store:
 
 
 def _problems(out: Console, found: list[Problem], folder: Path) -> None:
-    """Writes all problems and prints the first."""
     path = folder / "problems.csv"
     tables.problems(found).to_csv(path, index=False)
     for problem in found[:SHOWN]:
@@ -192,7 +191,6 @@ def _table(out: Console, title: str, rows: pd.DataFrame) -> None:
 
 
 def _line(out: Console, text: str, style: str = "") -> None:
-    """A line of text, in which nothing is markup."""
     out.print(text, style=style, highlight=False, markup=False)
 
 

@@ -367,7 +367,6 @@ def _compared(simulation: Simulation) -> pd.DataFrame:
 
 
 def _table(shares: pd.DataFrame, form: str = "{:.1%}") -> str:
-    """Shares in percent, and halves of intervals, as Markdown."""
     text = {
         name: values.map(("±{:.3f}" if name == "half" else form).format)
         for name, values in shares.items()

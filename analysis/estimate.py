@@ -153,7 +153,6 @@ def spread_between_tasks(tasks: Estimate) -> np.ndarray:
 
 
 def _variance(effects: np.ndarray) -> np.ndarray:
-    """The variance between tasks, NaN with one task."""
     squares = (effects - effects.mean(-1, keepdims=True)) ** 2
     with np.errstate(invalid="ignore"):
         return np.divide(squares.sum(-1), effects.shape[-1] - 1)

@@ -210,7 +210,6 @@ def scheduling(store: Store) -> pd.DataFrame:
 
 
 def _compared(first: pd.DataFrame, second: pd.DataFrame) -> dict:
-    """The effect of one arm against another over the games, with its interval and its words."""
     frame = pd.concat([first.assign(arm="with"), second.assign(arm="without")], ignore_index=True)
     frame["run"] = range(len(frame))
     nothing = pd.DataFrame(columns=["run", "step", "normalised"])

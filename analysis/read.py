@@ -221,7 +221,6 @@ def _exported(path: Path) -> Store:
 
 
 def _check_alike(runs: pd.DataFrame) -> None:
-    """`InputError` naming a run that ended in two of the files, and not alike."""
     differs = runs[runs.groupby(SAME).content.transform("nunique") > 1]
     for run in differs.head(1).itertuples():
         found = differs.merge(differs[SAME].head(1)).drop_duplicates("content").file

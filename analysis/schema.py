@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, get_args
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -27,11 +27,8 @@ SCORE_COLUMNS = ("step", "env_frames", "kind", "return")  # of scores.csv
 
 Actions = Literal["discrete", "continuous"]
 Observations = Literal["vector", "grid", "image"]
-Kind = Literal["train", "eval"]  # of an episode
-Version = Literal[1]  # of run.json
 Normalisation = Literal["clipped_record", "reference"]
-KINDS = get_args(Kind)
-(SCHEMA,) = get_args(Version)
+KINDS = ("train", "eval")  # of an episode
 
 
 def _text(pattern: str, what: str) -> AfterValidator:
@@ -79,7 +76,6 @@ ENDED = (Status.DONE, Status.DIVERGED)
 
 
 def _at(*place: str, default: Any = None) -> Any:
-    """A field that stands inside of others."""
     return Field(default, validation_alias=AliasPath(*place))
 
 
@@ -101,7 +97,7 @@ class Identity(BaseModel, populate_by_name=True):
 class RunFile(Identity):
     """A run.json: what of it the analysis reads, by the names of `RUN_COLUMNS`."""
 
-    version: Version = Field(validation_alias="schema")
+    version: Literal[1] = Field(validation_alias="schema")
     seed: Seed
     observations: Observations | None = None
     error: str | None = None

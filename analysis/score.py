@@ -79,7 +79,6 @@ def _last_bin(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def _thin(points: pd.DataFrame, runs: pd.DataFrame) -> list[Problem]:
-    """The runs whose last bin has fewer than ten episodes."""
     counts = runs.set_index("source").run.map(_last_bin(points).groupby("run").episodes.sum())
     return [
         Problem(source, f"its last bin of 1M frames has {count:.0f} episodes, fewer than ten")
@@ -170,8 +169,6 @@ def with_references(store: Store, path: str | Path) -> Store:
 
 
 class _Reference(BaseModel, extra="forbid"):
-    """The returns that count as 0 and as 1."""
-
     random: FiniteFloat
     reference: FiniteFloat
 

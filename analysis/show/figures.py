@@ -17,7 +17,6 @@ from matplotlib.ticker import MaxNLocator
 from scipy import stats
 
 from analysis.schema import BASELINE, options
-from analysis.score import RAW
 from analysis.sentences import BETTER, TIED, WORSE
 from analysis.show.tables import caption, effect, legible, mean_score, with_runs
 from analysis.study import Judged
@@ -70,7 +69,7 @@ def effect_map(ours: Judged, width: float = PAGE) -> Figure:
     limit = _cells(left, effects, sure, numbers=inches > 0.29)
     _columns(left, columns, inches)
     _rows(left, claims.claim)
-    _means(right, claims, margin(ours))
+    _means(right, claims, ours.margin)
     if width > WIDE:
         _words(right, claims.said)
     span = f"from -{limit:g} (orange) to +{limit:g} (purple)"
@@ -116,7 +115,6 @@ def _cells(axes: Axes, effects: pd.DataFrame, sure: pd.DataFrame, numbers: bool)
 
 
 def _columns(axes: Axes, tasks: pd.Series, inches: float) -> None:
-    """Names of tasks and of their kinds above the cells, a line between kinds."""
     axes.xaxis.tick_top()
     longest = 1.1 if inches > 0.25 else 9  # where there is room for a second line
     names = ["\n".join(wrapped(_plain(task), longest, SMALL)) for task in tasks.index]
@@ -131,39 +129,36 @@ def _columns(axes: Axes, tasks: pd.Series, inches: float) -> None:
 
 
 def _rows(axes: Axes, names: Sequence[str]) -> None:
-    """A row for each name, the first at the top."""
     axes.set_yticks(range(len(names)), [_plain(name) for name in names])
     axes.set_ylim(len(names) - 0.5, -0.5)
 
 
 def _means(axes: Axes, claims: pd.DataFrame, small: float) -> None:
-    """The mean of each claim with both intervals, above the band of effects below the margin."""
     _nothing(axes, "x", small)
     for y, row in enumerate(claims.itertuples()):
         colour = POSITIVE if row.low > 0 else NEGATIVE if row.high < 0 else NEITHER
         axes.plot([row.new_low, row.new_high], [y, y], color=colour, linewidth=0.8)
         axes.plot([row.low, row.high], [y, y], color=colour, linewidth=3, solid_capstyle="butt")
         axes.plot(row.effect, y, "o", color=colour, markersize=4, markeredgecolor="white")
-    ends = max(claims[["low", "high", "effect"]].abs().max(axis=None), small)
+    ends = np.fmax(claims[["low", "high", "effect"]].abs().max(axis=None), small)
     axes.set_xlim(-1.3 * ends, 1.3 * ends)  # the thin lines may leave the panel
     axes.set_xlabel("mean effect")
     axes.tick_params(axis="y", length=0)
 
 
-def _nothing(axes: Axes, axis: str, small: float = 0) -> None:
-    """Where there is no effect: a line at 0, and a band of those below the margin."""
+def _nothing(axes: Axes, axis: str, small: float = np.nan) -> None:
+    """Where there is no effect: a line at 0, and a band of those below a margin."""
     band, line = (axes.axvspan, axes.axvline) if axis == "x" else (axes.axhspan, axes.axhline)
-    if small:
+    if not np.isnan(small):
         band(-small, small, color="#EEEEEE", zorder=0)
     line(0, color="black", linewidth=0.6)
 
 
 def _grey(small: float) -> str:
-    return f" Grey: below the margin of {small:g}." * bool(small)
+    return f" Grey: below the margin of {small:g}." * (not np.isnan(small))
 
 
 def _words(axes: Axes, said: Sequence[str]) -> None:
-    """The verdicts at the right of the means."""
     right = axes.secondary_yaxis("right")
     right.set_yticks(range(len(said)), said)
     right.tick_params(length=0)
@@ -173,7 +168,7 @@ def _words(axes: Axes, said: Sequence[str]) -> None:
 @styled
 def forest(ours: Judged, width: float = PAGE) -> Figure:
     """A row a claim: the mean effect with its two intervals, in numbers too, and the words."""
-    claims, small = with_runs(ours), margin(ours)
+    claims, small = with_runs(ours), ours.margin
     lines, between = (1, ", ") if width > WIDE else (1.4, "\n")
     figure = Figure(figsize=(width, 1.1 + lines * ROW * len(claims)), layout="constrained")
     axes = figure.add_subplot()
@@ -206,7 +201,7 @@ def task_effects(ours: Judged, width: float = PAGE) -> Figure:
 @styled
 def over_the_budget(ours: Judged, width: float = PAGE) -> Figure:
     """A panel a claim: its mean effect, with its interval, at each evaluation of the runs."""
-    rows, small = legible(ours, ours.budget.sort_values("step")), margin(ours)
+    rows, small = legible(ours, ours.budget.sort_values("step")), ours.margin
     figure, grid = panels(ours.budget.claim.unique(), width, 1.15, smallest=1.3)
     for claim, axes in grid.items():
         _nothing(axes, "y", small)
@@ -267,11 +262,6 @@ def _curve(axes: Axes, points: pd.DataFrame, x: str, y: str, color: str, **look)
 def _band(axes: Axes, middle: pd.Series, ends: pd.DataFrame, color: str, **look) -> None:
     axes.plot(middle.index, middle, color=color, **look)
     axes.fill_between(ends.index, ends.low, ends.high, color=color, alpha=0.2, linewidth=0)
-
-
-def margin(ours: Judged) -> float:
-    """The registered margin of the suite; 0 for raw returns, which have none."""
-    return 0.0 if ours.scheme == RAW else ours.registered.margin_of(ours.suite)
 
 
 def colours(ours: Judged) -> dict[str, str]:

@@ -75,7 +75,6 @@ def parts(ours: Judged) -> dict[str, Callable[[], str | None]]:
 
 
 def _held_out(ours: Judged) -> str:
-    """The claims that were run again, beside the first time."""
     rows = repeats.beside(committed.judged(committed.HELD_OUT), ours)
     return tables.markdown(repeats.table(rows), ("change",))
 
