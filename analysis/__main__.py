@@ -10,7 +10,6 @@ from pathlib import Path
 import pandas as pd
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from analysis import InputError, calibrate, claims, paper, read, repeats, score, study
@@ -174,8 +173,8 @@ def _problems(out: Console, found: list[Problem], folder: Path) -> None:
 def _console(wide: bool) -> Console:
     """A console of the terminal's width, or of a page's where there is none."""
     if sys.stdout.isatty() and not wide:
-        return Console()
-    return Console(width=WIDE if wide else NARROW)
+        return Console(markup=False)
+    return Console(width=WIDE if wide else NARROW, markup=False)
 
 
 def _table(out: Console, title: str, rows: pd.DataFrame) -> None:
@@ -184,14 +183,14 @@ def _table(out: Console, title: str, rows: pd.DataFrame) -> None:
     shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
     cells = tables.filled(tables.text(rows))
     for name in cells:
-        shown.add_column(escape(name), no_wrap=name in WHOLE)
+        shown.add_column(name, no_wrap=name in WHOLE)
     for row in cells.itertuples(index=False):
-        shown.add_row(*map(escape, row))
+        shown.add_row(*row)
     out.print(shown)
 
 
 def _line(out: Console, text: str, style: str = "") -> None:
-    out.print(text, style=style, highlight=False, markup=False)
+    out.print(text, style=style, highlight=False)
 
 
 def published(options: Namespace) -> None:
