@@ -20,7 +20,6 @@ from analysis.study import Judged
 from analysis.verdict import NO_RUNS
 
 FRAMES = ("effects", "claims", "by_task", "kinds", "interactions", "budget", "controls", "scores")
-LISTS = ("lists.md", "lists.tex", "lists.html")
 NARROW, WIDE = 80, 200  # columns of a page and of everything
 SHOWN = 10  # problems printed; all are in problems.csv
 # Columns whose cells are one line.
@@ -59,7 +58,7 @@ def table(options: Namespace) -> None:
     for ours, folder in _judged(options):
         for name in FRAMES:
             getattr(ours, name).to_csv(folder / f"{name}.csv", index=False)
-        for name in LISTS:
+        for name in ("lists.md", "lists.tex", "lists.html"):
             (folder / name).write_text(pages.text(name, ours))
         show(_console(options.wide), ours, options.wide)
         print(f"Tables are in {folder}")

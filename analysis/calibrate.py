@@ -223,15 +223,14 @@ def false_sentences(batch: Batch) -> Measured:
     """Whether a study has a false sentence of each kind at one of its rounds, `(S,)`, and what the
     last says of each claim, `(S, C)`: whether it is answered, half of its interval, whether it is
     narrow."""
-    plan, looks = batch.plan, []
-    for size, share in zip(plan.rounds, plan.shares, strict=True):
+    looks = []
+    for size, share in zip(batch.plan.rounds, batch.plan.shares, strict=True):
         pairs = zip(batch.upto(size).changes, batch.truth, strict=True)
         rule = replace(batch.rule, share=share)
         each = [_of_claim(change, truth, rule) for change, truth in pairs]
         looks.append({name: np.stack([one[name] for one in each], axis=-1) for name in each[0]})
     false = {name: np.any([one[name].any(-1) for one in looks], axis=0) for name in FALSE}
-    found, anything = looks[-1] | false, np.any(list(false.values()), axis=0)
-    return found | {"any": anything, "narrow": found["half"] <= HALF}
+    return looks[-1] | false | {"any": np.any(list(false.values()), axis=0)}
 
 
 def _of_claim(change: Change, truth: np.ndarray, rule: Rule) -> Measured:
@@ -253,6 +252,7 @@ def _of_claim(change: Change, truth: np.ndarray, rule: Rule) -> Measured:
         "kind": np.any(by_kind, axis=0),
         "answered": np.isin(words, verdict.ANSWERED),
         "half": (high - low) / 2,
+        "narrow": (high - low) / 2 <= HALF,
     }
 
 
