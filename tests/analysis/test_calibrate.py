@@ -93,6 +93,14 @@ def test_ways_to_estimate_differ_as_they_must():
     assert found["HC2, Bell and McCaffrey (used)", "95% interval holds"] > 0.9
 
 
+def test_other_sentences_are_seldom_false():
+    rng, plan = np.random.default_rng(0), Plan(8, (48,))
+    shares = Simulation(REGISTERED, 200, seed=0).measured(
+        plan, Scenario("quiet"), lambda batch: calibrate.other_sentences(batch, rng)
+    )
+    assert len(shares) == 4 and all(share <= 0.12 for share in shares.values())
+
+
 def test_the_page_has_its_tables(monkeypatch):
     unequal = Plan(2, seeds=3, baseline=3)
     for name, plans in {

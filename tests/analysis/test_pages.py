@@ -149,6 +149,18 @@ def test_a_rebuild_without_the_score_files_says_what_is_missing(tmp_path, monkey
     assert said.out == "" and "baselines.json" in said.err and "absent" in said.err
 
 
+def test_a_rebuilt_notebook_lies_beside_its_source_and_names_it(tmp_path, monkeypatch, capsys):
+    (tmp_path / "one.py").write_text("# %%\nprint(1)\n")
+    monkeypatch.setattr(notebooks, "FOLDER", tmp_path)
+    monkeypatch.setattr(notebooks, "NAMES", ["one"])
+    empty, executed = pytest.importorskip("nbformat").v4.new_notebook(), []
+    monkeypatch.setattr(notebooks, "execute", lambda source: executed.append(source) or empty)
+    assert main(["notebooks"]) == 0 and capsys.readouterr().out == f"{tmp_path / 'one.ipynb'}\n"
+    written = json.loads((tmp_path / "one.ipynb").read_text())["metadata"]
+    assert written["made_from"] == notebooks.made_from("one")
+    assert executed == [tmp_path / "one.py"]
+
+
 def test_the_report_fits_any_window(page, tmp_path):
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:

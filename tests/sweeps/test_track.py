@@ -12,6 +12,7 @@ from wandb import Run
 
 from agent.run.record import Record
 from agent.run.status import AGENT_JOB, STOPPED_BY_SERVER
+from analysis.schema import Problem
 from sweeps import publish
 from tests.sweeps import tracked
 from tests.sweeps.tracked import check_files, check_whole, history, track
@@ -122,6 +123,12 @@ def test_a_run_stops_when_wandbs_page_asks(wandb, tmp_path, preempting):
 def test_wandbs_own_environment_variables_and_artifacts(wandb, tmp_path, monkeypatch):
     logged = []
     monkeypatch.setattr(Run, "log_artifact", lambda run, artifact: logged.append(artifact))
+    axes = {}
+    monkeypatch.setattr(
+        Run,
+        "define_metric",
+        lambda _, name, step_metric=None, **__: axes.update({name: step_metric}),
+    )
     (tmp_path / "checkpoint.pt").write_bytes(b"weights")
     names = {"PROJECT": "mine", "RUN_GROUP": "night", "TAGS": "first,second", "NAME": "lucky"}
     wandb.use(**{f"WANDB_{key}": value for key, value in names.items()})
@@ -129,6 +136,8 @@ def test_wandbs_own_environment_variables_and_artifacts(wandb, tmp_path, monkeyp
     shown, (artifact,) = wandb.run(tmp_path), logged
     assert artifact.name == f"run-{shown['name']}"
     assert artifact.manifest.entries.keys() == {"checkpoint.pt", "scores.csv"}
+    assert axes["metrics/*"] == "gradient_steps" and axes["eval/*"] == axes["train/*"]
+    assert axes["eval/*"] == axes["pictures/*"] == "env_frames"
     assert (shown["project"], shown["group"], shown["displayName"]) == ("mine", "night", "lucky")
     assert set(shown["tags"]) == {"latent=gaussian", "kl=balanced", "first", "second"}
 
@@ -172,3 +181,15 @@ def test_a_finished_run_is_sent_to_wandb_once_there_is_a_server(wandb, tmp_path,
             "1 finished runs are there, 1 interrupted left out",
         ]
     assert "wandb_id" not in Record(runs / "second").fields  # mode=disabled sends nothing
+
+
+def test_folders_that_cannot_be_entered_are_named(tmp_path, monkeypatch, capsys):
+    def found(root, problems):
+        problems.append(Problem("closed", "left out: Permission denied"))
+        return [(str(root), [])]
+
+    monkeypatch.setattr(publish, "run_folders", found)
+    assert publish.main([str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    assert said.err == f"{tmp_path}/closed: left out: Permission denied\n"
+    assert said.out.startswith("0 finished runs are there, 1 not started left out")
