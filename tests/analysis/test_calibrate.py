@@ -36,6 +36,7 @@ def errors(plan, scenario):
         Scenario("quiet", mean=0.1, scatter=0.1),
         Scenario("quiet", interacting=0.02),
         Scenario("quiet", mean=0.1, failing=0.1),
+        Scenario("quiet", unequal=2.0),
     ],
 )
 def test_the_truth_of_a_scenario_is_what_many_studies_estimate(scenario):

@@ -70,6 +70,7 @@ def test_the_map_has_a_cell_for_each_claim_and_task(judged, drawn):
     cells = left.images[0].get_array()
     tasks, claims = list(figures.kinds_of_tasks(judged).index), list(judged.effects.claim.unique())
     assert cells.shape == (len(claims), len(tasks))
+    assert left.get_ylim() == (len(claims) - 0.5, -0.5)  # the first claim above
     numbers = {text.get_position(): text.get_text() for text in left.texts}
     sure = judged.by_task.set_index(["claim", "task"]).result != "tied"
     assert sure.any() and not sure.all()
