@@ -41,7 +41,7 @@ def jobs(
     by_key = {override.get_key_element().lstrip("+"): override for override in given}
     by_key = {key: override for key, override in by_key.items() if not ONE_VALUE.match(key)}
     suite, task, seed = (by_key.pop(key, None) for key in ("suite", "task", SEED))
-    where = [given for given in overrides if given.startswith("--")]
+    where = _flags(overrides)
     fixed = [override for override in by_key.values() if not override.is_sweep_override()]
     same = [*where, *(override.input_line for override in fixed)]
     axes = [_values(override) for override in by_key.values()]
@@ -74,7 +74,12 @@ def axes(params: Mapping[str, str]) -> dict[str, list[str | int]]:
 def fixed(overrides: Sequence[str]) -> list[str]:
     """The overrides that are no sweep."""
     single = (one.input_line for one in _parse(overrides) if not one.is_sweep_override())
-    return [*(given for given in overrides if given.startswith("--")), *single]
+    return [*_flags(overrides), *single]
+
+
+def _flags(overrides: Sequence[str]) -> list[str]:
+    """The flags of a user's own configuration, which are none of Hydra's overrides."""
+    return [given for given in overrides if given.startswith("--")]
 
 
 def quoted(value: Any) -> str:
