@@ -90,7 +90,7 @@ def target(
     slow_critic: Scalar,
     lambda_: float,
     entropy: Entropy,
-    entropy_scale: float,
+    entropy_scale: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Lambda-returns (H, N) and the slow critic's values (H + 1, N).
 
@@ -109,8 +109,8 @@ def actor_loss(
     target: Tensor,
     value: Tensor,
     actor_grad: ActorGrad,
-    dynamics_weight: float,
-    entropy_scale: float,
+    mix: Tensor,
+    entropy_scale: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """The loss () of equation 6 and the policy's mean entropy (); `entropy_scale` is eta."""
     # all (H - 1, N): policies of s0 ... s_{H-2}, targets and log-probabilities one step later
@@ -118,7 +118,7 @@ def actor_loss(
     advantage = target[1:] - value[:-2]
     entropy = policy.entropy()
     objective = actor_grad.objective(
-        policy.log_prob(rollout.action[1:-1]), advantage, target[1:], dynamics_weight
+        policy.log_prob(rollout.action[1:-1]), advantage, target[1:], mix
     )
     weighted = rollout.weight[:-2] * (objective + entropy_scale * entropy)
     return -weighted.mean(), entropy.detach().mean()

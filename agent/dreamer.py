@@ -2,7 +2,7 @@
 
 import copy
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -75,6 +75,7 @@ class Dreamer(nn.Module):
             )
             for name, lr in rates.items()
         }
+        self.factors = Factors(*(torch.ones((), device=device) for _ in fields(Factors)))
         return self
 
     @property
@@ -147,42 +148,42 @@ class Dreamer(nn.Module):
         posterior states that were computed before its update. `progress` is the share of the run
         after prefill, for schedules.
         """
-        factors = self.toggles.schedule(progress)
-        post, metrics = self.learn_model(batch, factors)
-        return metrics | self.learn_behavior(post, batch["is_terminal"], factors)
+        self.begin(progress)
+        post, metrics = self.learn_model(batch)
+        metrics |= self.learn_behavior(post, batch["is_terminal"])
+        self.update_slow_critic()
+        return metrics
 
-    def learn_model(
-        self, batch: dict[str, Tensor], factors: Factors
-    ) -> tuple[State, dict[str, Tensor]]:
+    def begin(self, progress: float) -> None:
+        """Set what moves from update to update; the rest of one can be captured or compiled."""
+        self.toggles.schedule.move(self.factors, progress)
+        for optimiser in self.optimisers.values():
+            optimiser.begin()
+
+    def learn_model(self, batch: dict[str, Tensor]) -> tuple[State, dict[str, Tensor]]:
         """One step of the model's optimiser; returns the posterior states (B, T, ...), detached."""
-        kl_scale = self.recipe.kl_scale * factors.kl_scale
+        kl_scale, toggles = self.recipe.kl_scale * self.factors.kl_scale, self.toggles
         with self.autocast():
-            loss, post, metrics = self.model.loss(
-                batch, self.toggles.kl, kl_scale, self.toggles.gradients
-            )
-        norm = self.optimisers["model"].step(loss, factors.model_lr)
+            loss, post, metrics = self.model.loss(batch, toggles.kl, kl_scale, toggles.gradients)
+        norm = self.optimisers["model"].step(loss, self.factors.model_lr)
         return post, metrics | {"model_grad_norm": norm}
 
-    def learn_behavior(
-        self, post: State, is_terminal: Tensor, factors: Factors
-    ) -> dict[str, Tensor]:
+    def learn_behavior(self, post: State, is_terminal: Tensor) -> dict[str, Tensor]:
         """One step of the actor's and the critic's optimiser, from posterior states (B, T, ...)."""
-        actor_loss, critic_loss, metrics = self.behavior_losses(post, is_terminal, factors)
-        rates = factors.actor_critic_lr
-        metrics |= {
+        actor_loss, critic_loss, metrics = self.behavior_losses(post, is_terminal)
+        rates = self.factors.actor_critic_lr
+        return metrics | {
             "actor_grad_norm": self.optimisers["actor"].step(actor_loss, rates),
             "critic_grad_norm": self.optimisers["critic"].step(critic_loss, rates),
         }
-        self._update_slow_critic()
-        return metrics
 
     def behavior_losses(
-        self, post: State, is_terminal: Tensor, factors: Factors
+        self, post: State, is_terminal: Tensor
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """The losses () of actor and critic, and metrics (), from posterior states (B, T, ...)."""
-        toggles, recipe = self.toggles, self.recipe
+        toggles, recipe, factors = self.toggles, self.recipe, self.factors
         entropy_scale = toggles.explore.entropy_scale * factors.actor_entropy
-        dynamics_weight = toggles.actor_grad.dynamics_weight * factors.actor_mix
+        mix = toggles.actor_grad.dynamics_weight * factors.actor_mix
         every = slice(None, None, recipe.start_every)
         start = post.apply(lambda x: x[:, every].flatten(0, 1))
         ended = is_terminal[:, every].flatten()
@@ -200,13 +201,7 @@ class Dreamer(nn.Module):
         # graph.
         with self.autocast():
             actor_loss, entropy = behavior.actor_loss(
-                rollout,
-                self.actor,
-                target,
-                value,
-                actor_grad=toggles.actor_grad,
-                dynamics_weight=dynamics_weight,
-                entropy_scale=entropy_scale,
+                rollout, self.actor, target, value, toggles.actor_grad, mix, entropy_scale
             )
             critic_loss = behavior.critic_loss(rollout, self.critic, target)
         metrics = {
@@ -250,7 +245,7 @@ class Dreamer(nn.Module):
             optimiser.load_state_dict(state[name])
 
     @torch.no_grad()
-    def _update_slow_critic(self) -> None:
+    def update_slow_critic(self) -> None:
         """Copy the critic after updates 1, 1 + `slow_every`, 1 + 2 `slow_every`, ..."""
         if (self.updates - 1) % self.recipe.slow_every == 0:
             torch._foreach_copy_(

@@ -46,7 +46,7 @@ class WorldModel(nn.Module):
         self.reward_transform = reward_transform
 
     def loss(
-        self, batch: dict[str, Tensor], kl: KLLoss, kl_scale: float, gradients: Gradients
+        self, batch: dict[str, Tensor], kl: KLLoss, kl_scale: Tensor, gradients: Gradients
     ) -> ModelLoss:
         """The loss of a replayed batch (B, T, ...), from the zero state."""
         # obs (B, T, ...) -> embeddings (B, T, E) -> states (B, T, ...) -> losses (B, T) -> ()

@@ -1,16 +1,20 @@
 """The gradient step on the meta device, where anything that waits for the device or sits on the
 wrong one raises; as one traced graph; and for several seeds at once."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch._dynamo.testing import CompileCounter
 from torch.func import functional_call, grad, stack_module_state, vmap
 
 from agent.build import build
-from agent.toggles.schedule import Factors
 from tests import tiny
 from tests.test_toggles import OPTIONS
 
+# PyTorch says of one form of the kernel only what it does to tensors without numbers: nothing
+META = torch.library.Library("aten", "IMPL")
+META.impl("_fused_adam_.tensor_lr", lambda *_, **__: None, "Meta")
 CASES = [([f"{group}={option}"], tiny.VECTOR, tiny.DISCRETE) for group, option in OPTIONS]
 CASES += [  # what knows the kind of action
     ([f"{group}={option}"], tiny.VECTOR, tiny.CONTINUOUS)
@@ -53,28 +57,31 @@ def small(overrides, observations, actions, seed=0):
     return agent, {name: tensor[:, -2:] for name, tensor in batch.items()}
 
 
+def moving(agent):
+    """Where the numbers are that move from update to update."""
+    rates = [optimiser.rate for optimiser in agent.optimisers.values()]
+    return [number.data_ptr() for number in (*vars(agent.factors).values(), *rates)]
+
+
+@torch._dynamo.config.patch(trace_autograd_ops=True)
 @pytest.mark.parametrize("case", GRAPHS)
-def test_the_losses_of_an_update_are_one_graph_at_every_time_of_a_schedule(case):
-    agent, batch = small(*GRAPHS[case])
-
-    def losses(batch, factors):
-        with agent.autocast():
-            toggles = agent.toggles
-            loss, post, _ = agent.model.loss(batch, toggles.kl, factors.kl_scale, toggles.gradients)
-        return loss, *agent.behavior_losses(post, batch["is_terminal"], factors)[:2]
-
+def test_both_halves_of_an_update_are_one_graph_each_at_every_time_of_a_schedule(case):
+    """Losses, gradients, clipping and Adam; what moves with time is read where it is."""
     torch._dynamo.reset()
-    graphs = CompileCounter()
-    traced = torch.compile(losses, backend=graphs, fullgraph=True)
-    for share in (0.25, 0.75):
-        factors = Factors(1.0, 1.0, kl_scale=share, actor_entropy=share, actor_mix=share)
-        as_tensors = Factors(*map(torch.tensor, vars(factors).values()))
-        found = []
-        for function, given in ((losses, factors), (traced, as_tensors)):
+    graphs, found = CompileCounter(), []
+    for trace in (lambda half: half, partial(torch.compile, backend=graphs, fullgraph=True)):
+        agent, batch = small(*GRAPHS[case])
+        learn_model, learn_behavior = trace(agent.learn_model), trace(agent.learn_behavior)
+        for progress in (0.25, 0.5, 0.75):
             torch.manual_seed(1)
-            found.append(function(batch, given))
-        torch.testing.assert_close(*found, rtol=1e-6, atol=1e-6)
-    assert graphs.frame_count == 1, "a schedule's factors are read where they are, not traced"
+            before = moving(agent)
+            agent.begin(progress)
+            assert moving(agent) == before, "a captured update reads its numbers where they were"
+            post, metrics = learn_model(batch)
+            metrics |= learn_behavior(post, batch["is_terminal"])
+            found.append([*metrics.values(), *map(torch.clone, agent.parameters())])
+    torch.testing.assert_close(found[3:], found[:3], rtol=1e-6, atol=1e-6)
+    assert graphs.frame_count == 2, "an update is traced once, for all times"
 
 
 class Loss(torch.nn.Module):

@@ -11,7 +11,6 @@ from agent.build import build
 from agent.distributions import TruncatedNormal
 from agent.toggles.kl import Balanced, Standard
 from agent.toggles.latent import Categorical, Gaussian
-from agent.toggles.schedule import Factors
 from tests import golden, tiny
 
 FILES = {
@@ -21,7 +20,6 @@ FILES = {
     # the last has two exceptions from its preset
     "control": ["preset=dreamer_v2_control", "recipe.kl_scale=0.1", "recipe.discount=0.999"],
 }
-CONSTANT = Factors(1.0, 1.0, 1.0, 1.0, 1.0)
 LOSSES = {"kl": "kl", "observation": "image", "reward": "reward", "discount": "discount"}
 METRICS = {f"{ours}_loss": f"{theirs}_loss" for ours, theirs in LOSSES.items()}
 for part in ("model", "actor", "critic"):
@@ -132,7 +130,7 @@ def test_golden_imagination_behavior_losses_and_gradients(official):
     )
     close(target, arrays["imag/target"])
     theirs = golden.tensors(arrays, "grad")
-    losses = agent.behavior_losses(post, batch["is_terminal"], CONSTANT)[:2]
+    losses = agent.behavior_losses(post, batch["is_terminal"])[:2]
     for prefix, loss in zip(("actor", "critic"), losses, strict=True):
         module = getattr(agent, prefix)
         close(loss, arrays[f"imag/{prefix}_loss"])
@@ -156,8 +154,10 @@ def test_golden_weights_after_three_steps(official, monkeypatch):
     rates = {name: getattr(agent.recipe, f"{name}_lr") for name in ("model", "actor", "critic")}
     rates["slow_critic"] = rates["critic"]
     for step in range(3):
-        post, _ = agent.learn_model(batch, CONSTANT)
-        agent.learn_behavior(post, batch["is_terminal"], CONSTANT)
+        agent.begin(0.0)
+        post, _ = agent.learn_model(batch)
+        agent.learn_behavior(post, batch["is_terminal"])
+        agent.update_slow_critic()
         last = post.apply(lambda tensor: tensor[:, -1])  # where the official next step starts
         monkeypatch.setattr(agent.model.rssm, "initial", lambda _, last=last: last)
         theirs = golden.tensors(arrays, f"post{step}")

@@ -6,10 +6,7 @@ import torch
 
 from agent import behavior
 from agent.toggles.entropy import ActorOnly
-from agent.toggles.schedule import Factors
 from tests import tiny
-
-CONSTANT = Factors(1.0, 1.0, 1.0, 1.0, 1.0)
 
 
 def modules(agent):
@@ -36,7 +33,7 @@ def model_output(agent, actions=tiny.DISCRETE, kl_scale=1.0):
 
 def behavior_losses(agent, actions=tiny.DISCRETE):
     output, terminal = model_output(agent, actions)
-    return agent.behavior_losses(output.post, terminal, CONSTANT)[:2]
+    return agent.behavior_losses(output.post, terminal)[:2]
 
 
 HEADS = {"all": {"observation", "reward", "discount"}, "no_image": {"reward", "discount"}}
@@ -72,7 +69,8 @@ def test_actor_and_critic_are_trained_by_their_own_losses_alone(actor_grad, acti
     else:
         assert {"actor", "rssm", "reward", "discount"} <= found
     before = {name: p.clone() for name, p in agent.model.named_parameters()}
-    agent.optimisers["actor"].step(actor_loss, 1.0)
+    agent.begin(0.0)
+    agent.optimisers["actor"].step(actor_loss, torch.ones(()))
     for name, parameter in agent.model.named_parameters():
         assert parameter.grad is None and torch.equal(parameter, before[name])
 
@@ -81,10 +79,10 @@ def test_imagination_starts_from_every_nth_state_of_a_sequence():
     fewer, usual = (tiny.agent(f"recipe.start_every={every}") for every in (2, 1))
     output, terminal = model_output(fewer)
     torch.manual_seed(3)
-    found = fewer.behavior_losses(output.post, terminal, CONSTANT)[:2]
+    found = fewer.behavior_losses(output.post, terminal)[:2]
     torch.manual_seed(3)
     chosen = output.post.apply(lambda x: x[:, ::2])
-    expected = usual.behavior_losses(chosen, terminal[:, ::2], CONSTANT)[:2]
+    expected = usual.behavior_losses(chosen, terminal[:, ::2])[:2]
     torch.testing.assert_close(found, expected, rtol=0, atol=0)
 
 

@@ -25,10 +25,8 @@ class ActorGrad(Protocol):
     mixes: bool  # `dynamics_weight` weighs two objectives
     dynamics_weight: float  # before its schedule
 
-    def objective(
-        self, log_prob: Tensor, advantage: Tensor, target: Tensor, dynamics_weight: float
-    ) -> Tensor:
-        """What the actor maximises, all (H - 1, N)."""
+    def objective(self, log_prob: Tensor, advantage: Tensor, target: Tensor, mix: Tensor) -> Tensor:
+        """What the actor maximises, all (H - 1, N); `mix` () is the weight with its schedule."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +37,7 @@ class Reinforce:
     mixes = False
     dynamics_weight = 0.0
 
-    def objective(
-        self, log_prob: Tensor, advantage: Tensor, target: Tensor, dynamics_weight: float
-    ) -> Tensor:
+    def objective(self, log_prob: Tensor, advantage: Tensor, target: Tensor, mix: Tensor) -> Tensor:
         """The Reinforce term."""
         return log_prob * advantage.detach()
 
@@ -54,9 +50,7 @@ class Dynamics:
     mixes = False
     dynamics_weight = 1.0
 
-    def objective(
-        self, log_prob: Tensor, advantage: Tensor, target: Tensor, dynamics_weight: float
-    ) -> Tensor:
+    def objective(self, log_prob: Tensor, advantage: Tensor, target: Tensor, mix: Tensor) -> Tensor:
         """The dynamics backpropagation term."""
         return target
 
@@ -69,9 +63,7 @@ class Mixed:
     through_model = True
     mixes = True
 
-    def objective(
-        self, log_prob: Tensor, advantage: Tensor, target: Tensor, dynamics_weight: float
-    ) -> Tensor:
-        """The weighted sum; `dynamics_weight` is the field times its schedule's factor."""
+    def objective(self, log_prob: Tensor, advantage: Tensor, target: Tensor, mix: Tensor) -> Tensor:
+        """The weighted sum."""
         reinforce = log_prob * advantage.detach()
-        return dynamics_weight * target + (1 - dynamics_weight) * reinforce
+        return mix * target + (1 - mix) * reinforce

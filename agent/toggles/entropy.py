@@ -21,7 +21,7 @@ class Entropy(Protocol):
 
     in_reward: bool  # whether it reads the entropy scale
 
-    def reward(self, reward: Tensor, entropy: Callable[[], Tensor], entropy_scale: float) -> Tensor:
+    def reward(self, reward: Tensor, entropy: Callable[[], Tensor], scale: Tensor) -> Tensor:
         """The imagined reward (H, N) for the lambda-return."""
 
 
@@ -31,7 +31,7 @@ class ActorOnly:
 
     in_reward = False
 
-    def reward(self, reward: Tensor, entropy: Callable[[], Tensor], entropy_scale: float) -> Tensor:
+    def reward(self, reward: Tensor, entropy: Callable[[], Tensor], scale: Tensor) -> Tensor:
         """The imagined reward (H, N), unchanged."""
         return reward
 
@@ -42,10 +42,10 @@ class LongTerm:
 
     in_reward = True
 
-    def reward(self, reward: Tensor, entropy: Callable[[], Tensor], entropy_scale: float) -> Tensor:
+    def reward(self, reward: Tensor, entropy: Callable[[], Tensor], scale: Tensor) -> Tensor:
         """The imagined reward (H, N) plus eta times the policy's entropy in the same state.
 
         Under dynamics backpropagation the bonus has its graph, to the actor and through the states
         to earlier actions; under Reinforce it has none.
         """
-        return reward + entropy_scale * entropy()
+        return reward + scale * entropy()

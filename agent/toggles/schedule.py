@@ -12,6 +12,7 @@ after prefill, so a schedule means the same at every budget.
 from dataclasses import dataclass
 
 from pydantic import NonNegativeFloat, PositiveFloat
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,13 @@ class Linear:
 
 @dataclass(frozen=True)
 class Factors:
-    """The factors at one time, each to be multiplied with the number that it is named after."""
+    """The factors () at one time, each of the number that it is named after; set in place."""
 
-    model_lr: float
-    actor_critic_lr: float
-    kl_scale: float
-    actor_entropy: float
-    actor_mix: float
+    model_lr: Tensor
+    actor_critic_lr: Tensor
+    kl_scale: Tensor
+    actor_entropy: Tensor
+    actor_mix: Tensor
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,8 @@ class Schedule:
     actor_entropy: Linear | None
     actor_mix: Linear | None
 
-    def __call__(self, t: float) -> Factors:
-        """All factors at t in [0, 1]."""
-        return Factors(
-            **{name: 1.0 if factor is None else factor(t) for name, factor in vars(self).items()}
-        )
+    def move(self, factors: Factors, t: float) -> None:
+        """Set the factors that are not constant to their values at t in [0, 1]."""
+        for name, factor in vars(self).items():
+            if factor is not None:
+                getattr(factors, name).fill_(factor(t))
