@@ -58,6 +58,11 @@ class Trial(BaseModel, extra="forbid", frozen=True):
                     raise ValueError(f"{factor} needs {other}={option}, which is not among {known}")
         return self
 
+    def pilot(self, runs: int, seed: int) -> Self:
+        """One round of `runs` a task and no controls, drawn from another seed."""
+        changed = {"seed": seed, "rounds": (runs,), "shares": (1.0,), "control_runs": 0}
+        return self.model_copy(update=changed)
+
     @property
     def drawn(self) -> frozenset[str]:
         """All options that runs may draw."""

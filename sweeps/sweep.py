@@ -20,7 +20,7 @@ from sweeps import check, grid, state, wandb_sweeps
 from sweeps.display import Display
 from sweeps.job import Engine, Job, Outcome, chosen
 
-OF_A_TRIAL = ("weights", "rounds", "results")  # options
+OF_A_TRIAL = ("weights", "rounds", "results", "pilot")  # options
 WAIT_SECONDS = 2.0  # between looks at runs that another sweep trains
 FILE_WIDTH = 200  # columns where the output is no terminal
 

@@ -26,6 +26,7 @@ from sweeps.grid import SEED
 from sweeps.state import Planned, planned
 
 RESULTS = "hydra.sweeper.results"
+PILOT_SEED = 900  # the first seed of a pilot's runs, which no verdict reads
 Task = tuple[str, ...]  # the overrides of all runs of a task
 
 
@@ -35,7 +36,10 @@ class Trial:
 
     def __init__(self, overrides: Sequence[str], sweeper: DictConfig):
         self.registered = _registered(sweeper)
-        self.design = self.registered.trial
+        self.design, self.first = self.registered.trial, 0
+        if sweeper.pilot:
+            check_value("hydra.sweeper.pilot", sweeper.pilot, Annotated[int, Field(ge=2, le=100)])
+            self.design, self.first = self.design.pilot(sweeper.pilot, PILOT_SEED), PILOT_SEED
         most = len(self.design.rounds)
         last = most if sweeper.rounds is None else sweeper.rounds
         check_value("hydra.sweeper.rounds", last, Annotated[int, Field(ge=1, le=most)])
@@ -58,7 +62,7 @@ class Trial:
             for task in self.tasks:
                 arms = [self._drawn[task][seed]] if seed < size else []
                 arms += self._controls(task) if seed < controls else []
-                jobs += [[*task, *arm, f"{SEED}={seed}"] for arm in arms]
+                jobs += [[*task, *arm, f"{SEED}={self.first + seed}"] for arm in arms]
         return [self._ended(run) for run in planned(jobs)]
 
     def size(self, number: int) -> int:
@@ -83,7 +87,10 @@ class Trial:
         return None
 
     def open_claims(self, runs: Sequence[Planned]) -> tuple[str, ...] | None:
-        """The claims that the ended `runs` leave open; None where these are too few to judge."""
+        """The claims that the ended `runs` leave open; None for those of a pilot, or too few to
+        judge."""
+        if self.first == PILOT_SEED:
+            return None
         cfg, keys = runs[0].cfg, {_key(run) for run in runs}
         store = joined([read.folder(Path(cfg.run.root)), *self._imported])
         known = pd.MultiIndex.from_frame(store.runs[read.SAME]).isin(keys)

@@ -41,6 +41,8 @@ def sweeps(suite: str) -> dict[str, dict[str, Any]]:
     found = {}
     for name in sorted(file.stem for file in (CONF / "sweep").glob("*.yaml")):
         sweeper = whole([f"+sweep={name}"]).hydra.sweeper
+        if sweeper.pilot:
+            continue
         if not sweeper.claims:
             axes = {"task": None, **grid.axes(sweeper.params)} | {"task": list(tasks)}
             found[name] = _sweep(suite, name, _lists(axes))
