@@ -38,12 +38,13 @@ def make(
 
     UserError where the id is not known, a package is missing, or a space is not supported.
     """
-    env = create(id, pixels, kwargs or {})
-    if id.startswith("MiniGrid-") and not (pixels or flatten):
-        env = binary_planes(env)
-    if id.startswith("bsuite/") and not (pixels or flatten):
-        env = boards_and_vectors(env, id)
-    env = wrappers.standardise(env, size, action_repeat, pixels, flatten, actions)
+    rendered = pixels and not id.startswith(("MiniGrid-", *BOARDS))
+    env = create(id, rendered, kwargs or {})
+    if id.startswith("MiniGrid-") and not flatten:
+        env = view(env, size) if pixels else binary_planes(env)
+    if id.startswith("bsuite/") and not (rendered or flatten):
+        env = boards_and_vectors(env, id, pixels)
+    env = wrappers.standardise(env, size, action_repeat, rendered, flatten, actions)
     return wrappers.unit_spread(env, scale, f"{id} {kwargs} {action_repeat} {flatten}")
 
 
@@ -80,13 +81,22 @@ def binary_planes(env: gymnasium.Env) -> gymnasium.Env:
     return env
 
 
-def boards_and_vectors(env: gymnasium.Env, id: str) -> gymnasium.Env:
-    """Observe a board of 0 and 1 as uint8 grid (H, W, 1), other numbers (H, W) as one vector."""
+def view(env: gymnasium.Env, size: int) -> gymnasium.Env:
+    """Observe the picture of a MiniGrid agent's 7x7 view, which `binary_planes` has as planes."""
+    from minigrid.wrappers import ImgObsWrapper, RGBImgPartialObsWrapper
+
+    return ImgObsWrapper(RGBImgPartialObsWrapper(env, tile_size=size // 7))
+
+
+def boards_and_vectors(env: gymnasium.Env, id: str, pixels: bool) -> gymnasium.Env:
+    """Observe a board of 0 and 1 as uint8 grid (H, W, 1), or as a picture of 0 and 255; other
+    numbers (H, W) as one vector."""
     space = env.observation_space
     if not isinstance(space, Box) or len(space.shape) != 2:
         return env
     if not id.startswith(BOARDS):
         return FlattenObservation(env)
-    board = Box(0, 1, (*space.shape, 1), np.uint8)
+    one = 255 if pixels else 1
+    board = Box(0, one, (*space.shape, 1), np.uint8)
     env = ReshapeObservation(env, board.shape)
-    return TransformObservation(env, lambda obs: obs.astype(np.uint8), board)
+    return TransformObservation(env, lambda obs: (one * obs).astype(np.uint8), board)

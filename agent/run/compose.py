@@ -62,7 +62,7 @@ def _option(override: str) -> DictConfig | None:
     path = f"{group}/{option}" if group.isidentifier() else ""
     hydra: Any = GlobalHydra.instance()
     found = hydra.config_loader().repository.load_config(path)
-    is_alone = found and not found.defaults_list and "package" not in found.header
+    is_alone = found and not (found.defaults_list or found.header["package"])
     return found.config if is_alone else None
 
 

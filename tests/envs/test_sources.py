@@ -105,6 +105,18 @@ def test_bsuites_boards_are_grids_and_rows_of_numbers_vectors():
     assert gym.make("bsuite/cartpole-v0", 64).reset(seed=0)[0].shape == (6,)
 
 
+@pytest.mark.parametrize("id", ["bsuite/catch-v0", "MiniGrid-Empty-Random-5x5-v0"])
+def test_a_picture_shows_what_the_grid_holds(id):
+    drawn, grid = (made(lambda pixels=pixels: gym.make(id, 64, pixels=pixels)) for pixels in (1, 0))
+    picture, planes = drawn.reset(seed=4)[0], grid.reset(seed=4)[0]
+    pictures = {}  # of each grid that was seen
+    for action in (0, 1, 2, 2, 1, 2, 0, 2):
+        assert picture.shape[:2] == (64, 64) and picture.dtype == np.uint8
+        np.testing.assert_array_equal(pictures.setdefault(planes.tobytes(), picture), picture)
+        picture, planes = drawn.step(action)[0], grid.step(action)[0]
+    assert len(pictures) > 3 and len({*map(bytes, pictures.values())}) == len(pictures)
+
+
 def test_the_control_suite_repeats_actions_and_truncates():
     env = made(lambda: control.make("cartpole", "swingup", 64, 250, scale=[1.0] * 5))
     env.reset(seed=0)

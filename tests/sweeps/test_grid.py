@@ -179,3 +179,17 @@ def test_options_that_are_laid_compose_as_hydra_does(given):
     assert leaves(ours, resolve=True) == leaves(theirs, resolve=True)
     assert leaves(ours, resolve=False) == leaves(theirs, resolve=False)
     assert list(choices.items()) == list(expected.items())
+
+
+def test_what_hydra_composes_is_composed_once_for_all_options(monkeypatch):
+    asked = []
+
+    def counted(given):
+        asked.append(given)
+        return _by_hydra(given)
+
+    monkeypatch.setattr("agent.run.compose._by_hydra", counted)
+    own = ("suite=mini", "task=catch", "recipe.learning_rates=3")
+    for options in (("latent=gaussian", "size=tiny"), ("gru=plain", "kl=standard")):
+        composed((*own, *options))
+    assert asked == [own]

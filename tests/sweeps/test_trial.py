@@ -178,3 +178,15 @@ def test_one_toggle_alone_is_a_trial_that_ends_once_its_claims_are_answered(engi
     arms = Counter(job.name.split("/")[2].split(" ")[0] for job in engine.launched)
     assert code == 0 and arms == {"baseline": 6, "gru=plain": 18, "recipe.model_lr=0": 1}
     assert said.endswith("round 1 of 2 is complete; all claims are answered\nthe trial has ended\n")
+
+
+def test_a_pilot_draws_from_seeds_that_no_verdict_reads(engine, trial):
+    code, said, _ = trial(TASKS, "hydra.sweeper.pilot=8")
+    seeds = Counter(int(job.name.rpartition(" ")[2]) for job in engine.launched)
+    assert code == 0 and seeds == {seed: 2 for seed in range(900, 908)}
+    drawn = Counter(option for job in engine.launched for option in job.overrides)
+    assert drawn["latent=gaussian"] == drawn["gru=plain"] == 8 and "recipe.model_lr=0" not in drawn
+    assert "no claim can be judged" in said
+    assert trial(TASKS, "hydra.sweeper.pilot=8")[0] == 0 and engine.launched == []
+    trial("task=catch", "hydra.sweeper.rounds=1")
+    assert len(engine.launched) == RUNS[0] / 2, "a pilot's runs are none of the trial's"
