@@ -1,0 +1,110 @@
+"""Choose the tasks of suite=broad from a pilot's runs by the rule of docs/tasks.md.
+
+python run.py -m +sweep=pilot suite=candidates
+python run.py -m +sweep=pilot suite=candidates task=... run.steps=12_000 run.eval_every=1_500
+python -m analysis export --runs runs --out analysis/results/candidates/pilot.csv.gz
+python benchmarks/choose_tasks.py analysis/results/candidates
+"""
+
+import sys
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pandas as pd
+from omegaconf import DictConfig
+
+from agent.build import environment
+from agent.run.compose import composed, project_config
+from analysis import read
+from analysis.score import AREA, scored
+
+DRAWS = 8  # runs of a candidate at one budget
+LOW, HIGH, SPREAD = 0.08, 0.85, 0.05  # of their normalised areas
+TASKS, CONTINUOUS, IMAGES, OF_FAMILY = 24, 6, 4, 4
+LOT = 2026
+
+
+def main() -> int:
+    """Print what each candidate shows and what it is chosen for; write it as choice.csv."""
+    (folder,) = map(Path, sys.argv[1:])
+    with project_config():
+        kept = composed(("suite=mini",))[0].suite.tasks
+        found = pd.concat([shown(folder), pd.DataFrame({"task": kept, "role": "kept"})])
+        found = found.merge(pd.DataFrame(map(described, found.task.unique())), on="task")
+    passed = found[found.passes.eq(True)].task.unique()
+    roles = lots(found.drop_duplicates("task").set_index("task"), passed)
+    found["role"] = found.role.fillna(found.task.map(roles)).fillna("")
+    found = found.sort_values(["observation", "actions", "family", "task", "steps"])
+    found.to_csv(folder / "choice.csv", index=False, float_format="%.3f")
+    print(found.to_string(index=False, float_format="%.3f", na_rep=""))
+    for role in ("suite", "held out"):
+        print(f"{role}: {', '.join(task for task, own in roles.items() if own == role)}")
+    return 0
+
+
+def shown(folder: Path) -> pd.DataFrame:
+    """By candidate and budget: runs, mean area, its spread between draws, whether it passes. The
+    larger budget counts only where the smaller one does not lift the mean off the floor."""
+    frame, *_ = scored(read.load(folder), AREA)
+    runs = frame.groupby(["task", "planned_steps"]).normalised
+    found = runs.agg(runs="size", mean="mean", spread="std", lowest="min", highest="max")
+    found = found.reset_index().rename(columns={"planned_steps": "steps"})
+    floor = found["mean"] < LOW
+    fits = ~floor & (found["mean"] <= HIGH) & (found.spread >= SPREAD)
+    is_first = found.groupby("task").cumcount() == 0
+    first_on_floor = floor.groupby(found.task).transform("first")
+    complete = found.runs >= DRAWS
+    return found.assign(passes=complete & fits & (is_first | first_on_floor))
+
+
+def described(task: str) -> dict[str, str]:
+    """A task's family, kind of observation and kind of actions."""
+    cfg = composed(("suite=gym", f"task={task}"))[0]
+    shape = environment(cfg).observation_space.shape
+    grid = "image" if shape[0] == cfg.size.image else "grid"
+    kind = "vector" if len(shape) == 1 else grid
+    return {
+        "task": task,
+        "family": family(cfg),
+        "observation": kind,
+        "actions": cfg.task.actions,
+        "twin": task.removesuffix("_pixels"),
+    }
+
+
+def family(cfg: DictConfig) -> str:
+    """Whose task it is: the package, or Gymnasium's own group of environments."""
+    module = cfg.task.env._target_.split(".")[-2]
+    if module != "gym":
+        return module
+    if cfg.task.id.startswith("bsuite/"):
+        return "bsuite"
+    parts = gymnasium.spec(cfg.task.id).entry_point.split(".")
+    return parts[2] if parts[0] == "gymnasium" else parts[0]
+
+
+def lots(about: pd.DataFrame, passed: np.ndarray) -> dict[str, str]:
+    """What each task that passed is drawn for, in an order by lot: first tasks with continuous
+    actions until the suite has enough, then others, at most `OF_FAMILY` of a family; pictures of
+    tasks that are in. All that is left is held out."""
+    order = np.random.default_rng(LOT).permutation(sorted(passed))
+    plain = [task for task in order if about.observation[task] != "image"]
+    chosen = list(about.index[about.role.eq("kept")])
+
+    def take(tasks: list[str], enough) -> None:
+        for task in tasks:
+            full = (about.family[chosen] == about.family[task]).sum() >= OF_FAMILY
+            if not enough() and not full and task not in chosen:
+                chosen.append(task)
+
+    continuous = [task for task in plain if about.actions[task] == "continuous"]
+    take(continuous, lambda: about.actions[chosen].eq("continuous").sum() >= CONTINUOUS)
+    take(plain, lambda: len(chosen) >= TASKS)
+    pictures = [task for task in order if task not in plain and about.twin[task] in chosen]
+    suite = {*chosen, *pictures[:IMAGES]}
+    return {task: "suite" if task in suite else "held out" for task in order}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
