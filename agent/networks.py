@@ -22,12 +22,15 @@ class MLP(nn.Sequential):
     """Dense layers that see one dimension before the features, whatever the input's shape.
 
     An in-place activation of a 3-D layer's output would write into a view, and autograd would copy
-    it.
+    it. The layers have no hooks, which to look for takes as long as a few rows.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., inputs) to (..., last)."""
-        return super().forward(x.flatten(0, -2)).unflatten(0, x.shape[:-1])
+        y = x.flatten(0, -2)
+        for layer in self:
+            y = layer.forward(y)
+        return y.view(*x.shape[:-1], y.shape[-1])
 
 
 def mlp(inputs: int, units: int, layers: int, outputs: int | None = None) -> MLP:

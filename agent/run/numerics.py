@@ -6,6 +6,7 @@ learning.
 """
 
 import ctypes
+import gc
 import os
 import platform
 import random
@@ -49,6 +50,7 @@ def configure(threads: int | None, precision: str) -> None:
     `highest` keeps full float32 in matrix products and in cuDNN's convolutions; the others allow
     TF32 in both. What is freed stays in the process, for the next update asks for the same sizes.
     """
+    gc.freeze()  # what is imported is no garbage: no later collection looks at it
     if threads is not None:
         torch.set_num_threads(threads)
     torch.set_float32_matmul_precision(precision)
