@@ -103,7 +103,7 @@ def plot(options: Namespace) -> None:
 def report(options: Namespace) -> None:
     """Writes one self-contained HTML page a suite."""
     for ours, folder in _judged(options):
-        path = _file(folder / "report.html")
+        path = folder / "report.html"
         path.write_text(pages.report(ours))
         print(f"The report is {path}")
 
@@ -122,9 +122,9 @@ def repeat(options: Namespace) -> None:
     ours = study.judge(read.load(options.of), registered, options.suite)
     again = study.judge(_runs(options), registered, ours.suite)
     found = repeats.beside(again, ours)
-    folder, out = _made(options.out / ours.suite), _console(wide=True)
+    out = _console(wide=True)
+    folder = _folder(out, options, ours.suite, [*again.problems, *ours.problems])
     found.to_csv(folder / "repeat.csv", index=False)
-    _problems(out, [*again.problems, *ours.problems], folder)
     _table(out, f"Run again: {caption(again)}", repeats.table(found))
     _line(out, f"Before: {caption(ours)}.")
 
@@ -138,7 +138,7 @@ def _judged(options: Namespace) -> Iterator[tuple[Judged, Path]]:
     found, problems = [], []
     for suite in suites:
         try:
-            ours = study.judge(runs, registered, suite, options.window)
+            ours = study.judge(runs, registered, suite)
             if ours.scores.empty:
                 why = ": ".join(ours.problems[0])
                 raise InputError(f"no run of suite {suite} has a score ({why})")
@@ -150,9 +150,7 @@ def _judged(options: Namespace) -> Iterator[tuple[Judged, Path]]:
     for problem in problems:
         print(f"left out: {problem}", file=sys.stderr)
     for ours in found:
-        folder = _made(options.out / ours.suite)
-        _problems(_console(options.wide), ours.problems, folder)
-        yield ours, folder
+        yield ours, _folder(_console(options.wide), options, ours.suite, ours.problems)
 
 
 def _runs(options: Namespace) -> Store:
@@ -160,19 +158,20 @@ def _runs(options: Namespace) -> Store:
     return score.with_references(runs, options.references) if options.references else runs
 
 
-def _problems(out: Console, found: list[Problem], folder: Path) -> None:
+def _folder(out: Console, options: Namespace, suite: str, problems: list[Problem]) -> Path:
+    """The folder of a suite's results, with its problems in a file, of which some are printed."""
+    folder = options.out / suite
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / "problems.csv"
-    tables.problems(found).to_csv(path, index=False)
-    for problem in found[:SHOWN]:
+    tables.problems(problems).to_csv(path, index=False)
+    for problem in problems[:SHOWN]:
         _line(out, ": ".join(problem), "yellow")
-    if len(found) > SHOWN:
-        _line(out, f"and {len(found) - SHOWN} more, in {path}")
+    if len(problems) > SHOWN:
+        _line(out, f"and {len(problems) - SHOWN} more, in {path}")
+    return folder
 
 
 def _console(wide: bool) -> Console:
-    """A console of the terminal's width, or of a page's where there is none."""
-    if sys.stdout.isatty() and not wide:
-        return Console(markup=False)
     return Console(width=WIDE if wide else NARROW, markup=False)
 
 
@@ -196,7 +195,7 @@ def published(options: Namespace) -> None:
     """Reproduces the paper's tables 1 and K.1 and judges scheduling."""
     _check_folder(options.out)
     found = paper.tables(paper.load(options.source))
-    _made(options.out)
+    options.out.mkdir(parents=True, exist_ok=True)
     for name, frame in found.items():
         frame.to_csv(options.out / f"{name}.csv", index=False)
         (options.out / f"{name}.md").write_text(f"{markdown(frame)}\n")
@@ -208,9 +207,9 @@ def published(options: Namespace) -> None:
 
 def export(options: Namespace) -> None:
     """Writes runs as one csv that every command takes as --runs."""
-    _file(options.out)
+    _check_file(options.out)
     runs = read.load(options.runs, options.leave_out)
-    read.export(runs, options.out, ("eval", "train") if options.train else ("eval",))
+    read.export(runs, options.out)
     for problem in runs.problems:
         print(": ".join(problem), file=sys.stderr)
     print(f"{len(runs.runs)} runs are in {options.out}")
@@ -220,37 +219,26 @@ def calibration(options: Namespace) -> None:
     """Simulates studies with known effects and writes how often intervals and verdicts hold."""
     if options.studies < 1:
         raise InputError(f"--studies {options.studies}: at least 1 study is needed")
-    _file(options.out)
+    _check_file(options.out)
     options.out.write_text(calibrate.page(calibrate.Simulation(claims.load(), options.studies)))
     print(f"The table is in {options.out}")
 
 
-def _made(path: Path) -> Path:
-    """The folder, which is made; `InputError` where it cannot be."""
-    _check_folder(path)
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
-
 def _check_folder(path: Path) -> None:
-    """`InputError` for a folder that can neither be written nor made; nothing is made yet."""
+    """`InputError` for a folder that cannot be made; nothing is made yet."""
     nearest = next(one for one in (path, *path.absolute().parents) if one.exists())
     if not nearest.is_dir():
         raise InputError(f"{path}: cannot make this folder ({nearest} is a file)")
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise InputError(f"{path}: no permission to write into {nearest}")
 
 
-def _file(path: Path) -> Path:
-    """The path of a file that can be written; `InputError` where it is a folder or its folder is
-    absent or cannot be written."""
+def _check_file(path: Path) -> None:
+    """`InputError` for a file that cannot be written, before any work."""
     if path.is_dir():
         raise InputError(f"{path}: is a folder; a file is wanted")
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise InputError(f"{path}: no permission to write this file")
-    return path
 
 
 def _inches(text: str) -> float:
@@ -274,10 +262,6 @@ JUDGED = {
     **OUT,
     "--claims": dict(type=Path, default=claims.DEFAULT, help="claims file (sweeps/claims.yaml)"),
     "--suite": dict(help="only this suite (default: every suite that has runs)"),
-    "--window": dict(
-        choices=score.WINDOWS,
-        help="another score than the one that the claims file registers, marked as such",
-    ),
     "--references": dict(
         type=Path,
         metavar="FILE",
@@ -291,10 +275,7 @@ OF = {"--of": dict(required=True, help="what they repeat, as --runs takes it")}
 SOURCE = {
     "--from": dict(dest="source", required=True, help="folder or URL of the official score files")
 }
-EXPORTED = {
-    "--out": dict(type=Path, required=True, help="file to write, as in runs.csv.gz"),
-    "--train": dict(action="store_true", help="training episodes too, not only evaluations"),
-}
+EXPORTED = {"--out": dict(type=Path, required=True, help="file to write, as in runs.csv.gz")}
 SIMULATED = {
     "--studies": dict(type=int, default=2000, help="simulated studies per row (2000)"),
     "--out": dict(type=Path, required=True, help="Markdown file to write"),

@@ -17,7 +17,7 @@ from scipy import stats
 from analysis import read, score, sentences, tasks, verdict
 from analysis.claims import Claim, Claims
 from analysis.committed import RUNS, SUITE
-from analysis.estimate import FEW, Design, Estimate, mean_over_new_tasks, mean_over_tasks, stacked
+from analysis.estimate import FEW, Design, mean_over_new_tasks
 from analysis.sentences import Rule
 from analysis.show.tables import TEMPLATES, markdown
 from analysis.tasks import Change, Task
@@ -261,39 +261,6 @@ def _wrong(low: np.ndarray, high: np.ndarray, truth: np.ndarray | float = 0) -> 
     return ((low > 0) & (truth <= NEAR)) | ((high < 0) & (truth >= -NEAR))
 
 
-def ways(batch: Batch) -> dict[tuple[str, str], np.ndarray]:
-    """By way to estimate, without the guard: whether a 95% interval holds the truth, `(S, C)`,
-    whether a simultaneous one of a study does not, `(S,)`, and half of one."""
-    truth, found = np.stack(batch.truth, axis=1).mean(-1), {}
-    given = [
-        [_ways(task.design, own, task.scores) for task, own in change.given]
-        for change in batch.changes
-    ]
-    for way in given[0][0]:
-        means = stacked([mean_over_tasks(stacked([one[way] for one in own])) for own in given])
-        low, high = means.interval(verdict.ERROR)
-        least, most = means.interval(batch.rule.alpha())
-        found[way, "95% interval holds"] = (low <= truth) & (truth <= high)
-        found[way, "one of a study misses"] = ((truth < least) | (most < truth)).any(-1)
-        found[way, "half"] = (most - least) / 2
-    return found
-
-
-def _ways(design: Design, contrast: np.ndarray, scores: np.ndarray) -> dict[str, Estimate]:
-    used = design.estimate(contrast, scores)
-    free = np.full(used.effect.shape, design.free.sum())
-    scale = (contrast @ design.inverse / design.free) ** 2
-    hc3 = np.sqrt(design.residuals(scores) ** 2 @ scale)
-    keep = np.array([not name.startswith("recipe.") for name in design.columns])
-    fewer = Design(design.matrix[:, keep], tuple(np.array(design.columns)[keep]))
-    return {
-        "HC2, Bell and McCaffrey (used)": used,
-        "HC2, residual degrees of freedom": used._replace(df=free),
-        "HC3, residual degrees of freedom": used._replace(df=free, error=hc3),
-        "used, numbers of the recipe left out": fewer.estimate(contrast[keep], scores),
-    }
-
-
 def other_sentences(batch: Batch, rng: np.random.Generator) -> Measured:
     """Without any effect: whether the placebo differs, a registered pair interacts, and a pair is
     discovered at a rate of 5%. Of effects by task drawn around 0.1: whether the 95% interval for
@@ -326,7 +293,6 @@ TRIALS = [
 ONE_CHANGE = [Plan(5, seeds=seeds) for seeds in (3, 5, 12, 25)]
 UNEQUAL = Plan(5, seeds=12, baseline=3)
 PRECISION = [*(Plan(LARGE, (size,)) for size in ROUNDS), *TRIALS[2:], *ONE_CHANGE[1:]]
-COMPARED = {"no effect": 32, "effects by task": 48}  # runs a task by truth
 
 
 def page(simulation: Simulation) -> str:
@@ -348,22 +314,11 @@ def page(simulation: Simulation) -> str:
         worst=_table(rows.groupby("runs")[[*FALSE, "any"]].max().loc[order].rename(columns=FALSE)),
         any=_table(rows["any"].unstack("runs").loc[list(SCENARIOS), order]),
         precision=_table(precision[["half", "narrow", "answered"]], "{:.0%}"),
-        methods=_table(_compared(simulation)),
         others="\n".join(f"- {name}: {share:.1%}" for name, share in others.items()),
         studies=simulation.studies,
         few=FEW,
         parts=[f"{100 * part * verdict.ERROR:g}%" for part in verdict.PARTS],
     )
-
-
-def _compared(simulation: Simulation) -> pd.DataFrame:
-    found = {
-        (f"{name}, {size} runs", *way): value
-        for name, size in COMPARED.items()
-        for way, value in simulation.measured(Plan(LARGE, (size,)), SCENARIOS[name], ways).items()
-    }
-    table = pd.Series(found).rename_axis(["truth, runs a task", "way", None])
-    return table.unstack(sort=False)
 
 
 def _table(shares: pd.DataFrame, form: str = "{:.1%}") -> str:

@@ -94,12 +94,10 @@ class Design:
         e_i^2 / (1 - h_i), and its degrees of freedom tr(MD)^2 / tr(MDMD) with D = diag(w_i^2 / (1 -
         h_i)). The error is NaN where it takes the spread of a single run.
         """
-        weights = contrast @ self.inverse
-        if self.rests_on_one_run(contrast):
-            nothing = np.full(np.shape(scores)[:-1], np.nan)
-            return Estimate(scores @ weights, nothing, nothing)
-        alone = self.free < NEAR
+        weights, alone = contrast @ self.inverse, self.free < NEAR
         scale = np.where(alone, 0, weights**2 / np.where(alone, 1, self.free))
+        if self.rests_on_one_run(contrast):
+            scale = np.full_like(scale, np.nan)
         error = np.sqrt(self.residuals(scores) ** 2 @ scale)
         return Estimate(scores @ weights, error, np.full(error.shape, self._freedom(scale)))
 

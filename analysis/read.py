@@ -114,43 +114,32 @@ def run_folders(root: Path, problems: list[Problem]) -> Iterator[tuple[str, list
 
 
 def _score_rows(path: Path, source: str, problems: list[Problem]) -> list[pd.DataFrame]:
+    """The rows of a run's scores.csv, a row a line whatever it holds, or none."""
     try:
-        header, _, body = path.read_bytes().replace(b"\r", b"").partition(b"\n")
-    except OSError as error:
-        absent = "no scores yet: it has no scores.csv"
-        other = f"scores left out: {shown(error, 200)}"
-        said = absent if isinstance(error, FileNotFoundError) else other
-        problems.append(Problem(source, said))
+        complete, end, rest = path.read_bytes().rpartition(b"\n")
+        rows = pd.read_csv(
+            io.BytesIO(complete + end),
+            usecols=lambda name: name in SCORE_COLUMNS,
+            skip_blank_lines=False,
+            index_col=False,
+            quoting=csv.QUOTE_NONE,
+            encoding_errors="replace",
+            low_memory=False,
+        )
+        if missing := [name for name in SCORE_COLUMNS if name not in rows]:
+            raise ValueError(f"scores.csv lacks the column {', '.join(missing)}")
+    except UNREADABLE as error:
+        absent = isinstance(error, FileNotFoundError)
+        left_out = f"scores left out: {shown(error, 200)}"
+        problems.append(Problem(source, "it has no scores.csv yet" if absent else left_out))
         return []
-    columns = header.decode(errors="replace").strip().split(",")
-    if missing := [name for name in SCORE_COLUMNS if name not in columns]:
-        lacks = f"scores.csv lacks the column {', '.join(missing)}"
-        problems.append(Problem(source, f"scores left out: {lacks}"))
-        return []
-    complete = body.rfind(b"\n") + 1
-    if complete < len(body):
+    if rest:
         problems.append(Problem(source, "the last line of scores.csv is cut off and left out"))
-    return [_parsed(body[:complete], columns).assign(source=source)] if complete else []
-
-
-def _parsed(text: bytes, columns: list[str]) -> pd.DataFrame:
-    """A row a line, whatever it holds, and of columns of one name the first."""
-    places = {columns.index(name): name for name in SCORE_COLUMNS}
-    return pd.read_csv(
-        io.BytesIO(text),
-        names=[places.get(place, str(place)) for place in range(len(columns))],
-        usecols=list(SCORE_COLUMNS),
-        skip_blank_lines=False,
-        index_col=False,
-        quoting=csv.QUOTE_NONE,
-        encoding_errors="replace",
-        lineterminator="\n",
-        low_memory=False,
-    )
+    return [rows.assign(source=source)]
 
 
 def _known(rows: pd.DataFrame, file: str, problems: list[Problem]) -> pd.DataFrame:
-    """The rows of numbers and known kinds; the others are listed by `source`."""
+    """The evaluations; rows without numbers or of an unknown kind are listed by `source`."""
     measured = [name for name in ("step", "env_frames", "return", "score") if name in rows]
     numbers = rows[measured].apply(pd.to_numeric, errors="coerce").astype(float)
     rows = rows.assign(**dict(numbers))
@@ -158,12 +147,12 @@ def _known(rows: pd.DataFrame, file: str, problems: list[Problem]) -> pd.DataFra
     for source, count in rows.source[~good].value_counts(sort=False).items():
         said = f"{count} rows of {file} left out: no number, or neither train nor eval"
         problems.append(Problem(source, said))
-    return rows[good]
+    return rows[good & (rows.kind == "eval")]
 
 
 def _points(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """One point per (run, kind, step): an evaluation's episodes become their mean. Gradient steps
-    are by the run's constant ratio of updates to agent steps after its prefill."""
+    """One point per (run, step): an evaluation's episodes become their mean. Gradient steps are by
+    the run's constant ratio of updates to agent steps after its prefill."""
     points = rows.groupby(["run", "kind", "step"], as_index=False).agg(
         env_frames=("env_frames", "first"), score=("return", "mean"), episodes=("return", "size")
     )
@@ -173,11 +162,11 @@ def _points(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     return points[["run", *POINT_COLUMNS]]
 
 
-def export(store: Store, path: str | os.PathLike, kinds: Sequence[str] = ("eval",)) -> None:
-    """Writes everything known of the runs and their points of these kinds to one csv (`.gz`
-    compresses, the same runs always to the same bytes)."""
-    points = store.points[store.points.kind.isin(kinds)]
-    frame = store.runs.rename(columns=OWN).merge(points, on="run", how="left").drop(columns="run")
+def export(store: Store, path: str | os.PathLike) -> None:
+    """Writes everything known of the runs and their evaluations to one csv (`.gz` compresses, the
+    same runs always to the same bytes)."""
+    runs = store.runs.rename(columns=OWN)
+    frame = runs.merge(store.points, on="run", how="left").drop(columns="run")
     compression = {"method": "gzip", "mtime": 0} if str(path).endswith(".gz") else None
     frame.to_csv(path, index=False, compression=compression)
 
@@ -233,9 +222,8 @@ def _check_alike(runs: pd.DataFrame) -> None:
 
 def _contents(store: Store) -> pd.Series:
     """By run a hash of everything but where it was found, and of its evaluations."""
-    points = store.points[store.points.kind == "eval"]
     hashed, runs = (
         pd.util.hash_pandas_object(frame, index=False)
-        for frame in (points[POINT_COLUMNS], store.runs.drop(columns=["run", "source"]))
+        for frame in (store.points[POINT_COLUMNS], store.runs.drop(columns=["run", "source"]))
     )
-    return runs + store.runs.run.map(hashed.groupby(points.run).sum()).fillna(0)
+    return runs + store.runs.run.map(hashed.groupby(store.points.run).sum()).fillna(0)

@@ -149,7 +149,7 @@ class Problem(NamedTuple):
 @dataclass(frozen=True)
 class Store:
     """Runs as frames: `runs` (columns `run` and RUN_COLUMNS), `points` (columns `run` and
-    POINT_COLUMNS; `score` is the mean of an evaluation's episodes), and `problems`. Raises
+    POINT_COLUMNS; an evaluation, whose `score` is the mean of its episodes), and `problems`. Raises
     ValueError where two runs have one number."""
 
     runs: pd.DataFrame
@@ -161,7 +161,7 @@ class Store:
             raise ValueError("two runs of a store have one number, and so each other's points")
 
     def tidy(self) -> pd.DataFrame:
-        """Every point beside its run's identity: one row per (run, kind, step)."""
+        """Every point beside its run's identity: one row per (run, step)."""
         identity = self.runs[
             ["run", "suite", "task", "arm", "seed", "actions", "status", "random", "reference"]
         ]

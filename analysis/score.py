@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, FiniteFloat, model_validator
+from pydantic import BaseModel, FiniteFloat
 
 from analysis import InputError
 from analysis.schema import ENDED, Problem, Status, Store, from_yaml
@@ -31,17 +31,13 @@ def final_scores(
 ) -> tuple[pd.DataFrame, list[Problem]]:
     """One score per run by a window of `WINDOWS`, and the runs that gave none.
 
-    `last_bin` is the mean over the episodes in the last bin of 1M environment frames that the run's
-    evaluations reach, a point of the official curves; `area` takes at least eight evaluations.
     `until` cuts curves at that many environment frames. A run that diverged has no score (NaN) and
     stays in. Runs that have not ended are left out and listed.
     """
-    if window not in WINDOWS:
-        raise InputError(f"window '{window}' is not known; allowed: {', '.join(WINDOWS)}")
     used = store.runs[store.runs.status.isin(ENDED)]
     diverged = used.status == Status.DIVERGED
-    points = store.points[(store.points.kind == "eval") & (store.points.env_frames <= until)]
-    points = points[points.run.isin(used.run)].sort_values(["run", "env_frames"], kind="stable")
+    points = store.points[store.points.run.isin(used.run) & (store.points.env_frames <= until)]
+    points = points.sort_values(["run", "env_frames"], kind="stable")
     fewest, count = FEWEST.get(window, 1), used.run.map(points.groupby("run").size()).fillna(0)
     score = used.run.map(WINDOWS[window](points)).where(count >= fewest).mask(diverged)
     frame = used.assign(score=score)
@@ -67,19 +63,22 @@ def area(points: pd.DataFrame) -> pd.Series:
     return (parts / steps.groupby(points.run).sum()).fillna(runs.score.last())
 
 
+def _last_bin(points: pd.DataFrame) -> pd.DataFrame:
+    """By run the sum of returns and the number of `episodes` in the last bin of 1M environment
+    frames that its evaluations reach, a point of the official curves."""
+    end = points.groupby("run").env_frames.transform("max")
+    own = points[np.ceil(points.env_frames / BIN) == np.ceil(end / BIN)]
+    own = own.assign(returns=own.score * own.episodes)
+    return own.groupby("run")[["returns", "episodes"]].sum()
+
+
 def _mean_of_last_bin(points: pd.DataFrame) -> pd.Series:
     own = _last_bin(points)
-    sums = own.assign(total=own.score * own.episodes).groupby("run")
-    return sums.total.sum() / sums.episodes.sum()
-
-
-def _last_bin(points: pd.DataFrame) -> pd.DataFrame:
-    end = points.groupby("run").env_frames.transform("max")
-    return points[np.ceil(points.env_frames / BIN) == np.ceil(end / BIN)]
+    return own.returns / own.episodes
 
 
 def _thin(points: pd.DataFrame, runs: pd.DataFrame) -> list[Problem]:
-    counts = runs.set_index("source").run.map(_last_bin(points).groupby("run").episodes.sum())
+    counts = runs.set_index("source").run.map(_last_bin(points).episodes)
     return [
         Problem(source, f"its last bin of 1M frames has {count:.0f} episodes, fewer than ten")
         for source, count in counts[counts < BIN_EPISODES].items()
@@ -99,8 +98,6 @@ def normalise(frame: pd.DataFrame, scheme: str) -> tuple[pd.DataFrame, list[Prob
     `gamer` and `record` take the human references of the Atari table, `clipped_record` clips the
     latter at 1 (section 3.1), `reference` takes each run's own. What has no score stays NaN.
     """
-    if scheme not in SCHEMES:
-        raise InputError(f"normalisation '{scheme}' is not known; allowed: {', '.join(SCHEMES)}")
     if scheme == "reference":
         low, high = frame.random.astype(float), frame.reference.astype(float)
     else:
@@ -113,7 +110,7 @@ def normalise(frame: pd.DataFrame, scheme: str) -> tuple[pd.DataFrame, list[Prob
     known = np.isfinite((high - low).astype(float)) & (high != low)
     unknown = frame.loc[~known, ["suite", "task"]].drop_duplicates()
     problems = [
-        Problem(f"{suite}/{task}", f"not normalised: the task has no random and {scheme} score")
+        Problem(f"{suite}/{task}", f"not normalised: no different random and {scheme} score")
         for suite, task in unknown.itertuples(index=False)
     ]
     frame = frame.assign(normalised=value.astype(float))
@@ -142,8 +139,7 @@ def scored(store: Store, window: str) -> tuple[pd.DataFrame, pd.DataFrame, str, 
     final, problems = final_scores(store, window)
     (scheme,) = named
     frame, unnormalised = normalise(final, scheme)
-    points = store.tidy()
-    points = points[(points.kind == "eval") & points.run.isin(final.run)]
+    points = store.of(final).tidy()
     if frame.empty and not final.empty:
         scheme, unnormalised = RAW, []
         frame, curves = (part.assign(normalised=part.score) for part in (final, points))
@@ -171,9 +167,3 @@ def with_references(store: Store, path: str | Path) -> Store:
 class _Reference(BaseModel, extra="forbid"):
     random: FiniteFloat
     reference: FiniteFloat
-
-    @model_validator(mode="after")
-    def _differ(self):
-        if self.random == self.reference:
-            raise ValueError("random and reference must differ")
-        return self

@@ -120,7 +120,7 @@ def _lines(change: Change, rule: Rule) -> dict[str, Iterable[tuple]]:
     kind_alpha = rule.alpha(verdict.KIND, len(kinds))
     steps, then = change.over_the_budget()
     return {
-        "effects": zip(names, *estimates, change.runs, strict=True),
+        "effects": zip(names, *estimates, map(len, change.runs), strict=True),
         "by_task": zip(names, estimates.effect, low, high, levels, result, strict=True),
         "kinds": [(kind, *change.mean(kind_alpha, own)) for kind, own in kinds.items()],
         "budget": zip(steps, *then.mean(rule.alpha()), strict=True),

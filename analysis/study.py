@@ -17,6 +17,7 @@ from analysis.claims import Claims
 from analysis.design import Trial, matches
 from analysis.schema import ENDED, Problem, Store, options
 from analysis.sentences import Rule
+from analysis.tasks import Task
 
 FLOOR, CEILING = 0.05, 0.95  # normalised scores
 SATURATED = 0.9  # share of a run's updates
@@ -27,15 +28,15 @@ NOT_JUDGED = "are not judged: they are of no complete round of the registered tr
 class Judged(Rule):
     """The runs of one suite, judged by a rule; `controls` has the columns of `claims`.
 
-    `task_kinds` are by kind its tasks, `warnings` lines to print above every table. `complete` are
-    the registered trial's complete rounds, `open` the claims on which it draws that have no answer;
-    both are None for runs that are not of it, which are judged all at once.
+    `task_kinds` are by kind its tasks, `warnings` lines to print above every table, `open` the
+    claims on which the registered trial draws that have no answer; None for runs that are not of
+    it, which are judged all at once.
     """
 
     scheme: str
-    window: str
     task_kinds: dict[str, tuple[str, ...]]
     store: Store
+    tasks: list[Task]
     scores: pd.DataFrame
     curves: pd.DataFrame
     effects: pd.DataFrame
@@ -48,7 +49,6 @@ class Judged(Rule):
     controls: pd.DataFrame
     warnings: list[str]
     problems: list[Problem]
-    complete: int | None
     open: tuple[str, ...] | None
 
 
@@ -56,24 +56,20 @@ def judge(
     store: Store,
     claims_file: str | Path | Claims = claims.DEFAULT,
     suite: str | None = None,
-    window: str | None = None,
     suite_tasks: Sequence[str] = (),
 ) -> Judged:
     """The runs of a suite (the only one, where none is named) judged by a claims file.
 
     If the suite's registered trial has runs, only its complete rounds are judged, each with its
-    share of the error; otherwise all runs are. `window` replaces the registered score,
-    `suite_tasks` are tasks that belong to the rounds though they have no runs yet. Raises
-    `InputError` for a suite without runs or margin.
+    share of the error; otherwise all runs are. `suite_tasks` are tasks that belong to the rounds
+    though they have no runs yet. Raises `InputError` for a suite without runs or margin.
     """
     registered = claims_file if isinstance(claims_file, Claims) else claims.load(claims_file)
     store = store.where(suite=(suite := _suite(store, suite)))
-    window = window or registered.window(suite)
-    frame, curves, scheme, problems = score.scored(store, window)
-    complete, judged = _rounds(store, registered, suite, suite_tasks)
+    frame, curves, scheme, problems = score.scored(store, registered.window(suite))
+    share, judged = _rounds(store, registered, suite, suite_tasks)
     margin = np.nan if scheme == score.RAW else registered.margin_of(suite)
-    share = 1.0 if complete is None else registered.trial.shares[max(complete, 1) - 1]
-    rule = Rule(registered, suite, margin, share)
+    rule = Rule(registered, suite, margin, share or 1.0)
     known = frame[frame.run.isin(judged)]
     left = len(frame) - len(known)
     kinds = _kinds(store.runs, registered.kinds.get(suite, {}))
@@ -86,9 +82,9 @@ def judge(
     return Judged(
         **vars(rule),
         scheme=scheme,
-        window=window,
         task_kinds=kinds,
         store=store,
+        tasks=own,
         scores=frame,
         curves=curves,
         **said,
@@ -103,8 +99,7 @@ def judge(
             *_remarks(known, scheme),
             *(problem for _, problems in found.values() for problem in problems),
         ],
-        complete=complete,
-        open=None if complete is None else _open(rule, said["claims"], store.runs),
+        open=None if share is None else _open(rule, said["claims"], store.runs),
     )
 
 
@@ -119,8 +114,8 @@ def _suite(store: Store, suite: str | None) -> str:
 
 def _rounds(
     store: Store, registered: Claims, suite: str, suite_tasks: Sequence[str]
-) -> tuple[int | None, pd.Series]:
-    """How many rounds are complete, None without a trial, and the numbers of the judged runs.
+) -> tuple[float | None, pd.Series]:
+    """The complete rounds' share of the error, None without a trial, and the runs that are judged.
 
     A run is of the trial if its options are those that its seed draws. The runs are of a trial if
     most of those with several options are (or with one, where the trial has a single factor): one
@@ -138,7 +133,8 @@ def _rounds(
     tasks_ = len({*store.runs.task, *suite_tasks})
     complete = sum((drawn < size).sum() == size * tasks_ for size in trial.rounds)
     of_rounds = runs.run.isin(drawn.index[drawn < [0, *trial.rounds][complete]])
-    return complete, runs.run[of_rounds | control & (runs.seed < trial.control_runs)]
+    share = trial.shares[max(complete, 1) - 1]
+    return share, runs.run[of_rounds | control & (runs.seed < trial.control_runs)]
 
 
 def _drawn(runs: pd.DataFrame, trial: Trial) -> pd.Series:

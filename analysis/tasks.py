@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from analysis.estimate import Design, Estimate, mean_over_tasks, stacked
+from analysis.estimate import NEAR, Design, Estimate, mean_over_tasks, stacked
 from analysis.schema import Problem, Status, options
 
 AGAINST = " - others"  # behind a kind: it is set against the other tasks
@@ -75,10 +75,12 @@ class Change:
         ]
 
     @property
-    def runs(self) -> list[int]:
-        """By task the number of runs that the estimate weighs."""
-        weights = [np.abs(own @ task.design.inverse) for task, own in self.given]
-        return [int((each > 1e-9).sum()) for each in weights]
+    def runs(self) -> list[np.ndarray]:
+        """By task the numbers of the runs that the estimate weighs."""
+        return [
+            task.curves.index[np.abs(own @ task.design.inverse) > NEAR].to_numpy()
+            for task, own in self.given
+        ]
 
     def interval(
         self, alpha: float, weights: np.ndarray | None = None

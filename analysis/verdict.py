@@ -52,13 +52,11 @@ def agrees(paper: str, verdict: str) -> str:
 
 def of_control(low: float, high: float, margin: float) -> str:
     """What is said of a positive control by its interval; NaN: without runs, or no margin."""
-    if np.isnan(low) or np.isnan(high):
-        return NO_RUNS
-    return HURTS_ENOUGH if high < -np.nan_to_num(margin) else NOT_ENOUGH
+    hurts = HURTS_ENOUGH if high < -np.nan_to_num(margin) else NOT_ENOUGH
+    return NO_RUNS if np.isnan(low + high) else hurts
 
 
 def of_placebo(low: float, high: float) -> str:
     """What is said of the placebo by its interval, NaN without runs."""
-    if np.isnan(low) or np.isnan(high):
-        return NO_RUNS
-    return DIFFERS if low > 0 or high < 0 else ALIKE
+    differs = DIFFERS if low > 0 or high < 0 else ALIKE
+    return NO_RUNS if np.isnan(low + high) else differs

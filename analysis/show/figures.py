@@ -185,7 +185,7 @@ def task_effects(ours: Judged, width: float = PAGE) -> Figure:
     tasks = list(kinds_of_tasks(ours).index)
     rows = ours.effects.merge(ours.by_task[["claim", "task", "result"]])
     height = 0.45 + 0.12 * len(tasks)
-    figure, grid = panels(with_runs(ours).claim, width, height, smallest=1.3, beside=1.6)
+    figure, grid = panels(with_runs(ours).claim, width, height, 1.3, "x", beside=1.6)
     for claim, axes in grid.items():
         _nothing(axes, "x")
         for row in rows[rows.claim == claim].itertuples():
@@ -193,7 +193,6 @@ def task_effects(ours: Judged, width: float = PAGE) -> Figure:
             where = row.effect, tasks.index(row.task)
             axes.errorbar(*where, xerr=half, fmt="o", color=colour, markersize=3)
         _rows(axes, tasks)
-    _same_range(grid, "x")
     note = "Effect by task and its 95% interval. Purple: surely better. Orange: surely worse"
     return noted(figure, f"{caption(ours)}. {note}.")
 
@@ -202,23 +201,13 @@ def task_effects(ours: Judged, width: float = PAGE) -> Figure:
 def over_the_budget(ours: Judged, width: float = PAGE) -> Figure:
     """A panel a claim: its mean effect, with its interval, at each evaluation of the runs."""
     rows, small = legible(ours, ours.budget.sort_values("step")), ours.margin
-    figure, grid = panels(ours.budget.claim.unique(), width, 1.15, smallest=1.3)
+    figure, grid = panels(ours.budget.claim.unique(), width, 1.15, 1.3, "y")
     for claim, axes in grid.items():
         _nothing(axes, "y", small)
         own = rows[rows.claim == claim].set_index("step")
         _band(axes, own.effect, own, POSITIVE)
-    _same_range(grid, "y")
     note = "Up: mean effect on an evaluation, with its interval. Across: share of the budget"
     return noted(figure, f"{caption(ours)}. {note}.{_grey(small)}")
-
-
-def _same_range(grid: dict[str, Axes], axis: str) -> None:
-    """The same range of an axis in all panels, so that they can be compared; labels at the left
-    alone."""
-    low, high = zip(*(getattr(axes, f"get_{axis}lim")() for axes in grid.values()), strict=True)
-    for axes in grid.values():
-        axes.set(**{f"{axis}lim": (min(low), max(high))})
-        axes.tick_params(labelleft=axes.get_subplotspec().is_first_col())
 
 
 @styled
@@ -227,7 +216,7 @@ def learning_curves(ours: Judged, claim: str | None = None, width: float = PAGE)
     every arm."""
     points = curves(ours, claim) if claim else ours.curves.assign(**{SIDE: ours.curves.arm})
     colour = colours(ours)
-    figure, grid = panels(sorted(points.task.unique()), width, 1.3, smallest=1.5)
+    figure, grid = panels(sorted(points.task.unique()), width, 1.3, 1.5)
     for task, axes in grid.items():
         for arm, own in points[points.task == task].groupby(SIDE, sort=False):
             _curve(axes, own, "env_frames", "score", label=arm, color=colour[arm])
@@ -240,7 +229,7 @@ def all_curves(ours: Judged, width: float = PAGE) -> Figure:
     """A panel a claim: the normalised score, averaged over its tasks, of the runs with and without
     the change while they learn."""
     colour = colours(ours)
-    figure, grid = panels(with_runs(ours).claim, width, 1.25, smallest=1.3)
+    figure, grid = panels(with_runs(ours).claim, width, 1.25, 1.3, "y")
     for claim, axes in grid.items():
         sides = curves(ours, claim).groupby(SIDE, sort=False)
         changed = [arm for arm, _ in sides if colour[arm] != BLACK]
@@ -248,7 +237,6 @@ def all_curves(ours: Judged, width: float = PAGE) -> Figure:
             dashed = "--" if arm in changed[1:] else "-"
             _curve(axes, own, "step", "normalised", color=colour[arm], linestyle=dashed)
         named(axes, "; dashed: ".join(changed), color=colour[changed[0]])
-    _same_range(grid, "y")
     across = "Across: share of the budget; up: normalised score, mean over tasks"
     return noted(figure, f"{caption(ours)}. {across}, {BAND}. Black: {BASELINE}.")
 
@@ -284,34 +272,22 @@ def kinds_of_tasks(ours: Judged) -> pd.Series:
 
 
 def curves(ours: Judged, claim: str) -> pd.DataFrame:
-    """The evaluations of the runs with and without a change, marked in the column `side` by the
-    names of the two arms, on the tasks that have both.
-
-    Where other options vary too, as in a trial, the runs of a side are those with its options,
-    whatever else they drew. Where every other option has runs of both sides those alone are taken:
-    with one change at a time these are the two arms.
-    """
-    row = ours.claims[ours.claims.claim == claim].iloc[0]
-    arms = row["with"], row["without"]
-    differ = options(arms[0]) ^ options(arms[1])
-    groups = {option.partition("=")[0] for option in differ}
+    """The evaluations of the runs that an effect weighs, with the names of its two arms as `side`.
+    Where other options vary too, as in a trial, a side is its options, whatever else was drawn."""
+    row = next(one for one in ours.family if one.id == claim)
+    arms, sides = row.arms(ours.suite), row.sides(ours.suite)
+    groups = {option.partition("=")[0] for option in sides[0] ^ sides[1]}
 
     def part(some: frozenset[str]) -> frozenset[str]:
         return frozenset(option for option in some if option.partition("=")[0] in groups)
 
-    runs = ours.scores[ours.scores.actions == row["where"]][["run", "task", "arm"]]
-    drawn = runs[~runs.arm.isin({*ours.controls["with"]} - {*arms})].arm.map(options)
-    sides = {part(options(arm)): arm for arm in arms}
-    runs = runs.assign(rest=drawn - drawn.map(part), **{SIDE: drawn.map(part).map(sides.get)})
-    runs = runs[runs[SIDE].notna()]
-    matched = runs[runs.groupby(["task", "rest"])[SIDE].transform("nunique") == 2]
-    fewest, least = (some[SIDE].value_counts().min() for some in (matched, runs))
-    if fewest >= least / 2:
-        runs = matched
-    else:
-        runs = runs.assign(**{SIDE: runs[SIDE].replace(BASELINE, TRIAL)})
-    both = runs.groupby("task")[SIDE].transform("nunique") == 2
-    points = ours.curves.merge(runs.loc[both, ["run", SIDE]], on="run")
+    names = dict(zip(map(part, sides), arms, strict=True))
+    change, _ = ours.shown(row, ours.tasks)
+    runs = ours.scores[ours.scores.run.isin(np.concatenate(change.runs))]
+    side = runs.arm.map(options).map(part).map(names)
+    if not (runs.arm[side == BASELINE] == BASELINE).all():
+        side = side.replace(BASELINE, TRIAL)
+    points = ours.curves.merge(runs[["run"]].assign(**{SIDE: side}).dropna(), on="run")
     return points.sort_values(SIDE, key=lambda side: ~side.isin([BASELINE, TRIAL]), kind="stable")
 
 
@@ -331,16 +307,23 @@ def png(figure: Figure, **options) -> bytes:
 
 
 def panels(
-    names: Sequence[str], width: float, height: float, smallest: float, beside: float = 0.3
+    names: Sequence[str],
+    width: float,
+    height: float,
+    smallest: float,
+    same: str = "",
+    beside: float = 0.3,
 ) -> tuple[Figure, dict[str, Axes]]:
     """A figure of a panel for each name, at least `smallest` inches wide, and the panels by name.
-    Labels take the inches `beside` the panels."""
+    One axis, "x" or "y", may have the `same` range in all. Labels take the inches `beside` them."""
     columns = max(1, min(len(names), int(width / smallest)))
     rows = -(-len(names) // columns)
     height = max(height, min(0.45 * width / columns, 2.5))
     figure = Figure(figsize=(width, height * rows + 0.7), layout="constrained")
-    for place, name in enumerate(names, start=1):
-        axes = figure.add_subplot(rows, columns, place)
+    for place, name in enumerate(names):
+        shared = {f"share{same}": figure.axes[0]} if same and place else {}
+        axes = figure.add_subplot(rows, columns, place + 1, **shared)
+        axes.tick_params(labelleft=not same or place % columns == 0)
         axes.xaxis.set_major_locator(MaxNLocator(3))
         named(axes, _plain(name), beside)
     return figure, dict(zip(names, figure.axes, strict=True))

@@ -98,16 +98,6 @@ def test_suites_are_kept_apart(tmp_path):
     assert [path.name for path in (tmp_path / "one").iterdir()] == ["minigrid"]
 
 
-def test_another_window_is_marked_wherever_its_numbers_are(tmp_path, capsys):
-    options = [*few(tmp_path / "runs"), "--out", str(tmp_path), "--window", "last_bin"]
-    assert main(["table", *options]) == 0
-    assert "score: last_bin (not the registered one)" in printed(capsys)
-    files = [(tmp_path / "gym" / f"lists.{ending}").read_text() for ending in ("md", "tex", "html")]
-    assert all("not the registered one" in text for text in files)
-    assert main(["table", *options[:-1], "last"]) == 0
-    assert "not the registered one" not in printed(capsys)
-
-
 def test_runs_made_again_stand_beside_the_first(study, tmp_path, capsys):
     for task in ("cartpole", "acrobot", "space_invaders"):
         arms = {"baseline": -3.2, "latent=gaussian": -3.7}  # 0.8 and 0.3 with seed 200

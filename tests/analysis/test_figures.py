@@ -132,8 +132,8 @@ def test_in_a_trial_curves_are_by_option(judged, tmp_path):
     """Runs that drew other options too stand for their side; else curves are of the two arms."""
     points = figures.curves(judged, "categorical_latents")
     assert set(points.arm) == {"baseline", "latent=gaussian"} and (points.arm == points.side).all()
-    scores = {"gru=plain,latent=gaussian": 0.4, "latent=gaussian": 0.2, "size=tiny": 0.8}
-    write_arms(tmp_path, scores | {"gru=plain,size=tiny": 0.6}, more=0)
+    scores = {"gru=plain,latent=gaussian": 0.4, "latent=gaussian": 0.2}
+    write_arms(tmp_path, scores | {"baseline": 0.8, "gru=plain": 0.6}, more=0)
     write_run(tmp_path, "recipe.model_lr=0", finals=0)  # a control is of no side
     points = figures.curves(study.judge(read.load(tmp_path)), "categorical_latents")
     last = points[points.step == 1].groupby("side").normalised.agg(["mean", "size"])

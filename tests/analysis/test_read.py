@@ -35,12 +35,12 @@ def test_a_folder_becomes_one_tidy_frame(study):
     loaded = read.load(study)
     tidy = loaded.tidy().set_index(["task", "arm", "seed", "step"])
     assert not loaded.problems and len(loaded.runs) == len(STUDY) * 4 * SEEDS
-    assert len(tidy) == 5 * len(loaded.runs)  # one train episode and four evaluations a run
+    assert len(tidy) == 4 * len(loaded.runs)  # four evaluations a run, no training episode
     last = tidy.loc["cartpole", "baseline", 0, 8000]
     assert (last.kind, last.episodes) == ("eval", 2)
     assert last.score == pytest.approx(20 + 480 * 0.8, abs=80)
     gradient = tidy.loc["cartpole", "baseline", 0].gradient_steps  # by the ratio after prefill
-    assert (gradient[100], gradient[4000], gradient[8000]) == (0, 875, 1875)
+    assert (gradient[4000], gradient[8000]) == (875, 1875)
 
 
 def test_an_evaluation_is_the_mean_of_its_episodes(tmp_path):
@@ -70,7 +70,7 @@ def test_broken_and_partial_runs_are_reported(tmp_path):
         1: "left out: run.json: Invalid JSON: .*",
         2: "left out: it has no run.json",
         3: "left out: run.json: schema: Input should be 1; got 2",
-        4: "no scores yet: it has no scores.csv",
+        4: "it has no scores.csv yet",
         5: "scores left out: scores.csv lacks the column env_frames",
         6: "the last line of scores.csv is cut off and left out",
         7: bad,
@@ -81,7 +81,7 @@ def test_broken_and_partial_runs_are_reported(tmp_path):
     assert found.keys() == expected.keys()
     assert all(re.fullmatch(said, found[seed]) for seed, said in expected.items())
     assert {0, 4, 5, 6, 7, 8} == set(loaded.runs.seed)
-    scored = loaded.points[loaded.points.kind == "eval"].groupby("run").size().tolist()
+    scored = loaded.points.groupby("run").size().tolist()
     assert scored == [4, 4, 4, 5]  # the row of a longer line counts
 
 
@@ -179,7 +179,7 @@ def test_an_export_holds_everything(tmp_path):
     failed = write_run(tmp_path / "runs", seed=1, status="failed", error="nan in kl_loss")
     (failed / "scores.csv").unlink()
     loaded = read.load(tmp_path / "runs")
-    read.export(loaded, tmp_path / "runs.csv.gz", kinds=("eval", "train"))
+    read.export(loaded, tmp_path / "runs.csv.gz")
     again = read.load(tmp_path / "runs.csv.gz")
     frames = [
         (part.runs.drop(columns="run"), part.tidy().drop(columns="run")) for part in (loaded, again)

@@ -79,7 +79,6 @@ def test_tasks_without_references_are_scored_in_raw_returns(tmp_path):
         ("cartpole: 3", "cartpole: Input should be a valid dictionary"),
         ("cartpole: {random: 1}", "cartpole reference: Field required"),
         ("cartpole: {random: 1, reference: .nan}", "cartpole reference: Input should be a finite"),
-        ("cartpole: {random: 1, reference: 1}", "cartpole: random and reference must differ"),
         ("pong: {random: 1, reference: 2}", "no run is of task pong"),
     ],
 )
@@ -109,8 +108,6 @@ def test_runs_that_are_not_done_are_listed_not_scored(tmp_path):
         frame, found = final_scores(runs, window)
         said = [(f"gym/cartpole/baseline/{it}-abcd", f"not scored: {left[it]}") for it in left]
         assert frame.seed.tolist() == seeds and sorted(found) == sorted([*said, *more])
-    with pytest.raises(InputError, match="'best' is not known; allowed: last, last_bin, area"):
-        final_scores(runs, "best")
 
 
 def test_atari_reference_has_the_55_games_and_the_corrected_one():
@@ -140,9 +137,7 @@ def test_fixed_references_are_the_tasks_own_and_a_task_without_is_listed():
     frame = pd.DataFrame({"suite": "gym", "task": ["a", "b"], "score": 1.0, **references})
     normalised, (problem,) = score.normalise(frame, "reference")
     assert normalised[["task", "normalised"]].values.tolist() == [["a", 0.5]]
-    assert tuple(problem) == (
-        "gym/b",
-        "not normalised: the task has no random and reference score",
-    )
-    with pytest.raises(InputError, match="normalisation 'human'"):
-        score.normalise(frame, "human")
+    said = "not normalised: no different random and reference score"
+    assert tuple(problem) == ("gym/b", said)
+    frame["reference"] = frame.random
+    assert len(score.normalise(frame, "reference")[1]) == 2, "nor one whose two scores are equal"

@@ -177,17 +177,17 @@ def test_without_a_control_that_hurts_nothing_is_called_small():
 
 def test_rounds_are_judged_when_they_are_complete(judged):
     begun = study.judge(trial(12), REGISTERED)
-    assert begun.complete == 0 and begun.claims.effect.isna().all()
+    assert begun.claims.effect.isna().all()
     assert begun.open == ("latents", "norm", "balancing") and len(begun.scores) == 64
     half = study.judge(trial(30), REGISTERED)
-    assert half.complete == 1
     assert claim(half, "norm").level == pytest.approx(1 - 0.05 * 0.4 * verdict.MEAN / 3)
     assert half.effects.runs.max() < 30  # of the first round, its controls aside
     assert half.problems[0].message.startswith("56 runs are not judged")
-    assert study.judge(trial(16), REGISTERED).complete == 1
-    assert judged.complete == 2
+    exactly = study.judge(trial(16), REGISTERED)
+    assert exactly.effects.runs.equals(half.effects.runs), "a round that is just complete"
+    assert half.share == 0.4 and judged.share == 0.6
     other = study.judge(trial(32), REGISTERED, suite_tasks=[*TASKS, "another"])
-    assert other.complete == 0, "a task without runs keeps a round open"
+    assert other.effects.empty, "a task without runs keeps a round open"
 
 
 def test_a_trial_of_one_toggle_ends_once_the_claims_on_it_are_answered():
@@ -200,14 +200,14 @@ def test_a_trial_of_one_toggle_ends_once_the_claims_on_it_are_answered():
         numbered = [*enumerate(arms), *enumerate([CONTROL] * 8)]
         rows += [(task, arm, number, scores(task, arm, rng)) for number, arm in numbered]
     found = study.judge(store(rows), REGISTERED.model_copy(update={"trial": alone}))
-    assert (found.complete, found.open) == (1, ())
+    assert (found.share, found.open) == (0.4, ())
 
 
 def test_runs_that_the_seed_did_not_draw_are_not_of_the_trial():
     runs = trial(32)
     arms = runs.runs.arm.mask((runs.runs.seed == 3) & (runs.runs.task == "catch"), "gru=other")
     found = study.judge(with_runs(runs, arm=arms), REGISTERED)
-    assert found.complete == 0
+    assert found.effects.empty and found.open
 
 
 @cache
