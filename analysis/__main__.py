@@ -34,6 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     except InputError as error:
         said = str(error)
+    except ModuleNotFoundError as error:
+        said = f"{error.name} is not installed: pip install '.[report]'"
     except OSError as error:
         said = f"{error.filename}: " * bool(error.filename) + (error.strerror or str(error))
     print(f"error: {said}", file=sys.stderr)
@@ -241,12 +243,6 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{path}: no permission to write this file")
 
 
-def _inches(text: str) -> float:
-    if not 3 <= (width := float(text)) <= 30:
-        raise argparse.ArgumentTypeError(f"{text}: a width is from 3 to 30 inches")
-    return width
-
-
 RUNS = {
     "--runs": dict(default="runs", help="folder of runs, or of exported csv files, or such a file"),
     "--leave-out": dict(
@@ -269,8 +265,9 @@ JUDGED = {
     ),
 }
 IN_FULL = {"--wide": dict(action="store_true", help="print everything, in 200 columns")}
-INCHES = f"inches ({figures.PAGE}: a page; {figures.COLUMN}: a paper's column)"
-WIDTH = {"--width": dict(type=_inches, default=figures.PAGE, help=INCHES)}
+WIDTHS = (figures.PAGE, figures.COLUMN)
+INCHES = "inches of a page (6.9) or of a paper's column (3.3)"
+WIDTH = {"--width": dict(type=float, choices=WIDTHS, default=figures.PAGE, help=INCHES)}
 OF = {"--of": dict(required=True, help="what they repeat, as --runs takes it")}
 SOURCE = {
     "--from": dict(dest="source", required=True, help="folder or URL of the official score files")

@@ -182,10 +182,11 @@ class Simulation:
             designs = list(map(Design.of, plan.arms(self.registered, int(rng.integers(2**31)))))
             chosen = [design.matrix[:, 1:] for design in designs]
             true = scenario.effects(rng, plan.tasks, chosen[0].shape[1])
-            own = [
-                _task(number, design, scenario.scores(rng, number, runs, true[:, number]))
-                for number, (design, runs) in enumerate(zip(designs, chosen, strict=True))
-            ]
+            own = []
+            for number, (design, runs) in enumerate(zip(designs, chosen, strict=True)):
+                scores = scenario.scores(rng, number, runs, true[:, number])
+                kinds, coin = frozenset({f"kind {number % KINDS}"}), np.arange(len(runs)) % 2
+                own.append(Task(str(number), ACTIONS, kinds, design, scores, coin, pd.DataFrame()))
             shares = np.mean([runs.mean(0) for runs in chosen], axis=0)
             true[..., [0, -1]] += scenario.interacting * shares[[-1, 0]]
             named = [row.sides(SUITE) for row in _claims(self.registered)]
@@ -202,11 +203,6 @@ class Simulation:
             name: float(np.median(values) if values.dtype == float else values.mean())
             for name, values in joined.items()
         }
-
-
-def _task(number: int, design: Design, scores: np.ndarray) -> Task:
-    kinds, coin = frozenset({f"kind {number % KINDS}"}), np.arange(len(design.matrix)) % 2
-    return Task(str(number), ACTIONS, kinds, design, scores, coin, pd.DataFrame())
 
 
 FALSE = {

@@ -12,7 +12,7 @@ import pandas as pd
 from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError, model_validator
 
 from analysis import InputError, tasks, verdict
-from analysis.schema import POINT_COLUMNS, RUN_COLUMNS, TEXTS, Status, Store, one_line, shown
+from analysis.schema import POINT_COLUMNS, RUN_COLUMNS, TEXTS, Store, one_line, shown
 from analysis.score import LAST, atari_reference, final_scores, normalise, paper_aggregates
 
 MAIN, SCHEDULES = "atari-dreamerv2.json", "atari-dreamerv2-schedules.json"
@@ -84,7 +84,7 @@ def load(source: str) -> Store:
         task=table.task.str.removeprefix(PREFIX),
         arm=[ARMS[file][method] for file, method in zip(table.file, table.method, strict=True)],
         seed=table.seed.astype(int),
-        status=Status.DONE,
+        status="done",
         env_frames=table["xs"].str[-1],
         saturation=0.0,
     )
@@ -95,13 +95,10 @@ def load(source: str) -> Store:
 
 
 def _read(source: str, name: str):
+    folder = source if "://" in source else Path(source).absolute().as_uri()
     try:
-        if "://" in source:
-            with urlopen(f"{source.rstrip('/')}/{name}", timeout=60) as answer:
-                data = answer.read()
-        else:
-            data = (Path(source) / name).read_bytes()
-        return json.loads(data)
+        with urlopen(f"{folder.rstrip('/')}/{name}", timeout=60) as answer:
+            return json.load(answer)
     except (OSError, HTTPException, ValueError, RecursionError) as error:
         raise InputError(
             f"{source}: cannot read the official score file {name} ({shown(error, 200)})"
@@ -231,14 +228,3 @@ def scheduling_games(store: Store) -> pd.DataFrame:
     result = np.select([tied, difference > 0], ["tied", "better"], "worse")
     table = table.assign(difference=difference, result=result)
     return table.sort_values("difference", ignore_index=True)
-
-
-def curves(store: Store) -> pd.DataFrame:
-    """Clipped record mean over 55 games by environment frames, one column per arm; ended runs keep
-    their last value."""
-    frame, _ = normalise(store.tidy(), "clipped_record")
-    frame = frame[frame.arm.isin(AGENTS) & (frame.env_frames <= FINAL_FRAMES)]
-    by_run = frame.pivot(index="env_frames", columns="run", values="normalised").ffill()
-    arm_and_task = store.runs.set_index("run").loc[by_run.columns]
-    by_game = by_run.T.groupby([arm_and_task.arm, arm_and_task.task]).mean()
-    return by_game.groupby("arm").mean().T

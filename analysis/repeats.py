@@ -11,7 +11,7 @@ from analysis.study import Judged
 from analysis.verdict import ERROR
 
 SAME_RUN = ["task", "arm", "seed"]
-BEFORE, AGAIN, DIFFERENCE = "", "again_", "difference_"  # begin the names of columns
+NAMES = {"": "before", "again_": "again", "difference_": "difference"}  # of columns, by their start
 ENDS = ["effect", "low", "high"]
 
 
@@ -21,7 +21,7 @@ def beside(again: Judged, ours: Judged) -> pd.DataFrame:
 
     `alike` tells whether the difference may be 0; `inside`, where all tasks were run again, whether
     the effect again lies in the interval of the table. Raises `InputError` for runs of another
-    suite, normalisation or configuration, for seeds that both have, and where nothing is repeated.
+    normalisation or configuration, for seeds that both have, and where nothing is repeated.
     """
     _check_alike(again, ours)
     both = ours.effects.merge(again.effects, on=["claim", "task"], suffixes=("", "_again"))
@@ -42,39 +42,28 @@ def _row(claim: pd.Series, own: pd.DataFrame, tasks: int) -> dict:
         for which in ("", "_again")
     )
     difference = mean_over_tasks(stacked([second, first]), np.array([1.0, -1.0]))
-    low, high = difference.interval(ERROR)
+    row = {"claim": claim.name, "tasks": len(own), "again_runs": int(own.runs_again.sum())}
+    for start, one in zip(NAMES, (first, second, difference), strict=True):
+        values = map(float, (one.effect, *one.interval(ERROR)))
+        row |= {f"{start}{end}": value for end, value in zip(ENDS, values, strict=True)}
+    alike = "yes" if row["difference_low"] <= 0 <= row["difference_high"] else "no"
     inside = "yes" if claim.low <= second.effect <= claim.high else "no"
-    return {
-        "claim": claim.name,
-        "tasks": len(own),
-        **_ends(BEFORE, first),
-        **_ends(AGAIN, second),
-        "again_runs": int(own.runs_again.sum()),
-        **_ends(DIFFERENCE, difference),
-        "alike": "yes" if low <= 0 <= high else "no",
-        "inside": inside if len(own) == tasks else "",
-    }
-
-
-def _ends(prefix: str, estimate: Estimate) -> dict[str, float]:
-    values = map(float, (estimate.effect, *estimate.interval(ERROR)))
-    return {f"{prefix}{name}": value for name, value in zip(ENDS, values, strict=True)}
+    return row | {"alike": alike, "inside": inside if len(own) == tasks else ""}
 
 
 def table(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows as text."""
     cells = {"change": rows.claim}
-    for prefix, name in ((BEFORE, "before"), (AGAIN, "again"), (DIFFERENCE, "difference")):
-        own = rows[[f"{prefix}{end}" for end in ENDS]].set_axis(ENDS, axis=1)
+    for start, name in NAMES.items():
+        own = rows[[f"{start}{end}" for end in ENDS]].set_axis(ENDS, axis=1)
         cells[f"{name} [95%]"] = [effect(row) for row in own.itertuples()]
     others = {"runs": rows.again_runs, "alike": rows.alike, "inside": rows.inside}
     return pd.DataFrame(cells | others)
 
 
 def _check_alike(again: Judged, ours: Judged) -> None:
-    for what in ("suite", "scheme"):  # one claims file gives both the same score
-        if (own := getattr(again, what)) != (theirs := getattr(ours, what)):
-            raise InputError(f"the {what} {own} does not repeat the {what} {theirs}")
+    if again.scheme != ours.scheme:
+        raise InputError(f"{again.scheme} scores do not repeat {ours.scheme} scores")
     ended = [one.store.runs[one.store.runs.status.isin(ENDED)] for one in (again, ours)]
     shared = [runs[runs.task.isin(other.task)] for runs, other in (ended, ended[::-1])]
     select.refuse_mixtures(pd.concat(shared), "both together")

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -59,19 +58,12 @@ def options(arm: str) -> frozenset[str]:
     return frozenset(re.split(r",(?=[\w.+/]+=|~[\w.]+(?:,|$))", arm))
 
 
-class Status(StrEnum):
-    """How far a run is: the agent's own words, which this package does not import."""
-
-    TODO = "not started"
-    UNDER_WAY = "under way"
-    INTERRUPTED = "interrupted"
-    DONE = "done"
-    FAILED = "failed"
-    UNREADABLE = "unreadable"
-    DIVERGED = "diverged"  # NaN or infinity in a loss: an end, without later evaluations
-
-
-ENDED = (Status.DONE, Status.DIVERGED)
+# How far a run is: the agent's own words, which this package does not import.
+Status = Literal[
+    "not started", "under way", "interrupted", "done", "failed", "unreadable", "diverged"
+]
+DIVERGED = "diverged"  # NaN or infinity in a loss: an end, without later evaluations
+ENDED = ("done", DIVERGED)
 
 
 def _at(*place: str, default: Any = None) -> Any:
@@ -149,16 +141,11 @@ class Problem(NamedTuple):
 @dataclass(frozen=True)
 class Store:
     """Runs as frames: `runs` (columns `run` and RUN_COLUMNS), `points` (columns `run` and
-    POINT_COLUMNS; an evaluation, whose `score` is the mean of its episodes), and `problems`. Raises
-    ValueError where two runs have one number."""
+    POINT_COLUMNS; an evaluation, whose `score` is the mean of its episodes), and `problems`."""
 
     runs: pd.DataFrame
     points: pd.DataFrame
     problems: list[Problem] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        if not self.runs.run.is_unique:
-            raise ValueError("two runs of a store have one number, and so each other's points")
 
     def tidy(self) -> pd.DataFrame:
         """Every point beside its run's identity: one row per (run, step)."""

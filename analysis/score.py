@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import BaseModel, FiniteFloat
 
 from analysis import InputError
-from analysis.schema import ENDED, Problem, Status, Store, from_yaml
+from analysis.schema import DIVERGED, ENDED, Problem, Store, from_yaml
 
 LAST, LAST_BIN, AREA = "last", "last_bin", "area"
 BIN = 1e6  # environment frames of a point of the official curves
@@ -35,7 +35,7 @@ def final_scores(
     stays in. Runs that have not ended are left out and listed.
     """
     used = store.runs[store.runs.status.isin(ENDED)]
-    diverged = used.status == Status.DIVERGED
+    diverged = used.status == DIVERGED
     points = store.points[store.points.run.isin(used.run) & (store.points.env_frames <= until)]
     points = points.sort_values(["run", "env_frames"], kind="stable")
     fewest, count = FEWEST.get(window, 1), used.run.map(points.groupby("run").size()).fillna(0)

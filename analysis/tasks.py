@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.estimate import NEAR, Design, Estimate, mean_over_tasks, stacked
-from analysis.schema import Problem, Status, options
+from analysis.schema import DIVERGED, Problem, options
 
 AGAINST = " - others"  # behind a kind: it is set against the other tasks
 
@@ -50,7 +50,7 @@ def _by_step(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
     own = curves[curves.run.isin(runs.run)]
     wide = own.pivot_table(index="run", columns="step", values="normalised", aggfunc="last")
     wide = wide.reindex(runs.run)
-    over = (runs.status == Status.DIVERGED).to_numpy()[:, None] & wide.isna()
+    over = (runs.status == DIVERGED).to_numpy()[:, None] & wide.isna()
     return wide.mask(over, runs.normalised.min()).dropna(axis=1)
 
 

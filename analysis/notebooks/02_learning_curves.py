@@ -37,7 +37,7 @@ notebooks.figure(figures.over_the_budget(ours), "The effect of each change at ea
 
 # %%
 notebooks.table(tables.means(ours), "Mean score of each arm over its tasks")
-notebooks.table(tables.by_task(ours, "score"), "Mean height of the curve in raw returns, by task")
+notebooks.table(tables.by_task(ours), "Mean height of the curve in raw returns, by task")
 
 # %% [markdown]
 # ## One change on each task

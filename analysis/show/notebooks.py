@@ -3,7 +3,6 @@
 import os
 import sys
 import tempfile
-from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
@@ -23,22 +22,27 @@ KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 def table(frame: pd.DataFrame, caption: str, empty: str = "") -> None:
     """Shows the columns of a table in which something stands, below its caption; `empty`, a
     sentence, where there are no rows."""
-    (ipython,) = _tools("IPython.display")
-    ipython.display(ipython.Markdown(f"**{plain(caption)}**"))
-    shown = ipython.HTML(html(filled(frame))) if len(frame) else ipython.Markdown(plain(empty))
-    ipython.display(shown)
+    from IPython import display
+
+    display.display(display.Markdown(f"**{plain(caption)}**"))
+    shown = display.HTML(html(filled(frame))) if len(frame) else display.Markdown(plain(empty))
+    display.display(shown)
 
 
 def figure(drawn: Figure, caption: str) -> None:
     """Shows a figure above its caption, which stands for it where it cannot be seen."""
-    (ipython,) = _tools("IPython.display")
-    ipython.display(ipython.Image(png(drawn, dpi=110), alt=caption))
-    ipython.display(ipython.Markdown(f"*{plain(caption)}*"))
+    from IPython import display
+
+    display.display(display.Image(png(drawn, dpi=110), alt=caption))
+    display.display(display.Markdown(f"*{plain(caption)}*"))
 
 
 def execute(source: Path):
     """The notebook of a Python file in jupytext's form, after running."""
-    jupytext, nbclient, traitlets = _tools("jupytext", "nbclient", "traitlets.config")
+    import jupytext
+    import nbclient
+    from traitlets.config import Config
+
     notebook = jupytext.read(source)
     notebook.metadata["kernelspec"] = KERNEL
     for number, cell in enumerate(notebook.cells, start=1):
@@ -47,26 +51,21 @@ def execute(source: Path):
         # Sockets in a folder of this kernel's own: others can neither read nor take them. Without
         # folders of kernels it is this interpreter's, whatever a reader has registered.
         sockets = {"transport": "ipc", "ip": f"{folder}/kernel"} if os.name == "posix" else {}
-        config = traitlets.Config(KernelManager=sockets, KernelSpecManager={"kernel_dirs": []})
+        config = Config(KernelManager=sockets, KernelSpecManager={"kernel_dirs": []})
         client = nbclient.NotebookClient(
             notebook,
+            resources={"metadata": {"path": committed.PACKAGE.parent}},  # the kernel's folder
             timeout=TIMEOUT,
             config=config,
             record_timing=False,
             coalesce_streams=True,
         )
         try:
-            client.execute(env=_environment())
+            client.execute()
         except nbclient.exceptions.CellExecutionError as error:
             raise InputError(f"notebook {source}: {error.ename}: {error.evalue}") from error
     notebook.metadata["language_info"] = {"name": "python", "file_extension": ".py"}
     return notebook
-
-
-def _environment() -> dict[str, str]:
-    """The kernel finds this package also where it is used from a checkout."""
-    paths = [str(committed.PACKAGE.parent), os.environ.get("PYTHONPATH", "")]
-    return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def made_from(name: str) -> dict[str, str]:
@@ -77,22 +76,15 @@ def made_from(name: str) -> dict[str, str]:
     return source | committed.hashes([committed.SCORE_FILES / file for file in paper.ARMS])
 
 
-def _tools(*names: str):
-    """The modules of the extra `report`; `InputError` where one is not installed."""
-    try:
-        return [import_module(name) for name in names]
-    except ImportError as error:
-        raise InputError(f"the notebooks need {error.name}: pip install '.[report]'") from error
-
-
 def write(_: object = None) -> None:
     """Executes the notebooks on the committed results, outputs inside."""
+    import nbformat
+
     for name in NAMES:
         if name == PAPER and not committed.SCORE_FILES.is_dir():
             left = f"{name} is left as it is: there is no folder {committed.SCORE_FILES}"
             print(f"{left} with {', '.join(paper.ARMS)}", file=sys.stderr)
             continue
-        (nbformat,) = _tools("nbformat")
         notebook = execute(FOLDER / f"{name}.py")
         notebook.metadata["made_from"] = made_from(name)
         path = FOLDER / f"{name}.ipynb"

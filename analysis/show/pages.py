@@ -68,15 +68,12 @@ def parts(ours: Judged) -> dict[str, Callable[[], str | None]]:
         "claims": partial(made.claims, ours),
         "baseline": lambda: tables.markdown(tables.baseline(ours), ("task",)),
         "time": partial(made.time, ours),
-        "held-out seeds": partial(_held_out, ours),
+        "held-out seeds": lambda: tables.markdown(
+            repeats.table(repeats.beside(committed.judged(committed.HELD_OUT), ours)), ("change",)
+        ),
         "scheduling": lambda: _scheduling(made),
         **{f"claim {name}": partial(made.claim, ours, name) for name in ours.claims.claim},
     }
-
-
-def _held_out(ours: Judged) -> str:
-    rows = repeats.beside(committed.judged(committed.HELD_OUT), ours)
-    return tables.markdown(repeats.table(rows), ("change",))
 
 
 def _scheduling(made) -> str | None:

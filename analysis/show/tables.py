@@ -123,11 +123,6 @@ def brief(ours: Judged, rows: pd.DataFrame) -> pd.DataFrame:
     ).reset_index(drop=True)
 
 
-def beside_the_paper(ours: Judged) -> pd.DataFrame:
-    """All claims in brief and what the paper says of each."""
-    return brief(ours, ours.claims).assign(**{"the paper": ours.claims.paper.map(SAYS)})
-
-
 def kinds(ours: Judged) -> pd.DataFrame:
     """The effect of each change on each kind of tasks; a column a kind."""
     rows = legible(ours, ours.kinds[~ours.kinds.kind.str.endswith(AGAINST)])
@@ -137,10 +132,10 @@ def kinds(ours: Judged) -> pd.DataFrame:
     return table.rename_axis(index="change", columns=None).reset_index().fillna("")
 
 
-def interactions(ours: Judged, rate: float = 0.05) -> pd.DataFrame:
+def interactions(ours: Judged) -> pd.DataFrame:
     """The pairs of options of which one changes the effect of the other: those that are registered,
     and others at a rate of false discoveries."""
-    rows = ours.interactions[ours.interactions.registered | (ours.interactions.q <= rate)]
+    rows = ours.interactions[ours.interactions.registered | (ours.interactions.q <= ERROR)]
     rows = legible(ours, rows.sort_values("q"))
     return pd.DataFrame(
         {
@@ -182,9 +177,9 @@ def mean_score(runs: pd.DataFrame, score: str, over: str) -> pd.DataFrame:
     return pd.DataFrame({"mean": mean.effect, "low": low, "high": high}, index=cells.index)
 
 
-def by_task(ours: Judged, column: str = "normalised") -> pd.DataFrame:
-    """The mean score, or raw return, of each arm on each task; a column a task."""
-    table = ours.scores.pivot_table(index="arm", columns="task", values=column)
+def by_task(ours: Judged) -> pd.DataFrame:
+    """The mean score of each arm on each task, in raw returns; a column a task."""
+    table = ours.scores.pivot_table(index="arm", columns="task", values="score")
     order = sorted(table.index, key=lambda arm: (arm != BASELINE, arm))
     return table.loc[order].rename_axis(columns=None).reset_index()
 
