@@ -111,10 +111,13 @@ def report(options: Namespace) -> None:
 
 
 def recommended(options: Namespace) -> None:
-    """Says which options to take on each kind of tasks, as overrides to paste."""
+    """Says which options to take on each kind of tasks, and how to test that on new runs."""
     for ours, folder in _judged(options):
         ours.recommendation.to_csv(folder / "recommendation.csv", index=False)
-        print(pages.text("recommendation.txt", ours), end="")
+        tested, file = study.to_test(ours), folder / "recommendation.yaml"
+        if tested:
+            claims.save(tested, file)
+        print(pages.text("recommendation.txt", ours, tested=tested, file=file), end="")
 
 
 def repeat(options: Namespace) -> None:
@@ -140,11 +143,7 @@ def _judged(options: Namespace) -> Iterator[tuple[Judged, Path]]:
     found, problems = [], []
     for suite in suites:
         try:
-            ours = study.judge(runs, registered, suite)
-            if ours.scores.empty:
-                why = ": ".join(ours.problems[0])
-                raise InputError(f"no run of suite {suite} has a score ({why})")
-            found.append(ours)
+            found.append(study.judge(runs, registered, suite))
         except InputError as error:
             problems.append(error)
     if not found:

@@ -59,14 +59,6 @@ class Plan:
         draws = [trial.draws(f"task{number}", ACTIONS) for number in range(self.tasks)]
         return [list(map(frozenset, own)) for own in draws]
 
-    @property
-    def name(self) -> str:
-        """What it is, in a table."""
-        if self.seeds:
-            more = f", baseline {self.seeds * self.baseline}" * (self.baseline > 1)
-            return f"{self.tasks} tasks, {self.seeds} seeds an arm{more}"
-        return f"{self.tasks} tasks x {', '.join(map(str, self.rounds))}"
-
 
 def _claims(registered: Claims) -> list[Claim]:
     return [row for row in registered.family(SUITE) if row.where == ACTIONS]
@@ -278,37 +270,35 @@ def other_sentences(batch: Batch, rng: np.random.Generator) -> Measured:
     }
 
 
-LARGE, ROUNDS = 24, (32, 48, 72)
-TRIALS = [
-    Plan(LARGE, ROUNDS, (0.25, 0.35, 0.4)),
-    Plan(LARGE, (48,)),
-    Plan(8, (48,)),
-    Plan(5, (48,)),
-    Plan(6, (32,)),
-]
-ONE_CHANGE = [Plan(5, seeds=seeds) for seeds in (3, 5, 12, 25)]
-UNEQUAL = Plan(5, seeds=12, baseline=3)
-PRECISION = [*(Plan(LARGE, (size,)) for size in ROUNDS), *TRIALS[2:], *ONE_CHANGE[1:]]
+PLANS = {
+    "24 tasks x 32, 48, 72": Plan(24, (32, 48, 72), (0.25, 0.35, 0.4)),
+    "24 tasks x 48": Plan(24, (48,)),
+    "8 tasks x 48": Plan(8, (48,)),
+    "5 tasks x 48": Plan(5, (48,)),
+    "6 tasks x 32": Plan(6, (32,)),
+    **{f"5 tasks, {seeds} seeds an arm": Plan(5, seeds=seeds) for seeds in (3, 5, 12, 25)},
+    "5 tasks, 12 seeds an arm, baseline 36": Plan(5, seeds=12, baseline=3),
+}
+MORE = {"24 tasks x 32": Plan(24, (32,)), "24 tasks x 72": Plan(24, (72,))}  # for precision alone
+PRECISION = ["24 tasks x 32", "24 tasks x 48", "24 tasks x 72", *[*PLANS][2:5], *[*PLANS][6:9]]
+OTHERS = Plan(24, (48,))
 
 
 def page(simulation: Simulation) -> str:
     """docs/calibration.md, made anew."""
-    plans = [*TRIALS, *ONE_CHANGE, UNEQUAL]
     found = {
-        (plan.name, name): simulation.measured(plan, scenario, false_sentences)
-        for plan in dict.fromkeys([*plans, *PRECISION])
-        for name, scenario in SCENARIOS.items()
+        (runs, truth): simulation.measured(plan, scenario, false_sentences)
+        for runs, plan in (PLANS | MORE).items()
+        for truth, scenario in SCENARIOS.items()
     }
     rows = pd.DataFrame.from_dict(found, orient="index").rename_axis(["runs", "truth"])
-    order, precise = ([plan.name for plan in own] for own in (plans, PRECISION))
-    precision = rows.xs("effects by task", level="truth").rename_axis("runs a task").loc[precise]
+    precision = rows.xs("effects by task", level="truth").rename_axis("runs a task").loc[PRECISION]
+    worst = rows.groupby("runs")[[*FALSE, "any"]].max().loc[[*PLANS]]
     rng = np.random.default_rng(simulation.seed)
-    others = simulation.measured(
-        Plan(LARGE, (48,)), Scenario(), lambda batch: other_sentences(batch, rng)
-    )
+    others = simulation.measured(OTHERS, Scenario(), lambda batch: other_sentences(batch, rng))
     return TEMPLATES.get_template("calibration.md").render(
-        worst=_table(rows.groupby("runs")[[*FALSE, "any"]].max().loc[order].rename(columns=FALSE)),
-        any=_table(rows["any"].unstack("runs").loc[list(SCENARIOS), order]),
+        worst=_table(worst.rename(columns=FALSE)),
+        any=_table(rows["any"].unstack("runs").loc[[*SCENARIOS], [*PLANS]]),
         precision=_table(precision[["half", "narrow", "answered"]], "{:.0%}"),
         others="\n".join(f"- {name}: {share:.1%}" for name, share in others.items()),
         studies=simulation.studies,

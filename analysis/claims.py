@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 from typing import Annotated, Literal
 
+import yaml
 from pydantic import BaseModel, Field, model_validator
 
 from analysis import InputError
@@ -14,18 +15,21 @@ from analysis.schema import Actions, Identifier, Name, Suite, from_yaml, options
 
 DEFAULT = Path(__file__).parents[1] / "sweeps" / "claims.yaml"
 ELSEWHERE = "default"  # the key for suites that a mapping does not name
+NOT = "not "
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Window = Literal["last", "last_bin", "area"]
 
 
 class Row(BaseModel, extra="forbid", frozen=True, populate_by_name=True):
-    """A control: the arm `with_` against `without`, each one name or one by suite."""
+    """A control: the arm `with_` against `without`, each one name or one by suite, on the tasks of
+    all `kinds`; `not KIND` is one that a task must not be of."""
 
     id: Identifier
     with_: Name | dict[Suite, Name] = Field(alias="with")
     without: Name | dict[Suite, Name]
     where: Actions
+    kinds: tuple[Name, ...] = ()
 
     def arms(self, suite: str) -> tuple[str, str] | None:
         """The two arms in a suite, or None where the row names none for it."""
@@ -35,6 +39,11 @@ class Row(BaseModel, extra="forbid", frozen=True, populate_by_name=True):
     def sides(self, suite: str) -> list[frozenset[str]]:
         """The options of the two arms in a suite for which the row names some."""
         return list(map(options, self.arms(suite)))
+
+    def fits(self, actions: str, kinds: frozenset[str]) -> bool:
+        """Whether it is about a task with these actions and of these kinds."""
+        right = ((kind.removeprefix(NOT) in kinds) != kind.startswith(NOT) for kind in self.kinds)
+        return actions == self.where and all(right)
 
     @model_validator(mode="after")
     def _differ(self):
@@ -83,6 +92,10 @@ class Claims(BaseModel, extra="forbid", frozen=True):
             raise InputError(f"suite {suite}: {known}")
         return margin
 
+    def kinds_of(self, suite: str) -> dict[str, tuple[str, ...]]:
+        """The registered kinds of a suite's tasks."""
+        return _for_suite(self.kinds, suite) or {}
+
     def family(self, suite: str) -> list[Claim]:
         """The claims registered for a suite, whether they have runs or not."""
         return [claim for claim in self.claims if claim.arms(suite)]
@@ -108,3 +121,9 @@ def load(path: str | Path = DEFAULT) -> Claims:
     found = from_yaml(path, Claims, "claims")
     digest = hashlib.sha256(Path(path).read_bytes()).hexdigest()[:8]
     return found.model_copy(update={"digest": digest})
+
+
+def save(registered: Claims, path: Path) -> None:
+    """Writes a claims file."""
+    told = registered.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    path.write_text(yaml.safe_dump(told, sort_keys=False))

@@ -1,10 +1,9 @@
 """The estimate of a change: least squares on the options of each run, one regression a task, and
 means over tasks.
 
-The score of a run is explained by the options that its arm's name holds, one column each, and a
-constant for the baseline. A change is a contrast of these columns. Errors are robust to unequal
-spreads (HC2), degrees of freedom are Bell and McCaffrey's (Bell & McCaffrey 2002; Imbens & Kolesar
-2016). Where each arm changes one thing this is the difference of two means with Welch's error.
+A run's score is explained by its options, one column each, and the baseline's constant. A change is
+a contrast of columns. Errors are HC2, degrees of freedom Bell and McCaffrey's (Bell & McCaffrey
+2002; Imbens & Kolesar 2016). For arms of one change this is Welch's difference of two means.
 
 Letters: `R` runs of a task, `K` columns, `M` tasks; `...` whatever leads, such as simulated
 studies.
@@ -53,10 +52,6 @@ class Design:
         names = tuple(sorted(frozenset().union(*arms)))
         rows = [[1.0, *(float(name in arm) for name in names)] for arm in arms]
         return cls(np.array(rows), ("", *names))
-
-    def with_column(self, values: np.ndarray, name: str) -> "Design":
-        """The design with one more column."""
-        return Design(np.column_stack([self.matrix, values]), (*self.columns, name))
 
     def contrast(self, with_: frozenset[str], without: frozenset[str]) -> np.ndarray | None:
         """The columns of `with_` less those of `without`, `(K,)`; None if no run has one."""

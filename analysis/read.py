@@ -172,11 +172,8 @@ def export(store: Store, path: str | os.PathLike) -> None:
 
 
 def exported(paths: Sequence[Path]) -> Store:
-    """Reads exported csvs as one; a run that several hold is taken once, as it ended.
-
-    Raises `InputError` naming the file and its column that is wrong, or the run and the files where
-    they hold different ends of it.
-    """
+    """Reads exported csvs as one; a run that several hold is taken once, as it ended. `InputError`
+    names a wrong file and column, or a run of which two files hold different ends."""
     stores = [_exported(path) for path in paths]
     store = joined(stores)
     files = np.repeat([str(path) for path in paths], [len(one.runs) for one in stores])

@@ -16,13 +16,10 @@ ENDS = ["effect", "low", "high"]
 
 
 def beside(again: Judged, ours: Judged) -> pd.DataFrame:
-    """One row for each claim of both studies: old effect, new effect, and new minus old, each with
-    its 95% interval, over the tasks that both have.
-
-    `alike` tells whether the difference may be 0; `inside`, where all tasks were run again, whether
-    the effect again lies in the interval of the table. Raises `InputError` for runs of another
-    normalisation or configuration, for seeds that both have, and where nothing is repeated.
-    """
+    """One row for each claim of both studies, over the tasks of both: old effect, new effect, and
+    new minus old, each with its 95% interval; whether the difference may be 0 (`alike`), and, where
+    all tasks were run again, whether the new effect lies in the old interval (`inside`).
+    `InputError` for runs that do not repeat the first."""
     _check_alike(again, ours)
     both = ours.effects.merge(again.effects, on=["claim", "task"], suffixes=("", "_again"))
     if both.empty:

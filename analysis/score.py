@@ -64,17 +64,12 @@ def area(points: pd.DataFrame) -> pd.Series:
 
 
 def _last_bin(points: pd.DataFrame) -> pd.DataFrame:
-    """By run the sum of returns and the number of `episodes` in the last bin of 1M environment
+    """By run the mean return, `score`, and number of `episodes` in the last bin of 1M environment
     frames that its evaluations reach, a point of the official curves."""
     end = points.groupby("run").env_frames.transform("max")
     own = points[np.ceil(points.env_frames / BIN) == np.ceil(end / BIN)]
-    own = own.assign(returns=own.score * own.episodes)
-    return own.groupby("run")[["returns", "episodes"]].sum()
-
-
-def _mean_of_last_bin(points: pd.DataFrame) -> pd.Series:
-    own = _last_bin(points)
-    return own.returns / own.episodes
+    sums = own.assign(score=own.score * own.episodes).groupby("run")[["score", "episodes"]].sum()
+    return sums.assign(score=sums.score / sums.episodes)
 
 
 def _thin(points: pd.DataFrame, runs: pd.DataFrame) -> list[Problem]:
@@ -87,7 +82,7 @@ def _thin(points: pd.DataFrame, runs: pd.DataFrame) -> list[Problem]:
 
 WINDOWS = {
     LAST: lambda points: points.groupby("run").score.last(),
-    LAST_BIN: _mean_of_last_bin,
+    LAST_BIN: lambda points: _last_bin(points).score,
     AREA: area,
 }
 
@@ -119,28 +114,29 @@ def normalise(frame: pd.DataFrame, scheme: str) -> tuple[pd.DataFrame, list[Prob
 
 def paper_aggregates(frame: pd.DataFrame) -> dict[str, float]:
     """Table 1's four columns of one agent: clipped per run, mean over seeds, then over games."""
-
-    def over_games(scheme: str) -> pd.Series:
-        return normalise(frame, scheme)[0].groupby("task").normalised.mean()
-
-    means = {f"{scheme}_mean": float(over_games(scheme).mean()) for scheme in SCHEMES[:3]}
-    return {"gamer_median": float(over_games("gamer").median()), **means}
+    games = {
+        scheme: normalise(frame, scheme)[0].groupby("task").normalised.mean()
+        for scheme in SCHEMES[:3]
+    }
+    means = {f"{scheme}_mean": float(own.mean()) for scheme, own in games.items()}
+    return {"gamer_median": float(games["gamer"].median()), **means}
 
 
 def scored(store: Store, window: str) -> tuple[pd.DataFrame, pd.DataFrame, str, list[Problem]]:
-    """A suite's scored runs, normalised evaluations, the normalisation, and what has no score.
-
-    A run that diverged scores the worst that its task has shown. Where no task has random and
-    reference scores, raw returns take the place of normalised scores.
-    """
+    """A suite's scored runs, normalised evaluations, the normalisation, and what has no score. One
+    that diverged scores the worst of its task. Where no task has random and reference scores, raw
+    returns take the place of normalised scores."""
     named = sorted(store.runs.normalisation.unique())
     if len(named) > 1:
         raise InputError(f"its runs name different normalisations: {' and '.join(named)}")
     final, problems = final_scores(store, window)
+    if final.empty:
+        why = ": ".join(problems[0])
+        raise InputError(f"no run of suite {store.runs.suite.iloc[0]} has a score ({why})")
     (scheme,) = named
     frame, unnormalised = normalise(final, scheme)
     points = store.of(final).tidy()
-    if frame.empty and not final.empty:
+    if frame.empty:
         scheme, unnormalised = RAW, []
         frame, curves = (part.assign(normalised=part.score) for part in (final, points))
     else:

@@ -15,11 +15,9 @@ COMMIT = r"^(\w{7})\w*"  # as git abbreviates it, and the mark of changes that w
 
 
 def select(store: Store, source: str, leave_out: Sequence[str] = ()) -> Store:
-    """One run per (suite, task, arm, seed), of one budget a task and one configuration an arm.
-
-    Runs with a digest in `leave_out`, of another budget, and second runs are left out and listed.
-    Raises `InputError` for runs that ended under different configurations.
-    """
+    """One run per (suite, task, arm, seed), of one budget a task and one configuration an arm. Runs
+    with a digest in `leave_out`, of another budget, and second runs are left out and listed.
+    `InputError` for runs that ended under different configurations."""
     store = _one_budget(_without(store, source, leave_out))
     refuse_mixtures(store.runs, source)
     return _one_run_per_cell(store.of(store.runs, _mixed_code(store.runs)))

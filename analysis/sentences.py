@@ -1,9 +1,8 @@
 """What the runs of a suite say, as frames: one line for each claim, task, kind, pair and control,
 and for each option that may be recommended.
 
-Intervals are guarded and simultaneous over the claims (and their tasks, or kinds). Intervals of
-pairs of options are not guarded. Those of registered pairs are simultaneous; any other pair has its
-own interval, and its false discovery rate `q`.
+Intervals are guarded and simultaneous over the claims (and their tasks, or kinds). Those of pairs
+of options are not guarded, and simultaneous over the registered pairs alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -58,18 +57,15 @@ class Rule:
 
     def shown(self, row: Row, own: Sequence[Task]) -> tuple[Change | None, list[Problem]]:
         """What the runs show of a claim or control, and why some tasks do not."""
-        some = [task for task in own if task.actions == row.where]
+        some = [task for task in own if row.fits(task.actions, task.kinds)]
         return tasks.shown(row.id, *row.sides(self.suite), some)
 
 
 def claims(
     rule: Rule, found: Mapping[str, Change | None], controls: pd.DataFrame
 ) -> dict[str, pd.DataFrame]:
-    """The frames `claims`, `effects`, `by_task`, `kinds` and `budget` of a suite's family.
-
-    No effect is called small unless the positive controls hurt. No claim is compared with the paper
-    if the placebo differs.
-    """
+    """The frames `claims`, `effects`, `by_task`, `kinds`, `budget` of a suite. No effect is small
+    unless the positive controls hurt. None agrees with the paper if the placebo differs."""
     seen = sensitive(controls)
     trusted = not (controls.words == verdict.DIFFERS).any()
     frames = _frames(rule, found)
@@ -142,10 +138,9 @@ def controls(rule: Rule, found: Mapping[str, Change | None], own: Sequence[Task]
     alpha, lines = verdict.alpha(rule.share, 1), []
     for row in rule.registered.controls_of(rule.suite):
         if row.where in {task.actions for task in own}:
-            line = _ends(found[row.id], alpha)
+            line = {"claim": row.id, **_ends(found[row.id], alpha), **_registered(row, rule.suite)}
             words = verdict.of_control(line["low"], line["high"], rule.margin)
-            sides = _registered(row, rule.suite)
-            lines.append({"claim": row.id, **line, "words": words, **sides})
+            lines.append(line | {"words": words})
     line = _ends(tasks.of_placebo(own), alpha)
     words = verdict.of_placebo(line["low"], line["high"])
     sides = {"with": "odd seeds", "without": "even seeds"}

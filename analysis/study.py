@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 
 from analysis import InputError, claims, score, sentences, tasks, verdict
-from analysis.claims import Claims
+from analysis.claims import ELSEWHERE, NOT, Claims
 from analysis.design import Trial, matches
-from analysis.schema import ENDED, Problem, Store, options
+from analysis.schema import BASELINE, ENDED, Problem, Store, options
 from analysis.sentences import Rule
 from analysis.tasks import Task
 
 FLOOR, CEILING = 0.05, 0.95  # normalised scores
+KNOWN = "known"  # the kind of tasks that a recommendation rests on
 SATURATED = 0.9  # share of a run's updates
 NOT_JUDGED = "are not judged: they are of no complete round of the registered trial"
 
@@ -72,7 +73,7 @@ def judge(
     rule = Rule(registered, suite, margin, share or 1.0)
     known = frame[frame.run.isin(judged)]
     left = len(frame) - len(known)
-    kinds = _kinds(store.runs, registered.kinds.get(suite, {}))
+    kinds = _kinds(store.runs, registered.kinds_of(suite))
     own = tasks.of_runs(known, curves, kinds)
     rows = [*rule.family, *registered.controls_of(suite)]
     found = {row.id: rule.shown(row, own) for row in rows}
@@ -101,6 +102,33 @@ def judge(
         ],
         open=None if share is None else _open(rule, said["claims"], store.runs),
     )
+
+
+def to_test(ours: Judged) -> Claims | None:
+    """The claims that test a recommendation: by kind its options together against the baseline, on
+    the tasks of these runs again and on new ones; None where nothing is recommended."""
+    chosen = ours.recommendation[ours.recommendation.recommended]
+    rows = [
+        {
+            "id": f"{kind.replace(', ', '_')}_{place}",
+            "with": ",".join(sorted(own.option)),
+            "without": BASELINE,
+            "where": kind.partition(",")[0],
+            "kinds": [*kind.split(", ")[1:], tested],
+            "paper": "none",
+        }
+        for kind, own in chosen.groupby("kind", sort=False)
+        for place, tested in (("again", KNOWN), ("new", f"{NOT}{KNOWN}"))
+    ]
+    kinds = ours.task_kinds | {KNOWN: tuple(task.name for task in ours.tasks)}
+    told = {
+        "margin": {ELSEWHERE: ours.registered.margin_of(ours.suite)},
+        "score": {ELSEWHERE: ours.registered.window(ours.suite)},
+        "kinds": {ELSEWHERE: kinds},
+        "controls": ours.registered.controls,
+        "claims": rows,
+    }
+    return Claims.model_validate(told) if rows else None
 
 
 def _suite(store: Store, suite: str | None) -> str:
@@ -165,12 +193,11 @@ def _kinds(
     runs: pd.DataFrame, registered: Mapping[str, Sequence[str]]
 ) -> dict[str, tuple[str, ...]]:
     """By kind its tasks: those that the claims register, and by the traits that tasks carry."""
-    traits = runs.assign(trait=runs.traits.str.split()).explode("trait")
-    found = traits.groupby("trait", sort=False).task.unique()
-    return {
-        kind: tuple(dict.fromkeys([*registered.get(kind, ()), *found.get(kind, ())]))
-        for kind in dict.fromkeys([*registered, *found.index])
-    }
+    found = {kind: [*own] for kind, own in registered.items()}
+    for task, traits in runs[["task", "traits"]].drop_duplicates().itertuples(index=False):
+        for kind in traits.split():
+            found.setdefault(kind, []).append(task)
+    return {kind: tuple(dict.fromkeys(own)) for kind, own in found.items()}
 
 
 def _remarks(frame: pd.DataFrame, scheme: str) -> list[Problem]:

@@ -66,13 +66,15 @@ class Change:
         return stacked([task.design.estimate(own, task.scores) for task, own in self.given])
 
     @cached_property
-    def failures(self) -> list[tuple[int, Estimate]]:
-        """The guard: the index of a task and its estimate with one more failed run, `(...)`."""
-        return [
-            (place, failed)
-            for place, (task, own) in enumerate(self.given)
-            for failed in task.design.with_failures(own, task.scores)
-        ]
+    def guarded(self) -> list[Estimate]:
+        """The guard: the estimates, and those with one more failed run of either side of a task."""
+        found = [self.estimates]
+        for place, (task, own) in enumerate(self.given):
+            here = np.arange(len(self.given)) == place
+            for failed in task.design.with_failures(own, task.scores):
+                pairs = zip(self.estimates, failed, strict=True)
+                found.append(Estimate(*(np.where(here, new[..., None], old) for old, new in pairs)))
+        return found
 
     @property
     def runs(self) -> list[np.ndarray]:
@@ -87,16 +89,7 @@ class Change:
     ) -> tuple[np.ndarray, np.ndarray]:
         """The guarded interval of the mean over tasks, or of a sum with weights `(M,)`: the widest
         of that of the runs and those with one failure added."""
-        given = [self.estimates]
-        given += [
-            _replaced(self.estimates, place, failed)
-            for place, failed in self.failures
-            if weights is None or weights[place]
-        ]
-        low, high = zip(
-            *(mean_over_tasks(one, weights).interval(alpha) for one in given), strict=True
-        )
-        return np.min(low, axis=0), np.max(high, axis=0)
+        return _widest([mean_over_tasks(one, weights).interval(alpha) for one in self.guarded])
 
     def mean(self, alpha: float, weights: np.ndarray | None = None) -> tuple[np.ndarray, ...]:
         """The mean over tasks, or a sum with weights `(M,)`, and the ends of its interval."""
@@ -104,12 +97,7 @@ class Change:
 
     def task_intervals(self, alpha: float) -> tuple[np.ndarray, np.ndarray]:
         """The guarded interval of each task, `(..., M)`."""
-        low, high = self.estimates.interval(alpha)
-        for place, failed in self.failures:
-            ends = failed.interval(alpha)
-            low[..., place] = np.minimum(low[..., place], ends[0])
-            high[..., place] = np.maximum(high[..., place], ends[1])
-        return low, high
+        return _widest([one.interval(alpha) for one in self.guarded])
 
     def kinds(self) -> dict[str, np.ndarray]:
         """The weights `(M,)` of kinds of some tasks, and of each against the other tasks."""
@@ -124,18 +112,14 @@ class Change:
     def over_the_budget(self) -> tuple[list[float], "Change"]:
         """The shares of the budget that all tasks have, and the change there, a leading axis."""
         steps = sorted(set.intersection(*(set(task.curves) for task, _ in self.given)))
-        return steps, Change(
-            [
-                (replace(task, scores=task.curves[steps].to_numpy().T), own)
-                for task, own in self.given
-            ]
-        )
+        scores = [task.curves[steps].to_numpy().T for task, _ in self.given]
+        pairs = zip(self.given, scores, strict=True)
+        return steps, Change([(replace(task, scores=then), own) for (task, own), then in pairs])
 
 
-def _replaced(tasks: Estimate, place: int, other: Estimate) -> Estimate:
-    here = np.arange(tasks.effect.shape[-1]) == place
-    pairs = zip(tasks, other, strict=True)
-    return Estimate(*(np.where(here, np.asarray(new)[..., None], old) for old, new in pairs))
+def _widest(intervals: Sequence[tuple[np.ndarray, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
+    low, high = zip(*intervals, strict=True)
+    return np.min(low, axis=0), np.max(high, axis=0)
 
 
 def shown(
@@ -161,7 +145,11 @@ def of_column(
     name: str, values: Callable[[Task], np.ndarray], tasks: Sequence[Task]
 ) -> Change | None:
     """What the runs show of one more column, with these values `(R,)`."""
-    more = [replace(task, design=task.design.with_column(values(task), name)) for task in tasks]
+    designs = [
+        Design(np.column_stack([task.design.matrix, values(task)]), (*task.design.columns, name))
+        for task in tasks
+    ]
+    more = [replace(task, design=own) for task, own in zip(tasks, designs, strict=True)]
     return shown(name, frozenset({name}), frozenset(), more)[0]
 
 

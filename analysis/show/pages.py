@@ -6,7 +6,7 @@ What is made stands there between `<!-- results: NAME -->` and `<!-- end -->`.
 import re
 import sys
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -26,12 +26,12 @@ def report(ours: Judged) -> str:
     """Everything that was found, pictures inside: an HTML page that opens without a server."""
     drawn = figures.of(ours).items()
     pictures = {name: b64encode(figures.png(one, dpi=150)).decode() for name, one in drawn}
-    return text("report.html", ours, pictures)
+    return text("report.html", ours, drawn=pictures)
 
 
-def text(name: str, ours: Judged, drawn: Mapping[str, str] | None = None) -> str:
+def text(name: str, ours: Judged, **more) -> str:
     """What the template of that name says of a study: lists of claims, or the recommendation."""
-    return tables.TEMPLATES.get_template(name).render(ours=ours, drawn=drawn or {})
+    return tables.TEMPLATES.get_template(name).render(ours=ours, **{"drawn": {}} | more)
 
 
 def pages() -> list[Path]:

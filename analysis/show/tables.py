@@ -17,24 +17,16 @@ from analysis.schema import BASELINE, Problem, options
 from analysis.score import RAW, paper_aggregates
 from analysis.study import Judged
 from analysis.tasks import AGAINST
-from analysis.verdict import A_LITTLE, ERROR, HELPS, HURTS, NO_HELP, SUBSTANTIALLY, UNDECIDED
+from analysis.verdict import ERROR
 
 DEPENDS = "Depends on the task"
-LISTS = {
-    "Changes that helped": (SUBSTANTIALLY, HELPS, A_LITTLE),
-    "Changes that did not help substantially": (NO_HELP, HURTS),
-    "Undecided": (UNDECIDED,),
-}
-EMPTY = {
-    DEPENDS: "No change is here: that takes a sure effect on one task, or kind of tasks, and a "
-    "sure one of the other sign on another.",
-    "Changes that helped": "No change is here: that takes an interval above 0.",
-    "Changes that did not help substantially": "No change is here: that takes an interval below "
-    "0, or below the margin in a suite whose positive control hurts.",
-    "Undecided": "No change is here: every claim with runs is answered.",
-}
 SAYS = {"helps": "helps", "no_help": "no substantial help", "worse": "no help, worse", "none": ""}
-PAPER = yaml.safe_load(resources.files("analysis").joinpath("paper.yaml").read_text())
+FILES = resources.files("analysis")
+PAPER, LISTS = (
+    yaml.safe_load(FILES.joinpath(name).read_text())
+    for name in ("paper.yaml", "show/templates/lists.yaml")
+)
+EMPTY = {title: own["empty"] for title, own in LISTS.items()}
 TEMPLATES = Environment(
     loader=PackageLoader("analysis.show"),
     autoescape=select_autoescape(["html"]),
@@ -105,8 +97,8 @@ def lists(ours: Judged) -> dict[str, pd.DataFrame]:
     """The claims with runs by what was found, as the paper lists them: title to table."""
     rows = with_runs(ours)
     depends = rows.depends != ""
-    parts = {DEPENDS: depends}
-    parts |= {title: ~depends & rows["mean"].isin(words) for title, words in LISTS.items()}
+    parts = {title: ~depends & rows["mean"].isin(own["words"]) for title, own in LISTS.items()}
+    parts[DEPENDS] = depends
     return {title: claims(ours, rows[chosen]) for title, chosen in parts.items()}
 
 

@@ -96,15 +96,11 @@ def test_other_sentences_are_seldom_false():
 
 
 def test_the_page_has_its_tables(monkeypatch):
-    unequal = Plan(2, seeds=3, baseline=3)
-    for name, plans in {
-        "TRIALS": [Plan(2, (32,))],
-        "ONE_CHANGE": [Plan(2, seeds=3)],
-        "UNEQUAL": unequal,
-        "PRECISION": [unequal],
-        "LARGE": 2,
-    }.items():
-        monkeypatch.setattr(calibrate, name, plans)
+    unequal = "2 tasks, 3 seeds an arm, baseline 9"
+    plans = {"2 tasks x 32": Plan(2, (32,)), unequal: Plan(2, seeds=3, baseline=3)}
+    small = {"PLANS": plans, "MORE": {}, "PRECISION": [unequal], "OTHERS": Plan(2, (48,))}
+    for name, value in small.items():
+        monkeypatch.setattr(calibrate, name, value)
     truths = {name: Scenario("quiet") for name in ("no effect", "effects by task")}
     monkeypatch.setattr(calibrate, "SCENARIOS", truths)
     page = calibrate.page(Simulation(REGISTERED, 100))

@@ -6,6 +6,7 @@ import pytest
 from analysis import claims
 from analysis.__main__ import COMMANDS, main
 from analysis.show import figures
+from sweeps import grid
 from tests.analysis.runs import SEEDS, STUDY, write_arms, write_run
 
 EFFECTS = "claim task effect error df runs"
@@ -111,6 +112,40 @@ def test_runs_made_again_stand_beside_the_first(study, tmp_path, capsys):
     assert row.difference_effect == pytest.approx(row.again_effect - row.effect)
     assert main([*command, str(study)]) == 2
     assert "both have" in capsys.readouterr().err
+
+
+def test_a_recommendation_is_tested_on_new_seeds_and_new_tasks(tmp_path, capsys):
+    """All its options at once, by kind, in a table of its own."""
+    both, again = "gru=plain,latent=gaussian", tmp_path / "again"
+    kinds = {"cartpole": "vector", "acrobot": "vector", "space_invaders": "grid"}
+    for task, seen in kinds.items():
+        gain = 0.2 if seen == "vector" else -0.5
+        arms = {"baseline": 0.3, "gru=plain": 0.3 + gain, "latent=gaussian": 0.3 + gain}
+        write_arms(tmp_path / "runs", arms, task, range(12), more=0.001, observations=seen)
+    out = tmp_path / "out"
+    assert main(["recommend", "--runs", str(tmp_path / "runs"), "--out", str(out)]) == 0
+    said, file = printed(capsys), out / "gym" / "recommendation.yaml"
+    assert f"discrete, vector: {both.replace(',', ' ')}" in said and "discrete: the paper's" in said
+    assert "[discrete_vector_again]' 'run.seed=range(12,22)' \\ suite=gym task=acrobot,cart" in said
+    arms = [[], both.split(",")]
+    assert grid.of_claims(str(file), ["discrete_vector_again"], "gym", "discrete") == arms
+    for task, score in {"cartpole": 0.6, "acrobot": 0.6, "new": 0.1, "space_invaders": 0.9}.items():
+        scores, seen = {"baseline": 0.3, both: score}, kinds.get(task, "vector")
+        write_arms(again, scores, task, range(12, 24), more=0.001, observations=seen)
+    command = ["table", "--runs", str(again), "--claims", str(file), "--out", str(tmp_path)]
+    assert main(command) == 0
+    found = pd.read_csv(tmp_path / "gym" / "claims.csv").set_index("claim")
+    assert found.effect["discrete_vector_again"] == pytest.approx(0.3)
+    assert found.effect["discrete_vector_new"] == pytest.approx(-0.2)
+    assert found.words.tolist() == ["helps substantially", "hurts"] and found.shape[0] == 2
+    effects = pd.read_csv(tmp_path / "gym" / "effects.csv")
+    assert effects.task.tolist() == ["acrobot", "cartpole", "new"]
+
+
+def test_without_a_sure_option_there_is_nothing_to_test(tmp_path, capsys):
+    assert main(["recommend", *few(tmp_path / "runs"), "--out", str(tmp_path)]) == 0
+    assert "Nothing to test: no option is surely better than the paper's" in printed(capsys)
+    assert not (tmp_path / "gym" / "recommendation.yaml").exists()
 
 
 def test_arms_with_runs_are_named_where_claims_have_none(study, tmp_path, capsys):
