@@ -115,6 +115,7 @@ def recommended(options: Namespace) -> None:
     for ours, folder in _judged(options):
         ours.recommendation.to_csv(folder / "recommendation.csv", index=False)
         tested, file = study.to_test(ours), folder / "recommendation.yaml"
+        file.unlink(missing_ok=True)
         if tested:
             claims.save(tested, file)
         print(pages.text("recommendation.txt", ours, tested=tested, file=file), end="")
@@ -264,9 +265,8 @@ JUDGED = {
     ),
 }
 IN_FULL = {"--wide": dict(action="store_true", help="print everything, in 200 columns")}
-WIDTHS = (figures.PAGE, figures.COLUMN)
-INCHES = "inches of a page (6.9) or of a paper's column (3.3)"
-WIDTH = {"--width": dict(type=float, choices=WIDTHS, default=figures.PAGE, help=INCHES)}
+INCHES = dict(choices=(figures.PAGE, figures.COLUMN), default=figures.PAGE)
+WIDTH = {"--width": dict(type=float, help="inches of a page, or of a paper's column", **INCHES)}
 OF = {"--of": dict(required=True, help="what they repeat, as --runs takes it")}
 SOURCE = {
     "--from": dict(dest="source", required=True, help="folder or URL of the official score files")
