@@ -104,11 +104,21 @@ class Claims(BaseModel, extra="forbid", frozen=True):
         """The positive controls registered for a suite."""
         return [row for row in self.controls if row.arms(suite)]
 
+    def most_runs(self, suite: str, task: str) -> int:
+        """How many runs of a task the trial draws up to its last round."""
+        assert self.trial
+        kinds = self.kinds.get(suite, {})
+        own = [most for kind, most in self.trial.at_most.items() if task in kinds.get(kind, ())]
+        return min([self.trial.rounds[-1], *own])
+
     @model_validator(mode="after")
-    def _named_once(self):
+    def _consistent(self):
         names = [row.id for row in self.rows]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"two rows have the id {', '.join(twice)}")
+        known = {kind for kinds in self.kinds.values() for kind in kinds}
+        if unknown := sorted({*self.trial.at_most} - known) if self.trial else []:
+            raise ValueError(f"at_most has {unknown[0]}, which is no kind of any suite")
         return self
 
 

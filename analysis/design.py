@@ -27,7 +27,7 @@ class Trial(BaseModel, extra="forbid", frozen=True):
     drawn, the baseline's first; `x...` multiplies the task's own value. `default` is by factor and
     kind of actions the baseline's option where it depends on that. `needs` are by factor options of
     factors listed before it without which it is not drawn. `control_runs` are runs a task of each
-    positive control, outside of the draw.
+    positive control, outside of the draw. `at_most` are by kind of task its most runs a task.
     """
 
     seed: Whole
@@ -37,6 +37,7 @@ class Trial(BaseModel, extra="forbid", frozen=True):
     default: dict[str, dict[str, Option]] = {}
     needs: dict[str, dict[str, Option]] = {}
     control_runs: Whole = 0
+    at_most: dict[str, Number] = {}
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -4,7 +4,7 @@ A draw depends on the registered seed, the task and the number of the run alone.
 read from the runs that there are, so the same command goes on after a kill.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -44,7 +44,7 @@ class Trial:
         last = most if sweeper.rounds is None else sweeper.rounds
         check_value("hydra.sweeper.rounds", last, Annotated[int, Field(ge=1, le=most)])
         self.rounds = range(1, 1 + last)
-        self.results = tuple(sweeper.results)
+        self._files = [file for path in sweeper.results for file in _csv_files(Path(path))]
         self._open: dict[int, tuple[str, ...] | None] = {}  # claims, by complete round
         self.tasks: list[Task] = [tuple(job) for job in grid.jobs(overrides, {"task": "glob(*)"})]
         for run in planned(self.tasks):
@@ -60,14 +60,14 @@ class Trial:
         jobs = []
         for seed in range(max(size, controls)):
             for task in self.tasks:
-                arms = [self._drawn[task][seed]] if seed < size else []
+                arms = self._drawn[task][:size][seed : seed + 1]
                 arms += self._controls(task) if seed < controls else []
                 jobs += [[*task, *arm, f"{SEED}={self.first + seed}"] for arm in arms]
         return [self._ended(run) for run in planned(jobs)]
 
     def size(self, number: int) -> int:
         """Runs of rounds 1 to `number`."""
-        drawn = len(self.tasks) * self.design.rounds[number - 1]
+        drawn = sum(len(self._drawn[task][: self.design.rounds[number - 1]]) for task in self.tasks)
         controls = sum(len(self._controls(task)) for task in self.tasks)
         return drawn + self.design.control_runs * controls
 
@@ -104,14 +104,13 @@ class Trial:
 
     @cached_property
     def _drawn(self) -> dict[Task, list[list[str]]]:
-        kinds = {task: composed(task)[0].task for task in self.tasks}
-        return {
-            task: [
-                [grid.multiplied(task, option) for option in drawn]
-                for drawn in self.design.draws(kind.name, kind.actions)
-            ]
-            for task, kind in kinds.items()
-        }
+        return {task: list(self._draws(task)) for task in self.tasks}
+
+    def _draws(self, task: Task) -> Iterator[list[str]]:
+        cfg = composed(task)[0]
+        draws = self.design.draws(cfg.task.name, cfg.task.actions)
+        for drawn in draws[: self.registered.most_runs(cfg.suite.name, cfg.task.name)]:
+            yield [grid.multiplied(task, option) for option in drawn]
 
     def _controls(self, task: Task) -> list[list[str]]:
         cfg = composed(task)[0]
@@ -122,9 +121,8 @@ class Trial:
     @cached_property
     def _imported(self) -> list[Store]:
         """The ended runs of the csv files: one store, or none."""
-        files = [file for path in self.results for file in _csv_files(Path(path))]
         try:
-            stores = [read.exported(files)] if files else []
+            stores = [read.exported(self._files)] if self._files else []
         except InputError as error:
             raise UserError(f"{RESULTS}: {error}") from error
         return [store.of(store.runs[store.runs.status.isin(ENDED)]) for store in stores]
