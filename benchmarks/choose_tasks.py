@@ -6,6 +6,7 @@ python -m analysis export --runs runs --out analysis/results/candidates/pilot.cs
 python benchmarks/choose_tasks.py analysis/results/candidates
 """
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -27,7 +28,11 @@ LOT = 2026
 
 def main() -> int:
     """Print what each candidate shows and what it is chosen for; write it as choice.csv."""
-    (folder,) = map(Path, sys.argv[1:])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("folder", type=Path, help="of csv files of a pilot's runs")
+    folder = parser.parse_args().folder
     with project_config():
         kept = composed(("suite=mini",))[0].suite.tasks
         found = pd.concat([shown(folder), pd.DataFrame({"task": kept, "role": "kept"})])
@@ -46,7 +51,7 @@ def main() -> int:
 def shown(folder: Path) -> pd.DataFrame:
     """By candidate and budget: runs, mean area, its spread between draws, whether it passes. The
     larger budget counts only where the smaller one does not lift the mean off the floor."""
-    frame, *_ = scored(read.load(folder), AREA)
+    frame, *_ = scored(read.exported(sorted(folder.glob("*.csv.gz"))), AREA)
     runs = frame.groupby(["task", "planned_steps"]).normalised
     found = runs.agg(runs="size", mean="mean", spread="std", lowest="min", highest="max")
     found = found.reset_index().rename(columns={"planned_steps": "steps"})
