@@ -152,22 +152,23 @@ def _rounds(
     runs, trial = store.runs[store.runs.status.isin(ENDED)], registered.trial
     if trial is None:
         return None, runs.run
-    drawn = _drawn(runs, trial)
+    most = {task: registered.most_runs(suite, task) for task in {*store.runs.task, *suite_tasks}}
+    drawn = _drawn(runs, trial, most)
     control = runs.arm.isin([row.arms(suite)[0] for row in registered.controls_of(suite)])
     count = runs.arm.map(options).map(len).mask(control, 0)
     several = runs.run[count >= min(2, len(trial.weights))]
     if not several.isin(drawn.index).mean() > 0.5:
         return None, runs.run
-    tasks_ = len({*store.runs.task, *suite_tasks})
-    complete = sum((drawn < size).sum() == size * tasks_ for size in trial.rounds)
+    sizes = [sum(min(size, own) for own in most.values()) for size in trial.rounds]
+    complete = sum((drawn < trial.rounds[k]).sum() == size for k, size in enumerate(sizes))
     of_rounds = runs.run.isin(drawn.index[drawn < [0, *trial.rounds][complete]])
     share = trial.shares[max(complete, 1) - 1]
     return share, runs.run[of_rounds | control & (runs.seed < trial.control_runs)]
 
 
-def _drawn(runs: pd.DataFrame, trial: Trial) -> pd.Series:
-    """The numbers of the draws of the trial's runs, by run."""
-    own = runs[runs.seed.between(0, trial.rounds[-1] - 1)]
+def _drawn(runs: pd.DataFrame, trial: Trial, most: Mapping[str, int]) -> pd.Series:
+    """The numbers of the draws of the trial's runs, by run; `most` are by task how many it has."""
+    own = runs[runs.seed.between(0, runs.task.map(most) - 1)]
     draws = {pair: trial.draws(*pair) for pair in set(zip(own.task, own.actions, strict=True))}
     found = [
         matches(options(run.arm), draws[run.task, run.actions][run.seed])

@@ -7,6 +7,7 @@ from itertools import combinations, product
 import numpy as np
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 from scipy import stats
 
 from analysis import InputError, claims, estimate, read, study, verdict
@@ -188,6 +189,24 @@ def test_rounds_are_judged_when_they_are_complete(judged):
     assert half.share == 0.4 and judged.share == 0.6
     other = study.judge(trial(32), REGISTERED, suite_tasks=[*TASKS, "another"])
     assert other.effects.empty, "a task without runs keeps a round open"
+
+
+def test_a_kind_of_task_may_have_fewer_runs():
+    runs = trial(32)
+    fewer = REGISTERED.trial.model_copy(update={"at_most": {"grid": 20}})
+    registered = REGISTERED.model_copy(update={"trial": fewer})
+    of_grids = runs.runs.task.isin(KINDS["grid"])
+    own = runs.of(runs.runs[~of_grids | (runs.runs.seed < 20)])
+    last = study.judge(own, registered)
+    assert last.share == 0.6 and last.open is not None
+    assert set(last.effects[last.effects.task.isin(KINDS["grid"])].runs) <= {*range(21)}
+    assert study.judge(runs, registered).effects.equals(last.effects), "more are none of the trial"
+    assert study.judge(own, REGISTERED).share == 0.4, "where they are missing"
+    given = REGISTERED.model_dump(by_alias=True) | {
+        "trial": {**fewer.model_dump(), "at_most": {"gird": 9}}
+    }
+    with pytest.raises(ValidationError, match="at_most has gird, which is no kind of any suite"):
+        Claims.model_validate(given)
 
 
 def test_a_trial_of_one_toggle_ends_once_the_claims_on_it_are_answered():

@@ -12,7 +12,7 @@ from agent.run.compose import composed, project_config
 from agent.run.identity import baseline_digest
 from agent.run.status import Status
 from analysis.__main__ import main as analysis
-from sweeps import check, plan, state, sweep
+from sweeps import check, grid, plan, state, sweep
 from sweeps.job import Outcome
 from sweeps.sweep import Sweep
 from tests.analysis.runs import write_run
@@ -190,3 +190,15 @@ def test_a_pilot_draws_from_seeds_that_no_verdict_reads(engine, trial):
     assert trial(TASKS, "hydra.sweeper.pilot=8")[0] == 0 and engine.launched == []
     trial("task=catch", "hydra.sweeper.rounds=1")
     assert len(engine.launched) == RUNS[0] / 2, "a pilot's runs are none of the trial's"
+
+
+def test_a_kind_of_task_that_costs_more_has_fewer_runs(engine, trial, given, tmp_path, capsys):
+    fewer = CLAIMS.replace(
+        "trial:", "kinds: {mini: {grid: [catch]}}\ntrial:\n  at_most: {grid: 25}"
+    )
+    (tmp_path / "claims.yaml").write_text(fewer)
+    grid.registered.cache_clear()
+    assert trial(TASKS)[0] == 0 and len(engine.launched) == 25 + 1 + 32 + 1
+    assert sum("catch" in job.name for job in engine.launched) == 25 + 1
+    assert plan.main([*given, TASKS]) == 0
+    assert f"runs up to each round: {RUNS[0]}, 59; the trial has ended" in capsys.readouterr().out
