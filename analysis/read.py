@@ -38,10 +38,8 @@ SAME = ["suite", "task", "arm", "seed", "digest"]  # runs that agree in these ar
 
 def load(path: str | os.PathLike, leave_out: Sequence[str] = ()) -> Store:
     """Loads a folder of runs, an exported csv or a folder of these; one run per task, arm and seed.
-
     Runs whose digest, or whose baseline's, is in `leave_out` are left out. Raises `InputError`
-    where there is neither folder nor csv, no run in it, or a mixture of configurations.
-    """
+    where there is neither folder nor csv, no run in it, or a mixture of configurations."""
     path = Path(path)
     if not path.exists():
         raise InputError(f"{path}: no such folder of runs or csv file")

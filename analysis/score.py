@@ -29,11 +29,9 @@ def atari_reference() -> pd.DataFrame:
 def final_scores(
     store: Store, window: str = LAST, until: float = np.inf
 ) -> tuple[pd.DataFrame, list[Problem]]:
-    """One score per run by a window of `WINDOWS`, and the runs that gave none.
-
-    `until` cuts curves at that many environment frames. A run that diverged has no score (NaN) and
-    stays in. Runs that have not ended are left out and listed.
-    """
+    """One score per run by a window of `WINDOWS`, and the runs that gave none. `until` cuts curves
+    at that many environment frames. A run that diverged has no score (NaN) and stays in. Runs that
+    have not ended are left out and listed."""
     used = store.runs[store.runs.status.isin(ENDED)]
     diverged = used.status == DIVERGED
     points = store.points[store.points.run.isin(used.run) & (store.points.env_frames <= until)]
@@ -89,10 +87,8 @@ WINDOWS = {
 
 def normalise(frame: pd.DataFrame, scheme: str) -> tuple[pd.DataFrame, list[Problem]]:
     """Adds the column `normalised`, (score - random) / (reference - random); lists tasks without.
-
     `gamer` and `record` take the human references of the Atari table, `clipped_record` clips the
-    latter at 1 (section 3.1), `reference` takes each run's own. What has no score stays NaN.
-    """
+    latter at 1 (section 3.1), `reference` takes each run's own. What has no score stays NaN."""
     if scheme == "reference":
         low, high = frame.random.astype(float), frame.reference.astype(float)
     else:

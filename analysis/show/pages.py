@@ -42,10 +42,7 @@ def pages() -> list[Path]:
 
 def filled(page: Path, ours: Judged) -> str:
     """The text of a page with its parts made anew from the committed results. A part that cannot be
-    made here stays as it is.
-
-    Raises `InputError` naming a part that is not known or not closed.
-    """
+    made here stays as it is. `InputError` names a part that is not known or not closed."""
     text, known = page.read_text(), parts(ours)
 
     def made(found: re.Match) -> str:
