@@ -24,7 +24,7 @@ from agent.run.record import Record, read_run
 from agent.run.status import Exit, Interrupted, Status, Stop
 from agent.run.trackers import asked_id
 from hydra_plugins.own_options import parsed
-from sweeps.check import check_numbers, configured
+from sweeps.grid import check_numbers, configured
 
 FULL_OR_BROKEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.ESTALE)  # disks
 Asked = Callable[[], bool]

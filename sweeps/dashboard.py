@@ -4,14 +4,15 @@ python -m sweeps.dashboard --project dreamer-ablation --runs runs  # save it to 
 python -m sweeps.dashboard --json workspace.json                   # to a file, without any server
 """
 
-import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import wandb
+
 from agent.errors import UserError
 from analysis import InputError, claims
+from sweeps import program
 
 FRAMES, UPDATES = "env_frames", "gradient_steps"
 SCORE, RETURNS = "eval/score", ("eval/return", "train/return")
@@ -24,7 +25,6 @@ CURVES = {  # by arm, of the training's metrics
     "Behaviour": ("actor_loss", "critic_loss", "actor_grad_norm", "critic_grad_norm"),
 }
 VALUES = ("imagined_reward", "target", "slow_value")  # on the task's own scale
-PICTURES = ("pictures/episode", "pictures/prediction")
 OPEN = ("What helps", "Learning curves")
 COLUMNS = ["change", "effect", "interval", "verdict", "where", "the paper", "agrees"]
 NO_RUNS = "Verdicts appear here with `python -m sweeps.dashboard --runs FOLDER`."
@@ -65,7 +65,7 @@ def workspace(entity: str, project: str, verdicts: str = NO_RUNS):
             title: [by_arm(f"metrics/{name}", UPDATES) for name in names]
             for title, names in CURVES.items()
         },
-        "Pictures": [wr.MediaBrowser(media_keys=list(PICTURES))],
+        "Pictures": [wr.MediaBrowser(media_keys=["pictures/episode", "pictures/prediction"])],
     }
     panels["Behaviour"] += [by_task(f"metrics/{name}", UPDATES) for name in VALUES]
     return ws.Workspace(
@@ -77,15 +77,13 @@ def workspace(entity: str, project: str, verdicts: str = NO_RUNS):
     )
 
 
-def verdict_table(
-    runs: str | Path, suite: str | None, claims_file: str | Path = claims.DEFAULT
-) -> str:
+def verdict_table(runs: str | Path, suite: str | None) -> str:
     """The paper's lists by our runs, as markdown; UserError where there are no runs."""
     from analysis import read, study
     from analysis.show import tables
 
     try:
-        ours = study.judge(read.load(runs), claims_file, suite)
+        ours = study.judge(read.load(runs), claims.DEFAULT, suite)
     except InputError as error:
         raise UserError(str(error)) from error
     filled = {title: part for title, part in tables.lists(ours).items() if len(part)}
@@ -95,8 +93,7 @@ def verdict_table(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Save or write the workspace; returns the exit status."""
-    description = __doc__.splitlines()[0]
-    parser = argparse.ArgumentParser(prog="python -m sweeps.dashboard", description=description)
+    parser = program("dashboard", __doc__)
     parser.add_argument("--entity", default=None, help="default: the account's")
     parser.add_argument("--project", default="dreamer-ablation")
     parser.add_argument("--runs", help="folder of runs or exported csv, for the verdicts")
@@ -117,20 +114,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def as_json(built) -> str:
     """The workspace as it is sent to W&B."""
-    return json.dumps(built._to_model().model_dump(mode="json", by_alias=True), indent=1)
+    return built._to_model().model_dump_json(by_alias=True, indent=1)
 
 
 def _saved(entity: str | None, project: str, verdicts: str) -> str:
     """The address of the workspace, saved to W&B; UserError with the words of W&B's client."""
-    workspace("", project)  # UserError where a module is missing
-    import wandb
-
     try:
         if not (entity := entity or wandb.Api().default_entity):
             raise UserError("W&B names no default entity: give --entity, after `wandb login`")
         return workspace(entity, project, verdicts).save().url
     except (wandb.Error, OSError, ValueError) as error:
-        told = (str(error).splitlines() or [type(error).__name__])[0]
+        told = str(error).partition("\n")[0]
         raise UserError(f"--project {project}: W&B: {told}") from error
 
 

@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from pathlib import Path
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -45,8 +44,9 @@ class Display:
         finally:
             over.set()
 
-    def end(self, folder: Path, outcome: Outcome) -> str:
+    def end(self, outcome: Outcome) -> str:
         """Take a run off the table; returns the time left, in words."""
+        folder = outcome.folder
         del self._open[folder]
         if outcome.status == Status.DONE:
             self._steps[folder] = self._goals[folder]

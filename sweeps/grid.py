@@ -20,13 +20,37 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 
 from agent.errors import UserError
-from agent.run.compose import composed, explained, section
+from agent.run.compose import composed, explained, section, sections, whole
 from agent.run.identity import BASELINE, parts
+from agent.run.lock import check_root
 
 ROOT = Path(__file__).parents[1]
 SEED = "run.seed"
 FACTOR = re.compile(r"x([\d.]+)")  # x0.5: half of the task's own number
 ONE_VALUE = re.compile(r"[+~]*(sweep$|hydra[./])")  # keys that say how to sweep
+
+
+def configured(overrides: Sequence[str]) -> DictConfig:
+    """The configuration of a sweep's command, with Hydra's own part; UserError naming all that is
+    wrong whatever the sweep is."""
+    single = tuple(fixed(overrides))
+    cfg, choices = composed(single)
+    if (sweeper := choices["hydra/sweeper"]) != "ablation":
+        raise UserError(f"hydra/sweeper={sweeper}: allowed here: ablation")
+    check_numbers(cfg)
+    check_root(cfg.run.root)
+    return whole(single)
+
+
+def check_numbers(cfg: DictConfig) -> None:
+    """UserError for a wrong value of run, size, recipe, task or suite, naming all that are."""
+    try:
+        sections(cfg)
+    except UserError:
+        from agent import build  # torch: only where there is something to say
+
+        build.read(cfg)
+        raise
 
 
 def jobs(
@@ -47,11 +71,11 @@ def jobs(
     axes = [_values(override) for override in by_key.values()]
     found = []
     for chosen in _values(suite):
-        base = _compose([*same, *chosen])
+        base = composed((*same, *chosen))[0]
         for named in _tasks(task, base):
             claimed = [[]]
             if claims:
-                actions = _compose([*same, *chosen, *named]).task.actions
+                actions = composed((*same, *chosen, *named))[0].task.actions
                 claimed = of_claims(claims, rows, base.suite.name, actions)
             for several in product(claimed, *axes):
                 choices = (part for parts in several for part in parts)
@@ -61,14 +85,9 @@ def jobs(
 
 
 def axes(params: Mapping[str, str]) -> dict[str, list[str | int]]:
-    """The values of each of a sweep's `params`, whole numbers as numbers."""
-    found = {}
-    for override in _parse([f"{key}={value}" for key, value in params.items()]):
-        values = (value.split("=", 1)[1] for (value,) in _values(override))
-        found[override.get_key_element()] = [
-            int(value) if value.isdecimal() else value for value in values
-        ]
-    return found
+    """The values of each of a sweep's `params`."""
+    parsed = _parse([f"{key}={value}" for key, value in params.items()])
+    return {override.get_key_element(): list(override.sweep_iterator()) for override in parsed}
 
 
 def fixed(overrides: Sequence[str]) -> list[str]:
@@ -92,7 +111,7 @@ def multiplied(task: Sequence[str], override: str) -> str:
     key, _, value = override.partition("=")
     if not (factor := FACTOR.fullmatch(value)):
         return override
-    return f"{key}={OmegaConf.select(_compose(list(task)), key) * float(factor[1])}"
+    return f"{key}={OmegaConf.select(composed(tuple(task))[0], key) * float(factor[1])}"
 
 
 def _parse(overrides: Sequence[str]) -> list[Override]:
@@ -137,10 +156,6 @@ def _tasks(task: Override | None, base: DictConfig) -> list[list[str]]:
         suite = f"suite={base.suite.name}, which has {', '.join(tasks)}"
         raise UserError(f"{task.input_line}: no task of {suite}")
     return within
-
-
-def _compose(overrides: list[str]) -> DictConfig:
-    return composed(tuple(overrides))[0]
 
 
 def of_claims(path: str, rows: Sequence[str] | None, suite: str, actions: str) -> list[list[str]]:

@@ -19,19 +19,15 @@ from agent.errors import UserError
 from agent.run.lock import RunFolder
 from agent.run.status import PARENT, SIGNALS, STOPPED_BY_SERVER, Exit, Status
 from sweeps import machine
+from sweeps.grid import ROOT
 from sweeps.state import ENDED, look
 
-PROGRAM = Path(__file__).parents[1] / "run.py"
+PROGRAM = ROOT / "run.py"
 COMMAND = f"python {PROGRAM.name if Path.cwd() == PROGRAM.parent else PROGRAM}"  # as users give it
-HYDRAS_HINT = "HYDRA_FULL_ERROR"  # ends what Hydra says of an error
 UNFINISHED = "the process ended with exit status 0 before the run was done"
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 60.0  # for a child to write its checkpoint, after `stop_seconds`
 STOPPED = (Exit.INTERRUPTED, *(-number for number in SIGNALS))  # exit statuses
-
-
-class Lost(OSError):
-    """The child was not started, or its exit status is lost."""
 
 
 def fresh(
@@ -84,7 +80,7 @@ class Job:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             outcome = self.outcome(*result(*self._child(), self.folder))
-        except Lost as lost:
+        except machine.Lost as lost:
             outcome = self.lost(str(lost))
         except (OSError, UserError) as problem:
             outcome = self.outcome(Status.FAILED, str(problem))
@@ -111,25 +107,19 @@ class Job:
         log = self.folder / "log.txt"
         with ExitStack() as stack:
             place = machine.pinned(self.gpus, self.gpu_places, self.stop_file.exists)
-            if (pin := stack.enter_context(place)) is None:
-                raise Lost("stopped before a GPU was free")
+            pin = stack.enter_context(place)
             output = stack.enter_context(open(log, "ab", buffering=0))
             output.write(b"\n")  # where the disk is full, this says so
             start = output.tell()
             given = {**machine.slurm_environment(), **self.environment, **pin}
             child = self.start(self.overrides, output, {**os.environ, **given})
             try:
-                code = self._wait(child)
+                while child.poll() is None and not self.stop_file.exists():
+                    with suppress(subprocess.TimeoutExpired):
+                        child.wait(POLL_SECONDS)
             finally:
-                self._end(child)
-        return code, _last_line(log, start)
-
-    def _wait(self, child: subprocess.Popen) -> int:
-        while True:
-            with suppress(subprocess.TimeoutExpired):
-                return child.wait(POLL_SECONDS)
-            if self.stop_file.exists():
-                return self._end(child)
+                code = self._end(child)
+        return code, last_line(log.read_bytes()[start:].decode(errors="replace"))
 
     def _end(self, child: subprocess.Popen) -> int:
         """Ask a child that still runs to stop, and wait for its checkpoint."""
@@ -161,13 +151,11 @@ def result(code: int, said: str, folder: Path) -> tuple[Status, str | None]:
     return (state if state in ENDED else Status.FAILED), error or told
 
 
-def _last_line(log: Path, start: int) -> str:
-    lines = log.read_bytes()[start:].decode(errors="replace").split("\n")
-    told = (line for line in reversed(lines) if line.strip() and HYDRAS_HINT not in line)
-    return next(told, "")
+def last_line(text: str) -> str:
+    """The last line of a text that is not empty."""
+    return text.rstrip().rpartition("\n")[2].strip()
 
 
-NAMES = ("local", "basic", "slurm", "slurm_cpu", "ray_cluster")
 NUMBERS = {  # of the launchers
     **dict.fromkeys(("n_jobs", "max_retries"), Annotated[int, Field(ge=-1)]),
     **dict.fromkeys(("array_parallelism", "cpus_per_task", "timeout_min"), PositiveInt),
@@ -179,14 +167,15 @@ NUMBERS = {  # of the launchers
 class Engine(Protocol):
     """Starts jobs and waits for them."""
 
-    is_here: bool  # whether jobs run on this machine
-    submit_only: bool  # whether `run` yields what was submitted instead of waiting for it
+    is_here: bool = False  # whether jobs run on this machine
+    submit_only: bool = False  # whether `run` yields what was submitted instead of waiting for it
 
     def places(self) -> int:
         """Jobs at a time."""
 
     def check(self) -> None:
         """UserError, before anything starts, where this engine cannot run jobs here."""
+        return
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         """Yield the outcome of each job as it ends, in any order."""
@@ -201,9 +190,9 @@ def chosen(config: DictConfig) -> Engine:
             check_value(f"hydra.launcher.{key}", launcher[key], kind)
     if launcher._target_.startswith("sweeps."):
         return instantiate(launcher)
-    name = config.hydra.runtime.choices["hydra/launcher"]
-    if name == "basic":
+    if (name := config.hydra.runtime.choices["hydra/launcher"]) == "basic":
         from sweeps.local import Local  # which starts jobs
 
         return Local(1, settings.threads, settings.device, settings.jobs_per_gpu)
-    raise UserError(f"hydra/launcher={name}: allowed here: {', '.join(NAMES)}")
+    allowed = "local, basic, slurm, slurm_cpu, ray_cluster"
+    raise UserError(f"hydra/launcher={name}: allowed here: {allowed}")

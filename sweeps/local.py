@@ -13,20 +13,18 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from multiprocessing import connection, forkserver
 from multiprocessing.pool import ThreadPool
-from pathlib import Path
 from typing import IO
 
 from agent.run.status import PARENT
-from sweeps import job, machine
-from sweeps.job import Job, Lost, Outcome
+from sweeps import grid, job, machine
+from sweeps.job import Engine, Job, Outcome
 
-ROOT = Path(__file__).parents[1]
 NO_STATUS = 255  # what multiprocessing says of a process whose fork server has died
 ONE_AT_A_TIME = threading.Lock()  # a process's exit status can be read only once
 
 
 @dataclass(frozen=True)
-class Local:
+class Local(Engine):
     """Jobs as processes of this machine; conf/hydra/launcher/local.yaml says what each option is.
 
     Elsewhere than on Linux, where forking breaks libraries, they are fresh child processes.
@@ -37,15 +35,11 @@ class Local:
     device: str
     jobs_per_gpu: int
     is_here = True
-    submit_only = False
 
     def places(self) -> int:
         if self.n_jobs is None:
             return machine.at_a_time(self.device, self.threads, self.jobs_per_gpu)
         return self.n_jobs if self.n_jobs > 0 else machine.cores()
-
-    def check(self) -> None:
-        """Nothing is missing here."""
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         """Yield outcomes as jobs end. The threads that wait for them are daemons: Ctrl-C ends them
@@ -66,7 +60,7 @@ def start_server(environment: Mapping[str, str]) -> None:
     """Start the fork server, unless it is there, with what libraries read when they load."""
     forkserver.set_forkserver_preload(["sweeps.preloaded"])
     before = dict(os.environ)
-    os.environ.update(environment, PYTHONPATH=str(ROOT))
+    os.environ.update(environment, PYTHONPATH=str(grid.ROOT))
     try:
         forkserver.ensure_running()
     finally:
@@ -92,7 +86,7 @@ def forked(
 
 
 class Forked:
-    """A forked process with the methods of `subprocess.Popen` that a job needs. They raise job.Lost
+    """A forked process with the methods of `subprocess.Popen` that a job needs. They raise Lost
     where the server that knew its exit status has died; the process is then asked to stop."""
 
     def __init__(self, process: multiprocessing.Process):
@@ -105,7 +99,7 @@ class Forked:
         if code == NO_STATUS:
             with suppress(ProcessLookupError):  # it ended with this status of its own
                 os.kill(self._process.pid, signal.SIGTERM)
-                raise Lost("the fork server was killed")
+                raise machine.Lost("the fork server was killed")
         return code
 
     def wait(self, timeout: float | None = None) -> int:

@@ -17,6 +17,10 @@ PLACE_SECONDS = 1.0  # between looks for a free place on a GPU
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # environment variables
 
 
+class Lost(OSError):
+    """A process was not started, or its exit status is lost."""
+
+
 def cores() -> int:
     """Cores that this process may use: those it is bound to, or fewer where Slurm gave it fewer."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
@@ -70,16 +74,15 @@ def slurm_environment() -> dict[str, str]:
 @contextmanager
 def pinned(
     devices: Sequence[str], jobs_per_gpu: int, is_stopping: Callable[[], bool]
-) -> Iterator[dict[str, str] | None]:
-    """Hold one of `jobs_per_gpu` places on a GPU; yields the environment that pins a process to it,
-    None when stopped before. Places are kernel locks, so that sweeps side by side share them."""
+) -> Iterator[dict[str, str]]:
+    """Hold one of `jobs_per_gpu` places on a GPU; yields the environment that pins a process to it.
+    Lost when stopped before. Places are kernel locks, so that sweeps side by side share them."""
     if not devices:
         yield {}
         return
     while not (taken := _take_place(devices, jobs_per_gpu)):
         if is_stopping():
-            yield None
-            return
+            raise Lost("stopped before a GPU was free")
         time.sleep(PLACE_SECONDS)
     device, lock = taken
     try:

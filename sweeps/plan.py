@@ -6,11 +6,8 @@ python -m sweeps.plan +sweep=latent suite=mini --probe
 python -m sweeps.plan suite=atari --commands > jobs.txt     # one command a line, for any scheduler
 """
 
-import argparse
 import json
-import os
 import shlex
-import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
@@ -27,9 +24,9 @@ from agent.errors import UserError, complaint
 from agent.run.compose import project_config
 from agent.run.status import Status
 from hydra_plugins.own_options import parsed
-from sweeps import check, grid, machine
-from sweeps.job import COMMAND, PROGRAM, Engine, chosen
-from sweeps.state import Planned
+from sweeps import grid, machine, program
+from sweeps.job import COMMAND, Engine, Job, chosen
+from sweeps.state import Planned, check, planned
 from sweeps.sweep import asked, console
 
 PROBED_UPDATES = 12
@@ -39,30 +36,21 @@ Kind = tuple[str, str]  # suite and size
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the plan of the overrides given; returns the exit status."""
+    parser = program("plan", __doc__)
+    add = parser.add_argument
+    add("--probe", action="store_true", help="time a few gradient steps where no run has finished")
+    add("--commands", action="store_true", help="print the commands of the runs that are to do")
     try:
-        given = _parsed(arguments)
+        given, unknown = parsed(parser, arguments)
+        if unknown:
+            parser.error(f"unrecognized arguments: {' '.join(unknown)}")
         with project_config():
             overrides = _with_sweep(given.overrides)
-            Plan(overrides, check.configured(overrides)).show(given.commands, given.probe)
+            Plan(overrides, grid.configured(overrides)).show(given.commands, given.probe)
     except UserError as error:
         print(complaint(error), file=sys.stderr)
         return 2
     return 0
-
-
-def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m sweeps.plan",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    add = parser.add_argument
-    add("--probe", action="store_true", help="time a few gradient steps where no run has finished")
-    add("--commands", action="store_true", help="print the commands of the runs that are to do")
-    given, unknown = parsed(parser, arguments)
-    if unknown:
-        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    return given
 
 
 def _with_sweep(overrides: list[str]) -> list[str]:
@@ -88,7 +76,7 @@ class Plan:
             self.round, self.runs = trial.next() or (0, [])
         else:
             self.runs = asked(overrides, sweeper)
-        check.check(self.runs, here=self.engine.is_here)
+        check(self.runs, here=self.engine.is_here)
 
     def show(self, commands: bool, probe: bool) -> None:
         """Print the plan, or only the commands of the runs that are due."""
@@ -190,15 +178,14 @@ def probe(run: Planned, threads: int) -> float:
         f"run.log_every={every}",
         *("run.eval_episodes=1", "run.predict_every=0", "run.keep_replay=false", "tracker=none"),
     ]
-    environment = {**os.environ, **machine.thread_environment(run.cfg.run.threads or threads)}
+    environment = machine.thread_environment(run.cfg.run.threads or threads)
     with tempfile.TemporaryDirectory(prefix="probe-") as root:
-        command = [sys.executable, str(PROGRAM), *run.overrides, *short, f"run.root={root}"]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        if done.returncode:
-            said = (done.stderr or done.stdout).strip().split("\n")[-1]
-            raise UserError(f"the probe of {run.identity} failed: {said.removeprefix('error: ')}")
-        (file,) = Path(root).rglob("metrics.jsonl")
-        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        (other,) = planned([[*run.overrides, *short, f"run.root={root}"]])
+        stop = Path(root, "stop")
+        outcome = Job("", other.folder, other.overrides, stop, environment=environment)()
+        if outcome.status != Status.DONE:
+            raise UserError(f"the probe of {run.identity} failed: {outcome.error}")
+        lines = list(map(json.loads, (other.folder / "metrics.jsonl").open()))
     learning = [line for line in lines if line["step"] > prefill][WARM_UP_LINES:]
     seconds = [line["wall_seconds"] for line in learning]
     return linear_regression([line["step"] for line in learning], seconds).slope

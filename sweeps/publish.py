@@ -5,20 +5,20 @@ python -m sweeps.publish runs/mini tracker.project=mine     # some of them, with
 python -m sweeps.publish runs tracker=tensorboard
 """
 
-import argparse
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from agent import build
-from agent.errors import UserError
+from agent.errors import UserError, complaint
 from agent.run.compose import project_config, whole
 from agent.run.lock import RunFolder
 from agent.run.record import Record, Tracker
 from agent.run.status import Status
 from analysis.read import run_folders
 from analysis.schema import Problem
+from sweeps import program
 from sweeps.state import look
 
 FINISHED = (Status.DONE, Status.DIVERGED)
@@ -37,11 +37,7 @@ def chosen(overrides: Sequence[str]) -> Callable[..., Tracker]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Send the runs; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m sweeps.publish",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = program("publish", __doc__)
     parser.add_argument("runs", type=Path, help="a folder of runs")
     parser.add_argument("overrides", nargs="*", help="of the tracker, as for run.py")
     given = parser.parse_args(arguments)
@@ -49,13 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         start = chosen(given.overrides)
         problems: list[Problem] = []
         folders = [Path(where) for where, _ in run_folders(given.runs, problems)]
-        said = [f"{given.runs / source}: {message}" for source, message in problems]
+        for source, message in problems:
+            print(f"{given.runs / source}: {message}", file=sys.stderr)
         if not folders:
-            raise UserError(f"{given.runs}: no runs there{f' ({said[0]})' if said else ''}")
-        for line in said:
-            print(line, file=sys.stderr)
+            raise UserError(f"{given.runs}: no runs there")
     except UserError as error:
-        print("error:", *str(error).split(), file=sys.stderr)
+        print(complaint(error), file=sys.stderr)
         return 2
     found = [(folder, look(folder)[0]) for folder in folders]
     finished = [folder for folder, status in found if status in FINISHED]

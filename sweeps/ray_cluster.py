@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from agent.errors import UserError
-from sweeps.job import Job, Outcome
+from sweeps.job import Engine, Job, Outcome
 
 HERE = {
     "address": "local",
@@ -14,11 +14,8 @@ HERE = {
 }
 
 
-class Ray:
+class Ray(Engine):
     """Jobs as tasks of a cluster; conf/hydra/launcher/ray_cluster.yaml says what each option is."""
-
-    is_here = False
-    submit_only = False
 
     def __init__(self, address: str | None, num_cpus: float, num_gpus: float, max_retries: int):
         self.address = address
@@ -45,13 +42,10 @@ class Ray:
             except (ConnectionError, RuntimeError, ValueError) as error:
                 raise UserError(f"hydra.launcher.address={self.address}: {error}") from None
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        for option, key in (("num_cpus", "CPU"), ("num_gpus", "GPU")):
-            most = max((node.get(key, 0) for node in nodes), default=0)
-            if self.needs[key] > most:
-                raise UserError(
-                    f"hydra.launcher.{option}={self.needs[key]:g}: no node of the Ray cluster has "
-                    f"more than {most:g}"
-                )
+        for key, wanted in self.needs.items():
+            if wanted > (most := max((node.get(key, 0) for node in nodes), default=0)):
+                given = f"hydra.launcher.num_{key.lower()}s={wanted:g}"
+                raise UserError(f"{given}: no node of the Ray cluster has more than {most:g}")
 
     def run(self, jobs: Sequence[Job]) -> Iterator[Outcome]:
         import ray

@@ -18,16 +18,13 @@ from typing import Any
 
 from agent.errors import UserError
 from agent.run.status import STOPPED_BY_SERVER, Status
-from sweeps.job import STOPPED, Job, Outcome
+from sweeps.job import STOPPED, Engine, Job, Outcome, last_line
 from sweeps.state import look
 
-ALIVE = (  # states of a job that waits, runs, or is about to run again
-    *("PENDING", "RUNNING", "SUSPENDED", "COMPLETING", "CONFIGURING", "STAGE_OUT", "STOPPED"),
-    *("SIGNALING", "RESIZING", "REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT"),
-    "RESV_DEL_HOLD",
-)
 GONE = "gone"
 GIVEN_UP = ("CANCELLED", "OUT_OF_MEMORY", "DEADLINE")  # submitted again they would end so again
+OVER = (GONE, *GIVEN_UP, "COMPLETED", "TIMEOUT", "PREEMPTED", "REVOKED")  # in any other state a job
+OVER += ("FAILED", "NODE_FAIL", "BOOT_FAIL", "LAUNCH_FAILED", "RECONFIG_FAIL")  # lives
 REGISTER = "slurm_job"  # file in a run's folder: its job's id
 SHARED = ("name", "timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_node")
 POLL_SECONDS = 5.0
@@ -39,17 +36,14 @@ Queue = Mapping[str, str]  # states by id
 def queue() -> Queue | None:
     """This user's jobs, tasks of arrays and those that just ended too; None without an answer."""
     told = _run("squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i|%T")
-    if told.returncode:
-        return None
-    rows = (line.split("|") for line in told.stdout.splitlines() if line.count("|") == 1)
-    return {job: state.strip() for job, state in rows}
+    return None if told.returncode else dict(re.findall(r"^(\S+)\|(\w+)", told.stdout, re.M))
 
 
 def largest_array() -> int:
     """Jobs that one array may have; UserError where there is no Slurm or it does not answer."""
     told = _run("scontrol", "show", "config")
     if told.returncode:
-        raise UserError(f"Slurm does not answer: {_last_line(told.stderr)}")
+        raise UserError(f"Slurm does not answer: {last_line(told.stderr)}")
     found = re.search(r"^MaxArraySize\s*=\s*(\d+)", told.stdout, re.MULTILINE)
     return max(1, int(found[1])) if found else 1
 
@@ -59,10 +53,6 @@ def _run(*command: str) -> subprocess.CompletedProcess:
         return subprocess.run(command, capture_output=True, text=True)
     except FileNotFoundError:
         raise UserError(f"no Slurm on this machine: {command[0]} is not on PATH") from None
-
-
-def _last_line(text: str) -> str:
-    return ([line.strip() for line in text.splitlines() if line.strip()] or ["no word"])[-1]
 
 
 class Task(Job):
@@ -110,11 +100,11 @@ class Ticket:
         if known is None:
             return None
         state = known.get(self.number, GONE)
-        if state in ALIVE:  # an error is no end: the requeue that it asked for kills submitit
+        if state not in OVER:  # an error is no end: the requeue that it asked for kills submitit
             self.ended = None
             return None
         if kind == "error":
-            return self.job.lost(f"Slurm job {self.number}: {_last_line(value)}")
+            return self.job.lost(f"Slurm job {self.number}: {last_line(value)}")
         self.ended = self.ended or time.monotonic()
         if state != "CANCELLED" and time.monotonic() - self.ended < SETTLE_SECONDS:
             return None
@@ -131,12 +121,6 @@ class Ticket:
         )
 
 
-def registered(job: Job) -> str:
-    """The id in a run's folder, or an empty text."""
-    file = job.folder / REGISTER
-    return file.read_text().strip() if file.exists() else ""
-
-
 def result_file(folder: str, number: str) -> Path:
     """Where submitit puts what a job returned."""
     from submitit.core.utils import JobPaths
@@ -149,16 +133,14 @@ def cancel(jobs: Iterable[str]) -> bool:
     did so."""
     command = ["scancel", *sorted(jobs)]
     if command[1:] and (told := _run(*command)).returncode:
-        print(f"not cancelled: {_last_line(told.stderr)}; {' '.join(command)}", flush=True)
+        print(f"not cancelled: {last_line(told.stderr)}; {' '.join(command)}", flush=True)
         return False
     return True
 
 
-class Slurm:
+class Slurm(Engine):
     """Jobs as tasks of job arrays; conf/hydra/launcher/slurm.yaml says what each option is.
     `resources` are submitit's and sbatch's; None leaves one out."""
-
-    is_here = False
 
     def __init__(self, folder: str, submit_only: bool, max_lost: int, **resources: Any):
         self.folder, self.submit_only, self.max_lost = folder, submit_only, max_lost
@@ -186,8 +168,9 @@ class Slurm:
             return
         tickets, rest = [], []
         for job in jobs:
-            number = registered(job)
-            if known.get(number, GONE) in ALIVE:
+            file = job.folder / REGISTER
+            number = file.read_text() if file.exists() else ""
+            if known.get(number, GONE) not in OVER:
                 tickets.append(Ticket(job, number, is_ours=False))
             elif held := job.held():
                 yield held
@@ -203,7 +186,10 @@ class Slurm:
         except (KeyboardInterrupt, GeneratorExit):
             cancel(ticket.number for ticket in tickets)
             raise
-        yield from _as_submitted(tickets)
+        states = queue() or {}
+        for ticket in tickets:
+            state = states.get(ticket.number, GONE)
+            yield ticket.job.lost(f"Slurm job {ticket.number}: {state}")
 
     def _submit(self, jobs: Sequence[Job]) -> list[Ticket]:
         """Submit arrays as large as Slurm takes them, the jobs dealt out in turn. When refused
@@ -254,12 +240,11 @@ class Slurm:
             for ticket in list(tickets):
                 if (outcome := ticket.outcome(known, self.folder)) is None:
                     continue
-                if not ticket.is_repeated(outcome, known, self.max_lost):
+                if ticket.is_repeated(outcome, known, self.max_lost):
+                    tickets[tickets.index(ticket)] = self._again(ticket, outcome)
+                else:
                     tickets.remove(ticket)
                     yield outcome
-                elif again := self._again(ticket):
-                    print(f"{outcome}; submitted again as {again.number}", flush=True)
-                    tickets[tickets.index(ticket)] = again
             asked = any(ticket.job.stop_file.exists() for ticket in tickets)
             if asked and not stopping and known is not None:
                 waiting = [job for job, state in known.items() if state == "PENDING"]
@@ -269,15 +254,16 @@ class Slurm:
             if tickets:
                 time.sleep(POLL_SECONDS)
 
-    def _again(self, ticket: Ticket) -> Ticket | None:
-        """The lost job submitted again; None where Slurm refuses it, until it is asked again."""
+    def _again(self, ticket: Ticket, outcome: Outcome) -> Ticket:
+        """The lost job submitted again; where Slurm refuses it, the same ticket for now."""
         try:
             (again,) = self._submit([ticket.job])
         except UserError as error:
             if str(error) != ticket.refused:
                 print(f"{error}; tried again until it is taken", flush=True)
             ticket.refused = str(error)
-            return None
+            return ticket
+        print(f"{outcome}; submitted again as {again.number}", flush=True)
         again.times_lost = ticket.times_lost + 1
         return again
 
@@ -300,10 +286,3 @@ def _queue_or_stop(jobs: Sequence[Job]) -> Queue | None:
         print("waiting: Slurm does not answer", flush=True)
         time.sleep(POLL_SECONDS)
     return known
-
-
-def _as_submitted(tickets: Sequence[Ticket]) -> Iterator[Outcome]:
-    """How far the runs are, with their jobs' states."""
-    known = queue() or {}
-    for ticket in tickets:
-        yield ticket.job.lost(f"Slurm job {ticket.number}: {known.get(ticket.number, GONE)}")

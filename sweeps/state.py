@@ -1,4 +1,4 @@
-"""The distinct runs that jobs stand for, and how far each is."""
+"""The distinct runs that jobs stand for, how far each is, and which would be refused."""
 
 import re
 import sys
@@ -15,7 +15,7 @@ from agent.config import Seed, check_value
 from agent.errors import UserError
 from agent.run.compose import composed, leaves, section
 from agent.run.identity import Identity, identify
-from agent.run.lock import RunFolder
+from agent.run.lock import RunFolder, check_root
 from agent.run.record import read_run
 from agent.run.status import Status
 from sweeps.grid import SEED, quoted
@@ -53,7 +53,7 @@ def planned(jobs: Iterable[Sequence[str]]) -> list[Planned]:
     shown = {"transient": True, "disable": not sys.stdout.isatty()}
     for overrides in track(list(map(tuple, jobs)), "composing", **shown):
         cfg, identity, settled = _identify(overrides)
-        folder = Path(cfg.run.root) / identity.folder
+        folder = Path(cfg.run.root, identity.folder).absolute()
         if folder not in runs:
             runs[folder] = Planned(identity, cfg, settled, folder, *look(folder))
     return list(runs.values())
@@ -71,6 +71,27 @@ def look(folder: Path) -> tuple[Status, str | None, dict | None]:
     if RunFolder(folder).holder():
         return Status.UNDER_WAY, error, fields
     return (Status.TODO if fields is None else Status.INTERRUPTED), error, fields
+
+
+def check(runs: Iterable[Planned], here: bool) -> None:
+    """UserError naming the first run that would be refused; `here`: this machine's device and
+    environments are tried too. Each configuration is checked once for all its seeds."""
+    different = {unseeded(run.overrides): run for run in runs if run.state != Status.DONE}
+    tried = set()
+    for overrides, run in different.items():
+        from agent import build  # torch: only where something is to run
+
+        try:
+            build.check(run.cfg, composed(overrides)[1])
+            settings = run.cfg.run
+            machine = str((run.cfg.task.env, settings.device, settings.threads, settings.root))
+            if here and machine not in tried:
+                tried.add(machine)
+                check_root(settings.root)
+                build.check_machine(run.cfg)
+        except UserError as error:
+            lines = [f"{run.identity}: {line}" for line in str(error).splitlines()]
+            raise UserError("\n".join(lines)) from error
 
 
 def unseeded(overrides: Sequence[str]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from rich.table import Column, Table
 from agent.errors import UserError
 from agent.run.lock import RunFolder
 from agent.run.status import Exit, Status
-from sweeps import check, grid, state, wandb_sweeps
+from sweeps import grid, state, wandb_sweeps
 from sweeps.display import Display
 from sweeps.job import Engine, Job, Outcome, chosen
 
@@ -75,12 +75,15 @@ class Sweep:
         started = time.monotonic()
         todo = [run for run in runs if run.is_due]
         done = sum(run.state == Status.DONE for run in runs)
-        engine = self._checked(todo)
+        engine = chosen(self.config)
+        state.check(todo, here=engine.is_here)
+        if todo:
+            engine.check()
         print(f"{len(runs)} runs, {done} of them done; {len(todo)} to launch", flush=True)
         outcomes = {run.folder: _left_alone(run) for run in runs if run.is_over}
         with self._stopped_by_signals():  # before, while jobs are composed, Ctrl-C ends at once
             outcomes |= self._launch(engine, todo)
-            while not (self._is_stopping() or engine.submit_only) and (
+            while not (self.stop_file.exists() or engine.submit_only) and (
                 busy := [run for run in todo if outcomes[run.folder].status == Status.UNDER_WAY]
             ):
                 outcomes |= self._launch(engine, self._wait_for_one(busy))
@@ -109,46 +112,32 @@ class Sweep:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _checked(self, todo: Sequence[state.Planned]) -> Engine:
-        """What runs the runs; UserError, before anything starts, where it cannot."""
-        engine = chosen(self.config)
-        check.check(todo, here=engine.is_here)
-        if todo:
-            engine.check()
-        return engine
-
     def _launch(self, engine: Engine, runs: Sequence[state.Planned]) -> dict[Path, Outcome]:
         """Outcomes by folder, each told as it comes."""
         outcomes: dict[Path, Outcome] = {}
         if not runs:
             return outcomes
-        jobs = {run.folder.absolute(): run.folder for run in runs}
         display = Display(runs, console())
         with display.shown(), closing(engine.run([self._job(run) for run in runs])) as ending:
             for outcome in ending:
-                folder = jobs[outcome.folder]
-                outcomes[folder], left = outcome, display.end(folder, outcome)
+                outcomes[outcome.folder], left = outcome, display.end(outcome)
                 print(f"[{len(outcomes)}/{len(runs)}] {outcome}{left}", flush=True)
         return outcomes
 
     def _job(self, run: state.Planned) -> Job:
         return Job(
             str(run.identity),
-            run.folder.absolute(),
+            run.folder,
             run.overrides,
             self.stop_file,
             run.cfg.run.fail_fast,
             run.cfg.run.stop_seconds,
         )
 
-    def _is_stopping(self) -> bool:
-        """Also where a run failed and `fail_fast` stops the rest."""
-        return self.stopped or self.stop_file.exists()
-
     def _wait_for_one(self, runs: Sequence[state.Planned]) -> list[state.Planned]:
         """The runs that no other process trains any more: none only once the sweep is stopped."""
         print(f"waiting for {len(runs)} runs that other processes train", flush=True)
-        while not self._is_stopping():
+        while not self.stop_file.exists():
             if free := [run for run in runs if RunFolder(run.folder).holder() is None]:
                 return free
             time.sleep(WAIT_SECONDS)

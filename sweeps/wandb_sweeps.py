@@ -5,11 +5,11 @@ python -m sweeps.wandb_sweeps write suite=atari --out my_sweeps
 python -m sweeps.wandb_sweeps run sweeps/wandb/latent.yaml run.root=runs    # without any server
 """
 
-import argparse
 import os
 import signal
 import subprocess
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -22,35 +22,30 @@ from agent.errors import UserError, complaint
 from agent.run.compose import CONF, composed, project_config, whole
 from agent.run.identity import BASELINE, parts
 from agent.run.status import AGENT_JOB, PARENT, SIGNALS, Exit
-from sweeps import grid
+from sweeps import grid, program
 from sweeps.job import PROGRAM
 
 FOLDER = Path(__file__).parent / "wandb"
 ARM = "arm"  # a parameter that stands for the overrides of an arm's name
-METRIC = {"name": "eval/score", "goal": "maximize"}
-SEEDS = {"distribution": "int_uniform", "min": 0, "max": 999_999}  # of draws
 
 
 def sweeps(suite: str) -> dict[str, dict[str, Any]]:
     """W&B sweeps by name: those of conf/sweep/, claims and trial split by kind of actions."""
     tasks = composed((f"suite={suite}",))[0].suite.tasks
-    kinds: dict[str, list[str]] = {}
-    for task in tasks:
-        kind = composed((f"suite={suite}", f"task={task}"))[0].task.actions
-        kinds.setdefault(kind, []).append(task)
+    kinds = {task: composed((f"suite={suite}", f"task={task}"))[0].task.actions for task in tasks}
     found = {}
     for name in sorted(file.stem for file in (CONF / "sweep").glob("*.yaml")):
         sweeper = whole([f"+sweep={name}"]).hydra.sweeper
         if sweeper.pilot:
             continue
         if not sweeper.claims:
-            axes = {"task": None, **grid.axes(sweeper.params)} | {"task": list(tasks)}
+            axes = grid.axes(sweeper.params) | {"task": list(tasks)}
             found[name] = _sweep(suite, name, _lists(axes))
             continue
         of_kind = _draws if sweeper.trial else _arms
-        for kind, own in sorted(kinds.items()):
-            if axes := of_kind(sweeper, suite, own[0], kind):
-                axes = {**_lists({"task": own}), **axes}
+        for kind in sorted(set(kinds.values())):
+            own = [task for task in tasks if kinds[task] == kind]
+            if axes := of_kind(sweeper, suite, own, kind):
                 found[f"{name}_{kind}"] = _sweep(suite, f"{name}_{kind}", axes, sweeper.trial)
     return found
 
@@ -117,18 +112,18 @@ def job(arguments: Sequence[str], is_drawn: bool) -> int:
     return code if code >= 0 else 128 - code
 
 
-def _arms(sweeper: DictConfig, suite: str, _task: str, kind: str) -> dict[str, dict]:
+def _arms(sweeper: DictConfig, suite: str, tasks: list[str], kind: str) -> dict[str, dict]:
     named = grid.of_claims(sweeper.claims, sweeper.rows, suite, kind)
-    axes = {key: values for key, values in grid.axes(sweeper.params).items() if key != "task"}
-    axes[ARM] = [",".join(overrides) or BASELINE for overrides in named]
-    return _lists(axes) if named else {}
+    arms = [",".join(overrides) or BASELINE for overrides in named]
+    return _lists(grid.axes(sweeper.params) | {"task": tasks, ARM: arms}) if arms else {}
 
 
-def _draws(sweeper: DictConfig, suite: str, task: str, kind: str) -> dict[str, dict]:
+def _draws(sweeper: DictConfig, suite: str, tasks: list[str], kind: str) -> dict[str, dict]:
     """The factors of the trial with their probabilities; the first option is the suite's."""
     trial = grid.registered(sweeper.claims).trial
-    choices = composed((f"suite={suite}", f"task={task}"))[1]
-    found: dict[str, dict] = {"run.seed": SEEDS}
+    choices = composed((f"suite={suite}", f"task={tasks[0]}"))[1]
+    seeds = {"distribution": "int_uniform", "min": 0, "max": 999_999}
+    found: dict[str, dict] = {**_lists({"task": tasks}), "run.seed": seeds}
     for factor in trial.weights:
         weights = trial.options(factor, kind)
         first, *others = weights
@@ -145,7 +140,7 @@ def _sweep(suite: str, name: str, axes: dict[str, dict], is_drawn: bool = False)
         "project": "dreamer-ablation",
         "program": "run.py",
         "method": "random" if is_drawn else "grid",
-        "metric": METRIC,
+        "metric": {"name": "eval/score", "goal": "maximize"},
         "command": [
             *("${env}", "${interpreter}", "-m", "sweeps.wandb_sweeps", start),
             *("tracker=wandb", "${args_no_hyphens}"),
@@ -167,12 +162,8 @@ def _values(path: str | Path, key: str, given: Any) -> list[Any]:
     raise UserError(f"{path}: parameter {key} is {given}; a grid takes a value or a list of values")
 
 
-def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="python -m sweeps.wandb_sweeps",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def _parsed(arguments: Sequence[str] | None) -> Namespace:
+    parser = program("wandb_sweeps", __doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     write = commands.add_parser("write", help="write the W&B sweeps of a suite")
     write.add_argument("suite", nargs="?", default="suite=mini", help="suite=NAME")
@@ -190,27 +181,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parsed(arguments)
     try:
         if given.command == "write":
-            _write(given.suite.removeprefix("suite="), given.out)
+            given.out.mkdir(parents=True, exist_ok=True)
+            with project_config():
+                for name, sweep in sweeps(given.suite.removeprefix("suite=")).items():
+                    (given.out / f"{name}.yaml").write_text(text(sweep))
         elif given.command == "run":
             quoted = str(given.file.resolve()).replace("'", "\\'")
             sweep = [f"hydra.sweeper.grid='{quoted}'", *given.overrides]
             os.execv(sys.executable, [sys.executable, str(PROGRAM), "-m", *sweep])
         else:
             return job(given.overrides, given.command == "draw")
-    except UserError as error:
+    except (OSError, UserError) as error:
         print(complaint(error), file=sys.stderr)
         return 2
     return 0
-
-
-def _write(suite: str, folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with project_config():
-            for name, sweep in sweeps(suite).items():
-                (folder / f"{name}.yaml").write_text(text(sweep))
-    except OSError as error:
-        raise UserError(f"--out {folder}: {error}") from error
 
 
 if __name__ == "__main__":

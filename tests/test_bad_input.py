@@ -195,7 +195,7 @@ PROGRAMS = [
     ("sweeps.plan hydra.sweeper.grid=x.yaml", "x.yaml is no W&B sweep: [Errno 2] No such file"),
     ("sweeps.plan hydra.launcher.n_jobs=abc", "hydra.launcher.n_jobs=abc must be a whole number"),
     ("sweeps.plan latent=[a", "latent=[a: no viable alternative"),
-    ("sweeps.wandb_sweeps write --out old/run.json", "--out old/run.json"),
+    ("sweeps.wandb_sweeps write --out old/run.json", "File exists: 'old/run.json'"),
     ("sweeps.publish empty", "empty: no runs there"),
     ("sweeps.publish none latent=gaussian", "latent=gaussian: allowed: tracker=wandb"),
     ("sweeps.publish none tracker=none", "tracker=none shows nothing; allowed: wandb, tensor"),

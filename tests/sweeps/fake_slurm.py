@@ -32,6 +32,8 @@ def squeue(state, *_):
 
 
 def scancel(state, *numbers):
+    if state["refuse"]:
+        sys.exit(f"scancel: error: {state['refuse']}")
     for number in state["jobs"]:
         if number in numbers or number.partition("_")[0] in numbers:
             state["jobs"][number] = "CANCELLED"

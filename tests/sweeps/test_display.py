@@ -33,10 +33,10 @@ def test_runs_under_way_with_their_steps_and_the_time_left(tmp_path, monkeypatch
             (run.folder / "run.json").write_text(json.dumps(fields))
         with shows.shown():
             wait_until(lambda: "750 of 1,000  12.34" in screen.file.getvalue())
-            left = shows.end(runs[0].folder, Outcome("", runs[0].folder, Status.DONE))
+            left = shows.end(Outcome("", runs[0].folder, Status.DONE))
             wait_until(lambda: "1 of 3 runs ended, 1 under way, 0:00:07" in screen.file.getvalue())
     said = screen.file.getvalue()
     assert "mini/cartpole/baseline seed 1" in said and "seed 2" not in said
     assert left == "; 0:00:07 left", "1,250 steps at 175 a second"
     assert ("\x1b[" in said) == is_terminal
-    assert shows.end(runs[1].folder, Outcome("", runs[1].folder, Status.FAILED)) == "; 0:00:06 left"
+    assert shows.end(Outcome("", runs[1].folder, Status.FAILED)) == "; 0:00:06 left"

@@ -151,7 +151,7 @@ def test_a_sweep_that_ends_at_once_leaves_nothing_queued(cluster, jobs, engine, 
     assert set(cluster.states.values()) == {"CANCELLED"} and len(cluster.states) > 2
 
 
-def test_a_stop_that_slurm_does_not_hear_is_tried_again(cluster, jobs, engine, monkeypatch):
+def test_a_stop_that_slurm_does_not_hear_is_tried_again(cluster, jobs, engine, monkeypatch, capsys):
     ask, silent = slurm.queue, []
 
     def stop():
@@ -159,9 +159,10 @@ def test_a_stop_that_slurm_does_not_hear_is_tried_again(cluster, jobs, engine, m
         silent.append(1)
 
     monkeypatch.setattr(slurm, "queue", lambda: None if silent and silent.pop() else ask())
-    cluster.turns = [stop, lambda: None]
+    cluster.turns = [stop, lambda: cluster.set(refuse="down"), lambda: cluster.set(refuse="")]
     assert [outcome.status for outcome in engine().run(jobs[:1])] == ["not started"]
     assert cluster.states == {"1": "CANCELLED"}
+    assert capsys.readouterr().out.count("not cancelled: scancel: error: down; scancel 1") == 1
 
 
 def test_no_answer_is_no_empty_queue(cluster, jobs, engine, monkeypatch, capsys):

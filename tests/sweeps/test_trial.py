@@ -12,7 +12,7 @@ from agent.run.compose import composed, project_config
 from agent.run.identity import baseline_digest
 from agent.run.status import Status
 from analysis.__main__ import main as analysis
-from sweeps import check, grid, plan, state, sweep
+from sweeps import grid, plan, state, sweep
 from sweeps.job import Outcome
 from sweeps.sweep import Sweep
 from tests.analysis.runs import write_run
@@ -107,7 +107,7 @@ def trial(engine, given, capsys):
         arguments = [*given, *overrides]
         engine.launched.clear()
         with project_config():
-            code = Sweep(check.configured(arguments)).sweep(arguments)
+            code = Sweep(grid.configured(arguments)).sweep(arguments)
         return code, *capsys.readouterr()
 
     return run
