@@ -2,6 +2,9 @@
 
 import pkgutil
 import sys
+from importlib import import_module
+
+from agent.config import unknown
 
 PROGRAMS = {
     "run": ("run:start", "Train one run, or with -m all runs of a sweep"),
@@ -15,7 +18,6 @@ PROGRAMS = {
     ),
     "dashboard": ("sweeps.dashboard:main", "Make W&B's workspace"),
 }
-ANALYSIS = "analysis.__main__:main"  # takes the names of its commands itself
 
 
 def main() -> int | None:
@@ -24,10 +26,14 @@ def main() -> int | None:
     if name in PROGRAMS:
         sys.argv = [f"{sys.argv[0]} {name}", *rest]
         return pkgutil.resolve_name(PROGRAMS[name][0])()
+    analysis = import_module("analysis.__main__")  # pandas: only where runs are judged
     if name in ("-h", "--help"):
         print("usage: dreamer-ablation COMMAND ...\n\nCOMMAND, beside those of the analysis below:")
         print(*(f"    {program:12}{what}" for program, (_, what) in PROGRAMS.items()), "", sep="\n")
-    return pkgutil.resolve_name(ANALYSIS)([name, *rest])
+    elif name not in analysis.COMMANDS:
+        print(f"error: {unknown(name, [*PROGRAMS, *analysis.COMMANDS])}", file=sys.stderr)
+        return 2
+    return analysis.main([name, *rest])
 
 
 if __name__ == "__main__":

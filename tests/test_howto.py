@@ -59,3 +59,10 @@ def test_the_command_has_every_program(name, monkeypatch, capsys):
         sys.exit(main())
     said = capsys.readouterr().out
     assert not ended.value.code and {"--help": "calibrate", "run": "kl"}.get(name, "usage") in said
+
+
+def test_a_command_that_is_not_there_is_one_line(monkeypatch, capsys):
+    for name, said in {"tabel": "did you mean table?", "x": "allowed: run, plan, "}.items():
+        monkeypatch.setattr(sys, "argv", ["dreamer-ablation", name])
+        assert main() == 2
+        assert capsys.readouterr().err.startswith(f"error: {name} is not known; {said}")
