@@ -11,13 +11,8 @@ import run
 from tests import tiny
 
 RUN = (
-    *(
-        "recipe.length=8",
-        "recipe.prefill=60",
-        "recipe.capacity=150",
-        "run.steps=300",
-        "run.train_every=8",
-    ),
+    *("recipe.length=8", "recipe.prefill=60", "recipe.capacity=150"),
+    *("run.steps=300", "run.train_every=8"),
     *("run.log_every=30", "run.checkpoint_every=40", "run.eval_every=100", "run.eval_episodes=2"),
     *("run.device=cpu", "run.threads=1", "run.matmul_precision=highest"),
 )

@@ -6,7 +6,6 @@ of rows and such a function.
 
 import importlib
 import re
-import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -14,10 +13,6 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 
 import analysis.__main__
-import run
-from agent.run.compose import composed, project_config
-from agent.run.status import Exit
-from tests import tiny
 from tests.analysis.runs import write_run
 
 
@@ -30,7 +25,6 @@ def is_one_line(error: str, named: str) -> bool:
 RUN = [
     # Hydra's names and grammar
     ("latent=gausian", "latent=gausian is not known; did you mean latent=gaussian?"),
-    ("task=pongg", "task=pongg is not known; did you mean task=pong?"),
     ("~latent", "latent=null must be a table of keys and values"),
     ("hydra/launcher=locl", "hydra/launcher=locl is not known; did you mean hydra/l"),
     ("kl.alhpa=0.5", "kl.alhpa is not known; did you mean kl.alpha?"),
@@ -54,7 +48,6 @@ RUN = [
     # keys that nobody reads
     ("+foo=bar", "foo is not known; allowed: latent, "),
     ("+recipe.learning_rate=3", "recipe.learning_rate is not known; did you mean recipe.lear"),
-    ("+run.stepss=3", "run.stepss is not known; did you mean run.steps?"),
     ("+task.env.pixel=true", "task.env.pixel is not known; did you mean task.env.pixels?"),
     ("+tracker.x=1", "tracker.x is not known; allowed: name"),
     ("tracker=wandb +tracker.projct=x", "did you mean tracker.project?"),
@@ -114,7 +107,6 @@ RUN = [
     ("-m hydra.sweeper.grid=HERE/none.yaml", "none.yaml is no W&B sweep"),
     ("-m hydra.sweeper.grid=HERE/cut.yaml", "cut.yaml is no W&B sweep"),
     ("-m +sweep=claims,latent", "+sweep=claims,latent: several values; allowed: one"),
-    ("-m hydra/launcher=local,basic", "hydra/launcher=local,basic: several values"),
     ("run.seed=0 -m latent=gausian,binary", "latent=gausian is not known"),
     # what a trial fixes
     ("TRIAL run.seed=range(5)", "the trial gives the options and the seeds"),
@@ -188,13 +180,9 @@ def test_run(run_py, tmp_path, command, named):
 
 
 PROGRAMS = [
-    ("sweeps.plan kl.alpha=0.5,1.5", "kl.alpha=1.5 must be a number of at least 0 and at most 1"),
-    ("sweeps.plan latent=gausian", "latent=gausian is not known; did you mean latent=gaussian?"),
-    ("sweeps.plan suite=nope", "suite=nope is not known; allowed: atari, "),
     ("sweeps.plan +sweep=nope", "sweep=nope is not known; allowed: actor_grad, "),
     ("sweeps.plan hydra.sweeper.grid=x.yaml", "x.yaml is no W&B sweep: [Errno 2] No such file"),
     ("sweeps.plan hydra.launcher.n_jobs=abc", "hydra.launcher.n_jobs=abc must be a whole number"),
-    ("sweeps.plan latent=[a", "latent=[a: no viable alternative"),
     ("sweeps.wandb_sweeps write --out old/run.json", "File exists: 'old/run.json'"),
     ("sweeps.publish empty", "empty: no runs there"),
     ("sweeps.publish none latent=gaussian", "latent=gaussian: allowed: tracker=wandb"),
@@ -222,49 +210,6 @@ def test_other_programs(capsys, tmp_path, monkeypatch, command, named):
     assert importlib.import_module(program).main(given) == 2
     out, error = capsys.readouterr()
     assert is_one_line(error, named) and not out
-
-
-def replace(old: str, new: str):
-    def function(path: Path):
-        text = path.read_text()
-        assert old in text
-        path.write_text(text.replace(old, new, 1))
-
-    return function
-
-
-RESUME = [
-    ("replay/000000.npy", lambda path: path.write_bytes(b""), "is not as the checkpoint left"),
-    ("run.json", replace('"schema": 1', '"schema": 99'), "schema 99, this version has 1"),
-    ("run.json", lambda path: path.write_text("{"), "run.json is no valid JSON"),
-    ("run.json", lambda path: path.write_text("[]"), "run.json holds no object"),
-    ("run.json", replace('"interrupted"', '"dun"'), "run.json has status dun; allowed: "),
-    ("scores.csv", replace("\n", "\nx,y\n"), "are not those of the checkpoint"),
-    ("metrics.jsonl", replace('"step": 30', '"step": "abc"'), "are not those of the"),
-]
-SHORT = (*tiny.NUMBERS, "recipe.prefill=20", "run.steps=240", "run.train_every=40")
-SHORT += ("run.log_every=30", "run.checkpoint_every=40", "run.eval_every=1000", "run.device=cpu")
-SHORT += ("run.eval_episodes=1", "run.threads=1", "run.keep_replay=true")
-
-
-@pytest.fixture(scope="module")
-def interrupted(tmp_path_factory):
-    """The root of a run that was stopped after its second checkpoint."""
-    root = tmp_path_factory.mktemp("interrupted")
-    given = (*SHORT, f"run.root={root}")
-    GlobalHydra.instance().clear()
-    with project_config():
-        command = run.Command(*composed(given), given)
-    assert run.train(command, lambda: any(root.rglob("*previous.pt"))) == Exit.INTERRUPTED
-    return root
-
-
-@pytest.mark.parametrize("file, damage, named", RESUME, ids=[row[2] for row in RESUME])
-def test_resume(run_py, interrupted, tmp_path, file, damage, named):
-    root = shutil.copytree(interrupted, tmp_path / "runs")
-    damage(next(root.rglob("run.json")).parent / file)
-    code, _, error = run_py(*SHORT, f"run.root={root}")
-    assert code == 2 and is_one_line(error, named), error
 
 
 ROW = "{id: a, paper: helps, with: baseline, without: x=y, where: discrete}"

@@ -205,17 +205,6 @@ def test_noise_is_never_added_in_evaluation(actions):
     assert not np.array_equal(play(noisy, False), play(noisy, True))
 
 
-def test_the_optimiser_decays_weights_whatever_the_learning_rate_and_clips_the_global_norm():
-    weight = torch.nn.Parameter(torch.ones(4))
-    optimiser = Optimiser([weight], lr=1e-3, eps=1e-5, weight_decay=0.5, clip=1.0)
-    optimiser.begin()
-    norm = optimiser.step(weight.sum() * 0, lr_factor=torch.zeros(()))
-    torch.testing.assert_close(weight.detach(), torch.full((4,), 0.5))
-    assert norm == 0
-    assert optimiser.step((weight * 100).sum(), lr_factor=torch.ones(())) == 200
-    torch.testing.assert_close(weight.grad, torch.full((4,), 0.5), rtol=1e-4, atol=0)
-
-
 def test_the_optimiser_is_torch_s_clipping_and_fused_adam():
     """With Keras's eps, which is left out of the bias correction; PyTorch may change what its
     underscores name."""

@@ -91,13 +91,3 @@ def test_a_group_stands_below_those_that_its_options_choose():
                 for key in [] if isinstance(entry, str) else entry:
                     chosen = key.removeprefix("override /")
                     assert order.index(chosen) < order.index(group), f"{file} chooses {chosen}"
-
-
-def test_every_suite_says_the_same_things():
-    files = sorted((ROOT / "conf" / "suite").glob("*.yaml"))
-    budgets = {file.stem: OmegaConf.load(file) for file in files}
-    asked = OmegaConf.load(ROOT / "conf" / "config.yaml").run
-    open_keys = {key for key in asked if OmegaConf.is_missing(asked, key)}
-    for name, suite in budgets.items():
-        assert open_keys <= set(suite.run), name
-        assert set(suite.suite) == {"name", "normalisation", "tasks"}, name

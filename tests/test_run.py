@@ -105,6 +105,7 @@ def test_a_done_run_is_skipped_without_importing_torch(execute, trainer, tmp_pat
     "error",
     [
         FloatingPointError("kl_loss is nan at step 40\nmore"),
+        SystemExit(3),
         OSError("the simulator's socket is closed"),  # of the environment, as the next
         FileNotFoundError(errno.ENOENT, "No such file or directory", "/games/pong.bin"),
     ],

@@ -61,22 +61,6 @@ def test_every_kind_of_observation_and_action_is_learnt_and_predicted(observatio
     assert torch.equal(before, torch.random.get_rng_state())
 
 
-def test_preset_dreamer_v1_is_the_earlier_agent_but_for_the_users_choice():
-    preset, groups = "preset=dreamer_v1", ("latent", "kl", "actor_grad", "gru", "explore")
-    cfg = tiny.compose(preset, "suite=atari", "task=pong")
-    names = [cfg[group]._target_.rsplit(".", 1)[1] for group in groups]
-    assert names == ["Gaussian", "Standard", "Dynamics", "PlainGRUCell", "ActionNoise"]
-    numbers = (cfg.latent.latents, cfg.kl.free, cfg.recipe.kl_scale, cfg.recipe.horizon)
-    assert numbers == (30, 3.0, 0.1, 10)
-    assert tiny.compose(preset, "latent=categorical").latent._target_.endswith("Categorical")
-
-
-def test_preset_dreamer_v2_changes_nothing():
-    assert tiny.compose("preset=dreamer_v2") == tiny.compose()
-
-
-def test_preset_dreamer_v2_control_backpropagates_through_the_dynamics():
-    cfg = tiny.compose("preset=dreamer_v2_control", "suite=control", "task=walker_walk")
-    assert cfg.actor_grad._target_.endswith("Dynamics")
-    scales = (cfg.recipe.kl_scale, cfg.explore.entropy_scale, cfg.recipe.discount_scale)
-    assert (*scales, cfg.kl.free) == (1.0, 1e-4, 0.0, 1.0)
+def test_a_users_choice_replaces_a_presets():
+    cfg = tiny.compose("preset=dreamer_v1", "latent=categorical")
+    assert cfg.latent._target_.endswith("Categorical") and cfg.gru._target_.endswith("PlainGRUCell")

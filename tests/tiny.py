@@ -27,14 +27,8 @@ CONF = Path(__file__).resolve().parents[1] / "conf"
 IMAGE, GRID = Box(0, 255, (64, 64, 1), np.uint8), Box(0, 1, (7, 7, 3), np.uint8)
 VECTOR = Box(-np.inf, np.inf, (4,), np.float32)
 DISCRETE, CONTINUOUS = Discrete(5), Box(-1, 1, (2,), np.float32)
-NUMBERS = [
-    "size.latents=4",
-    "size.classes=4",
-    "size.deter=16",
-    "size.hidden=12",
-    "size.units=12",
-    "size.depth=2",
-]
+SIZES = "latents=4 classes=4 deter=16 hidden=12 units=12 depth=2"
+NUMBERS = [f"size.{number}" for number in SIZES.split()]
 NUMBERS += ["recipe.batch_size=3", "recipe.length=5", "recipe.horizon=4"]
 
 

@@ -206,15 +206,12 @@ def test_the_digest_changes_with_what_can_change_a_result_alone():
     ):
         cfg, choices = build(setting)
         assert (arm_name(cfg, choices), digest(cfg)) == (BASELINE, base)
+    whole, real = (f"task.env.scale=[1{zero},2,3,4]" for zero in ("", ".0"))
+    assert digest(build(whole)[0]) == digest(build(real)[0]) != base
     for setting in ("run.steps=9", "run.eval_every=9"):
         assert digest(build(setting)[0]) != base and name(setting) == BASELINE
     for setting in ("kl.alpha=0.7", "latent=gaussian", "recipe.discount=0.9", "run.precision=bf16"):
         assert digest(build(setting)[0]) != base
-
-
-def test_whole_numbers_are_one_number_however_written():
-    one = build("recipe.clip=50", "task.env.scale=[1,1,1,1]")[0]
-    assert digest(one) == digest(build("recipe.clip=50.0", "task.env.scale=[1.0,1.0,1.0,1.0]")[0])
 
 
 def test_folders_are_safe_and_short():
@@ -229,6 +226,14 @@ def test_folders_are_safe_and_short():
     [
         ([], "mini/cartpole/baseline/0-927bb904"),
         (["preset=dreamer_v1"], "mini/cartpole/preset=dreamer_v1/0-852478d5"),
+        (
+            ["suite=control", "preset=dreamer_v2_control"],
+            "control/pendulum/preset=dreamer_v2_control/0-1b508a14",
+        ),
+        (
+            ["suite=atari", "task=pong", "schedule=all", "actor_grad=mixed"],
+            "atari/pong/actor_grad=mixed,schedule=all/0-fa2e6b76",
+        ),
         (["suite=atari", "task=pong", "size=13m"], "atari/pong/size=13m/0-53fbad18"),
         (["suite=gym", "task.id=LunarLander-v3"], "gym/LunarLander-v3/baseline/0-1d26a121"),
         (["suite=control"], "control/pendulum/baseline/0-c0d71e20"),

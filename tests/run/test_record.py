@@ -37,6 +37,21 @@ def test_fields_and_lines_can_be_read_at_once_and_after_reopening(tmp_path):
     assert names == {"metrics.jsonl", "run.json", "scores.csv"}
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("{", "run.json is no valid JSON"),
+        ("[]", "run.json holds no object: delete or restore it"),
+        ('{"schema": 99}', "run.json has schema 99, this version has 1"),
+        ('{"status": "dun"}', "run.json has status dun; allowed: not started, "),
+    ],
+)
+def test_a_run_json_that_is_none_of_this_program_is_named(tmp_path, text, said):
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(UserError, match=said):
+        read_run(tmp_path)
+
+
 def test_rewinding_equals_never_having_gone_on(tmp_path):
     cut, short = Record(tmp_path / "cut"), Record(tmp_path / "short")
     fill(short, [2, 4])

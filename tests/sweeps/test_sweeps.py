@@ -15,17 +15,8 @@ from sweeps import local
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="runs are forked on Linux alone")
+ENDS = {"1": (1, {"status": "failed", "error": "it broke"}), "3": (-9, {"status": "under way"})}
 KILLED = ("latent=categorical,gaussian", "run.steps=120")
-FAULTY = ("task.env._target_=tests.sweeps.faulty.make", "run.steps=60", "run.eval_every=1000")
-
-
-def test_one_failure_neither_ends_nor_hides_the_rest(tmp_path):
-    sweep = command(tmp_path, "local", *TINY, *FAULTY, "+task.env.fault=exit,kill,none")
-    done = subprocess.run(sweep, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 1
-    table = done.stdout[done.stdout.index("not done") :]
-    assert "SystemExit: 3" in table and "killed by SIGKILL" in table
-    assert "1 done, 1 failed, 1 interrupted, 0 done before" in table
 
 
 def test_runs_get_a_configuration_of_ones_own_and_outlive_who_reads(tmp_path):
@@ -48,17 +39,25 @@ def test_runs_get_a_configuration_of_ones_own_and_outlive_who_reads(tmp_path):
 
 @pytest.fixture
 def faked(tmp_path, monkeypatch, run_py):
-    """Function of overrides: the exit status and the words of a sweep whose run of seed 1 fails."""
+    """Function of overrides: the exit status and the words of a sweep whose run of seed 1 fails and
+    that of seed 3 is killed."""
 
     def start(overrides, output, environment):
-        failed = int("run.seed=1" in overrides)
-        fields = {"status": "failed", "error": "it broke"} if failed else {"status": "done"}
+        (seed,) = (given[-1] for given in overrides if given.startswith("run.seed="))
+        code, fields = ENDS.get(seed, (0, {"status": "done"}))
         Path(output.name).with_name("run.json").write_text(json.dumps(fields))
-        return SimpleNamespace(poll=lambda: failed, wait=lambda timeout=None: failed)
+        return SimpleNamespace(poll=lambda: code, wait=lambda timeout=None: code)
 
     monkeypatch.setattr(local, "start_server", lambda environment: None)
     monkeypatch.setattr(local, "forked", start)
     return lambda *overrides: run_py(*command(tmp_path, "basic", *TINY, *overrides)[2:])
+
+
+def test_one_failure_neither_ends_nor_hides_the_rest(faked):
+    code, said, _ = faked("run.seed=1,3,0")
+    table = said[said.index("not done") :]
+    assert code == 1 and "it broke" in table and "killed by SIGKILL" in table
+    assert "1 done, 1 failed, 1 interrupted, 0 done before" in table
 
 
 def test_fail_fast_starts_nothing_after_the_first_failure(faked, tmp_path):
