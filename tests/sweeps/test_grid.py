@@ -10,7 +10,6 @@ from omegaconf import OmegaConf
 
 from agent import build
 from agent.errors import UserError
-from agent.run import compose as compose_module
 from agent.run.compose import CONF, _by_hydra, composed, leaves, project_config
 from agent.run.identity import toggles
 from benchmarks.sweep_kills import TINY
@@ -158,12 +157,6 @@ def test_a_plan_of_no_sweep_is_that_of_the_papers_claims():
     assert plan._with_sweep(["size=tiny"]) == ["+sweep=claims", "size=tiny"]
     for swept in ("run.seed=0,1", "+sweep=latent", "hydra.sweeper.grid=x.yaml"):
         assert plan._with_sweep(["size=tiny", swept]) == ["size=tiny", swept]
-
-
-def test_an_option_that_sets_nothing_else_is_not_composed_by_hydra(monkeypatch):
-    composed(())
-    monkeypatch.setattr(compose_module, "_by_hydra", None)
-    assert composed(("latent=binary", "gradients=no_reward"))[1]["latent"] == "binary"
 
 
 def test_replay_grows_with_the_run_and_a_probe_measures_and_leaves_nothing(tmp_path, monkeypatch):
