@@ -103,18 +103,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         verdicts = verdict_table(given.runs, given.suite) if given.runs else NO_RUNS
         if given.json:
-            given.json.write_text(as_json(workspace(given.entity or "", given.project, verdicts)))
+            built = workspace(given.entity or "", given.project, verdicts)._to_model()
+            given.json.write_text(built.model_dump_json(by_alias=True, indent=1))
         else:
             print(_saved(given.entity, given.project, verdicts))
     except (OSError, UserError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
-
-
-def as_json(built) -> str:
-    """The workspace as it is sent to W&B."""
-    return built._to_model().model_dump_json(by_alias=True, indent=1)
 
 
 def _saved(entity: str | None, project: str, verdicts: str) -> str:

@@ -65,7 +65,6 @@ class Plan:
     def __init__(self, overrides: list[str], config: DictConfig):
         self.overrides = overrides
         self.engine: Engine = chosen(config)
-        self.device: str = config.run.device
         self.sizes: list[int] = []  # runs up to each round of a trial
         sweeper = config.hydra.sweeper
         if sweeper.trial:
@@ -117,7 +116,7 @@ class Plan:
             screen.print(f"expected hours: {unknown}; --probe times a few gradient steps")
         else:
             total = hours(due, known)
-            at_a_time = f"{places} runs at a time on run.device={self.device}"
+            at_a_time = f"{places} runs at a time on run.device={due[0].cfg.run.device}"
             some = f"{total / places:.1f} with {at_a_time} ({total:.1f} in all)"
             screen.print(f"expected hours: {some}, from {source}")
             if self.sizes:

@@ -30,11 +30,10 @@ SHARED = ("name", "timeout_min", "mem_gb", "nodes", "cpus_per_task", "gpus_per_n
 POLL_SECONDS = 5.0
 SETTLE_SECONDS = 15.0  # for a result to show on a network file system once its job has ended
 HINT = "See hydra.launcher.*: partition, account, mem_gb; no GPUs: hydra/launcher=slurm_cpu"
-Queue = Mapping[str, str]  # states by id
 
 
-def queue() -> Queue | None:
-    """This user's jobs, tasks of arrays and those that just ended too; None without an answer."""
+def queue() -> Mapping[str, str] | None:
+    """States of this user's tasks by id, those that just ended too; None without an answer."""
     told = _run("squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i|%T")
     return None if told.returncode else dict(re.findall(r"^(\S+)\|(\w+)", told.stdout, re.M))
 
@@ -91,7 +90,7 @@ class Ticket:
         self.job.folder.mkdir(parents=True, exist_ok=True)
         (self.job.folder / REGISTER).write_text(self.number)
 
-    def outcome(self, known: Queue | None, folder: str) -> Outcome | None:
+    def outcome(self, known: Mapping[str, str] | None, folder: str) -> Outcome | None:
         """What came of the job; None while it lives, and while its result may be on its way."""
         file = result_file(folder, self.number)
         kind, value = pickle.loads(file.read_bytes()) if file.exists() else (None, "")
@@ -110,7 +109,7 @@ class Ticket:
             return None
         return self.job.lost(f"Slurm job {self.number}: {state}")
 
-    def is_repeated(self, outcome: Outcome, known: Queue | None, limit: int) -> bool:
+    def is_repeated(self, outcome: Outcome, known: Mapping[str, str] | None, limit: int) -> bool:
         """Whether the job vanished, at most `limit` times, and nobody asked for that."""
         return (
             self.ended is not None
@@ -280,7 +279,7 @@ def _submitted(executor, tasks: Sequence[Task]) -> Sequence:
         return executor.submit_array(tasks)
 
 
-def _queue_or_stop(jobs: Sequence[Job]) -> Queue | None:
+def _queue_or_stop(jobs: Sequence[Job]) -> Mapping[str, str] | None:
     """The queue, asked for until Slurm answers; None where the sweep is stopped before."""
     while (known := queue()) is None and not any(job.stop_file.exists() for job in jobs):
         print("waiting: Slurm does not answer", flush=True)

@@ -20,7 +20,6 @@ from sweeps import grid, state, wandb_sweeps
 from sweeps.display import Display
 from sweeps.job import Engine, Job, Outcome, chosen
 
-OF_A_TRIAL = ("weights", "rounds", "results", "pilot")  # options
 WAIT_SECONDS = 2.0  # between looks at runs that another sweep trains
 FILE_WIDTH = 200  # columns where the output is no terminal
 
@@ -50,7 +49,7 @@ class Sweep:
     def _sweep(self, arguments: list[str]) -> bool:
         if self.options.trial:
             return self._try_out(arguments)
-        if given := [name for name in OF_A_TRIAL if self.options[name]]:
+        if given := [key for key in ("weights", "rounds", "results", "pilot") if self.options[key]]:
             raise UserError(f"hydra.sweeper.{given[0]} is an option of +sweep=trial")
         runs = asked(arguments, self.options)
         if not runs:

@@ -85,10 +85,9 @@ def overrides(key: str, value: Any) -> list[str]:
 
 def command(arguments: Sequence[str]) -> list[str]:
     """The command for an agent's arguments, with `arm=NAME` and `x0.5` written out."""
-    expanded = []
-    for argument in arguments:
-        key, _, value = argument.partition("=")
-        expanded += overrides(ARM, value) if key == ARM else [argument]
+    given = (argument.partition("=") for argument in arguments)
+    several = (parts(value) if key == ARM else [key + sign + value] for key, sign, value in given)
+    expanded = [override for own in several for override in own]
     if any(grid.FACTOR.fullmatch(given.partition("=")[2]) for given in expanded):
         chosen = [given for given in expanded if given.startswith(("suite=", "task="))]
         with project_config():

@@ -144,10 +144,14 @@ def test_a_local_runner_needs_no_server_and_its_runs_join_later(sweep_file, tmp_
     assert len(shown["history"]) > 2 and shown["summary"]["status"] == "done"
 
 
-def test_the_workspace_shows_what_runs_log_and_averages_no_raw_returns(unbroken):
+def test_the_workspace_shows_what_runs_log_and_averages_no_raw_returns(
+    unbroken, tmp_path, monkeypatch
+):
     pytest.importorskip("wandb_workspaces")
-    built = json.loads(dashboard.as_json(dashboard.workspace("me", "mine", "| change | verdict |")))
-    text, spec = json.dumps(built), built["spec"]["section"]
+    monkeypatch.setattr(dashboard, "NO_RUNS", "| change | verdict |")
+    assert dashboard.main(["--json", str(tmp_path / "workspace.json")]) == 0
+    text = (tmp_path / "workspace.json").read_text()
+    spec = json.loads(text)["spec"]["section"]
     *_, logged = Record(unbroken).metrics()
     curves = set(re.findall(r'"metrics/(\w+)"', text))
     assert len(curves) > 10 and curves <= logged.keys()
