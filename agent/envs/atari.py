@@ -4,7 +4,9 @@ import difflib
 
 import gymnasium
 from gymnasium.wrappers import AtariPreprocessing
+from pydantic import PositiveInt
 
+from agent.config import Fraction, check_value
 from agent.envs.wrappers import load
 from agent.errors import UserError
 
@@ -26,12 +28,8 @@ def make(
     maximum of the last two frames and resizes by area. `max_frames` (emulator frames, no-ops
     included) truncates. UserError for an unknown game or a missing package.
     """
-    if not 0 <= repeat_action_probability <= 1:
-        raise UserError(
-            f"task.env.repeat_action_probability={repeat_action_probability} must be in [0, 1]"
-        )
-    if max_frames < 1:
-        raise UserError(f"task.env.max_frames={max_frames} must be at least 1")
+    check_value("task.env.repeat_action_probability", repeat_action_probability, Fraction)
+    check_value("task.env.max_frames", max_frames, PositiveInt)
     ale_py = load(f"game {game}", "ale_py", "ale-py")
     known = sorted(ale_py.roms.get_all_rom_ids())
     if game not in known:

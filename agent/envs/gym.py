@@ -41,7 +41,7 @@ def make(
     rendered = pixels and not id.startswith(("MiniGrid-", *BOARDS))
     env = create(id, rendered, kwargs or {})
     if id.startswith("MiniGrid-") and not flatten:
-        env = view(env, size) if pixels else binary_planes(env)
+        env = view(env, size, pixels)
     if id.startswith("bsuite/") and not (rendered or flatten):
         env = boards_and_vectors(env, id, pixels)
     env = wrappers.standardise(env, size, action_repeat, rendered, flatten, actions)
@@ -67,25 +67,20 @@ def create(id: str, pixels: bool, kwargs: Mapping) -> gymnasium.Env:
         raise UserError(f"cannot make environment {id}: {wrappers.one_line(cause)}") from cause
 
 
-def binary_planes(env: gymnasium.Env) -> gymnasium.Env:
-    """Observe a MiniGrid environment as uint8 grids (7, 7, 20) of 0 and 1.
+def view(env: gymnasium.Env, size: int, pixels: bool) -> gymnasium.Env:
+    """Observe the 7x7 view of a MiniGrid agent as uint8 grids (7, 7, 20) of 0 and 1, or drawn.
 
     The 20 planes are 11 object types, 6 colours and 3 door states. The view turns with the agent,
     so its compass direction is left out, as is the mission text: the mission must be the same in
     every episode.
     """
-    from minigrid.wrappers import ImgObsWrapper, OneHotPartialObsWrapper
+    from minigrid.wrappers import ImgObsWrapper, OneHotPartialObsWrapper, RGBImgPartialObsWrapper
 
+    if pixels:
+        return ImgObsWrapper(RGBImgPartialObsWrapper(env, tile_size=size // 7))
     env = ImgObsWrapper(OneHotPartialObsWrapper(env))
     env.observation_space = Box(0, 1, env.observation_space.shape, np.uint8)
     return env
-
-
-def view(env: gymnasium.Env, size: int) -> gymnasium.Env:
-    """Observe the picture of a MiniGrid agent's 7x7 view, which `binary_planes` has as planes."""
-    from minigrid.wrappers import ImgObsWrapper, RGBImgPartialObsWrapper
-
-    return ImgObsWrapper(RGBImgPartialObsWrapper(env, tile_size=size // 7))
 
 
 def boards_and_vectors(env: gymnasium.Env, id: str, pixels: bool) -> gymnasium.Env:

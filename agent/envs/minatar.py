@@ -6,7 +6,9 @@ import gymnasium
 import numpy as np
 from gymnasium.spaces import Box, Discrete
 from gymnasium.wrappers import TimeLimit
+from pydantic import PositiveInt
 
+from agent.config import Fraction, check_value
 from agent.envs.wrappers import load, standardise
 from agent.errors import UserError
 
@@ -29,10 +31,8 @@ def make(
     """
     if game not in GAMES:
         raise UserError(f"MinAtar has no game {game}; allowed: {', '.join(GAMES)}")
-    if not 0 <= sticky_action_prob <= 1:
-        raise UserError(f"task.env.sticky_action_prob={sticky_action_prob} must be in [0, 1]")
-    if max_steps < 1:
-        raise UserError(f"task.env.max_steps={max_steps} must be at least 1")
+    check_value("task.env.sticky_action_prob", sticky_action_prob, Fraction)
+    check_value("task.env.max_steps", max_steps, PositiveInt)
     env = MinAtar(game, sticky_action_prob, full_action_space, difficulty_ramping)
     return standardise(TimeLimit(env, max_steps), size, action_repeat)
 

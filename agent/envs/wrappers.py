@@ -137,11 +137,8 @@ def standardise_observation(env: gymnasium.Env, size: int, flatten: bool) -> gym
     if is_image(space):
         if len(space.shape) == 2:
             env = wrappers.ReshapeObservation(env, (*space.shape, 1))
-        return (
-            env
-            if space.shape[:2] == (size, size)
-            else wrappers.ResizeObservation(env, (size, size))
-        )
+        fits = space.shape[:2] == (size, size)
+        return env if fits else wrappers.ResizeObservation(env, (size, size))
     if is_grid(space):
         grid = Box(0, 1, space.shape, np.uint8)
         return wrappers.TransformObservation(env, lambda obs: obs.astype(np.uint8), grid)

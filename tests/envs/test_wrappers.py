@@ -93,7 +93,7 @@ def test_binary_planes_are_grids_and_the_rest_vectors(space, kind, length):
 
 def test_of_bsuite_only_what_has_two_axes_is_observed_in_another_shape():
     for space in (Discrete(3), Box(0, 255, (64, 64, 3), np.uint8)):
-        assert gym.boards_and_vectors(env := Fixed(space), "bsuite/any-v0") is env
+        assert gym.boards_and_vectors(env := Fixed(space), "bsuite/any-v0", False) is env
 
 
 @pytest.mark.parametrize(
