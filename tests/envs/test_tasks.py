@@ -65,7 +65,8 @@ def test_a_task_is_what_it_promises(task, tmp_path, monkeypatch):
     assert over or cfg.task.terminates
     np.testing.assert_array_equal(first, env.reset(seed=11)[0])
     if kind == "vector" and cfg.task.env.scale:  # of 10,000 observations, here of fewer
-        np.testing.assert_allclose(vector_scale(cfg, 3000), list(cfg.task.env.scale), rtol=0.35)
+        ratio = np.array(vector_scale(cfg, 800)) / list(cfg.task.env.scale)
+        assert np.mean((ratio > 1 / 3) & (ratio < 3)) > 0.8 and abs(np.median(ratio) - 1) < 0.5
 
 
 def test_every_game_of_atari_has_a_file_and_a_rom():
