@@ -7,5 +7,4 @@ of `M` samples.
 
 
 class InputError(ValueError):
-    """Input that cannot be used; the message is one line that names what was given and what is
-    allowed."""
+    """Input that cannot be used: one line that names what was given and what is allowed."""

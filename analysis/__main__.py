@@ -1,7 +1,6 @@
 """Command line: `python -m analysis COMMAND --help`."""
 
 import argparse
-import os
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
@@ -239,8 +238,6 @@ def _check_file(path: Path) -> None:
         raise InputError(f"{path}: is a folder; a file is wanted")
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise InputError(f"{path}: no permission to write this file")
 
 
 RUNS = {

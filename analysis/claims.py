@@ -107,7 +107,7 @@ class Claims(BaseModel, extra="forbid", frozen=True):
     def most_runs(self, suite: str, task: str) -> int:
         """How many runs of a task the trial draws up to its last round."""
         assert self.trial
-        kinds = self.kinds.get(suite, {})
+        kinds = self.kinds_of(suite)
         own = [most for kind, most in self.trial.at_most.items() if task in kinds.get(kind, ())]
         return min([self.trial.rounds[-1], *own])
 

@@ -57,8 +57,7 @@ def of(ours: Judged, width: float = PAGE) -> dict[str, Figure]:
 
 @styled
 def effect_map(ours: Judged, width: float = PAGE) -> Figure:
-    """A row a claim, a column a task: the effect as colour, a dot where its sign is sure; at the
-    right the mean with its two intervals, and the words."""
+    """A row a claim, a column a task: colours, dots where a sign is sure, the mean, the words."""
     claims = with_runs(ours)
     figure = Figure(figsize=(width, 1.9 + ROW * len(claims)), layout="constrained")
     own = max(0.27 * width, 0.95)  # inches of the means
@@ -80,8 +79,7 @@ def effect_map(ours: Judged, width: float = PAGE) -> Figure:
 def _matrix(
     ours: Judged, claims: pd.DataFrame, inches: float
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.Series]:
-    """The effects of the map, a row a claim, where their sign is sure, and the kind of each column:
-    of tasks, or of kinds of tasks where there is no room for tasks."""
+    """The map's effects, which signs are sure, and each column's kind; no room: a kind a column."""
     columns, cells = kinds_of_tasks(ours), ours.by_task.rename(columns={"task": "column"})
     if inches / len(columns) < NARROWEST and not ours.kinds.empty:
         cells = ours.kinds[~ours.kinds.kind.str.endswith(AGAINST)]
@@ -226,8 +224,7 @@ def learning_curves(ours: Judged, claim: str | None = None, width: float = PAGE)
 
 @styled
 def all_curves(ours: Judged, width: float = PAGE) -> Figure:
-    """A panel a claim: the normalised score, averaged over its tasks, of the runs with and without
-    the change while they learn."""
+    """A panel a claim: the mean score of the runs with and without the change as they learn."""
     colour = colours(ours)
     figure, grid = panels(with_runs(ours).claim, width, 1.25, 1.3, "y")
     for claim, axes in grid.items():
