@@ -5,30 +5,20 @@ import json
 import cv2
 import numpy as np
 import pytest
+from gymnasium.spaces import Discrete
 from gymnasium.utils import seeding
 
 from agent.build import environment
 from tests import tiny
+from tests.envs.test_sources import rollout
 from tests.envs.test_tasks import LISTED, ROOT, task_of
 
 ale_py = pytest.importorskip("ale_py")
 PUBLISHED = ROOT.parent / "shared" / "published" / "atari-dreamerv2.json"
 
 
-def play(env, seed, steps):
-    """Observations and rewards of a fixed action sequence that starts with a reset."""
-    actions = np.random.default_rng(0).integers(env.action_space.n, size=steps)
-    rows = [(env.reset(seed=seed)[0], 0.0)]
-    for action in actions:
-        obs, reward, terminated, truncated, _ = env.step(int(action))
-        rows.append((obs, reward))
-        if terminated or truncated:
-            break
-    return np.stack([obs for obs, _ in rows]), np.array([reward for _, reward in rows])
-
-
-def play_emulator(game, seed, steps):
-    """The same from the emulator alone: repeat, maximum of the last two frames, area resize."""
+def rollout_of_emulator(game, seed, steps):
+    """A rollout of the emulator alone: repeat, maximum of the last two frames, area resize."""
     np_seed, ale_seed = np.random.SeedSequence(seed).generate_state(2)
     ale = ale_py.ALEInterface()
     ale.setFloat("repeat_action_probability", 0.25)
@@ -37,16 +27,16 @@ def play_emulator(game, seed, steps):
     ale.reset_game()
     for _ in range(seeding.np_random(int(np_seed))[0].integers(1, 31)):
         ale.act(ale_py.Action.NOOP)
-    legal = ale.getLegalActionSet()
-    observations, rewards = [shrink(ale.getScreenGrayscale())], [0.0]
-    for action in np.random.default_rng(0).integers(18, size=steps):
+    legal, actions = ale.getLegalActionSet(), Discrete(18, seed=0)
+    rows = [np.append(shrink(ale.getScreenGrayscale()), 0.0)]
+    for _ in range(steps):
+        action = actions.sample()
         frames, total = [], 0.0
         for _ in range(4):
             total += ale.act(legal[action])
             frames.append(ale.getScreenGrayscale())
-        observations.append(shrink(np.maximum(frames[-2], frames[-1])))
-        rewards.append(total)
-    return np.stack(observations), np.array(rewards)
+        rows.append(np.append(shrink(np.maximum(frames[-2], frames[-1])), total))
+    return np.stack(rows)
 
 
 def shrink(frame):
@@ -55,11 +45,9 @@ def shrink(frame):
 
 @pytest.mark.parametrize("game", ["pong", "space_invaders"])
 def test_observations_and_rewards_are_the_emulators(game):
-    observations, rewards = play(environment(task_of(game)), seed=5, steps=150)
-    expected, expected_rewards = play_emulator(game, seed=5, steps=150)
-    np.testing.assert_array_equal(observations, expected)
-    np.testing.assert_array_equal(rewards, expected_rewards)
-    assert np.any(rewards != 0)
+    rows = rollout(environment(task_of(game)), seed=5, steps=150)
+    np.testing.assert_array_equal(rows, rollout_of_emulator(game, seed=5, steps=150))
+    assert rows[:, -1].any()
 
 
 def test_the_configuration_is_the_papers_protocol_and_reaches_the_emulator():

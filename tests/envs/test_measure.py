@@ -24,13 +24,8 @@ def folder(tmp_path, monkeypatch):
 
 
 def test_what_is_written_is_the_task_that_was_measured():
-    given = [
-        "task.id=Pendulum-v1",
-        "task.action_repeat=2",
-        "+task.env.kwargs.g=9",
-        "task.name=mine",
-    ]
-    assert measure.main([*given, "--episodes=3"]) == 0
+    given = "task.id=Pendulum-v1 task.action_repeat=2 +task.env.kwargs.g=9 task.name=mine"
+    assert measure.main([*given.split(), "--episodes=3"]) == 0
     with project_config():
         cfg, choices = composed(("suite=gym", "task=mine", "task.env.flatten=true"))
         assert identify(cfg, choices).arm == "baseline"

@@ -34,11 +34,12 @@ MAKERS = {
 
 
 def rollout(env, seed, steps=30):
+    """Rows of an observation and the reward after it, from a reset on, under fixed actions."""
     env.action_space.seed(0)
-    rows = [env.reset(seed=seed)[0]]
+    rows = [np.append(env.reset(seed=seed)[0], 0.0)]
     for _ in range(steps):
-        obs, _, terminated, truncated, _ = env.step(env.action_space.sample())
-        rows.append(obs)
+        obs, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+        rows.append(np.append(obs, reward))
         if terminated or truncated:
             break
     return np.stack(rows)

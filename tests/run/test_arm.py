@@ -104,18 +104,16 @@ def test_numbers_that_nothing_reads_are_refused_and_leave_no_trace(options):
         with pytest.raises(UserError, match=rf"{key}=5: none of the chosen options reads {key}$"):
             arm_name(one, choices)
     assert len(unread) > 8 and digest(changed) == digest(cfg)
-    expected, weights = trained(cfg), trained(changed)
-    assert all(torch.equal(expected[name], weights[name]) for name in expected)
+    torch.testing.assert_close(trained(cfg), trained(changed), rtol=0, atol=0)
 
 
 def trained(cfg):
-    """The weights after two updates in the middle of every schedule."""
+    """The state after two updates in the middle of every schedule."""
     torch.manual_seed(0)
     agent = agent_of(cfg, tiny.VECTOR, tiny.DISCRETE, torch.device("cpu"))
     for _ in range(2):
         agent.update(tiny.batch(tiny.VECTOR, tiny.DISCRETE), 0.02)
-    state = agent.state_dict()
-    return {name: value for name, value in state.items() if isinstance(value, torch.Tensor)}
+    return agent.state_dict()
 
 
 def test_one_training_is_one_identity():

@@ -117,14 +117,10 @@ def test_evaluation_keeps_environments_and_states_together_as_episodes_end_or_ar
     assert seeds == [[a, b, c, d, e], *[[a, b, d, e]] * 2, *[[b, d, e]] * 2, *[[b, e]] * 2]
 
 
-def bad_observation(obs):
-    return obs * np.nan if obs[1] == 4 else obs
-
-
 @pytest.mark.parametrize(
     ("where", "faulty"),
     [
-        ("observation", {"show": bad_observation}),
+        ("observation", {"show": lambda obs: obs * np.nan if obs[1] == 4 else obs}),
         ("reward", {"pay": lambda now: np.inf if now == 4 else now}),
     ],
 )
@@ -136,20 +132,16 @@ def test_what_is_not_finite_is_the_environments_fault_and_named(tmp_path, where,
         evaluate(Script(), [env(10, **faulty)], seed=1, step=0, most_steps=20)
 
 
-def draws(obs):
-    return np.array([random.random(), np.random.random(), obs[1]], np.float32)
-
-
 @pytest.mark.parametrize("prefill", [0, 3, 100])
 def test_an_episode_under_way_is_played_again_as_it_was(tmp_path, prefill):
     """Evaluations between, and whatever another process drew, change nothing."""
-    env = Telltale(length=9, show=draws)
+    env = Telltale(9, show=lambda obs: np.float32([random.random(), np.random.random(), obs[1]]))
     whole, _, _ = collect(tmp_path / "whole", env, steps=18, prefill=prefill)
     first = collector(tmp_path / "first", env, prefill)
     for step in range(14):
         first.step(step, 0.0)
         with numerics.libraries_apart(3, Stream.EVAL_EPISODE, step):
-            evaluate(Script(), [Telltale(show=draws)], seed=3, step=step, most_steps=9)
+            evaluate(Script(), [Telltale(show=env.show)], seed=3, step=step, most_steps=9)
     random.seed(99)
     np.random.seed(99)
     again = collector(tmp_path / "again", env, prefill)

@@ -23,18 +23,12 @@ def own(folder, owned):
         time.sleep(600)
 
 
-@pytest.fixture
-def owner(tmp_path):
+def test_a_live_owner_keeps_the_run_and_is_named_and_a_dead_one_loses_it_at_once(tmp_path):
     context = multiprocessing.get_context("spawn")
-    process = context.Process(target=own, args=(tmp_path, owned := context.Event()))
-    process.start()
+    owned = context.Event()
+    owner = context.Process(target=own, args=(tmp_path, owned), daemon=True)
+    owner.start()
     assert owned.wait(300)
-    yield process
-    process.kill()
-    process.join()
-
-
-def test_a_live_owner_keeps_the_run_and_is_named_and_a_dead_one_loses_it_at_once(tmp_path, owner):
     with pytest.raises(Busy, match=rf"pid {owner.pid}, heartbeat"), RunFolder(tmp_path).claim():
         pass
     assert str(owner.pid) in RunFolder(tmp_path).holder()

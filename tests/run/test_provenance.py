@@ -6,6 +6,8 @@ import pytest
 
 from agent.run import provenance
 
+git = provenance.git.__wrapped__  # not cached
+
 
 @pytest.fixture
 def checkout(tmp_path, monkeypatch):
@@ -20,10 +22,6 @@ def checkout(tmp_path, monkeypatch):
         subprocess.run(["git", *command], cwd=tmp_path, check=True)
     monkeypatch.setattr(provenance, "ROOT", tmp_path.resolve())
     return tmp_path
-
-
-def git():
-    return provenance.git.__wrapped__()
 
 
 def test_code_that_differs_or_is_not_tracked_is_dirty(checkout):
