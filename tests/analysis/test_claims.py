@@ -95,7 +95,7 @@ def test_an_arms_name_is_its_options(arm, parts):
         (written(more="date: yesterday\n"), "date: Input should be a valid date"),
         (written().replace("0.1", "2"), "margin mini: Input should be less than 1; got 2"),
         (written().replace("mini", "../x"), "margin ../x: this is a suite's name"),
-        (row(paper="maybe"), "claims 1 paper: Input should be 'helps', 'no_help', 'worse' or"),
+        (row(paper="[helps]"), "claims 1 paper: Input should be 'helps', 'no_help', 'worse' or"),
         (row(where="all"), "claims 1 where: Input should be 'discrete' or 'continuous'; got all"),
         (row(without=3), "claims 1 without: Input should be a valid string; got 3"),
         (row(without="baseline"), "claims 1: with and without are both baseline"),

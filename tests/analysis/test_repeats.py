@@ -31,7 +31,6 @@ def test_new_seeds_are_set_beside_the_first(tmp_path, first):
     assert found.difference_effect == pytest.approx(-0.05)
     assert found.difference_low < -0.05 < found.difference_high < 0
     assert (found.tasks, found.again_runs, found.alike) == (2, 24, "no")
-    assert repeats.table(repeats.beside(first, runs(tmp_path / "more", [300, 301, 302], 0.3))).shape
 
 
 def test_both_effects_are_over_the_tasks_of_both_and_inside_the_first_interval_or_not(

@@ -6,7 +6,7 @@ import pytest
 
 from analysis import InputError, read, score
 from analysis.score import final_scores
-from tests.analysis.runs import HEADER, write_run
+from tests.analysis.runs import HEADER, unscaled, write_run
 
 
 @pytest.fixture
@@ -61,8 +61,7 @@ def test_a_run_that_diverged_scores_the_worst_that_its_task_has_shown(tmp_path):
 
 
 def test_tasks_without_references_are_scored_in_raw_returns(tmp_path):
-    config = {"run": {"steps": 8000}, "suite": {"normalisation": "reference"}}
-    write_run(tmp_path, seed=0, finals=0.5, config=config)
+    write_run(tmp_path, seed=0, finals=0.5, **unscaled("reference"))
     runs, file = read.load(tmp_path), tmp_path / "references.yaml"
     frame, curves, scheme, problems = score.scored(runs, "last")
     assert scheme == score.RAW and frame.normalised.tolist() == [20 + 480 * 0.5]
