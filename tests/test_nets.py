@@ -4,6 +4,7 @@ import kernels
 import pytest
 import torch
 from torch import nn
+from torch.autograd import grad
 from torch.nn import functional
 
 from agent import behavior, distributions
@@ -12,10 +13,6 @@ from agent.networks import Decoder, Encoder, mlp
 from agent.rssm import State
 from agent.toggles.gru import PlainGRUCell
 from tests import tiny
-
-
-def gradients(loss, *tensors):
-    return torch.autograd.grad(loss, tensors)
 
 
 def same(left, right):
@@ -40,7 +37,7 @@ def test_dense_layers_of_any_shape_give_the_same_gradients_without_copies():
     ours, theirs = net(x), long(x)
     assert torch.equal(ours, theirs) and copies(ours) == 0 and copies(theirs) == 2
     inputs = [x, *net.parameters()]
-    same(gradients(ours.square().sum(), *inputs), gradients(theirs.square().sum(), *inputs))
+    same(grad(ours.square().sum(), inputs), grad(theirs.square().sum(), inputs))
 
 
 @pytest.mark.parametrize("observations", [tiny.IMAGE, tiny.GRID, tiny.VECTOR])
@@ -62,7 +59,7 @@ def test_samples_are_those_without_a_graph_and_log_probabilities_pytorch_s(class
     assert torch.equal(distributions.one_hot(logits, noise), expected)
     ours, theirs = distributions.log_softmax(logits), logits.log_softmax(-1)
     torch.testing.assert_close(ours, theirs)
-    left, right = (gradients((found * weight).sum(), logits) for found in (ours, theirs))
+    left, right = (grad((found * weight).sum(), logits) for found in (ours, theirs))
     torch.testing.assert_close(left, right, rtol=1e-5, atol=1e-6)
 
 

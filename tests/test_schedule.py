@@ -29,10 +29,6 @@ FACTORS = {  # and the numbers that they scale
 }
 
 
-def constant():
-    return Factors(**{name: torch.ones(()) for name in FACTORS})
-
-
 @pytest.mark.parametrize("option", sorted(p.stem for p in (tiny.CONF / "schedule").glob("*.yaml")))
 @pytest.mark.parametrize("budget", [1_000, 50_000_000])
 def test_factors_at_start_middle_and_end(option, budget):
@@ -41,7 +37,8 @@ def test_factors_at_start_middle_and_end(option, budget):
         start, end, share = EXPECTED[option].get(name, (1.0, 1.0, 1.0))
         steps = {0: start, budget * share / 2: (start + end) / 2, budget * share: end, budget: end}
         for step, expected in steps.items():
-            schedule.move(factors := constant(), step / budget)
+            factors = Factors(**{name: torch.ones(()) for name in FACTORS})
+            schedule.move(factors, step / budget)
             assert getattr(factors, name) == pytest.approx(expected)
 
 
