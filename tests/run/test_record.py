@@ -8,8 +8,7 @@ import pytest
 
 from agent.errors import UserError
 from agent.run.record import Record, read_run
-
-HEADER = "step,env_frames,kind,episode,return,length"
+from tests.analysis.runs import HEADER
 
 
 def fill(record, steps):

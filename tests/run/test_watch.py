@@ -142,25 +142,21 @@ def test_the_curve_goes_from_the_lowest_to_the_highest_value():
     assert abs(red[:, 1].max() - (last.width - video.MARGIN)) <= 1
 
 
-def strip(truth, model):
-    return np.asarray(video.strip(truth, model))
-
-
 def test_a_strip_has_rows_of_truth_model_and_error_whatever_is_observed():
     truth, model = np.full((2, 5, 64, 64, 1), 0.2), np.full((2, 5, 64, 64, 1), 1.5)
-    picture = strip(truth, model)
+    picture = np.asarray(video.strip(truth, model))
     assert picture.shape == (2 * 3 * 64, 5 * 64, 3)
     assert (picture[::64, 0].T == [51, 255, 230] * 2).all()
-    assert strip(truth, truth)[128, 0, 0] == 128
+    assert np.asarray(video.strip(truth, truth))[128, 0, 0] == 128
 
     planes = np.zeros((1, 2, 10, 10, 4))  # of a grid: a colour for each, and enlarged
     planes[0, 1, 0, :4] = np.eye(4)
-    picture = strip(planes, planes)
+    picture = np.asarray(video.strip(planes, planes))
     assert picture.shape == (3 * 60, 2 * 60, 3) and not picture[:60, :60].any()
     assert len({tuple(colour) for colour in picture[0, 60:84:6]}) == 4
 
     vector = np.array([[[2.0, -1.0], [0.0, 4.0]]])  # bars up and down from the middle
-    picture = strip(vector, 9 * vector).any(-1)
+    picture = np.asarray(video.strip(vector, 9 * vector)).any(-1)
     assert picture.shape == (3 * 64, 2 * 64)
     assert picture[:64, 16::32].sum(0).tolist() == [16, 8, 0, 32]
     assert picture[16:32, 16].all() and picture[32:40, 48].all()

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from unittest.mock import Mock
 
 import pytest
 from hydra import compose
@@ -189,14 +190,9 @@ def test_options_that_are_laid_compose_as_hydra_does(given):
 
 
 def test_what_hydra_composes_is_composed_once_for_all_options(monkeypatch):
-    asked = []
-
-    def counted(given):
-        asked.append(given)
-        return _by_hydra(given)
-
-    monkeypatch.setattr("agent.run.compose._by_hydra", counted)
+    asked = Mock(side_effect=_by_hydra)
+    monkeypatch.setattr("agent.run.compose._by_hydra", asked)
     own = ("suite=mini", "task=catch", "recipe.learning_rates=3")
     for options in (("latent=gaussian", "size=tiny"), ("gru=plain", "kl=standard")):
         composed((*own, *options))
-    assert asked == [own]
+    asked.assert_called_once_with(own)

@@ -62,15 +62,15 @@ def test_a_child_has_the_seconds_that_its_run_may_take_to_stop(tmp_path, monkeyp
     assert patient._end(child) == Exit.INTERRUPTED
 
 
-def test_a_run_that_another_process_holds_and_a_stopped_sweep_start_nothing(tmp_path, monkeypatch):
+def test_a_run_that_another_process_holds_and_a_stopped_sweep_start_nothing(jobs, monkeypatch):
+    held, other = jobs[:2]
     monkeypatch.setattr(job, "PROGRAM", Path("/nonexistent"))
-    with RunFolder(tmp_path / "run").claim():
-        outcome = Job("a run", tmp_path / "run", (), tmp_path / "stop")()
+    with RunFolder(held.folder).claim():
+        outcome = held()
     assert outcome.status == "under way" and f"pid {os.getpid()}" in outcome.error
-    assert not (tmp_path / "run" / "log.txt").exists()
-    (tmp_path / "stop").touch()
-    assert Job("a run", tmp_path / "new", (), tmp_path / "stop")().status == "not started"
-    assert not (tmp_path / "new").exists()
+    assert not (held.folder / "log.txt").exists()
+    other.stop_file.touch()
+    assert other().status == "not started" and not other.folder.exists()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/full is Linux's")

@@ -63,10 +63,6 @@ def started(tmp_path, monkeypatch):
     return start
 
 
-def lives(pid):
-    return psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-
-
 @pytest.mark.parametrize("threads", [1, 2])
 def test_a_forked_run_sees_what_a_fresh_one_sees(started, tmp_path, monkeypatch, threads):
     monkeypatch.setenv("PYTHONSTARTUP", "one more")
@@ -153,5 +149,5 @@ def test_a_killed_sweep_leaves_neither_server_nor_run(stoppable, sweeping):
     assert len(started) == 3, "the fork server, its run, and what tidies up for multiprocessing"
     sweep.kill()
     sweep.wait()
-    wait_until(lambda: not any(lives(process.pid) for process in started))
+    wait_until(lambda: all(not one.is_running() or one.status() == "zombie" for one in started))
     assert "checkpoint written" in stoppable.read_text()

@@ -11,10 +11,6 @@ from sweeps.local import Local
 SHOW = "import os; print(os.environ.get('CUDA_VISIBLE_DEVICES'), os.environ['OMP_NUM_THREADS'])"
 
 
-def never():
-    return False
-
-
 @pytest.fixture
 def has(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "")
@@ -55,34 +51,35 @@ def test_visible_devices_are_the_gpus(monkeypatch):
 
 
 @pytest.fixture
-def places(tmp_path, monkeypatch):
+def pinned(tmp_path, monkeypatch):
     monkeypatch.setattr(machine.tempfile, "gettempdir", lambda: str(tmp_path))
+    return lambda gpus, jobs_each: machine.pinned(gpus, jobs_each, lambda: False)
 
 
-def test_runs_fill_every_gpu_before_they_share_one(places):
+def test_runs_fill_every_gpu_before_they_share_one(pinned):
     two = ["0", "1"]
-    with machine.pinned(two, 2, never) as a, machine.pinned(two, 2, never) as b:
+    with pinned(two, 2) as a, pinned(two, 2) as b:
         for _ in range(2):  # a place is given back
-            with machine.pinned(two, 2, never) as c:
+            with pinned(two, 2) as c:
                 assert [place["CUDA_VISIBLE_DEVICES"] for place in (a, b, c)] == ["0", "1", "0"]
-    with machine.pinned([], 2, never) as nowhere:
+    with pinned([], 2) as nowhere:
         assert nowhere == {}
 
 
-def test_a_run_waits_for_a_place(places, monkeypatch):
+def test_a_run_waits_for_a_place(pinned, monkeypatch):
     with ExitStack() as held:
-        held.enter_context(machine.pinned(["0"], 1, never))
+        held.enter_context(pinned(["0"], 1))
         looks = iter([lambda: None, held.close])
         monkeypatch.setattr(machine.time, "sleep", lambda _: next(looks)())
-        with machine.pinned(["0"], 1, never) as place:
+        with pinned(["0"], 1) as place:
             assert place["CUDA_VISIBLE_DEVICES"] == "0"
         assert not list(looks)
 
 
-def test_a_sweep_that_stops_waits_for_no_place(places, jobs, monkeypatch):
+def test_a_sweep_that_stops_waits_for_no_place(pinned, jobs, monkeypatch):
     job = replace(jobs[0], gpus=("0",))
     monkeypatch.setattr(machine.time, "sleep", lambda _: job.stop_file.touch())
-    with machine.pinned(["0"], 1, never):
+    with pinned(["0"], 1):
         assert str(job()) == "a: not started: stopped before a GPU was free"
 
 
@@ -93,7 +90,7 @@ def shown(tmp_path, monkeypatch):
     return lambda one: (one.folder / "log.txt").read_text().strip()
 
 
-def test_local_jobs_get_a_gpu_and_threads_by_their_environment(places, jobs, shown, has):
+def test_local_jobs_get_a_gpu_and_threads_by_their_environment(pinned, jobs, shown, has):
     has(8, ["5", "7"])
     outcomes = list(Local(2, None, "cuda", 1).run(jobs[:2]))
     assert sorted(outcome.name for outcome in outcomes) == ["a", "b"]

@@ -77,10 +77,7 @@ PUT_BACK = "Command '['scontrol', 'requeue', '1']' died with <Signals.SIGTERM: 1
             [("end", "1", TIMED_OUT, "error"), ("move", "1", "FAILED")],
             f"a: not started: Slurm job 1: {TIMED_OUT.splitlines()[1]}",
         ),
-        (
-            [("end", "1", PUT_BACK, "error"), ("set",), ("end", "1", "done")],
-            "done",
-        ),  # put back by Slurm
+        ([("end", "1", PUT_BACK, "error"), ("set",), ("end", "1", "done")], "done"),
     ],
 )
 def test_how_a_job_ends(cluster, jobs, engine, monkeypatch, turns, outcome):
@@ -110,9 +107,7 @@ def test_submitting_is_all_where_that_is_asked_for(cluster, jobs, engine):
         held, *told = engine(submit_only=True).run(jobs[:3])
     assert held.status == "under way" and cluster.state["arrays"] == [[2, 2]]
     assert [one.error for one in told] == ["Slurm job 1_0: PENDING", "Slurm job 1_1: PENDING"]
-    assert [one.error for one in engine(submit_only=True).run(jobs[1:3])] == [
-        one.error for one in told
-    ]
+    assert [*engine(submit_only=True).run(jobs[1:3])] == told
     assert cluster.state["arrays"] == [[2, 2]], "nothing is submitted twice"
     jobs[1].stop_file.touch()  # Ctrl-C
     assert {one.status for one in engine(submit_only=True).run(jobs[1:4])} == {"not started"}

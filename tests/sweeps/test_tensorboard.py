@@ -9,12 +9,6 @@ from tests.sweeps.tracked import expected, pictured, track
 accumulators = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 
 
-def shown(folder):
-    events = accumulators.EventAccumulator(str(folder / "tensorboard"))
-    events.Reload()
-    return events
-
-
 def scalars(events, name):
     return [(event.step, pytest.approx(event.value)) for event in events.Scalars(name)]
 
@@ -34,7 +28,7 @@ def test_a_run_resumed_and_published_behind_a_link_is_shown_once(tmp_path, capsy
     track(tmp_path, "tensorboard", 0, 7, "interrupted")
     track(tmp_path, "tensorboard", 4, 9)
     for _ in range(2):
-        events = shown(tmp_path)
+        events = accumulators.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
         check_whole(events, last=9)
         (text,) = events.Tensors("configuration/text_summary")
         assert b'"action_repeat": 4' in text.tensor_proto.string_val[0]

@@ -22,13 +22,9 @@ from tests.waiting import wait_until
 PATIENT = {"tracker.timeout": "300"}
 
 
-@pytest.fixture(scope="module")
-def fresh():
+def test_files_are_fresh_and_draws_have_the_registered_weights():
     with project_config():
-        return wandb_sweeps.sweeps("mini")
-
-
-def test_files_are_fresh_and_draws_have_the_registered_weights(fresh):
+        fresh = wandb_sweeps.sweeps("mini")
     on_disk = {file.stem: file.read_text() for file in FOLDER.glob("*.yaml")}
     assert on_disk == {name: wandb_sweeps.text(sweep) for name, sweep in fresh.items()}
     drawn = fresh["trial_continuous"]["parameters"]
