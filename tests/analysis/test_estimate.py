@@ -84,6 +84,21 @@ def test_degrees_of_freedom_are_bell_and_mccaffreys_written_out(trial):
     assert 5 < expected < 48 - x.shape[1]
 
 
+def test_a_trial_of_eight_runs_by_hand():
+    """Two crossed options, two runs of each cell: columns are balanced, so each effect is a
+    difference of means of four, and every residual is that from the additive fit."""
+    cells = [BASELINE, frozenset({"a"}), frozenset({"b"}), frozenset({"a", "b"})]
+    design = Design.of([cell for cell in cells for _ in range(2)])
+    scores = np.array([0.0, 2, 4, 4, 1, 1, 6, 8])
+    found = design.estimate(contrast(design, "a"), scores)
+    # mean with a: (4+4+6+8)/4 = 5.5; without: (0+2+1+1)/4 = 1
+    assert found.effect == pytest.approx(4.5)
+    # mean with b 4, without 2.5: fitted 0.25, 4.75, 1.75, 6.25; every h is 3/8, every weight 1/4
+    residuals = np.array([-0.25, 1.75, -0.75, -0.75, -0.75, -0.75, -0.25, 1.75])
+    assert found.error == pytest.approx(np.sqrt((residuals**2).sum() / 16 / (5 / 8)))
+    assert found.df == pytest.approx(5)  # equal weights: those of the residuals
+
+
 def test_what_the_runs_do_not_show_is_named_and_not_estimated():
     both = frozenset({"a", "b"})
     design = Design.of([BASELINE] * 4 + [both] * 4 + [frozenset({"c"})] * 4)
