@@ -26,10 +26,8 @@ def test_a_candidate_stays_by_eight_draws_at_one_budget(tmp_path, low, high, run
     for steps, top in budgets.items():
         for seed in range(runs):
             finals = low + (top - low) * seed / (runs - 1)
-            digest = f"{steps:08}"
-            write_run(
-                tmp_path, "baseline", "new", seed, finals, points=8, planned=steps, digest=digest
-            )
+            own = {"planned": steps, "digest": f"{steps:08}"}
+            write_run(tmp_path, "baseline", "new", seed, finals, points=8, **own)
     read.export(read.folder(tmp_path), tmp_path / "pilot.csv.gz")
     found = choose_tasks.shown(tmp_path)
     assert {*found.steps[found.passes]} == passes
