@@ -35,13 +35,13 @@ def test_a_candidate_stays_by_eight_draws_at_one_budget(tmp_path, low, high, run
 
 
 def test_lots_respect_families_and_actions_and_set_the_rest_aside():
-    kinds = [(f, f"{f}{k}", a, "vector") for f in "abcdefg" for k, a in enumerate("dddddc")]
-    kinds += [("a", f"{task}_pixels", "d", "image") for task in ("a0", "b0", "c0", "d0", "e0")]
+    actions = ["discrete"] * 5 + ["continuous"]
+    kinds = [(f, f"{f}{k}", a, "vector") for f in "abcdefg" for k, a in enumerate(actions)]
+    kinds += [("a", f"{f}0_pixels", "discrete", "image") for f in "abcde"]
     about = pd.DataFrame(kinds, columns=["family", "task", "actions", "observation"])
-    about["actions"] = about.actions.map({"d": "discrete", "c": "continuous"})
     about["twin"] = about.task.str.removesuffix("_pixels")
-    about["role"] = about.task.isin(["a0", "b0", "c0", "d0", "a1"]).map({True: "kept", False: None})
-    about = about.set_index("task")
+    kept = about.task.isin(["a0", "b0", "c0", "d0", "a1"])
+    about = about.assign(role=kept.map({True: "kept", False: None})).set_index("task")
     roles = choose_tasks.lots(about, about.index[about.role.isna()])
     chosen = about.loc[[task for task, role in roles.items() if role == "suite"]]
     plain = chosen[chosen.observation == "vector"]

@@ -202,11 +202,9 @@ def test_a_kind_of_task_may_have_fewer_runs():
     assert set(last.effects[last.effects.task.isin(KINDS["grid"])].runs) <= {*range(21)}
     assert study.judge(runs, registered).effects.equals(last.effects), "more are none of the trial"
     assert study.judge(own, REGISTERED).share == 0.4, "where they are missing"
-    given = REGISTERED.model_dump(by_alias=True) | {
-        "trial": {**fewer.model_dump(), "at_most": {"gird": 9}}
-    }
+    wrong = {**fewer.model_dump(), "at_most": {"gird": 9}}
     with pytest.raises(ValidationError, match="at_most has gird, which is no kind of any suite"):
-        Claims.model_validate(given)
+        Claims.model_validate(REGISTERED.model_dump(by_alias=True) | {"trial": wrong})
 
 
 def test_a_trial_of_one_toggle_ends_once_the_claims_on_it_are_answered():
