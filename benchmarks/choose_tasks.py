@@ -17,6 +17,7 @@ from omegaconf import DictConfig
 
 from agent.build import environment
 from agent.run.compose import composed, project_config
+from agent.spaces import observation_kind
 from analysis import read
 from analysis.score import AREA, scored
 
@@ -66,13 +67,11 @@ def shown(folder: Path) -> pd.DataFrame:
 def described(task: str) -> dict[str, str]:
     """A task's family, kind of observation and kind of actions."""
     cfg = composed(("suite=gym", f"task={task}"))[0]
-    shape = environment(cfg).observation_space.shape
-    grid = "image" if shape[0] == cfg.size.image else "grid"
-    kind = "vector" if len(shape) == 1 else grid
+    space = environment(cfg).observation_space  # its package registers its environments
     return {
         "task": task,
         "family": family(cfg),
-        "observation": kind,
+        "observation": observation_kind(space),
         "actions": cfg.task.actions,
         "twin": task.removesuffix("_pixels"),
     }
