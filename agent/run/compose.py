@@ -30,6 +30,7 @@ OmegaConf.register_new_resolver(  # the group `run` as conf/config.yaml has it, 
     lambda: (CONF / "config.yaml").read_text().partition("\nrun:\n")[2].partition("\n\n")[0],
     replace=True,
 )
+NUMBER = re.compile(r"[a-z]\w*(?:\.\w+)+=(?:0|[1-9]\d*)(?:\.\d+)?(?:e-\d+)?")
 NO_SUCH_KEY = re.compile(r"Could not (?:override|delete from config\.) '([^']*)'")
 
 
@@ -38,20 +39,26 @@ def composed(overrides: tuple[str, ...]) -> tuple[DictConfig, dict[str, str | No
     """The configuration of a command line and the option chosen in each group, not to be changed;
     UserError where it does not compose.
 
-    An option that sets nothing else is merged without Hydra, which takes a tenth of the time.
+    An option that sets nothing else, and a number, are set without Hydra, in a tenth of the time.
     """
-    groups = Counter(re.split(r"[.=]", override.lstrip("+~"))[0] for override in overrides)
-    alone = [given for given in overrides if groups[given.partition("=")[0]] == 1]
-    laid = [given for given in alone if _option(given) is not None]
-    if not laid:
+    numbers = [given for given in overrides if NUMBER.fullmatch(given)]
+    others = [given for given in overrides if given not in numbers]
+    groups = Counter(re.split(r"[.=]", given.lstrip("+~"))[0] for given in others)
+    options = [given for given in others if groups[given.partition("=")[0]] == 1 and _option(given)]
+    if not (numbers or options):
         return _by_hydra(overrides)
-    cfg, choices = deepcopy(composed(tuple(one for one in overrides if one not in laid)))
-    for override in laid:
+    cfg, choices = deepcopy(composed(tuple(given for given in others if given not in options)))
+    for override in options:
         group, _, option = override.partition("=")
         replaced = _option(f"{group}={choices[group]}")
         if replaced is None or leaves(cfg[group], False) != leaves(replaced, False):
             return _by_hydra(overrides)  # something else has set values of this group
         cfg[group], choices[group] = _option(override), option
+    for override in numbers:
+        key, _, number = override.partition("=")
+        if not isinstance(OmegaConf.select(cfg, key, default=""), int | float | None):
+            return _by_hydra(overrides)  # of Hydra's own part, or an error that it words
+        OmegaConf.update(cfg, key, int(number) if number.isdecimal() else float(number))
     return cfg, choices
 
 

@@ -127,9 +127,8 @@ def unread_keys(cfg: DictConfig) -> set[str]:
     written = str(keys.values())
     unread = {key for key in keys if effect(key) is OPTIONS and f"{{{key}}}" not in written}
     absent = tuple(factor for factor, number in FACTORS.items() if number not in keys)
-    return (
-        unread | {key for key in keys if key.startswith(absent)} | {*OF_ACTIONS[cfg.task.actions]}
-    )
+    unread |= {key for key in keys if key.startswith(absent)}
+    return unread | {*OF_ACTIONS[cfg.task.actions]}
 
 
 def path_safe(name: str, longest: int = 120) -> str:

@@ -89,7 +89,7 @@ class Training:
         self._update_record(
             parameters=self.agent.parameter_counts(),
             device=str(self.device),
-            gpu=numerics.gpu_name(self.device),
+            gpu=torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else None,
             observations=observation_kind(self.env.observation_space),
             observation_scale=self.scale,
         )
@@ -276,9 +276,8 @@ class Training:
         run, clock = self.record.identity, self.clock
         parameters = self.record.fields["parameters"]["total"]
         self.display.say(
-            f"{run['arm']} on {run['task']}, seed {run['seed']}, "
-            f"{parameters:,} parameters on {self.device}, "
-            f"step {clock.step:,} of {clock.steps:,}: {self.folder}"
+            f"{run['arm']} on {run['task']}, seed {run['seed']}, {parameters:,} parameters on "
+            f"{self.device}, step {clock.step:,} of {clock.steps:,}: {self.folder}"
         )
 
     def _say_end(self) -> None:

@@ -32,11 +32,6 @@ def choose_device(name: str) -> torch.device:
     return torch.device(("cuda" if gpus else "cpu") if name == "auto" else name)
 
 
-def gpu_name(device: torch.device) -> str | None:
-    """The model of a GPU, None for a CPU."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else None
-
-
 def check_threads(threads: int | None) -> None:
     """UserError for more threads than this machine has cores."""
     cores = os.cpu_count() or 1
@@ -84,8 +79,7 @@ class Stream(IntEnum):
 
 def derive(seed: int, stream: Stream, *index: int) -> int:
     """A seed in [0, 2**31) that is a function of the run's seed, the stream and the index alone."""
-    sequence = np.random.SeedSequence(seed, spawn_key=(stream, *index))
-    return int(sequence.generate_state(1)[0] >> 1)
+    return int(np.random.SeedSequence(seed, spawn_key=(stream, *index)).generate_state(1)[0] >> 1)
 
 
 def generator(seed: int, stream: Stream, *index: int) -> np.random.Generator:

@@ -53,8 +53,7 @@ class Stop:
         if parent := os.environ.get(PARENT):
             if not parent.isdecimal():
                 raise UserError(f"{PARENT}={parent} must be the number of a process")
-            pid = int(parent)
-            threading.Thread(target=self._watch, args=[pid], name="parent", daemon=True).start()
+            threading.Thread(target=self._watch, args=[parent], name="parent", daemon=True).start()
 
     def __call__(self) -> bool:
         """Whether the process was asked to stop."""
@@ -65,7 +64,7 @@ class Stop:
             raise KeyboardInterrupt
         self._asked.set()
 
-    def _watch(self, parent: int) -> None:
-        while os.getppid() == parent and not self._asked.wait(PARENT_SECONDS):
+    def _watch(self, parent: str) -> None:
+        while os.getppid() == int(parent) and not self._asked.wait(PARENT_SECONDS):
             pass
         self._asked.set()

@@ -178,6 +178,8 @@ def test_replay_grows_with_the_run_and_a_probe_measures_and_leaves_nothing(tmp_p
         "schedule=all entropy=long_term latent=gaussian",
         "latent=gaussian latent.latents=7 kl=free_nats",
         "suite=atari task=pong size=13m kl.alpha=0.5 kl=balanced",
+        "schedule=all task=pendulum recipe.learning_rates=2 kl=standard recipe.entropy_scale=1e-3",
+        "suite=atari size=22m latent=binary run.steps=0 kl.alpha=1 recipe.batch_size=16",
         "explore=action_noise +explore.new=1 tracker=wandb",
     ],
 )
@@ -192,7 +194,7 @@ def test_options_that_are_laid_compose_as_hydra_does(given):
 def test_what_hydra_composes_is_composed_once_for_all_options(monkeypatch):
     asked = Mock(side_effect=_by_hydra)
     monkeypatch.setattr("agent.run.compose._by_hydra", asked)
-    own = ("suite=mini", "task=catch", "recipe.learning_rates=3")
-    for options in (("latent=gaussian", "size=tiny"), ("gru=plain", "kl=standard")):
+    own = ("suite=mini", "task=catch", "task.env.pixels=true")
+    for options in (("latent=gaussian", "size=tiny"), ("kl=standard", "recipe.entropy_scale=3")):
         composed((*own, *options))
     asked.assert_called_once_with(own)
