@@ -8,15 +8,17 @@ from typing import Protocol
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 HALF_LOG_2_PI = 0.5 * math.log(2 * math.pi)
 MANY_CLASSES = 16
 UNIT_ENTROPY = HALF_LOG_2_PI + 0.5  # nats, of a Gaussian of standard deviation 1
 
 
-def unit_log_prob(mean: Tensor, value: Tensor) -> Tensor:
-    """Log-density, elementwise, of a Gaussian of standard deviation 1."""
-    return -0.5 * (mean - value).square() - HALF_LOG_2_PI
+def unit_log_prob(mean: Tensor, value: Tensor, dims: int = 1) -> Tensor:
+    """Log-density of Gaussians of standard deviation 1, summed over the last `dims` dimensions."""
+    squares = functional.mse_loss(mean, value, reduction="none").sum(tuple(range(-dims, 0)))
+    return -0.5 * squares - HALF_LOG_2_PI * math.prod(mean.shape[-dims:])
 
 
 def straight_through(sample: Tensor, probs: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ class Scalar(nn.Module):
 
     def log_prob(self, feat: Tensor, value: Tensor) -> Tensor:
         """Log-likelihood (...) of value (...)."""
-        return unit_log_prob(self(feat), value)
+        return unit_log_prob(self(feat)[..., None], value[..., None])
 
 
 class Discount(nn.Module):
