@@ -11,6 +11,7 @@ from pathlib import Path
 import wandb
 
 from agent.errors import UserError
+from agent.run.record import first_line
 from analysis import InputError, claims
 from sweeps import program
 
@@ -116,12 +117,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _saved(entity: str | None, project: str, verdicts: str) -> str:
     """The address of the workspace, saved to W&B; UserError with the words of W&B's client."""
     try:
-        if not (entity := entity or wandb.Api().default_entity):
-            raise UserError("W&B names no default entity: give --entity, after `wandb login`")
-        return workspace(entity, project, verdicts).save().url
+        if entity := entity or wandb.Api().default_entity:
+            return workspace(entity, project, verdicts).save().url
     except (wandb.Error, OSError, ValueError) as error:
-        told = str(error).partition("\n")[0]
-        raise UserError(f"--project {project}: W&B: {told}") from error
+        raise UserError(f"--project {project}: W&B: {first_line(error)}") from error
+    raise UserError("W&B names no default entity: give --entity, after `wandb login`")
 
 
 if __name__ == "__main__":
