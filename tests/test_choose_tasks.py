@@ -34,20 +34,46 @@ def test_a_candidate_stays_by_eight_draws_at_one_budget(tmp_path, low, high, run
     assert found["mean"].iloc[0] == pytest.approx((low + high) / 2 * 0.5625), "the area"
 
 
-def test_lots_respect_families_and_actions_and_set_the_rest_aside():
+@pytest.fixture
+def about():
+    """Seven families of five tasks with discrete actions and one with continuous, five pictures."""
     actions = ["discrete"] * 5 + ["continuous"]
     kinds = [(f, f"{f}{k}", a, "vector") for f in "abcdefg" for k, a in enumerate(actions)]
     kinds += [("a", f"{f}0_pixels", "discrete", "image") for f in "abcde"]
     about = pd.DataFrame(kinds, columns=["family", "task", "actions", "observation"])
-    about["twin"] = about.task.str.removesuffix("_pixels")
-    kept = about.task.isin(["a0", "b0", "c0", "d0", "a1"])
-    about = about.assign(role=kept.map({True: "kept", False: None})).set_index("task")
-    roles = choose_tasks.lots(about, about.index[about.role.isna()])
-    chosen = about.loc[[task for task, role in roles.items() if role == "suite"]]
+    return about.assign(twin=about.task.str.removesuffix("_pixels")).set_index("task")
+
+
+KEPT = ["a0", "b0", "c0", "d0", "a1"]
+
+
+def test_lots_respect_families_and_actions_and_set_the_rest_aside(about):
+    passed = [task for task in about.index[::-1] if task not in KEPT]
+    roles = choose_tasks.lots(about, KEPT, passed)
+    chosen = about.loc[[task for task, role in roles.items() if role in ("kept", "suite")]]
     plain = chosen[chosen.observation == "vector"]
-    assert len(plain) + 5 == choose_tasks.TASKS and (plain.actions == "continuous").sum() >= 6
-    kept = pd.Series({"a": 2, "b": 1, "c": 1, "d": 1})
-    assert plain.family.value_counts().add(kept, fill_value=0).max() == choose_tasks.OF_FAMILY
+    assert len(plain) == choose_tasks.TASKS and (plain.actions == "continuous").sum() >= 6
+    assert plain.family.value_counts().max() == choose_tasks.OF_FAMILY
     assert len(chosen) - len(plain) == choose_tasks.IMAGES
-    assert {*roles} == {*about.index[about.role.isna()]} and "held out" in roles.values()
-    assert roles == choose_tasks.lots(about, about.index[about.role.isna()][::-1])
+    assert {*roles} == {*about.index} and "held out" in roles.values()
+
+
+def test_what_is_tried_next(about):
+    order = [task for task in about.index if task not in KEPT]
+    plain = [task for task in order if about.observation[task] == "vector"]
+
+    def tried(passed, floor, again=()):
+        rows = [(task, 0.5) for task in passed] + [(task, 0.0) for task in (*floor, *again, *again)]
+        found = pd.DataFrame(rows, columns=["task", "mean"]).assign(runs=choose_tasks.DRAWS)
+        roles = choose_tasks.lots(about, KEPT, passed)
+        return choose_tasks.to_try(about, order, roles, found)
+
+    assert tried(plain[:9], plain[9:-1]) == {plain[-1]: "next"}, "each once"
+    discrete = [task for task in plain if about.actions[task] == "discrete"]
+    continuous = [task for task in plain if task not in discrete]
+    assert tried([], plain) == {continuous[0]: "next, longer"}, "continuous actions are rare"
+    assert tried(continuous, discrete) == {discrete[0]: "next, longer"}
+    assert tried(continuous, discrete[1:], discrete[:1]) == {discrete[1]: "next, longer"}
+    assert tried([*continuous, "a2"], discrete[1:]) == {"b1": "next, longer"}, "a has its four"
+    pictures = [f"{family}0_pixels" for family in "abcd"]
+    assert tried(plain, []) == dict.fromkeys(pictures, "next")
