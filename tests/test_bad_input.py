@@ -36,10 +36,7 @@ RUN = [
     ("run.seed=[1", "run.seed=[1: no viable alternative"),
     ("run.root=~/é", "run.root=~/é: quote the value"),
     ("--config-dir=/nowhere", "--config-dir=/nowhere: there is no such folder"),
-    (
-        "-m --config-name=confg",
-        "--config-name=confg is not known; did you mean --config-name=confi",
-    ),
+    ("-m --config-name=confg", "--config-name=confg is not known; did you mean --config-n"),
     ("-m -c job", "--cfg: allowed with -m: --config-dir, --config-name"),
     ("hydra.searchpath=[", "hydra.searchpath=[: allowed: hydra.searchpath=[FOLDER,...]"),
     ("hydra.searchpath=null", "hydra.searchpath=null: allowed: hydra.searchpath=[FOLDER,...]"),

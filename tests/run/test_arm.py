@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from agent.build import build as agent_of
 from agent.build import read
 from agent.errors import UserError
-from agent.run.compose import CONF, composed, project_config
+from agent.run.compose import composed, project_config
 from agent.run.identity import (
     BASELINE,
     Identity,
@@ -23,7 +23,6 @@ from agent.run.identity import (
     leaves,
     parts,
     path_safe,
-    toggles,
     unread_keys,
 )
 from tests import tiny
@@ -55,7 +54,6 @@ def name(*overrides):
         (["schedule=actor_mix", "actor_grad=mixed"], "schedule=actor_mix"),
         (["suite=mini", "task=pendulum", "actor_grad=reinforce"], "actor_grad=reinforce"),
         (["run.train_every=8"], "run.train_every=8"),
-        (["run.precision=bf16"], "run.precision=bf16"),
         (["suite=gym", "task=gym_continuous", "task.id=Pendulum-v1", "kl=standard"], "kl=standard"),
         (["task.id=Acrobot-v1"], "task.id=Acrobot-v1"),
         (["task.random=1", "task.reference=400", "task.terminates=false"], BASELINE),
@@ -179,16 +177,6 @@ def test_the_name_is_its_own_command_line(overrides):
     assert leaves(again, resolve=True) == leaves(cfg, resolve=True)
 
 
-def test_every_option_of_every_toggle_is_named():
-    """An option that is not the baseline gives an arm of its own name, whatever group it is added
-    to."""
-    baseline = build("suite=mini")[1]
-    for group in toggles(baseline):
-        for file in sorted((CONF / group).glob("*.yaml")):
-            expected = BASELINE if baseline[group] == file.stem else f"{group}={file.stem}"
-            assert name(f"{group}={file.stem}") == expected
-
-
 def test_parts_of_a_list_stay_together():
     assert parts("a.b=[1, 2],c=x") == ["a.b=[1, 2]", "c=x"]
     assert parts("+a.b=[x, ~y],c=x,~d.e,~f") == ["+a.b=[x, ~y]", "c=x", "~d.e", "~f"]
@@ -208,8 +196,7 @@ def test_the_digest_changes_with_what_can_change_a_result_alone():
     assert digest(build(whole)[0]) == digest(build(real)[0]) != base
     for setting in ("run.steps=9", "run.eval_every=9"):
         assert digest(build(setting)[0]) != base and name(setting) == BASELINE
-    for setting in ("kl.alpha=0.7", "latent=gaussian", "recipe.discount=0.9", "run.precision=bf16"):
-        assert digest(build(setting)[0]) != base
+    assert digest(build("run.precision=bf16")[0]) != base
 
 
 def test_folders_are_safe_and_short():
@@ -232,9 +219,7 @@ def test_folders_are_safe_and_short():
             ["suite=atari", "task=pong", "schedule=all", "actor_grad=mixed"],
             "atari/pong/actor_grad=mixed,schedule=all/0-fa2e6b76",
         ),
-        (["suite=atari", "task=pong", "size=13m"], "atari/pong/size=13m/0-53fbad18"),
         (["suite=gym", "task.id=LunarLander-v3"], "gym/LunarLander-v3/baseline/0-1d26a121"),
-        (["suite=control"], "control/pendulum/baseline/0-c0d71e20"),
         (["suite=atari", "task=pong", "recipe=mini"], "atari/pong/recipe=mini/0-54d0b3ad"),
     ],
 )
