@@ -133,8 +133,7 @@ class ImageDecoder(Decoder):
         x = torch.einsum("ni,iohw->nohw", x, first.weight) + first.bias[:, None, None]
         for conv in others:
             x = conv(functional.elu(x, inplace=True))
-        x = x.float()
-        return x.permute(0, 2, 3, 1).unflatten(0, feat.shape[:2])
+        return x.float().permute(0, 2, 3, 1).unflatten(0, feat.shape[:2])
 
     def log_prob(self, feat: Tensor, obs: Tensor) -> Tensor:
         """Log-likelihood (B, T) of prepared images, summed over pixels."""

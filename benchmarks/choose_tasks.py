@@ -1,7 +1,7 @@
 """Choose the tasks of suite=broad from a pilot's runs by the rule of docs/tasks.md.
 
 python run.py -m +sweep=pilot suite=candidates
-python run.py -m +sweep=pilot suite=candidates task=... run.steps=12_000 run.eval_every=1_500
+python run.py -m +sweep=pilot suite=candidates task=taxi +suite.times.taxi=2
 python -m analysis export --runs runs --out analysis/results/candidates/pilot.csv.gz
 python benchmarks/choose_tasks.py analysis/results/candidates  # says what is to be tried next
 """

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from analysis import read
+from tests import tiny
 from tests.analysis.runs import write_run
 
 
@@ -18,7 +19,6 @@ from tests.analysis.runs import write_run
         (1.6, 1.9, 8, 0.9, set()),
         (0.5, 0.52, 8, None, set()),
     ],
-    ids=["too_few", "floor", "later", "fits_once", "ceiling", "alike"],
 )
 def test_a_candidate_stays_by_eight_draws_at_one_budget(tmp_path, low, high, runs, later, passes):
     budgets = {6000: high} | ({12000: later} if later else {})
@@ -67,5 +67,10 @@ def test_what_is_tried_next():
     assert tried([], plain) == {continuous[0]: "next, longer"}, "continuous actions are rare"
     assert tried(continuous, discrete[1:], discrete[:1]) == {discrete[1]: "next, longer"}
     assert tried([*continuous, "a2"], discrete[1:]) == {"b1": "next, longer"}, "a has its four"
-    pictures = [f"{family}0_pixels" for family in "abcd"]
-    assert tried(plain, []) == dict.fromkeys(pictures, "next")
+    assert [*tried(plain, [])] == [f"{family}0_pixels" for family in "abcd"]
+
+
+def test_a_suite_gives_a_task_more_of_its_budget():
+    for task, steps, every in (("taxi", 12_000, 1500), ("acrobot", 6000, 750)):
+        run = tiny.compose("suite=candidates", f"task={task}", "+suite.times.taxi=2").run
+        assert (run.steps, run.eval_every) == (steps, every)

@@ -254,9 +254,7 @@ def prepare_rendering() -> None:
 def rendering_error(error: Exception) -> UserError:
     """The one-line error for pictures that cannot be drawn here, with the packages to install."""
     backend = os.environ.get("MUJOCO_GL", "glfw").lower()
-    ways = {
-        name: f"MUJOCO_GL={name} (apt install {MUJOCO_BACKENDS[name]})" for name in MUJOCO_BACKENDS
-    }
+    ways = {name: f"MUJOCO_GL={name} (apt install {of})" for name, of in MUJOCO_BACKENDS.items()}
     return UserError(
         f"task.env.pixels=true cannot draw with {ways[backend]}: {one_line(error)}; "
         f"headless machines draw with {ways['egl']}, {ways['osmesa']}"
@@ -271,8 +269,7 @@ def load(what: str, module: str, packages: str) -> ModuleType:
             importlib.import_module(module.split(".")[0])
             return importlib.import_module(module)
     except ModuleNotFoundError as cause:
-        missing = f"{what} misses the module {cause.name}: pip install {packages}"
-        raise UserError(missing) from cause
+        raise UserError(f"{what} misses the module {cause.name}: pip install {packages}") from cause
 
 
 def one_line(value: object) -> str:

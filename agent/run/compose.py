@@ -24,7 +24,7 @@ from agent.errors import UserError, collect
 CONF = Path(__file__).parents[2] / "conf"
 NAME = "--config-name="
 FOLDERS = ["conf"]  # with options of a user's own; a command may add others
-OmegaConf.register_new_resolver("product", lambda *factors: math.prod(factors), replace=True)
+OmegaConf.register_new_resolver("product", lambda *of: math.prod(+one for one in of), replace=True)
 OmegaConf.register_new_resolver(  # the group `run` as conf/config.yaml has it, with its comments
     "settings",
     lambda: (CONF / "config.yaml").read_text().partition("\nrun:\n")[2].partition("\n\n")[0],
