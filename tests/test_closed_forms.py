@@ -162,6 +162,8 @@ def test_truncated_normal_samples_are_differentiable_in_mean_and_std():
 
     (gradient,) = torch.autograd.grad(sampled, at)
     np.testing.assert_allclose(gradient, approx_fprime([0.4, 0.6], exact, 1e-6), rtol=0, atol=0.02)
+    edge = TruncatedNormal(at, at / 50).sample(torch.zeros(2)).sum()  # noise may be 0
+    assert torch.autograd.grad(edge, at)[0].isfinite().all()
 
 
 def test_one_hot_against_torch_distributions():

@@ -106,7 +106,7 @@ def test_an_arms_name_is_its_options(arm, parts):
         (trial(shares="[1]"), "trial: shares are one number for each of the 2 rounds and sum to 1"),
         (trial(shares="[0.5, 0.4]"), "and sum to 1; got [0.5, 0.4]"),
         (trial(weights="{a: {x: 0}}"), "trial weights a x: Input should be greater than or equal"),
-        (trial(needs="{c: {a: x}}"), "trial: needs has c, which has no weights"),
+        (trial(needs="{c: {a: x}, d: {a: x}}"), "trial: needs has c, which has no weights"),
         (trial(needs="{a: {b: x}}"), "trial: a needs b, which is not listed before it"),
         (trial(needs="{b: {a: z}}"), "trial: b needs a=z, which is not among the options of a"),
     ],
