@@ -36,7 +36,7 @@ RUN = [
     ("run.seed=[1", "run.seed=[1: no viable alternative"),
     ("run.root=~/é", "run.root=~/é: quote the value"),
     ("--config-dir=/nowhere", "--config-dir=/nowhere: there is no such folder"),
-    ("-m --config-name=confg", "--config-name=confg is not known; did you mean --config-n"),
+    ("-m --config-name=confg", "confg is not known; did you mean --config-name=confi"),
     ("-m -c job", "--cfg: allowed with -m: --config-dir, --config-name"),
     ("hydra.searchpath=[", "hydra.searchpath=[: allowed: hydra.searchpath=[FOLDER,...]"),
     ("hydra.searchpath=null", "hydra.searchpath=null: allowed: hydra.searchpath=[FOLDER,...]"),
