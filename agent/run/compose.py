@@ -42,6 +42,9 @@ def composed(overrides: tuple[str, ...]) -> tuple[DictConfig, dict[str, str | No
     An option that sets nothing else, and a number, are set without Hydra, in a tenth of the time.
     """
     numbers = [given for given in overrides if NUMBER.fullmatch(given)]
+    for key in (number.partition("=")[0] for number in numbers):
+        if sum(key in given or "={" in given for given in overrides) > 1:
+            return _by_hydra(overrides)  # the last of several values counts
     others = [given for given in overrides if given not in numbers]
     groups = Counter(re.split(r"[.=]", given.lstrip("+~"))[0] for given in others)
     options = [given for given in others if groups[given.partition("=")[0]] == 1 and _option(given)]

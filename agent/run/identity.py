@@ -75,9 +75,8 @@ def arm_name(cfg: DictConfig, choices: Mapping[str, str | None]) -> str:
     arm = []
     # presets and schedules come first: they choose options of other groups
     for group, option in choices.items():
-        if group in GIVEN or group.startswith("hydra/"):
-            continue
-        if option != base_choices.get(group):
+        is_given = group in GIVEN or group.startswith("hydra/")
+        if not is_given and option != base_choices.get(group):
             arm.append(f"{group}={_text(option)}")
             base, base_choices = composed((*given, *arm))
     return ",".join(sorted([*arm, *_value_differences(cfg, base)])) or BASELINE
@@ -114,7 +113,7 @@ def digest(cfg: DictConfig) -> str:
 def baseline_digest(cfg: DictConfig, choices: Mapping[str, str | None]) -> str:
     """The digest of the baseline of the same suite, task and protocol. The budget is not in it: the
     analysis compares runs of one budget."""
-    base = _of_the_task(cfg, composed(_given(choices))[0])
+    base = deepcopy(_of_the_task(cfg, composed(_given(choices))[0]))
     for key, value in leaves(cfg, resolve=True).items():
         if effect(key) is PROTOCOL:
             OmegaConf.update(base, key, value)
@@ -166,16 +165,16 @@ def _value_differences(cfg: DictConfig, base: DictConfig) -> Iterator[str]:
 
 
 def _with(cfg: DictConfig, key: str, written: Any) -> Any:
-    changed = deepcopy(cfg)
+    changed = deepcopy(cfg) if "${" in str(written) else OmegaConf.create()  # a copy takes 10 ms
     OmegaConf.update(changed, key, written)
     return leaves(changed, resolve=True)[key]
 
 
 def _of_the_task(cfg: DictConfig, base: DictConfig) -> DictConfig:
-    """A copy of `base` for the task of `cfg`, where that is any environment by its id: what is said
-    of it belongs to the task and not to the arm."""
-    base = deepcopy(base)
+    """`base`, for the task of `cfg` where that is any environment by its id: what is said of it
+    belongs to the task and not to the arm."""
     if cfg.task.get("option"):
+        base = deepcopy(base)
         base.task = cfg.task
     return base
 

@@ -24,11 +24,9 @@ from agent.errors import UserError
 def choose_device(name: str) -> torch.device:
     """Device for `auto | cpu | cuda | cuda:N`; UserError names what this machine has."""
     gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    usable = ["auto", "cpu", *["cuda"][:gpus], *(f"cuda:{index}" for index in range(gpus))]
-    if name not in usable:
-        raise UserError(
-            f"run.device={name}: not on this machine; allowed here: {', '.join(usable)}"
-        )
+    here = ["auto", "cpu", *["cuda"][:gpus], *(f"cuda:{index}" for index in range(gpus))]
+    if name not in here:
+        raise UserError(f"run.device={name}: not on this machine; allowed here: {', '.join(here)}")
     return torch.device(("cuda" if gpus else "cpu") if name == "auto" else name)
 
 

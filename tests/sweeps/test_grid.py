@@ -181,6 +181,8 @@ def test_replay_grows_with_the_run_and_a_probe_measures_and_leaves_nothing(tmp_p
         "schedule=all task=pendulum recipe.learning_rates=2 kl=standard recipe.entropy_scale=1e-3",
         "suite=atari size=22m latent=binary run.steps=0 kl.alpha=1 recipe.batch_size=16",
         "explore=action_noise +explore.new=1 tracker=wandb",
+        "run.steps=520 run.steps=6_000 run={seed:3,threads:1} run.seed=4",
+        "run.seed=4 run={seed:3,threads:1}",
     ],
 )
 def test_options_that_are_laid_compose_as_hydra_does(given):
