@@ -12,7 +12,7 @@ from functools import cache, cached_property
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from analysis import read, score, sentences, tasks, verdict
 from analysis.claims import Claim, Claims
@@ -113,11 +113,12 @@ def noises() -> dict[str, list[np.ndarray]]:
     frame, *_ = score.scored(read.load(RUNS).where(suite=SUITE), "area")
     means = frame.groupby(["task", "arm"]).normalised.transform("mean")
     residuals = (frame.normalised - means).groupby(frame.task)
-    quiet = QUIET * stats.norm.ppf(GRID)
+    quiet = QUIET * special.ndtri(GRID)
+    skewed = np.exp(0.8 * special.ndtri(GRID))  # lognormal
     fails = np.arange(len(GRID)) % 20 == 0
     return {
         "residuals": [own.to_numpy() for _, own in residuals],
-        "skewed": [0.15 * stats.zscore(stats.lognorm.ppf(GRID, 0.8))],
+        "skewed": [0.15 * (skewed - skewed.mean()) / skewed.std()],
         "quiet": [quiet],
         "collapsing": [quiet + LEVEL * (fails.mean() - fails)],
     }

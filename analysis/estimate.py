@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 NEAR = 1e-8
 FEW = 12  # runs of a side on a task: with fewer a rare failure may not have happened yet
@@ -30,13 +30,13 @@ class Estimate(NamedTuple):
 
     def interval(self, alpha: float) -> tuple[np.ndarray, np.ndarray]:
         """The two ends of the two-sided interval at level 1 - alpha."""
-        half = stats.t.isf(alpha / 2, self.df) * self.error
+        half = -special.stdtrit(self.df, alpha / 2) * self.error
         return self.effect - half, self.effect + half
 
     def p_value(self) -> np.ndarray:
         """The smallest alpha at which the interval excludes 0."""
         with np.errstate(divide="ignore", invalid="ignore"):
-            return 2 * stats.t.sf(np.abs(self.effect) / self.error, self.df)
+            return 2 * special.stdtr(self.df, -np.abs(self.effect) / self.error)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
-from scipy.stats import false_discovery_control
 
 from analysis import tasks, verdict
 from analysis.claims import Claim, Claims, Row
@@ -213,6 +212,8 @@ def discovery_rates(found: dict[tuple[str, str], Estimate]) -> dict[tuple[str, s
     """The false discovery rate of each pair (Benjamini & Hochberg 1995)."""
     if not found:
         return {}
+    from scipy.stats import false_discovery_control  # a second to import, for few tables
+
     values = np.array([change.p_value() for change in found.values()])
     return dict(zip(found, false_discovery_control(values, axis=0), strict=True))
 

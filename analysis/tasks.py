@@ -31,6 +31,7 @@ def of_runs(
     frame: pd.DataFrame, curves: pd.DataFrame, kinds: Mapping[str, Sequence[str]]
 ) -> list[Task]:
     """The tasks of scored runs and their evaluations; `kinds` are registered, by kind its tasks."""
+    wide = curves.pivot_table(index="run", columns="step", values="normalised", aggfunc="last")
     return [
         Task(
             name=name,
@@ -39,19 +40,17 @@ def of_runs(
             design=Design.of(runs.arm.map(options).tolist()),
             scores=runs.normalised.to_numpy(),
             placebo=(runs.seed % 2).to_numpy(float),
-            curves=_by_step(runs, curves),
+            curves=_by_step(runs, wide),
         )
         for (name, actions), runs in frame.sort_values("run").groupby(["task", "actions"])
     ]
 
 
-def _by_step(runs: pd.DataFrame, curves: pd.DataFrame) -> pd.DataFrame:
+def _by_step(runs: pd.DataFrame, wide: pd.DataFrame) -> pd.DataFrame:
     """One row a run, one column a common evaluation; a diverged run goes on as the worst."""
-    own = curves[curves.run.isin(runs.run)]
-    wide = own.pivot_table(index="run", columns="step", values="normalised", aggfunc="last")
-    wide = wide.reindex(runs.run)
-    over = (runs.status == DIVERGED).to_numpy()[:, None] & wide.isna()
-    return wide.mask(over, runs.normalised.min()).dropna(axis=1)
+    own = wide.reindex(runs.run).dropna(axis=1, how="all")
+    over = (runs.status == DIVERGED).to_numpy()[:, None] & own.isna()
+    return own.mask(over, runs.normalised.min()).dropna(axis=1)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy import stats
+from scipy import special
 
 from analysis.schema import BASELINE, options
 from analysis.sentences import BETTER, TIED, WORSE
@@ -187,7 +187,7 @@ def task_effects(ours: Judged, width: float = PAGE) -> Figure:
     for claim, axes in grid.items():
         _nothing(axes, "x")
         for row in rows[rows.claim == claim].itertuples():
-            half, colour = row.error * stats.t.ppf(0.975, row.df), RESULTS[row.result]
+            half, colour = row.error * special.stdtrit(row.df, 0.975), RESULTS[row.result]
             where = row.effect, tasks.index(row.task)
             axes.errorbar(*where, xerr=half, fmt="o", color=colour, markersize=3)
         _rows(axes, tasks)
