@@ -2,50 +2,45 @@
 
 import os
 import re
-import subprocess
+import shlex
 import sys
 from pathlib import Path
 
 import pytest
 
 from dreamer_ablation import PROGRAMS, main
+from sweeps import job, machine
+from sweeps.local import forked, start_server
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"```(python|yaml|bash)\n(.*?)```", re.DOTALL)
-SHORT = "run.steps=520 run.eval_every=260 run.eval_episodes=1 run.threads=1 run.predict_every=0"
-# what the page leaves out: fewer steps and episodes
-COMMAND = f"""#!/bin/sh
-name=$1; shift
-case $name in
-    run) set -- "$@" {SHORT} ;;
-    measure) set -- "$@" --episodes=2 ;;
-esac
-exec {sys.executable} -m dreamer_ablation $name "$@"
-"""
+THREADS = machine.thread_environment(1)
+LEFT_OUT = {  # by the page: fewer steps and episodes
+    "run": ["run.steps=520", "run.eval_every=260", "run.eval_episodes=1", "run.predict_every=0"],
+    "measure": ["--episodes=2"],
+}
 
 
-def test_the_page_is_followed_word_by_word(tmp_path):
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / "dreamer-ablation").write_text(COMMAND)
-    (tmp_path / "bin" / "dreamer-ablation").chmod(0o755)
-    work = tmp_path / "work"
-    environment = os.environ | {
-        "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}",
-        "PYTHONPATH": f"{work}:{ROOT}",
-    }
-    said = ""
+@pytest.mark.skipif(sys.platform != "linux", reason="commands are forked on Linux alone")
+def test_the_page_is_followed_word_by_word(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(job, "PROGRAM", ROOT / "dreamer_ablation.py")
+    start_server(THREADS)
+    log = tmp_path / "said.txt"
+    environment = {**os.environ, **THREADS, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
     for kind, text in BLOCK.findall((ROOT / "docs" / "howto.md").read_text()):
-        if kind == "bash":
-            done = subprocess.run(
-                ["bash", "-ec", text], cwd=work, env=environment, capture_output=True, text=True
-            )
-            assert done.returncode == 0, done.stdout + done.stderr
-            said += done.stdout
-        else:
-            file = work / text.split()[1]
+        if kind != "bash":
+            file = tmp_path / text.split()[1]
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text)
-    said = " ".join(said.split())
+            continue
+        for line in text.replace("\\\n", "").splitlines():
+            _, name, *rest = shlex.split(line, comments=True)
+            with open(log, "ab") as output:
+                command = forked([name, *rest, *LEFT_OUT.get(name, ())], output, environment)
+            assert command.wait() == 0, log.read_text()
+    said = " ".join(log.read_text().split())
     assert "2 done, 2 done before" in said
     assert re.search("raw returns.* kl_balancing_vs_standard .* undecided", said)
     assert re.search("normalised by reference.* jeffreys .* undecided", said)
