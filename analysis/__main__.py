@@ -130,6 +130,8 @@ def repeat(options: Namespace) -> None:
     out = _console(wide=True)
     folder = _folder(out, options, ours.suite, [*again.problems, *ours.problems])
     found.to_csv(folder / "repeat.csv", index=False)
+    if {*again.store.runs.baseline}.isdisjoint(ours.store.runs.baseline):
+        _line(out, "The digests differ: other settings, or other names in the code", "yellow")
     _table(out, f"Run again: {caption(again)}", repeats.table(found))
     _line(out, f"Before: {caption(ours)}.")
 
@@ -202,8 +204,8 @@ def published(options: Namespace) -> None:
         (options.out / f"{name}.md").write_text(f"{markdown(frame)}\n")
     print(f"Table 1, recomputed\n\n{markdown(found['table_1'])}\n")
     print(f"Scheduling, effect on clipped record score\n\n{markdown(found['scheduling'])}\n")
-    early = f"{len(found['early_ended'])} runs ended before 195M frames"
-    print(f"{early}. All tables are in {options.out}")
+    early = len(found["early_ended"])
+    print(f"{early} runs ended before 195M frames. All tables are in {options.out}")
 
 
 def export(options: Namespace) -> None:
@@ -255,19 +257,13 @@ JUDGED = {
     **OUT,
     "--claims": dict(type=Path, default=claims.DEFAULT, help="claims file (sweeps/claims.yaml)"),
     "--suite": dict(help="only this suite (default: every suite that has runs)"),
-    "--references": dict(
-        type=Path,
-        metavar="FILE",
-        help="YAML with random and reference scores by task, in place of those that the runs carry",
-    ),
+    "--references": dict(type=Path, metavar="FILE", help="YAML: tasks' random, reference scores"),
 }
 IN_FULL = {"--wide": dict(action="store_true", help="print everything, in 200 columns")}
 INCHES = dict(choices=(figures.PAGE, figures.COLUMN), default=figures.PAGE)
 WIDTH = {"--width": dict(type=float, help="inches of a page, or of a paper's column", **INCHES)}
 OF = {"--of": dict(required=True, help="what they repeat, as --runs takes it")}
-SOURCE = {
-    "--from": dict(dest="source", required=True, help="folder or URL of the official score files")
-}
+SOURCE = {"--from": dict(dest="source", required=True, help="folder or URL of the score files")}
 EXPORTED = {"--out": dict(type=Path, required=True, help="file to write, as in runs.csv.gz")}
 SIMULATED = {
     "--studies": dict(type=int, default=2000, help="simulated studies per row (2000)"),

@@ -28,7 +28,6 @@ QUIET = 0.02  # standard deviation of runs that hardly vary
 MARGIN = 0.1
 HALF = 0.05  # half of an interval that is called narrow
 NEAR = 1e-9
-SMALL = (verdict.NO_HELP, verdict.A_LITTLE)
 ANYWAY = 0.02  # share of all runs that fail, where those of a harmful option fail more often
 BATCH = 100  # studies with the same draws
 ACTIONS = "discrete"
@@ -234,7 +233,7 @@ def _of_claim(change: Change, truth: np.ndarray, rule: Rule) -> Measured:
     words = verdict.words(low, high, rule.margin)
     return {
         "direction": _wrong(low, high, true),
-        "small": np.isin(words, SMALL) & (true >= MARGIN - NEAR),
+        "small": np.isin(words, (verdict.NO_HELP, verdict.A_LITTLE)) & (true >= MARGIN - NEAR),
         "substantial": (words == verdict.SUBSTANTIALLY) & (true <= MARGIN + NEAR),
         "task": _wrong(task_low, task_high, truth).any(-1),
         "depends": both & ~has_both,

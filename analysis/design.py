@@ -17,6 +17,7 @@ Number = Annotated[int, Field(ge=1)]
 # YAML reads the options 0.5 and 1 as numbers.
 Option = Annotated[str, BeforeValidator(lambda given: str(given)), Field(min_length=1)]
 Whole = Annotated[int, Field(ge=0)]
+PILOT = range(900, 1000)  # the seeds of a pilot's runs, which no verdict reads
 
 
 class Trial(BaseModel, extra="forbid", frozen=True):
@@ -76,14 +77,15 @@ class Trial(BaseModel, extra="forbid", frozen=True):
     def options(self, factor: str, actions: str) -> dict[str, int]:
         """The options of a factor and their weights for a kind of actions, the baseline's first."""
         weights, baseline = self.weights[factor], self.baseline(factor, actions)
-        first = next(iter(weights))
+        first = next(iter(weights))  # stands for the baseline's, unless it is itself one of these
+        first = baseline if first in self.default.get(factor, {}).values() else first
         others = {name: weight for name, weight in weights.items() if name not in (first, baseline)}
-        return {baseline: weights[first], **others}
+        return {baseline: weights.get(first, 1), **others}
 
-    def draws(self, task: str, actions: str) -> list[tuple[str, ...]]:
-        """By number (from 0) the options of each run of a task, up to the last round, that differ
-        from the baseline's, as in `("gru=plain", "latent=binary")`; a run's seed is its number."""
-        sizes = np.diff(self.rounds, prepend=0).tolist()
+    def draws(self, task: str, actions: str, most: int | None = None) -> list[tuple[str, ...]]:
+        """By number (from 0), up to the last round or `most`, the options of each run of a task
+        that differ from the baseline's, as `("gru=plain",)`; a run's number is its seed."""
+        sizes = np.diff(np.minimum(self.rounds, most or self.rounds[-1]), prepend=0).tolist()
         blocks = [self._block(task, actions, *block) for block in enumerate(sizes, start=1)]
         return [run for block in blocks for run in block]
 

@@ -204,8 +204,7 @@ def scheduling(store: Store) -> pd.DataFrame:
 def _compared(first: pd.DataFrame, second: pd.DataFrame) -> dict:
     frame = pd.concat([first.assign(arm="with"), second.assign(arm="without")], ignore_index=True)
     frame["run"] = range(len(frame))
-    nothing = pd.DataFrame(columns=["run", "step", "normalised"])
-    own = tasks.of_runs(frame, nothing, {})
+    own = tasks.of_runs(frame, pd.DataFrame(columns=["run", "step", "normalised"]), {})
     seen, _ = tasks.shown("scheduling", frozenset({"with"}), frozenset({"without"}), own)
     effect, low, high = map(float, seen.mean(verdict.ERROR))
     words = str(verdict.words(low, high, MARGIN))

@@ -10,7 +10,6 @@ from analysis.show.tables import effect
 from analysis.study import Judged
 from analysis.verdict import ERROR
 
-SAME_RUN = ["task", "arm", "seed"]
 NAMES = {"": "before", "again_": "again", "difference_": "difference"}  # of columns, by their start
 ENDS = ["effect", "low", "high"]
 
@@ -23,21 +22,15 @@ def beside(again: Judged, ours: Judged) -> pd.DataFrame:
     _check_alike(again, ours)
     both = ours.effects.merge(again.effects, on=["claim", "task"], suffixes=("", "_again"))
     if both.empty:
-        raise InputError(
-            "no claim is repeated: there is none of which both have both arms on a task"
-        )
+        raise InputError("no claim is repeated: of none do both have both arms on a task")
     intervals, tasks = ours.claims.set_index("claim"), ours.effects.groupby("claim").size()
     rows = both.groupby("claim", sort=False)
     return pd.DataFrame([_row(intervals.loc[id], own, tasks[id]) for id, own in rows])
 
 
 def _row(claim: pd.Series, own: pd.DataFrame, tasks: int) -> dict:
-    first, second = (
-        mean_over_tasks(
-            Estimate(*own[[f"{name}{which}" for name in Estimate._fields]].T.to_numpy())
-        )
-        for which in ("", "_again")
-    )
+    parts = ([f"{name}{which}" for name in Estimate._fields] for which in ("", "_again"))
+    first, second = (mean_over_tasks(Estimate(*own[part].T.to_numpy())) for part in parts)
     difference = mean_over_tasks(stacked([second, first]), np.array([1.0, -1.0]))
     row = {"claim": claim.name, "tasks": len(own), "again_runs": int(own.runs_again.sum())}
     for start, one in zip(NAMES, (first, second, difference), strict=True):
@@ -63,8 +56,8 @@ def _check_alike(again: Judged, ours: Judged) -> None:
         raise InputError(f"{again.scheme} scores do not repeat {ours.scheme} scores")
     ended = [one.store.runs[one.store.runs.status.isin(ENDED)] for one in (again, ours)]
     shared = [runs[runs.task.isin(other.task)] for runs, other in (ended, ended[::-1])]
-    select.refuse_mixtures(pd.concat(shared), "both together")
-    for run in shared[0].merge(shared[1], on=SAME_RUN).itertuples():
+    select.refuse_mixtures(pd.concat(shared).assign(digest="", baseline=""), "both together")
+    for run in shared[0].merge(shared[1], on=["task", "arm", "seed"]).itertuples():
         raise InputError(
             f"both have {run.task} {run.arm} seed {run.seed}: run again with new seeds, as in "
             "run.seed=range(200,206)"

@@ -43,9 +43,7 @@ def _text(pattern: str, what: str) -> AfterValidator:
 
 Name = Annotated[str, _text(r"[^\x00-\x1f\x7f]+", "a name in one line")]
 # A suite names a folder, an identifier files.
-Suite = Annotated[
-    str, _text(r"\w[\w .+-]*", "a suite's name: letters, digits, spaces, and _ . + -")
-]
+Suite = Annotated[str, _text(r"\w[\w .+-]*", "a suite's name: letters, digits, spaces, _ . + -")]
 Identifier = Annotated[str, _text(r"[A-Za-z0-9_-]+", "a name of letters, digits, _ and -")]
 Digest = Annotated[str, _text(r"[A-Za-z0-9_-]+", "a digest of letters and digits")]
 Seed = Annotated[StrictInt, Field(gt=-(2**63), lt=2**63)]

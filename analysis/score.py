@@ -118,10 +118,12 @@ def paper_aggregates(frame: pd.DataFrame) -> dict[str, float]:
     return {"gamer_median": float(games["gamer"].median()), **means}
 
 
-def scored(store: Store, window: str) -> tuple[pd.DataFrame, pd.DataFrame, str, list[Problem]]:
+def scored(
+    store: Store, window: str, judged: pd.Series | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame, str, list[Problem]]:
     """A suite's scored runs, normalised evaluations, the normalisation, and what has no score. One
-    that diverged scores the worst of its task. Where no task has random and reference scores, raw
-    returns take the place of normalised scores."""
+    that diverged scores the worst of its task's runs, or of those `judged`. Where no task has
+    random and reference scores, raw returns take the place of normalised scores."""
     named = sorted(store.runs.normalisation.unique())
     if len(named) > 1:
         raise InputError(f"its runs name different normalisations: {' and '.join(named)}")
@@ -137,7 +139,8 @@ def scored(store: Store, window: str) -> tuple[pd.DataFrame, pd.DataFrame, str, 
         frame, curves = (part.assign(normalised=part.score) for part in (final, points))
     else:
         curves, _ = normalise(points, scheme)
-    worst = frame.groupby("task").normalised.transform("min").fillna(0)  # 0: all runs diverged
+    known = frame.normalised.where(frame.run.isin(frame.run if judged is None else judged))
+    worst = known.groupby(frame.task).transform("min").fillna(0)  # 0: all runs diverged
     frame = frame.assign(normalised=frame.normalised.fillna(worst))
     end = curves.groupby("task").env_frames.transform("max")
     curves = curves.assign(step=(curves.env_frames / end).round(3))

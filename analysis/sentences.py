@@ -214,14 +214,14 @@ def discovery_rates(found: dict[tuple[str, str], Estimate]) -> dict[tuple[str, s
         return {}
     from scipy.stats import false_discovery_control  # a second to import, for few tables
 
-    values = np.array([change.p_value() for change in found.values()])
+    values = np.nan_to_num([change.p_value() for change in found.values()], nan=1.0)
     return dict(zip(found, false_discovery_control(values, axis=0), strict=True))
 
 
 def recommendation(rule: Rule, own: Sequence[Task]) -> pd.DataFrame:
     """One row for each option and kind of tasks on all of which the runs show it: its effect
     against the baseline's, its interval, simultaneous over the rows, and whether it is recommended:
-    surely above 0, and the largest such of its group. Numbers are no options."""
+    surely above 0, the largest of its group, and at odds with no larger. Numbers are no options."""
     found = {
         (kind, _group(option), option): change
         for kind, members in kinds(own).items()
@@ -235,7 +235,15 @@ def recommendation(rule: Rule, own: Sequence[Task]) -> pd.DataFrame:
     frame = pd.DataFrame(lines, columns=RECOMMENDATION)
     sure = frame.effect.where(frame.low > 0)
     best = sure.groupby([frame.kind, frame.group]).transform("max")
-    return frame.assign(recommended=sure.notna() & (sure == best))
+    frame = frame.assign(recommended=sure.notna() & (sure == best))
+    trial = rule.registered.trial
+    for group, needed in trial.needs.items() if trial else ():
+        for other, option in needed.items():
+            lacking = frame.group.eq(other) & frame.option.ne(f"{other}={option}")
+            pair = frame.recommended & (frame.group.eq(group) | lacking)
+            largest = frame.effect.where(pair).groupby(frame.kind).transform("max")
+            frame = frame.assign(recommended=frame.recommended & ~(pair & (frame.effect < largest)))
+    return frame
 
 
 def kinds(own: Sequence[Task]) -> dict[str, list[Task]]:

@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis import InputError, claims, score, sentences, tasks, verdict
 from analysis.claims import ELSEWHERE, NOT, Claims
-from analysis.design import Trial, matches
+from analysis.design import PILOT, Trial, matches
 from analysis.schema import BASELINE, ENDED, Problem, Store, options
 from analysis.sentences import Rule
 from analysis.tasks import Task
@@ -67,8 +67,8 @@ def judge(
     """
     registered = claims_file if isinstance(claims_file, Claims) else claims.load(claims_file)
     store = store.where(suite=(suite := _suite(store, suite)))
-    frame, curves, scheme, problems = score.scored(store, registered.window(suite))
     share, judged = _rounds(store, registered, suite, suite_tasks)
+    frame, curves, scheme, problems = score.scored(store, registered.window(suite), judged)
     margin = np.nan if scheme == score.RAW else registered.margin_of(suite)
     rule = Rule(registered, suite, margin, share or 1.0)
     known = frame[frame.run.isin(judged)]
@@ -120,11 +120,10 @@ def to_test(ours: Judged) -> Claims | None:
         for kind, own in chosen.groupby("kind", sort=False)
         for place, tested in (("again", KNOWN), ("new", f"{NOT}{KNOWN}"))
     ]
-    kinds = ours.task_kinds | {KNOWN: tuple(task.name for task in ours.tasks)}
     told = {
         "margin": {ELSEWHERE: ours.registered.margin_of(ours.suite)},
         "score": {ELSEWHERE: ours.registered.window(ours.suite)},
-        "kinds": {ELSEWHERE: kinds},
+        "kinds": {ELSEWHERE: ours.task_kinds | {KNOWN: tuple(task.name for task in ours.tasks)}},
         "controls": ours.registered.controls,
         "claims": rows,
     }
@@ -147,19 +146,21 @@ def _rounds(
 
     A run is of the trial if its options are those that its seed draws. The runs are of a trial if
     most of those with several options are (or with one, where the trial has a single factor): one
-    change at a time leaves none of these.
+    change at a time leaves none of these. A pilot's runs are none of either.
     """
     runs, trial = store.runs[store.runs.status.isin(ENDED)], registered.trial
     if trial is None:
         return None, runs.run
-    most = {task: registered.most_runs(suite, task) for task in {*store.runs.task, *suite_tasks}}
+    runs = runs[~runs.seed.isin(PILOT)]
+    most = {task: registered.most_runs(suite, task) for task in {*runs.task, *suite_tasks}}
     drawn = _drawn(runs, trial, most)
+    its_tasks = {*runs.task[runs.run.isin(drawn.index)], *suite_tasks}
     control = runs.arm.isin([row.arms(suite)[0] for row in registered.controls_of(suite)])
     count = runs.arm.map(options).map(len).mask(control, 0)
     several = runs.run[count >= min(2, len(trial.weights))]
     if not several.isin(drawn.index).mean() > 0.5:
         return None, runs.run
-    sizes = [sum(min(size, own) for own in most.values()) for size in trial.rounds]
+    sizes = [sum(min(size, most[task]) for task in its_tasks) for size in trial.rounds]
     complete = sum((drawn < trial.rounds[k]).sum() == size for k, size in enumerate(sizes))
     of_rounds = runs.run.isin(drawn.index[drawn < [0, *trial.rounds][complete]])
     share = trial.shares[max(complete, 1) - 1]
@@ -169,7 +170,8 @@ def _rounds(
 def _drawn(runs: pd.DataFrame, trial: Trial, most: Mapping[str, int]) -> pd.Series:
     """The numbers of the draws of the trial's runs, by run; `most` are by task how many it has."""
     own = runs[runs.seed.between(0, runs.task.map(most) - 1)]
-    draws = {pair: trial.draws(*pair) for pair in set(zip(own.task, own.actions, strict=True))}
+    pairs = set(zip(own.task, own.actions, strict=True))
+    draws = {(task, actions): trial.draws(task, actions, most[task]) for task, actions in pairs}
     found = [
         matches(options(run.arm), draws[run.task, run.actions][run.seed])
         for run in own.itertuples()

@@ -26,7 +26,6 @@ from sweeps.grid import SEED
 from sweeps.state import Planned, planned
 
 RESULTS = "hydra.sweeper.results"
-PILOT_SEED = 900  # the first seed of a pilot's runs, which no verdict reads
 Task = tuple[str, ...]  # the overrides of all runs of a task
 
 
@@ -36,10 +35,10 @@ class Trial:
 
     def __init__(self, overrides: Sequence[str], sweeper: DictConfig):
         self.registered = _registered(sweeper)
-        self.design, self.first = self.registered.trial, 0
+        self.design, self.first = self.registered.trial, design.PILOT.start * bool(sweeper.pilot)
         if sweeper.pilot:
             check_value("hydra.sweeper.pilot", sweeper.pilot, Annotated[int, Field(ge=2, le=100)])
-            self.design, self.first = self.design.pilot(sweeper.pilot, PILOT_SEED), PILOT_SEED
+            self.design = self.design.pilot(sweeper.pilot, self.first)
         most = len(self.design.rounds)
         last = most if sweeper.rounds is None else sweeper.rounds
         check_value("hydra.sweeper.rounds", last, Annotated[int, Field(ge=1, le=most)])
@@ -89,16 +88,18 @@ class Trial:
     def open_claims(self, runs: Sequence[Planned]) -> tuple[str, ...] | None:
         """The claims that the ended `runs` leave open; None for those of a pilot, or too few to
         judge."""
-        if self.first == PILOT_SEED:
+        if self.first == design.PILOT.start:
             return None
         cfg, keys = runs[0].cfg, {_key(run) for run in runs}
+        tasks = sorted({run.identity.task for run in runs})
         store = joined([read.folder(Path(cfg.run.root)), *self._imported])
         known = pd.MultiIndex.from_frame(store.runs[read.SAME]).isin(keys)
-        own = store.of(store.runs[known].drop_duplicates(read.SAME))
-        tasks = sorted({run.identity.task for run in runs})
+        found = store.runs[known].sort_values(
+            "status", key=lambda own: ~own.isin(ENDED), kind="stable"
+        )
+        own = store.of(found.drop_duplicates(read.SAME))
         try:
-            suite = cfg.suite.name
-            return study.judge(own, self.registered, suite, suite_tasks=tasks).open
+            return study.judge(own, self.registered, cfg.suite.name, suite_tasks=tasks).open
         except InputError as error:
             raise UserError(str(error)) from error
 
@@ -108,8 +109,8 @@ class Trial:
 
     def _draws(self, task: Task) -> Iterator[list[str]]:
         cfg = composed(task)[0]
-        draws = self.design.draws(cfg.task.name, cfg.task.actions)
-        for drawn in draws[: self.registered.most_runs(cfg.suite.name, cfg.task.name)]:
+        most = self.registered.most_runs(cfg.suite.name, cfg.task.name)
+        for drawn in self.design.draws(cfg.task.name, cfg.task.actions, most):
             yield [grid.multiplied(task, option) for option in drawn]
 
     def _controls(self, task: Task) -> list[list[str]]:

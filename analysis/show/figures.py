@@ -33,7 +33,7 @@ EFFECTS = LinearSegmentedColormap.from_list(
 # A reader's own matplotlibrc, with usetex for one, must neither break nor change a figure.
 styled = style.context(["default", Path(__file__).parent / "templates" / "figures.mplstyle"])
 ROW = 0.25  # inches of a claim
-NARROWEST = 0.1  # inches of a column of the map: a line of small letters
+NARROWEST = 0.085  # inches of a column of the map: a line of small letters
 WIDE = 5  # inches from which words have room beside the numbers
 INTERVALS = "Thick: interval on these tasks. Thin: on tasks like these; it may leave the panel."
 BAND = "mean of runs with its 95% band"

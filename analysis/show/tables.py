@@ -254,8 +254,7 @@ def markdown(frame: pd.DataFrame, codes: Sequence[str] = ()) -> str:
 
 def latex(frame: pd.DataFrame, caption: str) -> str:
     """A LaTeX table (package booktabs), with its special characters escaped."""
-    caption = LATEX.sub(r"\\\1", caption)
-    return text(frame).to_latex(index=False, escape=True, caption=caption)
+    return text(frame).to_latex(index=False, escape=True, caption=LATEX.sub(r"\\\1", caption))
 
 
 def html(frame: pd.DataFrame) -> str:

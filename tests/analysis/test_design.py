@@ -31,11 +31,11 @@ def test_a_factor_draws_the_same_beside_other_factors():
     assert latents == alone.draws("catch", "discrete")
 
 
-@pytest.mark.parametrize(("first", "last"), [(0, 32), (32, 48), (48, 72)])
+@pytest.mark.parametrize(("first", "last"), [(0, 32), (32, 48), (48, 72), (48, 60)])
 def test_every_round_is_balanced(first, last):
     size = last - first
     for task in ("catch", "cartpole", "another"):
-        block = TRIAL.draws(task, "discrete")[first:last]
+        block = TRIAL.draws(task, "discrete", last)[first:]
         for factor, weights in TRIAL.weights.items():
             if factor in TRIAL.needs:
                 continue
@@ -52,6 +52,9 @@ def test_the_baseline_follows_the_kind_of_actions():
         drawn = counts(TRIAL.draws("a", actions), "actor_grad")
         others = {"reinforce", "dynamics", "mixed"} - {baseline}
         assert drawn == {f"actor_grad={option}": 18 for option in others}
+    own = {"weights": {"actor_grad": {"reinforce": 1, "dynamics": 3}}, "needs": {}}
+    drawn = TRIAL.model_copy(update=own).draws("a", "continuous")
+    assert counts(drawn, "actor_grad") == {"actor_grad=reinforce": 18}, "none stands for another"
 
 
 def test_what_changes_nothing_is_not_drawn():

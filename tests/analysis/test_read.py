@@ -139,7 +139,7 @@ def test_runs_of_another_length_are_not_mixed_in(tmp_path):
     assert messages(loaded) == said
 
 
-SUITE = "this is a suite's name: letters, digits, spaces, and _ . + -; got"
+SUITE = "this is a suite's name: letters, digits, spaces, _ . + -; got"
 
 
 @pytest.mark.parametrize(

@@ -193,13 +193,13 @@ def test_rounds_are_judged_when_they_are_complete(judged):
 
 def test_a_kind_of_task_may_have_fewer_runs():
     runs = trial(32)
-    fewer = REGISTERED.trial.model_copy(update={"at_most": {"grid": 20}})
+    fewer = REGISTERED.trial.model_copy(update={"at_most": {"grid": 16}})
     registered = REGISTERED.model_copy(update={"trial": fewer})
     of_grids = runs.runs.task.isin(KINDS["grid"])
-    own = runs.of(runs.runs[~of_grids | (runs.runs.seed < 20)])
+    own = runs.of(runs.runs[~of_grids | (runs.runs.seed < 16)])
     last = study.judge(own, registered)
     assert last.share == 0.6 and last.open is not None
-    assert set(last.effects[last.effects.task.isin(KINDS["grid"])].runs) <= {*range(21)}
+    assert set(last.effects[last.effects.task.isin(KINDS["grid"])].runs) <= {*range(17)}
     assert study.judge(runs, registered).effects.equals(last.effects), "more are none of the trial"
     assert study.judge(own, REGISTERED).share == 0.4, "where they are missing"
     wrong = {**fewer.model_dump(), "at_most": {"gird": 9}}
@@ -225,6 +225,38 @@ def test_runs_that_the_seed_did_not_draw_are_not_of_the_trial():
     arms = runs.runs.arm.mask((runs.runs.seed == 3) & (runs.runs.task == "catch"), "gru=other")
     found = study.judge(with_runs(runs, arm=arms), REGISTERED)
     assert found.effects.empty and found.open
+
+
+def test_runs_outside_of_a_trial_change_nothing_in_it():
+    """A pilot's, which are worse than all others, and one of another task."""
+    runs = trial(32)
+    lost = (runs.runs.seed == 3) & (runs.runs.task == "catch")
+    runs = with_runs(runs, status=runs.runs.status.mask(lost, "diverged"))
+    pilot = [("catch", "gru=plain,kl=standard", 900 + place, -1.0) for place in range(99)]
+    others = store([*pilot, ("acrobot", "gru=plain", 5, 0.1)])
+    found = study.judge(joined([runs, others]), REGISTERED)
+    pd.testing.assert_frame_equal(found.claims, study.judge(runs, REGISTERED).claims)
+
+
+def test_of_options_that_exclude_each_other_the_better_is_recommended():
+    means = {"baseline": 0.2, "gru=plain": 0.4, "kl=standard": 0.5}
+    arms = product(means, range(12))
+    runs = store([("catch", arm, seed, means[arm] + 0.01 * (seed % 3)) for arm, seed in arms])
+    for needs, expected in (
+        ({}, {*means} - {"baseline"}),
+        ({"gru": "layer_norm"}, {"kl=standard"}),
+    ):
+        own = REGISTERED.trial.model_copy(update={"needs": {"kl": needs}})
+        found = study.judge(runs, REGISTERED.model_copy(update={"trial": own})).recommendation
+        assert {*found.option[found.recommended]} == expected
+
+
+def test_pairs_without_any_spread_are_no_discovery():
+    arms = product(
+        ("baseline", "gru=plain", "latent=gaussian", "gru=plain,latent=gaussian"), range(4)
+    )
+    runs = store([("catch", arm, seed, 0.0) for arm, seed in arms])
+    assert (study.judge(runs, REGISTERED).interactions.q == 1).all()
 
 
 @cache

@@ -83,14 +83,16 @@ def test_every_game_of_atari_has_a_file_and_a_rom():
     assert set(LISTED["atari5"]) | set(LISTED["atari100k"]) <= set(LISTED["atari"])
 
 
-def test_traits_are_the_kinds_that_are_registered():
-    kinds = {kind: set() for kind in claims.load().kinds["mini"]}
-    for task in LISTED["mini"]:
+@pytest.mark.parametrize("suite", claims.load().kinds)
+def test_traits_are_the_kinds_that_are_registered(suite):
+    registered = {kind: {*tasks} for kind, tasks in claims.load().kinds[suite].items()}
+    kinds = {kind: set() for kind in registered}
+    for task in LISTED[suite]:
         cfg = task_of(task)
         kind = observation_kind(environment(cfg).observation_space)
         for trait in {kind, *cfg.task.traits} & {*kinds}:
             kinds[trait].add(task)
-    assert kinds == {kind: {*tasks} for kind, tasks in claims.load().kinds["mini"].items()}
+    assert kinds == registered
 
 
 @pytest.mark.parametrize("suite", LISTED)

@@ -177,7 +177,12 @@ def test_one_toggle_alone_is_a_trial_that_ends_once_its_claims_are_answered(engi
     code, said, _ = trial("task=catch", ONE_TOGGLE)
     arms = Counter(job.name.split("/")[2].split(" ")[0] for job in engine.launched)
     assert code == 0 and arms == {"baseline": 6, "gru=plain": 18, "recipe.model_lr=0": 1}
-    assert said.endswith("round 1 of 2 is complete; all claims are answered\nthe trial has ended\n")
+    ended = "round 1 of 2 is complete; all claims are answered\nthe trial has ended\n"
+    assert said.endswith(ended)
+    assert analysis(["export", "--runs", "runs", "--out", "round1.csv"]) == 0
+    engine.write(engine.launched[0], Status.INTERRUPTED)
+    code, said, _ = trial("task=catch", ONE_TOGGLE, "hydra.sweeper.results=[round1.csv]")
+    assert said.endswith(ended) and engine.launched == [], "a csv has the run as it ended"
 
 
 def test_a_pilot_draws_from_seeds_that_no_verdict_reads(engine, trial):
