@@ -114,7 +114,7 @@ def _claimed(cfg: DictConfig, fields: Mapping, path: Path, stop: Asked, lost: As
     from agent import build
 
     record = Record(path)
-    record.update(**fields)
+    record.update(**{**fields, "git": _commit(record, fields["git"])})
     try:
         build.tracker(cfg, record)
         with closing(build.training(cfg, record, stop, lost)) as training:
@@ -127,6 +127,16 @@ def _claimed(cfg: DictConfig, fields: Mapping, path: Path, stop: Asked, lost: As
         return _ended(record, error)
     finally:
         record.close()
+
+
+def _commit(record: Record, here: Mapping | None) -> Mapping | None:
+    """The code that began the run; where other code goes on with it, as code that was changed."""
+    from agent.run.checkpoint import CURRENT
+
+    began = record.fields.get("git")
+    if began in (None, here) or not (record.path / CURRENT).exists():
+        return here
+    return {**began, "dirty": True}
 
 
 def _ended(record: Record, error: BaseException) -> int:

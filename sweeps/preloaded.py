@@ -6,6 +6,7 @@ import gc
 import torch
 import torch._dynamo  # noqa: F401 (imported by the first step of an optimiser)
 
+import agent.build  # noqa: F401
 import sweeps.local  # noqa: F401
 from agent.run import provenance
 

@@ -189,8 +189,12 @@ def test_a_signal_stops_the_process_and_the_same_command_goes_on(tmp_path):
     said = process.communicate(timeout=300)[1]
     assert process.returncode == Exit.INTERRUPTED, said
     assert only_run(tmp_path)["status"] == "interrupted" and only_run(tmp_path)["steps"] < 240
+    (file,) = tmp_path.rglob("run.json")
+    git = {"commit": "earlier", "dirty": False}
+    file.write_text(json.dumps(only_run(tmp_path) | {"git": git}))
     subprocess.run(asked, check=True, timeout=300)
     assert only_run(tmp_path)["status"] == "done" and only_run(tmp_path)["steps"] == 240
+    assert only_run(tmp_path)["git"] == git | {"dirty": True}, "other code went on with it"
 
 
 def test_help_lists_the_groups_and_says_what_a_setting_means(run_py):

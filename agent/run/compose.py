@@ -42,8 +42,9 @@ def composed(overrides: tuple[str, ...]) -> tuple[DictConfig, dict[str, str | No
     An option that sets nothing else, and a number, are set without Hydra, in a tenth of the time.
     """
     numbers = [given for given in overrides if NUMBER.fullmatch(given)]
-    for key in (number.partition("=")[0] for number in numbers):
-        if sum(key in given or "={" in given for given in overrides) > 1:
+    keys = [given.lstrip("+~").partition("=")[0] for given in overrides]
+    for own in (number.partition("=")[0] for number in numbers):
+        if "={" in str(overrides) or sum("." in key and own.startswith(key) for key in keys) > 1:
             return _by_hydra(overrides)  # the last of several values counts
     others = [given for given in overrides if given not in numbers]
     groups = Counter(re.split(r"[.=]", given.lstrip("+~"))[0] for given in others)
@@ -53,7 +54,7 @@ def composed(overrides: tuple[str, ...]) -> tuple[DictConfig, dict[str, str | No
     cfg, choices = deepcopy(composed(tuple(given for given in others if given not in options)))
     for override in options:
         group, _, option = override.partition("=")
-        replaced = _option(f"{group}={choices[group]}")
+        replaced = _option(f"{group}={choices.get(group)}")
         if replaced is None or leaves(cfg[group], False) != leaves(replaced, False):
             return _by_hydra(overrides)  # something else has set values of this group
         cfg[group], choices[group] = _option(override), option

@@ -89,11 +89,8 @@ def parts(arm: str) -> list[str]:
 
 def toggles(choices: Mapping[str, str | None]) -> dict[str, str | None]:
     """The option chosen in each group that is a design choice."""
-    return {
-        k: v
-        for k, v in sorted(choices.items())
-        if k not in (*GIVEN, "recipe") and not k.startswith("hydra/")
-    }
+    groups = sorted(group for group in choices if not group.startswith("hydra/"))
+    return {group: choices[group] for group in groups if group not in (*GIVEN, "recipe")}
 
 
 def digest(cfg: DictConfig) -> str:

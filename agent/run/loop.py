@@ -163,9 +163,9 @@ class Training:
 
     def _evaluate(self) -> None:
         settings, step = self.settings, self.clock.step
-        while len(self.eval_envs) < settings.eval_episodes:
-            self.eval_envs.append(self._open_env())
         with numerics.libraries_apart(settings.seed, Stream.EVAL_EPISODE, step):
+            while len(self.eval_envs) < settings.eval_episodes:
+                self.eval_envs.append(self._open_env())
             episodes = evaluate(
                 self.agent,
                 self.eval_envs,

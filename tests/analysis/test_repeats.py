@@ -48,7 +48,6 @@ def test_both_effects_are_over_the_tasks_of_both_and_inside_the_first_interval_o
     [
         ({"seeds": range(3, 9)}, "both have acrobot baseline seed 3: run again with new seeds"),
         (unscaled("reference"), "raw scores do not repeat reference scores"),
-        ({"digest": "ffff"}, "both together: runs of gym acrobot baseline of different conf"),
         ({"tasks": ["pendulum"]}, "no claim is repeated"),
     ],
 )

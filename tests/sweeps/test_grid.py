@@ -183,6 +183,7 @@ def test_replay_grows_with_the_run_and_a_probe_measures_and_leaves_nothing(tmp_p
         "explore=action_noise +explore.new=1 tracker=wandb",
         "run.steps=520 run.steps=6_000 run={seed:3,threads:1} run.seed=4",
         "run.seed=4 run={seed:3,threads:1}",
+        "task=cartpole task.env.scale.0=3 task.env.scale=[1,2,3,4]",
     ],
 )
 def test_options_that_are_laid_compose_as_hydra_does(given):
