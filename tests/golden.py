@@ -1,11 +1,11 @@
-"""The official implementation's numbers, and its weights in the product's own modules."""
+"""The official implementation's numbers, by the product's own names."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 FOLDER = Path(__file__).resolve().parents[2] / "shared" / "golden"
 SIZES = "latents=4 classes=5 deter=24 hidden=20 depth=2 units=12 layers=2"
@@ -66,11 +66,3 @@ def _rename(key: str, golden: dict[str, np.ndarray]) -> tuple[str, tuple[int, ..
         return f"{prefix}.{'mean' if layer == 'out/out' else 'std'}.{kind}", dense
     return f"{prefix}.net.4.{kind}", dense
 
-
-def put(agent: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Set every parameter of the agent; a missing or an extra one is an error."""
-    parameters = dict(agent.named_parameters())
-    assert parameters.keys() == weights.keys()
-    with torch.no_grad():
-        for name, parameter in parameters.items():
-            parameter.copy_(weights[name])
