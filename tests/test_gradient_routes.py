@@ -1,6 +1,8 @@
 """Which modules receive gradient from which loss, for every actor_grad and every choice of
 gradients."""
 
+import re
+
 import pytest
 import torch
 
@@ -9,20 +11,12 @@ from agent.toggles.entropy import ActorOnly
 from tests import tiny
 
 
-def modules(agent):
-    model = agent.model
-    parts = {"encoder": model.encoder, "rssm": model.rssm, **dict(model.heads.items())}
-    return parts | {"actor": agent.actor, "critic": agent.critic, "slow_critic": agent.slow_critic}
-
-
 def reached(agent, loss):
     """Names of the modules with a gradient other than zero."""
-    found = set()
-    for name, part in modules(agent).items():
-        if parameters := [p for p in part.parameters() if p.requires_grad]:
-            grads = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
-            found |= {name for grad in grads if grad is not None and grad.any()}
-    return found
+    named = {name: p for name, p in agent.named_parameters() if p.requires_grad}
+    grads = torch.autograd.grad(loss, [*named.values()], retain_graph=True, allow_unused=True)
+    found = [n for n, grad in zip(named, grads, strict=True) if grad is not None and grad.any()]
+    return {re.sub(r"model\.(heads\.)?", "", name).split(".")[0] for name in found}
 
 
 def model_output(agent, actions=tiny.DISCRETE, kl_scale=1.0):
