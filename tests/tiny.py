@@ -64,14 +64,11 @@ def batch(
     observations: Box, actions: Space, batch: int = 3, length: int = 5, seed: int = 0
 ) -> dict[str, Tensor]:
     """Random replay (B, T, ...) with a first step inside a sequence and a terminal one."""
-    rng = np.random.default_rng(seed)
-    shape = (batch, length)
+    rng, shape, size = np.random.default_rng(seed), (batch, length), flatdim(actions)
     if action_kind(actions) == "discrete":
-        action = np.eye(flatdim(actions), dtype=np.float32)[
-            rng.integers(flatdim(actions), size=shape)
-        ]
+        action = np.eye(size, dtype=np.float32)[rng.integers(size, size=shape)]
     else:
-        action = rng.uniform(-1, 1, (*shape, flatdim(actions))).astype(np.float32)
+        action = rng.uniform(-1, 1, (*shape, size)).astype(np.float32)
     high = 256 if observations.high.max() == 255 else 2
     whole = rng.integers(high, size=(*shape, *observations.shape), dtype=np.uint8)
     vectors = rng.normal(size=(*shape, *observations.shape)).astype(np.float32)

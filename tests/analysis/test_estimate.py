@@ -8,13 +8,7 @@ import statsmodels.api as sm
 from scipy import stats
 
 from analysis import claims, estimate
-from analysis.estimate import (
-    Design,
-    Estimate,
-    mean_over_new_tasks,
-    mean_over_tasks,
-    spread_between_tasks,
-)
+from analysis.estimate import Design, Estimate, mean_over_tasks
 from analysis.tasks import Change, Task
 
 BASELINE = frozenset()
@@ -22,11 +16,7 @@ BASELINE = frozenset()
 
 def arms(**counts):
     """Runs of one-change arms: `a=3` is three runs of the option `a`; `baseline` has none."""
-    return [
-        BASELINE if name == "baseline" else frozenset({name})
-        for name, count in counts.items()
-        for _ in range(count)
-    ]
+    return [frozenset({arm} - {"baseline"}) for arm, count in counts.items() for _ in range(count)]
 
 
 def contrast(design, name):
@@ -132,7 +122,7 @@ def test_means_over_tasks(tasks):
     found = mean_over_tasks(tasks)
     assert found.effect == pytest.approx(0.2) and found.error == pytest.approx(np.sqrt(0.06) / 3)
     assert found.df == pytest.approx(0.06**2 / (0.01**2 / 8 + 0.04**2 / 4 + 0.01**2 / 20))
-    new = mean_over_new_tasks(tasks)
+    new = estimate.mean_over_new_tasks(tasks)
     assert new.error == pytest.approx(0.1 / np.sqrt(3)) and new.df == 2
     test = stats.ttest_1samp(tasks.effect, 0).confidence_interval(0.9)
     assert new.interval(0.1) == pytest.approx((test.low, test.high))
@@ -141,11 +131,14 @@ def test_means_over_tasks(tasks):
 
 
 def test_the_spread_between_tasks_is_what_errors_do_not_explain(tasks):
-    assert spread_between_tasks(tasks) == 0  # a variance of 0.01, errors of 0.02 on average
+    assert (
+        estimate.spread_between_tasks(tasks) == 0
+    )  # a variance of 0.01, errors of 0.02 on average
     wide = tasks._replace(effect=tasks.effect * 10)
-    assert spread_between_tasks(wide) == pytest.approx(np.sqrt(1 - 0.02))
+    assert estimate.spread_between_tasks(wide) == pytest.approx(np.sqrt(1 - 0.02))
     one = Estimate(*(values[:1] for values in tasks))
-    assert np.isnan(spread_between_tasks(one)) and np.isnan(mean_over_new_tasks(one).error)
+    assert np.isnan(estimate.spread_between_tasks(one))
+    assert np.isnan(estimate.mean_over_new_tasks(one).error)
 
 
 def change(runs, worst):

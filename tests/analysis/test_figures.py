@@ -50,9 +50,8 @@ def test_every_figure_can_be_printed_and_says_what_it_is_of(judged, drawn):
     """No two texts overlap, all lie on a page, or in a paper's column, and no letter is small."""
     for name, figure in drawn.items():
         note = figure._supxlabel.get_text().replace("\n", " ")
-        assert f"{len(judged.scores)} runs, 4 tasks, suite gym" in note and "claims file" in note, (
-            name
-        )
+        assert f"{len(judged.scores)} runs, 4 tasks, suite gym" in note, name
+        assert "claims file" in note, name
         assert min(text.get_fontsize() for text in texts(figure)) >= 7, name
         for (first, one), (second, other) in combinations(boxes_inside(figure, figures.PAGE), 2):
             wide = min(one.x1, other.x1) - max(one.x0, other.x0)

@@ -136,9 +136,7 @@ def test_checkpoints_wait_two_intervals_for_the_end_of_an_episode(
 ):
     """Pendulum's episodes take 100 steps."""
     written = []
-    monkeypatch.setattr(
-        checkpoint, "save", lambda folder, run, state: written.append(state["clock"]["step"])
-    )
+    monkeypatch.setattr(checkpoint, "save", lambda *args: written.append(args[2]["clock"]["step"]))
     never = ("run.eval_every=1000", "run.log_every=1000", "run.train_every=100")
     cfg = configure("task=pendulum", "run.steps=250", f"run.checkpoint_every={every}", *never)
     train(cfg, record)

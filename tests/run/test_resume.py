@@ -38,8 +38,7 @@ def at(moment):
 
 
 def saved(folder):
-    with closing(Record(folder)) as record:
-        return checkpoint.load(folder, record.identity)
+    return checkpoint.load(folder, Record(folder).identity)
 
 
 def scores(folder, kind):

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from unittest.mock import Mock
 
 import pytest
 from wandb import Run
@@ -121,19 +122,15 @@ def test_a_run_stops_when_wandbs_page_asks(wandb, tmp_path, preempting):
 
 
 def test_wandbs_own_environment_variables_and_artifacts(wandb, tmp_path, monkeypatch):
-    logged = []
-    monkeypatch.setattr(Run, "log_artifact", lambda run, artifact: logged.append(artifact))
-    axes = {}
-    monkeypatch.setattr(
-        Run,
-        "define_metric",
-        lambda _, name, step_metric=None, **__: axes.update({name: step_metric}),
-    )
+    logged, defined = Mock(), Mock()
+    monkeypatch.setattr(Run, "log_artifact", logged)
+    monkeypatch.setattr(Run, "define_metric", defined)
     (tmp_path / "checkpoint.pt").write_bytes(b"weights")
     names = {"PROJECT": "mine", "RUN_GROUP": "night", "TAGS": "first,second", "NAME": "lucky"}
     wandb.use(**{f"WANDB_{key}": value for key, value in names.items()})
     track(tmp_path, "wandb artifacts=true", 0, 3)
-    shown, (artifact,) = wandb.run(tmp_path), logged
+    shown, [(artifact,)] = wandb.run(tmp_path), [call.args for call in logged.call_args_list]
+    axes = {call.args[0]: call.kwargs.get("step_metric") for call in defined.call_args_list}
     assert artifact.name == f"run-{shown['name']}"
     assert artifact.manifest.entries.keys() == {"checkpoint.pt", "scores.csv"}
     assert axes["metrics/*"] == "gradient_steps" and axes["eval/*"] == axes["train/*"]
