@@ -65,4 +65,3 @@ def _rename(key: str, golden: dict[str, np.ndarray]) -> tuple[str, tuple[int, ..
     if f"init/{module}/out/std/kernel" in golden:
         return f"{prefix}.{'mean' if layer == 'out/out' else 'std'}.{kind}", dense
     return f"{prefix}.net.4.{kind}", dense
-

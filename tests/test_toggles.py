@@ -32,12 +32,12 @@ OPTIONS = [(group, option) for group, option in CHOICES if group in GROUPS]
 OFF_DEFAULT = [  # of sizes, the numbers of parameters differ
     (group, option) for group, option in CHOICES if option != BASELINE[group] and group != "size"
 ]
-WITH_PARAMETERS = ["latent", "gru", "preset"]
+
 NEEDS = {  # what schedules select besides
     "actor_mix": ["actor_grad=mixed"],
     "dreamer_v2_control": ["task=pendulum"],
 }
-LOUD = [f"recipe.{rate}_lr=1e-2" for rate in ("model", "actor", "critic")]
+LOUD = [*tiny.NUMBERS, *(f"recipe.{rate}_lr=1e-2" for rate in ("model", "actor", "critic"))]
 LOUD += ["recipe.kl_scale=1", "recipe.entropy_scale=0.1"]
 MIDDLE = 0.02  # of the run: inside every schedule
 
@@ -46,8 +46,7 @@ MIDDLE = 0.02  # of the run: inside every schedule
 def fingerprint(*overrides, observations="VECTOR", actions="DISCRETE"):
     """Losses, weights and actions after two updates, always from the same seed and batch."""
     observations, actions = getattr(tiny, observations), getattr(tiny, actions)
-    numbers = [*tiny.NUMBERS, *LOUD]
-    agent = tiny.agent(*overrides, observations=observations, actions=actions, numbers=numbers)
+    agent = tiny.agent(*overrides, observations=observations, actions=actions, numbers=LOUD)
     replay = tiny.batch(observations, actions)
     torch.manual_seed(1)
     metrics = [agent.update(replay, MIDDLE) for _ in range(2)]
@@ -95,7 +94,6 @@ def numbers(node, prefix):
             yield f"{prefix}.{key}", value
 
 
-COMPOSED = tiny.compose(numbers=[*tiny.NUMBERS, *LOUD])
 ELSEWHERE = {  # who tests the keys that act outside the gradient step, or what those name
     "recipe.capacity": "test_replay",
     **dict.fromkeys(["recipe.prefill", "recipe.batch_size", "recipe.length"], "test_loop"),
@@ -107,14 +105,12 @@ NUMBERS = [
     (f"{group}={option}", name, value)
     for group, option in OPTIONS
     if option != "all"  # whose numbers are those of the single schedules
-    for name, value in numbers(
-        tiny.compose(f"{group}={option}", numbers=[*tiny.NUMBERS, *LOUD])[group], group
-    )
+    for name, value in numbers(tiny.compose(f"{group}={option}", numbers=LOUD)[group], group)
 ]
 NUMBERS += [
     (None, f"{group}.{key}", value)
     for group in ("size", "recipe")
-    for key, value in COMPOSED[group].items()
+    for key, value in tiny.compose(numbers=LOUD)[group].items()
     if f"{group}.{key}" not in ELSEWHERE
 ]
 CHANGED = {"latent.latents": 5, "latent.classes": 3, "latent.bits": 7, "kl.free": 50.0}
@@ -148,7 +144,7 @@ def test_every_number_is_alive(option, name, value):
 
 
 @pytest.mark.parametrize(
-    "group, option", [pair for pair in OFF_DEFAULT if pair[0] not in WITH_PARAMETERS]
+    "group, option", [pair for pair in OFF_DEFAULT if pair[0] not in ("latent", "gru", "preset")]
 )
 def test_toggles_without_parameters_leave_the_initial_weights_alone(group, option):
     ours, baseline = tiny.agent(f"{group}={option}").state_dict(), tiny.agent().state_dict()

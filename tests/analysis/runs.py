@@ -59,11 +59,8 @@ def write_run(root, arm="baseline", task="cartpole", seed=0, finals=1.0, points=
     (folder / "run.json").write_text(json.dumps(record))
     lines = [HEADER, f"100,100,train,0,{low},20"]
     for k in range(1, points + 1):
-        score = low + (high - low) * finals * k / points
-        lines += [
-            f"{steps * k // points},{steps * k // points},eval,{e},{score + d},9"
-            for e, d in enumerate((-1, 1))
-        ]
+        step, score = steps * k // points, low + (high - low) * finals * k / points
+        lines += [f"{step},{step},eval,0,{score - 1},9", f"{step},{step},eval,1,{score + 1},9"]
     (folder / "scores.csv").write_text("\n".join(lines) + "\n")
     return folder
 

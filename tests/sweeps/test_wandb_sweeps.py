@@ -19,8 +19,6 @@ from sweeps.wandb_sweeps import FOLDER
 from tests.sweeps.tracked import ROOT
 from tests.waiting import wait_until
 
-PATIENT = {"tracker.timeout": "300"}
-
 
 def test_files_are_fresh_and_draws_have_the_registered_weights():
     with project_config():
@@ -86,9 +84,8 @@ def run(command, **environment):
 
 def test_an_agent_that_is_killed_and_restarted_runs_all(wandb_server, sweep_file, tmp_path):
     environment = {**wandb_server.environment, "PYTHONPATH": str(ROOT)}
-    created = run(
-        ["wandb", "sweep", sweep_file("baseline", "latent=gaussian", **PATIENT)], **environment
-    )
+    file = sweep_file("baseline", "latent=gaussian", **{"tracker.timeout": "300"})
+    created = run(["wandb", "sweep", file], **environment)
     agent = ["wandb", "agent", *re.findall(r"wandb agent (\S+)", created.stderr)]
     first = subprocess.Popen(agent, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)
     wait_until(lambda: list((tmp_path / "runs").rglob("run.json")) or first.poll() is not None)

@@ -53,20 +53,16 @@ def track(
     record.rewind(resumed, json.loads(marks(record, resumed).read_text()) if resumed else {})
     evaluate(record, resumed)
     for step in range(resumed + 1, last + 1):
-        record_step(record, step)
+        record.score(step, 4 * step, "train", step, float(-step), 20)
+        record.log(step, 4 * step, step // 2, 0.5, {"kl_loss": step / 10})
+        if step % 5 == 0:
+            picture(record, "prediction", step, ".png")
+        marks(record, step).write_text(json.dumps(record.sync()))
+        evaluate(record, step)
         after(step)
     record.update(status=end, env_frames=4 * last)
     record.close()
     return record
-
-
-def record_step(record: Record, step: int) -> None:
-    record.score(step, 4 * step, "train", step, float(-step), 20)
-    record.log(step, 4 * step, step // 2, 0.5, {"kl_loss": step / 10})
-    if step % 5 == 0:
-        picture(record, "prediction", step, ".png")
-    marks(record, step).write_text(json.dumps(record.sync()))
-    evaluate(record, step)
 
 
 def marks(record: Record, step: int) -> Path:  # what the step's checkpoint would hold
