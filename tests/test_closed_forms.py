@@ -90,9 +90,8 @@ def test_free_nats_are_kept_without_a_gradient_and_counted(kl, clamp, share):
     value = latent.kl(post, prior).detach()
     free = float(value.max()) / 3
     found = kl(free=free, clamp=clamp)(latent, post, prior)
-    torch.testing.assert_close(
-        found.loss.detach(), value.clamp(min=free) if clamp == "step" else value.mean()
-    )
+    expected = value.clamp(min=free) if clamp == "step" else value.mean()
+    torch.testing.assert_close(found.loss.detach(), expected)
     assert found.clamped == share
     (gradient,) = torch.autograd.grad(found.loss.sum(), post)
     assert gradient[0].abs().sum() == 0 and gradient[1].abs().sum() > 0
@@ -105,22 +104,20 @@ def test_lambda_return_against_the_sum_over_n_step_returns():
     """(1 - lambda) sum_n lambda^{n-1} G_n + lambda^{H-1} G_H, computed in O(H^2)."""
     rng, horizon, lambda_ = np.random.default_rng(0), 6, 0.9
     reward, value, discount = rng.uniform(size=(3, horizon))
-    bootstrap = 0.7
-    values = [*value, bootstrap]
+    values = [*value, 0.7]
 
-    def n_step(t, n):
-        weight, total = 1.0, 0.0
-        for step in range(t, t + n):
-            total += weight * reward[step]
-            weight *= discount[step]
-        return total + weight * values[t + n]
+    def n_step(t, n):  # rewards, and the value after them, from the last to the first
+        total = values[t + n]
+        for step in reversed(range(t, t + n)):
+            total = reward[step] + discount[step] * total
+        return total
 
     expected = []
     for t in range(horizon):
         last = horizon - t
         total = sum((1 - lambda_) * lambda_ ** (n - 1) * n_step(t, n) for n in range(1, last))
         expected.append(total + lambda_ ** (last - 1) * n_step(t, last))
-    last = torch.tensor(bootstrap, dtype=torch.float64)
+    last = torch.tensor(values[-1], dtype=torch.float64)
     ours = lambda_return(*map(torch.tensor, (reward, value, discount)), last, lambda_)
     np.testing.assert_allclose(ours.numpy(), expected, rtol=1e-12)
 

@@ -21,9 +21,8 @@ def test_the_wheel_holds_what_is_read(tmp_path):
         shutil.copytree(ROOT / folder, tmp_path / folder)
     for file in (*ROOT.glob("*.py"), ROOT / "pyproject.toml", ROOT / "README.md"):
         shutil.copy(file, tmp_path)
-    wanted = {
-        str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.suffix in READ
-    }
+    files = [file for file in tmp_path.rglob("*") if file.suffix in READ]
+    wanted = {str(file.relative_to(tmp_path)) for file in files}
     build = "from setuptools import build_meta; print(build_meta.build_wheel('.'))"
     command = [sys.executable, "-c", build]
     done = subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, text=True)

@@ -9,7 +9,6 @@ from analysis.show import figures
 from sweeps import grid
 from tests.analysis.runs import SEEDS, STUDY, write_arms, write_run
 
-EFFECTS = "claim task effect error df runs"
 CLAIMS = "claim effect low high level tau new_low new_high better worse tied words depends"
 
 
@@ -32,7 +31,7 @@ def tabled(study, tmp_path_factory):
 
 def test_table_writes_what_others_read(tabled):
     effects, found = (pd.read_csv(tabled / f"{name}.csv") for name in ("effects", "claims"))
-    assert effects.columns.tolist() == EFFECTS.split()
+    assert effects.columns.tolist() == ["claim", "task", "effect", "error", "df", "runs"]
     assert found.columns.tolist()[:13] == CLAIMS.split()
     assert len(found) == len(claims.load().claims) and len(effects) == 4 * 3
     row = found.set_index("claim").loc["categorical_latents"]

@@ -29,9 +29,8 @@ def test_runs_get_a_configuration_of_ones_own_and_outlive_who_reads(tmp_path):
     os.close(read)
     done = subprocess.run([*sweep, "run.seed=3"], stdout=written, timeout=300)
     os.close(written)
-    runs = [
-        json.loads(file.read_text()) for file in tmp_path.glob("runs-[0-9]*/3/*/*/*/*/run.json")
-    ]
+    files = tmp_path.glob("runs-[0-9]*/3/*/*/*/*/run.json")
+    runs = [json.loads(file.read_text()) for file in files]
     assert done.returncode == 0 and [run["status"] for run in runs] == ["done"] * 2
     assert all("kl.alpha=0.5" in run["arm"] for run in runs)
     assert sum("latent=own" in run["arm"] for run in runs) == 1
