@@ -33,8 +33,7 @@ def test_13m_is_13m_and_the_gaussian_model_is_smaller():
 @pytest.mark.parametrize("observations", [tiny.VECTOR, tiny.GRID, tiny.IMAGE], ids=str)
 def test_tiny_is_to_small_what_13m_is_to_22m(observations):
     small, tiny_ = (counts(f"size={s}", observations=observations) for s in ("small", "tiny"))
-    ratio = tiny_["total"] / small["total"]
-    assert ratio == pytest.approx(13 / 22, rel=0.1)
+    assert tiny_["total"] / small["total"] == pytest.approx(13 / 22, rel=0.1)
 
 
 def test_every_size_builds_a_model_of_its_own():

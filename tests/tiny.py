@@ -6,7 +6,6 @@ from contextlib import closing
 from copy import deepcopy
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import hydra
 import numpy as np
@@ -23,6 +22,7 @@ from agent.run.record import Record
 from agent.spaces import action_kind
 
 VALUE = re.compile(r"\w+(\.\w+)+=")  # an override of one value; any other chooses an option
+PARSE = cache(OverridesParser.create().parse_override)
 CONF = Path(__file__).resolve().parents[1] / "conf"
 IMAGE, GRID = Box(0, 255, (64, 64, 1), np.uint8), Box(0, 1, (7, 7, 3), np.uint8)
 VECTOR = Box(-np.inf, np.inf, (4,), np.float32)
@@ -39,7 +39,8 @@ def compose(*overrides: str, numbers: Sequence[str] = ()) -> DictConfig:
     options = tuple(override for override in given if not VALUE.match(override))
     cfg = deepcopy(_composed(options))
     for override in filter(VALUE.match, given):
-        OmegaConf.update(cfg, *_parsed(override), merge=True)
+        parsed = PARSE(override)
+        OmegaConf.update(cfg, parsed.key_or_group, parsed.value(), merge=True)
     check(cfg, cfg.hydra.runtime.choices)
     with open_dict(cfg):
         del cfg["hydra"]
@@ -52,12 +53,6 @@ def _composed(options: tuple[str, ...]) -> DictConfig:
     GlobalHydra.instance().clear()
     with hydra.initialize_config_dir(str(CONF), version_base="1.3"):
         return hydra.compose("config", list(options), return_hydra_config=True)
-
-
-@cache
-def _parsed(override: str) -> tuple[str, Any]:
-    parsed = OverridesParser.create().parse_override(override)
-    return parsed.key_or_group, parsed.value()
 
 
 def batch(

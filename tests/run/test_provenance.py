@@ -14,12 +14,8 @@ def checkout(tmp_path, monkeypatch):
     """A repository with one commit, taken for the project's."""
     (tmp_path / "agent").mkdir()
     (tmp_path / "agent" / "code.py").write_text("x = 1\n")
-    for command in (
-        ["init", "-q"],
-        ["add", "."],
-        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-q", "-m", "first"],
-    ):
-        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    for command in ("init -q", "add .", "-c user.name=a -c user.email=a@b commit -q -m first"):
+        subprocess.run(["git", *command.split()], cwd=tmp_path, check=True)
     monkeypatch.setattr(provenance, "ROOT", tmp_path.resolve())
     return tmp_path
 
