@@ -102,14 +102,18 @@ def test_suites_are_kept_apart(tmp_path):
 def test_runs_made_again_stand_beside_the_first(study, tmp_path, capsys):
     for task in ("cartpole", "acrobot", "space_invaders"):
         arms = {"baseline": -3.2, "latent=gaussian": -3.7}  # 0.8 and 0.3 with seed 200
-        write_arms(tmp_path / "again", arms, task, seeds=range(200, 206), more=0.02)
+        for root, own in (("again", {}), ("renamed", {"baseline": "cccc"})):
+            write_arms(tmp_path / root, arms, task, seeds=range(200, 206), more=0.02, **own)
     command = ["repeat", "--of", str(study), "--out", str(tmp_path), "--runs"]
     assert main([*command, str(tmp_path / "again")]) == 0
-    assert "categorical_latents" in printed(capsys)
+    said = printed(capsys)
+    assert "categorical_latents" in said and "digests" not in said
     row = pd.read_csv(tmp_path / "gym" / "repeat.csv").iloc[0]
     assert (row.claim, row.tasks, row.again_runs) == ("categorical_latents", 3, 36)
     assert row.again_effect == pytest.approx(0.5) and (row.alike, row.inside) == ("yes", "yes")
     assert row.difference_effect == pytest.approx(row.again_effect - row.effect)
+    assert main([*command, str(tmp_path / "renamed")]) == 0
+    assert "The digests differ: other settings, or other names in the code" in printed(capsys)
     assert main([*command, str(study)]) == 2
     assert "both have" in capsys.readouterr().err
 

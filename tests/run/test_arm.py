@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from agent.build import build as agent_of
 from agent.build import read
 from agent.errors import UserError
-from agent.run.compose import composed, project_config
+from agent.run.compose import CONF, composed, project_config
 from agent.run.identity import (
     BASELINE,
     Identity,
@@ -23,6 +23,7 @@ from agent.run.identity import (
     leaves,
     parts,
     path_safe,
+    toggles,
     unread_keys,
 )
 from tests import tiny
@@ -53,6 +54,8 @@ def name(*overrides):
         (["schedule=actor_mix", "actor_grad=mixed"], "schedule=actor_mix"),
         (["suite=mini", "task=pendulum", "actor_grad=reinforce"], "actor_grad=reinforce"),
         (["run.train_every=8"], "run.train_every=8"),
+        (["run.precision=bf16"], "run.precision=bf16"),
+        (["suite=mini", "task=pendulum"], BASELINE),
         (["suite=gym", "task=gym_continuous", "task.id=Pendulum-v1", "kl=standard"], "kl=standard"),
         (["task.id=Acrobot-v1"], "task.id=Acrobot-v1"),
         (["task.random=1", "task.reference=400", "task.terminates=false"], BASELINE),
@@ -67,6 +70,16 @@ def name(*overrides):
 )
 def test_name(overrides, arm):
     assert name(*overrides) == arm
+
+
+def test_every_option_of_every_toggle_is_named():
+    """An option that is not the baseline gives an arm of its own name, whatever group it is added
+    to."""
+    baseline = build("suite=mini")[1]
+    for group in toggles(baseline):
+        for file in sorted((CONF / group).glob("*.yaml")):
+            expected = BASELINE if baseline[group] == file.stem else f"{group}={file.stem}"
+            assert name(f"{group}={file.stem}") == expected
 
 
 def test_a_number_is_set_where_it_belongs():
@@ -217,6 +230,8 @@ def test_folders_are_safe_and_short():
             ["suite=atari", "task=pong", "schedule=all", "actor_grad=mixed"],
             "atari/pong/actor_grad=mixed,schedule=all/0-fa2e6b76",
         ),
+        (["suite=atari", "task=pong", "size=13m"], "atari/pong/size=13m/0-53fbad18"),
+        (["suite=control"], "control/pendulum/baseline/0-c0d71e20"),
         (["suite=gym", "task.id=LunarLander-v3"], "gym/LunarLander-v3/baseline/0-1d26a121"),
     ],
 )
