@@ -9,10 +9,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from agent.build import environment
+from agent.envs.wrappers import random_play, spread
 from agent.errors import UserError
 from agent.spaces import action_kind, observation_kind
 from analysis import claims
-from measure import vector_scale
 from tests import tiny
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +65,7 @@ def test_a_task_is_what_it_promises(task, tmp_path, monkeypatch):
     assert over or cfg.task.terminates
     np.testing.assert_array_equal(first, env.reset(seed=11)[0])
     if kind == "vector" and cfg.task.env.scale:  # of 10,000 observations, here of fewer
-        ratio = np.array(vector_scale(cfg, 800)) / list(cfg.task.env.scale)
+        ratio = np.array(spread(random_play(env, 800)))
         assert np.mean((ratio > 1 / 3) & (ratio < 3)) > 0.8 and abs(np.median(ratio) - 1) < 0.5
 
 
