@@ -130,7 +130,8 @@ def repeat(options: Namespace) -> None:
     out = _console(wide=True)
     folder = _folder(out, options, ours.suite, [*again.problems, *ours.problems])
     found.to_csv(folder / "repeat.csv", index=False)
-    if {*again.store.runs.baseline}.isdisjoint(ours.store.runs.baseline):
+    arms = again.store.runs.merge(ours.store.runs, on=["task", "arm"])
+    if arms.digest_x.ne(arms.digest_y).any():
         _line(out, "The digests differ: other settings, or other names in the code", "yellow")
     _table(out, f"Run again: {caption(again)}", repeats.table(found))
     _line(out, f"Before: {caption(ours)}.")

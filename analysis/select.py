@@ -20,7 +20,7 @@ def select(store: Store, source: str, leave_out: Sequence[str] = ()) -> Store:
     `InputError` for runs that ended under different configurations."""
     store = _one_budget(_without(store, source, leave_out))
     refuse_mixtures(store.runs, source)
-    return _one_run_per_cell(store.of(store.runs, _mixed_code(store.runs)))
+    return one_run_per_cell(store.of(store.runs, _mixed_code(store.runs)))
 
 
 def _left_out(rows: pd.DataFrame, why: str) -> list[Problem]:
@@ -86,7 +86,7 @@ def _mixed_code(runs: pd.DataFrame) -> list[Problem]:
     ]
 
 
-def _one_run_per_cell(store: Store) -> Store:
+def one_run_per_cell(store: Store) -> Store:
     """Of several runs of a seed the one that ended, or is further along; the others are listed."""
     runs = store.runs.assign(ended=store.runs.status.isin(ENDED))
     best = runs.sort_values(["ended", "env_frames"], ascending=False, kind="stable")

@@ -71,8 +71,7 @@ def judge(
     frame, curves, scheme, problems = score.scored(store, registered.window(suite), judged)
     margin = np.nan if scheme == score.RAW else registered.margin_of(suite)
     rule = Rule(registered, suite, margin, share or 1.0)
-    known = frame[frame.run.isin(judged)]
-    left = len(frame) - len(known)
+    left = len(frame) - len(known := frame[frame.run.isin(judged)])
     kinds = _kinds(store.runs, registered.kinds_of(suite))
     own = tasks.of_runs(known, curves, kinds)
     rows = [*rule.family, *registered.controls_of(suite)]

@@ -19,7 +19,7 @@ from agent.errors import UserError
 from agent.run.compose import composed
 from agent.run.identity import BASELINE, parts
 from agent.run.status import Status
-from analysis import InputError, claims, design, read, study
+from analysis import InputError, claims, design, read, select, study
 from analysis.schema import ENDED, Store, joined, one_line
 from sweeps import grid
 from sweeps.grid import SEED
@@ -94,10 +94,7 @@ class Trial:
         tasks = sorted({run.identity.task for run in runs})
         store = joined([read.folder(Path(cfg.run.root)), *self._imported])
         known = pd.MultiIndex.from_frame(store.runs[read.SAME]).isin(keys)
-        found = store.runs[known].sort_values(
-            "status", key=lambda own: ~own.isin(ENDED), kind="stable"
-        )
-        own = store.of(found.drop_duplicates(read.SAME))
+        own = select.one_run_per_cell(store.of(store.runs[known]))
         try:
             return study.judge(own, self.registered, cfg.suite.name, suite_tasks=tasks).open
         except InputError as error:

@@ -153,8 +153,10 @@ def test_toggles_without_parameters_leave_the_initial_weights_alone(group, optio
             assert torch.equal(tensor, ours[name])
 
 
-def test_binary_has_the_parameters_of_categorical():
+def test_binary_has_the_parameters_of_categorical_and_its_own_bits():
     assert tiny.agent("latent=binary").parameter_counts() == tiny.agent().parameter_counts()
+    agent = tiny.agent("latent=binary", "latent.bits=160")
+    assert agent.model.rssm.latent.stoch_size == 160
 
 
 @pytest.mark.parametrize(

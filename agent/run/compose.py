@@ -43,9 +43,9 @@ def composed(overrides: tuple[str, ...]) -> tuple[DictConfig, dict[str, str | No
     """
     numbers = [given for given in overrides if NUMBER.fullmatch(given)]
     keys = [given.lstrip("+~").partition("=")[0] for given in overrides]
-    for own in (number.partition("=")[0] for number in numbers):
-        if "={" in str(overrides) or sum("." in key and own.startswith(key) for key in keys) > 1:
-            return _by_hydra(overrides)  # the last of several values counts
+    again = any(sum("." in key and own.startswith(key) for key in keys) > 1 for own in numbers)
+    if again or (numbers and "={" in str(overrides)):
+        return _by_hydra(overrides)  # the last of several values counts
     others = [given for given in overrides if given not in numbers]
     groups = Counter(re.split(r"[.=]", given.lstrip("+~"))[0] for given in others)
     options = [given for given in others if groups[given.partition("=")[0]] == 1 and _option(given)]

@@ -102,7 +102,7 @@ def test_suites_are_kept_apart(tmp_path):
 def test_runs_made_again_stand_beside_the_first(study, tmp_path, capsys):
     for task in ("cartpole", "acrobot", "space_invaders"):
         arms = {"baseline": -3.2, "latent=gaussian": -3.7}  # 0.8 and 0.3 with seed 200
-        for root, own in (("again", {}), ("renamed", {"baseline": "cccc"})):
+        for root, own in (("again", {}), ("renamed", {"digest": "cccc"})):
             write_arms(tmp_path / root, arms, task, seeds=range(200, 206), more=0.02, **own)
     command = ["repeat", "--of", str(study), "--out", str(tmp_path), "--runs"]
     assert main([*command, str(tmp_path / "again")]) == 0

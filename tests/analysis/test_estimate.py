@@ -131,9 +131,7 @@ def test_means_over_tasks(tasks):
 
 
 def test_the_spread_between_tasks_is_what_errors_do_not_explain(tasks):
-    assert (
-        estimate.spread_between_tasks(tasks) == 0
-    )  # a variance of 0.01, errors of 0.02 on average
+    assert estimate.spread_between_tasks(tasks) == 0, "variance 0.01, errors 0.02 on average"
     wide = tasks._replace(effect=tasks.effect * 10)
     assert estimate.spread_between_tasks(wide) == pytest.approx(np.sqrt(1 - 0.02))
     one = Estimate(*(values[:1] for values in tasks))
