@@ -21,6 +21,7 @@ from agent.errors import UserError
 from agent.run import checkpoint, numerics
 from agent.run.episodes import Collector, EnvironmentFault
 from agent.run.lock import ClaimLost, RunFolder
+from agent.run.loop import Training
 from agent.run.progress import Clock, Display, Diverged
 from agent.run.record import Record
 from agent.run.status import Interrupted
@@ -259,3 +260,20 @@ def test_a_person_sees_lines_and_on_a_terminal_a_bar(terminal):
     assert re.search(line, shown)
     assert all((part in shown) == terminal for part in ("1000/2000", "return 12.5", "steps/s"))
     assert terminal or re.fullmatch(f"{start}\n{line}\n", shown)
+
+
+def test_environments_of_an_evaluation_are_made_apart_from_the_episode_under_way(
+    configure, record, monkeypatch
+):
+    """What their constructors draw is not missing in training."""
+    evaluate, make, same = Training._evaluate, Training._open_env, []
+
+    def watched(self):
+        before = np.random.get_state()[1].copy()
+        evaluate(self)
+        same.append(np.array_equal(before, np.random.get_state()[1]))
+
+    monkeypatch.setattr(Training, "_open_env", lambda self: (np.random.random(999), make(self))[1])
+    monkeypatch.setattr(Training, "_evaluate", watched)
+    tiny.train(configure(), record)
+    assert same == [True] * 3
