@@ -17,9 +17,11 @@ from agent.errors import UserError
 PROVIDERS = {
     "ALE/": ("ale_py", "ale-py"),
     "MiniGrid-": ("minigrid", "minigrid"),
+    "BabyAI-": ("minigrid", "minigrid"),
     "bsuite/": ("shimmy", "shimmy bsuite"),
     "popgym-": ("popgym", "popgym"),
 }
+GRIDS = ("MiniGrid-", "BabyAI-")
 BOARDS = ("bsuite/catch", "bsuite/deep_sea")  # of 0 and 1
 
 
@@ -38,9 +40,9 @@ def make(
 
     UserError where the id is not known, a package is missing, or a space is not supported.
     """
-    rendered = pixels and not id.startswith(("MiniGrid-", *BOARDS))
+    rendered = pixels and not id.startswith((*GRIDS, *BOARDS))
     env = create(id, rendered, kwargs or {})
-    if id.startswith("MiniGrid-") and not flatten:
+    if id.startswith(GRIDS) and not flatten:
         env = view(env, size, pixels)
     if id.startswith("bsuite/") and not (rendered or flatten):
         env = boards_and_vectors(env, id, pixels)
