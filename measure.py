@@ -142,8 +142,9 @@ def write(path: Path, cfg: DictConfig, returns: np.ndarray, scale: list[float] |
     measured = {"env.scale": scale} if scale else {}
     for key, value in {**changed, **measured, "name": path.stem}.items():
         OmegaConf.update(values, key, value)
+    flow = None if "env" in values else False  # names alone would share one line
     text = yaml.safe_dump(
-        OmegaConf.to_container(values), default_flow_style=None, sort_keys=False, width=90
+        OmegaConf.to_container(values), default_flow_style=flow, sort_keys=False, width=90
     )
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(

@@ -12,16 +12,15 @@ from gymnasium.wrappers import FlattenObservation, ReshapeObservation, Transform
 from agent.envs import wrappers
 from agent.errors import UserError
 
+GRIDS = ("MiniGrid-", "BabyAI-")
 # Environments of other packages register themselves when their module is imported; `module:Id`
 # names any other one.
 PROVIDERS = {
     "ALE/": ("ale_py", "ale-py"),
-    "MiniGrid-": ("minigrid", "minigrid"),
-    "BabyAI-": ("minigrid", "minigrid"),
+    GRIDS: ("minigrid", "minigrid"),
     "bsuite/": ("shimmy", "shimmy bsuite"),
     "popgym-": ("popgym", "popgym"),
 }
-GRIDS = ("MiniGrid-", "BabyAI-")
 BOARDS = ("bsuite/catch", "bsuite/deep_sea")  # of 0 and 1
 
 
@@ -73,8 +72,7 @@ def view(env: gymnasium.Env, size: int, pixels: bool) -> gymnasium.Env:
     """Observe the 7x7 view of a MiniGrid agent as uint8 grids (7, 7, 20) of 0 and 1, or drawn.
 
     The 20 planes are 11 object types, 6 colours and 3 door states. The view turns with the agent,
-    so its compass direction is left out, as is the mission text: the mission must be the same in
-    every episode.
+    so its compass direction is left out, as is the mission, which is to need no telling.
     """
     from minigrid.wrappers import ImgObsWrapper, OneHotPartialObsWrapper, RGBImgPartialObsWrapper
 

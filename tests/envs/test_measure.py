@@ -35,6 +35,12 @@ def test_what_is_written_is_the_task_that_was_measured():
     assert -2000 < task.random < -500 and task.reference is None and task.traits == []
 
 
+def test_a_grid_needs_its_id_alone():
+    assert measure.main(["task.id=BabyAI-GoToObjS6-v1", "task.name=room", "--episodes=1"]) == 0
+    with project_config():
+        assert composed(("suite=gym", "task=room"))[0].task.id == "BabyAI-GoToObjS6-v1"
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
