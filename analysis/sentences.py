@@ -181,7 +181,7 @@ def interactions(rule: Rule, own: Sequence[Task]) -> pd.DataFrame:
         (
             *(" x ".join(pair), float(mean.effect)),
             *mean.interval(alpha if pair in named else verdict.ERROR),
-            *(rates[pair], pair in named),
+            *(min(rates[pair] / rule.share, 1.0), pair in named),
         )
         for pair, mean in found.items()
     ]

@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 from scipy import stats
 
-from analysis import InputError, claims, estimate, read, study, verdict
+from analysis import InputError, claims, estimate, read, sentences, study, verdict
 from analysis.claims import Claims, options
 from analysis.schema import NUMBERS, POINT_COLUMNS, RUN_COLUMNS, Store, joined
 from analysis.sentences import CLAIMS, FRAMES
@@ -143,6 +143,8 @@ def test_interactions_are_found_between_options_of_two_groups(judged):
     both = rows.loc["gru=plain x latent=gaussian"]
     assert both.effect == pytest.approx(0.2, abs=0.06) and both.low > 0.1
     assert both.q < 1e-6 < 0.05 < rows.q["kl=standard x latent=gaussian"] and both.registered
+    rates = sentences.discovery_rates(sentences.pairs(judged.tasks)).values()
+    assert rows.q.tolist() == pytest.approx([min(rate / judged.share, 1) for rate in rates])
 
 
 def test_controls_and_placebo_are_judged_by_themselves_and_effects_over_the_budget(judged):
