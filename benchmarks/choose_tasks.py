@@ -1,7 +1,6 @@
 """Choose the tasks of suite=broad from a pilot's runs by the rule of docs/tasks.md.
 
 python run.py -m +sweep=pilot suite=candidates
-python run.py -m +sweep=pilot suite=candidates task=taxi +suite.times.taxi=2
 python -m analysis export --runs runs --out analysis/results/candidates/pilot.csv.gz
 python benchmarks/choose_tasks.py analysis/results/candidates  # says what is to be tried next
 """
@@ -23,11 +22,11 @@ from analysis import read
 from analysis.score import AREA, scored
 
 SUITE = "candidates"
-DRAWS = 8  # runs of a candidate at one budget
+DRAWS = 8  # runs of a candidate
+FIRST_DRAWS = 3  # after these it is given up if it does not beat random play
 LOW, HIGH, SPREAD = 0.08, 0.85, 0.05  # of their normalised areas
 TASKS, CONTINUOUS, IMAGES, OF_FAMILY = 24, 6, 4, 4
-HELD_OUT = 4  # at least
-LOT, FIRST_LOT = 2026, 49  # the candidates after these are drawn after them
+LOT, PARTS = 2026, (49, 62)  # the candidates after so many were added, and are drawn, later
 
 
 def main() -> int:
@@ -42,8 +41,7 @@ def main() -> int:
         about = pd.DataFrame(map(described, [*kept, *tried])).set_index("task")
     found = shown(folder)
     rng = np.random.default_rng(LOT)
-    parts = tried[:FIRST_LOT], tried[FIRST_LOT:]
-    order = [task for part in parts for task in rng.permutation(sorted(part))]
+    order = [task for part in np.split(tried, PARTS) for task in rng.permutation(np.sort(part))]
     roles = lots(about, kept, [task for task in order if task in {*found.task[found.passes]}])
     roles |= to_try(about, order, roles, found)
     found = about.join(found.set_index("task")).join(pd.Series(roles, name="role")).reset_index()
@@ -56,18 +54,14 @@ def main() -> int:
 
 
 def shown(folder: Path) -> pd.DataFrame:
-    """By candidate and budget: runs, mean area, its spread between draws, whether it passes. The
-    larger budget counts only where the smaller one does not lift the mean off the floor."""
+    """By candidate and budget: runs, mean area, its spread between draws, whether it passes, with
+    the smallest of its budgets."""
     frame, *_ = scored(read.exported(sorted(folder.glob("*.csv.gz"))), AREA)
     runs = frame.groupby(["task", "planned_steps"]).normalised
     found = runs.agg(runs="size", mean="mean", spread="std", lowest="min", highest="max")
     found = found.reset_index().rename(columns={"planned_steps": "steps"})
-    floor = found["mean"] < LOW
-    fits = ~floor & (found["mean"] <= HIGH) & (found.spread >= SPREAD)
-    is_first = found.groupby("task").cumcount() == 0
-    first_on_floor = floor.groupby(found.task).transform("first")
-    complete = found.runs >= DRAWS
-    return found.assign(passes=complete & fits & (is_first | first_on_floor))
+    fits = found["mean"].between(LOW, HIGH) & (found.spread >= SPREAD) & (found.runs >= DRAWS)
+    return found.assign(passes=fits & ~found.duplicated("task"))
 
 
 def described(task: str) -> dict[str, str]:
@@ -119,27 +113,16 @@ def lots(about: pd.DataFrame, kept: Sequence[str], passed: Sequence[str]) -> dic
 def to_try(
     about: pd.DataFrame, order: Sequence[str], roles: Mapping[str, str], found: pd.DataFrame
 ) -> dict[str, str]:
-    """What is to be tried next, in the order of the lot: every task but pictures; then, longer, the
-    first on the floor that the suite has room for, or any while too few are held out; then the
-    first pictures of tasks that are in."""
+    """What is to be tried next, in the order of the lot: every task that has too few runs and is
+    not given up, then as many pictures of tasks that are in as the suite lacks."""
+    given_up = (found.runs >= FIRST_DRAWS) & (found["mean"] <= 0)
+    over = {*found.task[(found.runs >= DRAWS) | given_up]}
+    left = {task: "next" for task in order if task not in over}
+    if first := {task: left[task] for task in left if about.observation[task] != "image"}:
+        return first
     suite = [task for task, role in roles.items() if role in ("kept", "suite")]
-    pictures = {task for task in order if about.observation[task] == "image"}
-    plain = [task for task in suite if task not in pictures]
-    untried = [task for task in order if task not in {*found.task[found.runs >= DRAWS]}]
-    if first := [task for task in untried if task not in pictures]:
-        return dict.fromkeys(first, "next")
-    on_floor = {*found[(found["mean"] < LOW) & ~found.task.duplicated(keep=False)].task}
-    again = [task for task in order if task in on_floor - pictures]
-    families, few = about.family[plain].value_counts(), about.actions[plain].eq("continuous").sum()
-    if len(plain) < TASKS or few < CONTINUOUS:
-        again = [task for task in again if families.get(about.family[task], 0) < OF_FAMILY]
-        again.sort(key=lambda task: few < CONTINUOUS and about.actions[task] == "discrete")
-    elif len(roles) - len(suite) >= HELD_OUT:
-        again = []
-    if again:
-        return {again[0]: "next, longer"}
-    lacking = IMAGES - (len(suite) - len(plain))
-    return dict.fromkeys([task for task in untried if about.twin[task] in plain][:lacking], "next")
+    lacking = IMAGES - about.observation[suite].eq("image").sum()
+    return dict.fromkeys([task for task in left if about.twin[task] in suite][:lacking], "next")
 
 
 if __name__ == "__main__":

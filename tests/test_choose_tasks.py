@@ -13,14 +13,13 @@ from tests.analysis.runs import write_run
     ("low", "high", "runs", "later", "passes"),
     [
         (0.2, 0.9, 7, None, set()),
-        (0.0, 0.1, 8, None, set()),
-        (0.0, 0.1, 8, 0.9, {12000}),
+        (0.0, 0.1, 8, 0.9, set()),
         (0.2, 0.9, 8, 0.9, {6000}),
         (1.6, 1.9, 8, 0.9, set()),
         (0.5, 0.52, 8, None, set()),
     ],
 )
-def test_a_candidate_stays_by_eight_draws_at_one_budget(tmp_path, low, high, runs, later, passes):
+def test_a_candidate_stays_by_eight_draws_at_its_first_budget(tmp_path, low, high, runs, later, passes):
     budgets = {6000: high} | ({12000: later} if later else {})
     for steps, top in budgets.items():
         for seed in range(runs):
@@ -54,20 +53,25 @@ def test_lots_respect_families_and_actions_and_set_the_rest_aside():
 
 def test_what_is_tried_next():
     plain = [task for task in ORDER if ABOUT.observation[task] == "vector"]
+    pictures = [f"{family}0_pixels" for family in "abcde"]
 
-    def tried(passed, floor, again=()):
-        rows = [(task, 0.5) for task in passed] + [(task, 0.0) for task in (*floor, *again, *again)]
-        found = pd.DataFrame(rows, columns=["task", "mean"]).assign(runs=choose_tasks.DRAWS)
-        roles = choose_tasks.lots(ABOUT, KEPT, passed)
-        return choose_tasks.to_try(ABOUT, ORDER, roles, found)
+    def tried(passed, *others):
+        rows = [(task, 0.5, choose_tasks.DRAWS) for task in passed] + [*others]
+        found = pd.DataFrame(rows, columns=["task", "mean", "runs"])
+        return [*choose_tasks.to_try(ABOUT, ORDER, choose_tasks.lots(ABOUT, KEPT, passed), found)]
 
-    assert tried(plain[:9], plain[9:-1]) == {plain[-1]: "next"}, "each once"
-    discrete = [task for task in plain if ABOUT.actions[task] == "discrete"]
-    continuous = [task for task in plain if task not in discrete]
-    assert tried([], plain) == {continuous[0]: "next, longer"}, "continuous actions are rare"
-    assert tried(continuous, discrete[1:], discrete[:1]) == {discrete[1]: "next, longer"}
-    assert tried([*continuous, "a2"], discrete[1:]) == {"b1": "next, longer"}, "a has its four"
-    assert [*tried(plain[:-1], plain[-1:])] == [f"{family}0_pixels" for family in "abcd"]
+    *most, last = plain
+    for mean, runs, following in (
+        (0.1, 0, [last]),
+        (0.1, 7, [last]),
+        (0.0, 2, [last]),
+        (0.0, 3, pictures[:4]),
+        (0.0, 8, pictures[:4]),
+    ):
+        assert tried(most, (last, mean, runs)) == following
+    assert tried([*plain, *pictures[:1]]) == pictures[1:4]
+    assert tried(plain[:1], *((task, 0.0, 8) for task in plain[1:])) == pictures[:4]
+    assert tried([*plain, *pictures[:4]]) == []
 
 
 def test_a_suite_gives_a_task_more_of_its_budget():
