@@ -110,14 +110,14 @@ def standardise(
     every part of a composite observation into one vector, `actions` is the kind of action that the
     task promises. UserError where a space is not supported or the actions are of the other kind.
     """
+    if action_repeat > 1:  # of which only the last frame is drawn
+        env = ActionRepeat(env, action_repeat)
     if pixels:
         try:
             env = wrappers.AddRenderObservation(env, render_only=True)  # draws one at once
         except Exception as error:
             raise rendering_error(error) from error
     env = Checker(env)
-    if action_repeat > 1:
-        env = ActionRepeat(env, action_repeat)
     env = standardise_action(standardise_observation(env, size, flatten))
     kind = action_kind(env.action_space)
     if actions not in (None, kind):

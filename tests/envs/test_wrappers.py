@@ -182,6 +182,17 @@ def test_repeated_actions_sum_rewards_and_stop_at_the_end():
     assert flags == [(False, False), (False, False), (False, True)]
 
 
+def test_of_repeated_frames_the_last_is_drawn(monkeypatch):
+    env = gymnasium.make("Pendulum-v1", render_mode="rgb_array")
+    drawn, render = [], env.unwrapped.render
+    monkeypatch.setattr(env.unwrapped, "render", lambda: drawn.append(render()) or drawn[-1])
+    env = standardise(env, size=500, action_repeat=2, pixels=True)
+    env.reset(seed=0)
+    seen = [env.step(np.ones(1, np.float32))[0] for _ in range(3)]
+    np.testing.assert_array_equal(seen, drawn[-3:])
+    assert len(drawn) == 2 + 3  # one for its shape
+
+
 @pytest.mark.parametrize(
     ("kind", "allowed", "spaces"),
     [
