@@ -19,7 +19,7 @@ from tests.analysis.runs import write_run
         (0.5, 0.52, 8, None, set()),
     ],
 )
-def test_a_candidate_stays_by_eight_draws_at_its_first_budget(tmp_path, low, high, runs, later, passes):
+def test_a_candidate_stays_by_its_first_eight_draws(tmp_path, low, high, runs, later, passes):
     budgets = {6000: high} | ({12000: later} if later else {})
     for steps, top in budgets.items():
         for seed in range(runs):
