@@ -225,8 +225,6 @@ def _untrained(parts: Parts) -> Iterator[str]:
         allowed = ", ".join(parts.suite.tasks)
         yield f"task={option} is not in suite={parts.suite.name}, whose tasks are {allowed}"
         return  # the task's numbers suit its own suite
-    for name in {*(parts.suite.times or ())} - {*parts.suite.tasks}:
-        yield "suite.times: " + unknown(name, parts.suite.tasks)
     if recipe.capacity < recipe.length:
         yield f"recipe.capacity={recipe.capacity}: must hold a sequence of {recipe.length} steps"
     if recipe.start_every > recipe.length:

@@ -164,7 +164,6 @@ class Suite:
     name: Annotated[Name, PROTOCOL]
     tasks: Annotated[list[Name], NOTHING]
     normalisation: Annotated[Literal["clipped_record", "reference"], NOTHING]
-    times: Annotated[dict[Name, PositiveInt] | None, NOTHING] = None  # its budget, by task
 
 
 GROUPS = {"size": Size, "recipe": Recipe, "run": Settings, "task": Task, "suite": Suite}

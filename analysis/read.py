@@ -163,15 +163,19 @@ def export(store: Store, path: str | os.PathLike) -> None:
 
 
 def exported(paths: Sequence[Path]) -> Store:
-    """Reads exported csvs as one; a run that several hold is taken once, as it ended. `InputError`
-    names a wrong file and column, or a run of which two files hold different ends."""
+    """Reads exported csvs as one; a run that several hold is taken once, as it ended first, and
+    listed where they differ. `InputError` names a wrong file and column."""
     stores = [_exported(path) for path in paths]
     store = joined(stores)
-    files = np.repeat([str(path) for path in paths], [len(one.runs) for one in stores])
+    files = np.repeat([path.name for path in paths], [len(one.runs) for one in stores])
     runs = store.runs.assign(file=files, ended=store.runs.status.isin(ENDED))
-    _check_alike(runs[runs.ended].assign(content=_contents(store)))
+    runs = runs.assign(content=_contents(store))
     first = runs.sort_values("ended", ascending=False, kind="stable").drop_duplicates(SAME)
-    return store.of(store.runs.loc[first.index.sort_values()])
+    both = runs[runs.ended].merge(first, on=SAME, suffixes=("", "_first"))
+    said = "left out: {row.file} has it too and differs; that of {row.file_first} is used"
+    others = both[both.content != both.content_first].itertuples()
+    problems = [Problem(row.source, said.format(row=row)) for row in others]
+    return store.of(store.runs.loc[first.index.sort_values()], problems)
 
 
 def _exported(path: Path) -> Store:
@@ -195,17 +199,6 @@ def _exported(path: Path) -> Store:
     points = _known(frame[frame.kind.notna()], path.name, problems)[["run", *POINT_COLUMNS]]
     runs, points = (one.reset_index(drop=True) for one in (_typed(runs), points))
     return Store(runs.astype({"seed": int}), points, problems)
-
-
-def _check_alike(runs: pd.DataFrame) -> None:
-    differs = runs[runs.groupby(SAME).content.transform("nunique") > 1]
-    for run in differs.head(1).itertuples():
-        found = differs.merge(differs[SAME].head(1)).drop_duplicates("content").file
-        raise InputError(
-            f"{found[1:].iloc[0]}: the run {run.suite} {run.task} {run.arm} seed {run.seed} is "
-            f"another one in {Path(run.file).name}; keep one of the two files here, and give runs "
-            "that repeat others a folder of their own: run.root=other"
-        )
 
 
 def _contents(store: Store) -> pd.Series:

@@ -67,7 +67,7 @@ def judge(
     """
     registered = claims_file if isinstance(claims_file, Claims) else claims.load(claims_file)
     store = store.where(suite=(suite := _suite(store, suite)))
-    share, judged = _rounds(store, registered, suite, suite_tasks)
+    share, judged, lacking = _rounds(store, registered, suite, suite_tasks)
     frame, curves, scheme, problems = score.scored(store, registered.window(suite), judged)
     margin = np.nan if scheme == score.RAW else registered.margin_of(suite)
     rule = Rule(registered, suite, margin, share or 1.0)
@@ -95,7 +95,7 @@ def judge(
         problems=[
             *store.problems,
             *problems,
-            *([Problem(f"suite {suite}", f"{left} runs {NOT_JUDGED}")] if left else []),
+            *([Problem(f"suite {suite}", f"{left} runs {NOT_JUDGED}{lacking}")] if left else []),
             *_remarks(known, scheme),
             *(problem for _, problems in found.values() for problem in problems),
         ],
@@ -140,8 +140,9 @@ def _suite(store: Store, suite: str | None) -> str:
 
 def _rounds(
     store: Store, registered: Claims, suite: str, suite_tasks: Sequence[str]
-) -> tuple[float | None, pd.Series]:
-    """The complete rounds' share of the error, None without a trial, and the runs that are judged.
+) -> tuple[float | None, pd.Series, str]:
+    """The complete rounds' share of the error, None without a trial, the runs that are judged, and
+    which tasks lack runs of the next round.
 
     A run is of the trial if its options are those that its seed draws. The runs are of a trial if
     most of those with several options are (or with one, where the trial has a single factor): one
@@ -149,7 +150,7 @@ def _rounds(
     """
     runs, trial = store.runs[store.runs.status.isin(ENDED)], registered.trial
     if trial is None:
-        return None, runs.run
+        return None, runs.run, ""
     runs = runs[~runs.seed.isin(PILOT)]
     most = {task: registered.most_runs(suite, task) for task in {*runs.task, *suite_tasks}}
     drawn = _drawn(runs, trial, most)
@@ -158,12 +159,16 @@ def _rounds(
     count = runs.arm.map(options).map(len).mask(control, 0)
     several = runs.run[count >= min(2, len(trial.weights))]
     if not several.isin(drawn.index).mean() > 0.5:
-        return None, runs.run
+        return None, runs.run, ""
     sizes = [sum(min(size, most[task]) for task in its_tasks) for size in trial.rounds]
     complete = sum((drawn < trial.rounds[k]).sum() == size for k, size in enumerate(sizes))
     of_rounds = runs.run.isin(drawn.index[drawn < [0, *trial.rounds][complete]])
     share = trial.shares[max(complete, 1) - 1]
-    return share, runs.run[of_rounds | control & (runs.seed < trial.control_runs)]
+    end = trial.rounds[min(complete, len(trial.rounds) - 1)]
+    there = runs.task[runs.run.isin(drawn.index[drawn < end])].value_counts()
+    lack = sorted(task for task in its_tasks if there.get(task, 0) < min(end, most[task]))
+    lacking = f"; for {end} runs a task they lack some of {', '.join(lack)}" if lack else ""
+    return share, runs.run[of_rounds | control & (runs.seed < trial.control_runs)], lacking
 
 
 def _drawn(runs: pd.DataFrame, trial: Trial, most: Mapping[str, int]) -> pd.Series:

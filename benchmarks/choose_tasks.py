@@ -30,7 +30,7 @@ LOT, PARTS = 2026, (49, 62)  # the candidates after so many were added, and are 
 
 
 def main() -> int:
-    """Print what each candidate shows and what it is chosen for; write it as choice.csv."""
+    """Print what each candidate shows and what it is chosen for; write it beside the folder."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -46,7 +46,7 @@ def main() -> int:
     roles |= to_try(about, order, roles, found)
     found = about.join(found.set_index("task")).join(pd.Series(roles, name="role")).reset_index()
     found = found.sort_values(["observation", "actions", "family", "task", "steps"])
-    found.to_csv(folder / "choice.csv", index=False, float_format="%.3f")
+    found.to_csv(folder.with_suffix(".csv"), index=False, float_format="%.3f")
     print(found.to_string(index=False, float_format="%.3f", na_rep=""))
     for role in pd.unique(found.role.dropna()):
         print(f"{role}: {','.join(task for task, own in roles.items() if own == role)}")

@@ -116,10 +116,9 @@ def multiplied(task: Sequence[str], override: str) -> str:
 
 def _parse(overrides: Sequence[str]) -> list[Override]:
     parser = OverridesParser.create(config_loader=GlobalHydra.instance().config_loader())
+    own = [given for given in overrides if not given.startswith("--")]
     try:
-        parsed = parser.parse_overrides(
-            [given for given in overrides if not given.startswith("--")]
-        )
+        parsed = parser.parse_overrides(own)
     except HydraException as error:
         raise UserError(explained(error)) from error
     for override in parsed:
@@ -135,9 +134,8 @@ def _values(override: Override | None) -> list[list[str]]:
     if not override.is_sweep_override():
         return [[override.input_line]]
     if not override.is_discrete_sweep():
-        raise UserError(
-            f"{override.input_line}: no grid; allowed: a,b  range(a,b)  choice(a,b)  glob(*)"
-        )
+        allowed = "a,b  range(a,b)  choice(a,b)  glob(*)"
+        raise UserError(f"{override.input_line}: no grid; allowed: {allowed}")
     key = override.get_key_element()
     if not (values := [[f"{key}={value}"] for value in override.sweep_string_iterator()]):
         raise UserError(f"{override.input_line}: names nothing")

@@ -31,7 +31,7 @@ from sweeps.sweep import asked, console
 
 PROBED_UPDATES = 12
 WARM_UP_LINES = 3
-Kind = tuple[str, str]  # suite and size
+Kind = tuple[str, ...]  # suite, size and task, or the first two
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -104,7 +104,7 @@ class Plan:
         places = self.engine.places()
         under_way = min(places, len(due))
         known, source = rates(self.runs), "finished runs"
-        lacking = {_kind(run): run for run in reversed(due) if _kind(run) not in known}
+        lacking = {_kind(run)[:2]: run for run in reversed(due) if _kind(run)[:2] not in known}
         if lacking and is_probed:
             threads = machine.threads_each(under_way)
             known |= {kind: probe(run, threads) for kind, run in lacking.items()}
@@ -145,11 +145,12 @@ def _table(runs: Sequence[Planned], by: str) -> Table:
 
 
 def rates(runs: Sequence[Planned]) -> dict[Kind, float]:
-    """Seconds per agent step of each kind of run: the medians of the done runs."""
+    """Seconds per agent step by kind of run, the medians of the done runs; a task's, or all's."""
     found = defaultdict(list)
     for run in runs:
         if run.state == Status.DONE and run.fields.get("steps"):
-            found[_kind(run)].append(run.fields["wall_seconds"] / run.fields["steps"])
+            for kind in (_kind(run), _kind(run)[:2]):
+                found[kind].append(run.fields["wall_seconds"] / run.fields["steps"])
     return {kind: median(own) for kind, own in found.items()}
 
 
@@ -158,12 +159,13 @@ def hours(runs: Sequence[Planned], known: dict[Kind, float], whole: bool = False
     seconds = 0.0
     for run in runs:
         done = 0 if whole else (run.fields or {}).get("steps", 0)
-        seconds += known[_kind(run)] * (run.cfg.run.steps - done)
+        rate = known.get(_kind(run)) or known[_kind(run)[:2]]
+        seconds += rate * (run.cfg.run.steps - done)
     return seconds / 3600
 
 
 def _kind(run: Planned) -> Kind:
-    return run.identity.suite, run.cfg.size.name
+    return run.identity.suite, run.cfg.size.name, run.identity.task
 
 
 def probe(run: Planned, threads: int) -> float:

@@ -61,7 +61,7 @@ class Sweep:
         from sweeps.trial import Trial  # pandas: only where runs are judged
 
         trial, tried, carried_out = Trial(arguments, self.options), 0, True
-        while (due := trial.next()) and due[0] > tried:
+        while (due := trial.next()) and due[0] > tried and not self.stopped:
             tried, runs = due
             print(f"round {tried} of {len(trial.rounds)}:", flush=True)
             carried_out = self._carry_out(runs)

@@ -126,16 +126,21 @@ class Trial:
         return [store.of(store.runs[store.runs.status.isin(ENDED)]) for store in stores]
 
     def _ended(self, run: Planned) -> Planned:
-        if run.state == Status.DIVERGED:
+        if run.state in (Status.DONE, Status.DIVERGED):
             return replace(run, state=Status.DONE)
-        if run.state != Status.DONE and (fields := self._done_elsewhere.get(_key(run))):
+        if fields := self._done_elsewhere.get(_key(run)):
             return replace(run, state=Status.DONE, error=None, fields=fields)
+        if fields := self._done_elsewhere.get((*_key(run)[:-1], run.cfg.run.steps)):
+            changed = f"a number or name has changed, its digest there is {fields['digest']}"
+            raise UserError(f"{RESULTS}: {run.identity}: {changed}")
         return run
 
     @cached_property
     def _done_elsewhere(self) -> dict[tuple, dict]:
-        rows = (row for store in self._imported for row in store.runs.to_dict("records"))
-        return {tuple(row[name] for name in read.SAME): row for row in rows}
+        """The csv files' runs, by what they share with `_key`, and by the budget for the digest."""
+        rows = [row for store in self._imported for row in store.runs.to_dict("records")]
+        names = read.SAME, [*read.SAME[:-1], "planned_steps"]
+        return {tuple(row[name] for name in own): row for own in names for row in rows}
 
 
 def _registered(sweeper: DictConfig) -> claims.Claims:
@@ -145,8 +150,7 @@ def _registered(sweeper: DictConfig) -> claims.Claims:
         raise UserError(f"{sweeper.claims} registers no trial")
     if not sweeper.weights:
         return found
-    weights = OmegaConf.to_container(sweeper.weights)
-    given = found.trial.model_dump()
+    weights, given = OmegaConf.to_container(sweeper.weights), found.trial.model_dump()
     kept = {
         "default": {key: given["default"][key] for key in weights if key in given["default"]},
         "needs": {
@@ -163,9 +167,8 @@ def _registered(sweeper: DictConfig) -> claims.Claims:
 
 
 def _said(open_claims: tuple[str, ...] | None) -> str:
-    if open_claims is None:
-        return "no claim can be judged"
-    return f"open claims: {', '.join(open_claims)}" if open_claims else "all claims are answered"
+    none = "no claim can be judged" if open_claims is None else "all claims are answered"
+    return f"open claims: {', '.join(open_claims)}" if open_claims else none
 
 
 def _key(run: Planned) -> tuple:

@@ -59,10 +59,6 @@ RUN = [
     ("run.train_every=9000", "run.steps=6000: no gradient step would be made"),
     ("recipe.start_every=17", "recipe.start_every=17: a sequence has 16 steps"),
     # environments
-    (
-        "suite=candidates +suite.times.reachr=2",
-        "suite.times: reachr is not known; did you mean reacher",
-    ),
     ("suite=gym task.id=Pendulum-v1", "are continuous, the task's are discrete: use task=gym_cont"),
     ("suite=gym task=gym_continuous task.id=CartPole-v1", "are discrete, the task's are continu"),
     ("suite=gym task.id=CartPol-v1", "cannot make environment CartPol-v1: "),

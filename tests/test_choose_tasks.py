@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 
 from analysis import read
-from tests import tiny
 from tests.analysis.runs import write_run
 
 
@@ -72,9 +71,3 @@ def test_what_is_tried_next():
     assert tried([*plain, *pictures[:1]]) == pictures[1:4]
     assert tried(plain[:1], *((task, 0.0, 8) for task in plain[1:])) == pictures[:4]
     assert tried([*plain, *pictures[:4]]) == []
-
-
-def test_a_suite_gives_a_task_more_of_its_budget():
-    for task, steps, every in (("taxi", 12_000, 1500), ("acrobot", 6000, 750)):
-        run = tiny.compose("suite=candidates", f"task={task}", "+suite.times.taxi=2").run
-        assert (run.steps, run.eval_every) == (steps, every)

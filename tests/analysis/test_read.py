@@ -274,12 +274,14 @@ def test_files_are_read_as_one_and_a_run_counts_once_as_it_ended(rounds, tmp_pat
     assert ended == points(read.load(rounds / "round2.csv"), *columns)
 
 
-def test_one_run_with_two_contents_is_refused(rounds, tmp_path):
+def test_of_one_run_with_two_contents_the_first_is_used(rounds, tmp_path):
+    before = points(read.load(rounds), "seed", "step", "score")
     write_run(tmp_path / "others", seed=1, finals=0.5)
     export(tmp_path / "others", rounds / "round3.csv.gz")
-    message = "round3.csv.gz: the run gym cartpole baseline seed 1 .* round1.csv.*run.root=other"
-    with pytest.raises(InputError, match=message):
-        read.load(rounds)
+    together = read.load(rounds)
+    assert points(together, "seed", "step", "score") == before
+    (said,) = messages(together).values()
+    assert said == "left out: round3.csv.gz has it too and differs; that of round1.csv.gz is used"
 
 
 def test_what_is_wrong_in_one_of_the_files_is_listed_or_refused(rounds):

@@ -185,12 +185,13 @@ def test_rounds_are_judged_when_they_are_complete(judged):
     half = study.judge(trial(30), REGISTERED)
     assert claim(half, "norm").level == pytest.approx(1 - 0.05 * 0.4 * verdict.MEAN / 3)
     assert half.effects.runs.max() < 30  # of the first round, its controls aside
-    assert half.problems[0].message.startswith("56 runs are not judged")
+    lacking = f"for 32 runs a task they lack some of {', '.join(TASKS)}"
+    assert half.problems[0].message == f"56 runs {study.NOT_JUDGED}; {lacking}"
     exactly = study.judge(trial(16), REGISTERED)
     assert exactly.effects.runs.equals(half.effects.runs), "a round that is just complete"
     assert half.share == 0.4 and judged.share == 0.6
     other = study.judge(trial(32), REGISTERED, suite_tasks=[*TASKS, "another"])
-    assert other.effects.empty, "a task without runs keeps a round open"
+    assert other.effects.empty and other.problems[0].message.endswith("lack some of another")
 
 
 def test_a_kind_of_task_may_have_fewer_runs():

@@ -150,6 +150,10 @@ def test_hours_are_those_of_finished_runs_scaled_to_what_is_left(planned, tmp_pa
     steps, known = runs[0].cfg.run.steps, plan.rates(runs)
     assert plan.hours(runs[1:], known) == pytest.approx((2 * steps - 4000) * 720 / 8000 / 3600)
     assert plan.hours(runs[:2], known, whole=True) == pytest.approx(2 * steps * 0.09 / 3600)
+    write(tmp_path, "task=catch", status="done", steps=8000, wall_seconds=2160.0)
+    runs = state.planned([[f"task={task}", root] for task in ("cartpole", "catch", "pendulum")])
+    each = plan.hours(runs, plan.rates(runs), whole=True) * 3600 / steps
+    assert each == pytest.approx(0.09 + 0.27 + 0.18), "a task without runs takes as long as others"
     said = planned("size=tiny", "run.seed=0,1", root)[1]
     assert "no run of suite=mini with size=tiny has finished yet" in said
 

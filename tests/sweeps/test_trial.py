@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hydra.core.global_hydra import GlobalHydra
 
+from agent.errors import UserError
 from agent.run.compose import composed, project_config
 from agent.run.identity import baseline_digest
 from agent.run.status import Status
@@ -170,6 +171,8 @@ def test_a_csv_counts_as_done(engine, trial, tmp_path):
     assert "round 1 of 2 is complete; open claims: " in said
     trial("task=catch", "hydra.sweeper.results=[round1.csv]", "run.steps=7000", ONE_TOGGLE)
     assert len(engine.launched) == RUNS[1] / 2, "those of another budget are other runs"
+    with pytest.raises(UserError, match="results: mini/.* has changed, its digest there is"):
+        trial(TASKS, "hydra.sweeper.results=[round1.csv]", "run.steps=8000")
 
 
 def test_one_toggle_alone_is_a_trial_that_ends_once_its_claims_are_answered(engine, trial):
