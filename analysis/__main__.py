@@ -224,7 +224,8 @@ def calibration(options: Namespace) -> None:
     if options.studies < 1:
         raise InputError(f"--studies {options.studies}: at least 1 study is needed")
     _check_file(options.out)
-    options.out.write_text(calibrate.page(calibrate.Simulation(claims.load(), options.studies)))
+    found = calibrate.calibrated(calibrate.Simulation(claims.load(), options.studies))
+    options.out.write_text(tables.TEMPLATES.get_template("calibration.md").render(found))
     print(f"The table is in {options.out}")
 
 

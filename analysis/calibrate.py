@@ -19,7 +19,6 @@ from analysis.claims import Claim, Claims
 from analysis.committed import RUNS, SUITE
 from analysis.estimate import FEW, Design, mean_over_new_tasks
 from analysis.sentences import Rule
-from analysis.show.tables import TEMPLATES, markdown
 from analysis.tasks import Change, Task
 
 LEVEL = 0.5  # of the baseline
@@ -284,8 +283,8 @@ PRECISION = ["24 tasks x 32", "24 tasks x 48", "24 tasks x 72", *[*PLANS][2:5], 
 OTHERS = Plan(24, (48,))
 
 
-def page(simulation: Simulation) -> str:
-    """docs/calibration.md, made anew."""
+def calibrated(simulation: Simulation) -> dict[str, object]:
+    """What docs/calibration.md, a template, says."""
     found = {
         (runs, truth): simulation.measured(plan, scenario, false_sentences)
         for runs, plan in (PLANS | MORE).items()
@@ -296,20 +295,20 @@ def page(simulation: Simulation) -> str:
     worst = rows.groupby("runs")[[*FALSE, "any"]].max().loc[[*PLANS]]
     rng = np.random.default_rng(simulation.seed)
     others = simulation.measured(OTHERS, Scenario(), lambda batch: other_sentences(batch, rng))
-    return TEMPLATES.get_template("calibration.md").render(
-        worst=_table(worst.rename(columns=FALSE)),
-        any=_table(rows["any"].unstack("runs").loc[[*SCENARIOS], [*PLANS]]),
-        precision=_table(precision[["half", "narrow", "answered"]], "{:.0%}"),
-        others="\n".join(f"- {name}: {share:.1%}" for name, share in others.items()),
-        studies=simulation.studies,
-        few=FEW,
-        parts=[f"{100 * part * verdict.ERROR:g}%" for part in verdict.PARTS],
-    )
+    return {
+        "worst": _table(worst.rename(columns=FALSE)),
+        "any": _table(rows["any"].unstack("runs").loc[[*SCENARIOS], [*PLANS]]),
+        "precision": _table(precision[["half", "narrow", "answered"]], "{:.0%}"),
+        "others": "\n".join(f"- {name}: {share:.1%}" for name, share in others.items()),
+        "studies": simulation.studies,
+        "few": FEW,
+        "parts": [f"{100 * part * verdict.ERROR:g}%" for part in verdict.PARTS],
+    }
 
 
-def _table(shares: pd.DataFrame, form: str = "{:.1%}") -> str:
+def _table(shares: pd.DataFrame, form: str = "{:.1%}") -> pd.DataFrame:
     text = {
         name: values.map(("±{:.3f}" if name == "half" else form).format)
         for name, values in shares.items()
     }
-    return markdown(pd.DataFrame(text).reset_index())
+    return pd.DataFrame(text).reset_index()

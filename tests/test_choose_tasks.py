@@ -61,11 +61,9 @@ def test_what_is_tried_next():
 
     *most, last = plain
     for mean, runs, following in (
-        (0.1, 0, [last]),
         (0.1, 7, [last]),
         (0.0, 2, [last]),
         (0.0, 3, pictures[:4]),
-        (0.0, 8, pictures[:4]),
     ):
         assert tried(most, (last, mean, runs)) == following
     assert tried([*plain, *pictures[:1]]) == pictures[1:4]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from analysis import calibrate, claims, estimate, verdict
+from analysis.__main__ import main
 from analysis.calibrate import Plan, Scenario, Simulation, false_sentences
 
 REGISTERED = claims.load()
@@ -95,14 +96,15 @@ def test_other_sentences_are_seldom_false():
     assert len(shares) == 4 and all(share <= 0.12 for share in shares.values())
 
 
-def test_the_page_has_its_tables(monkeypatch):
+def test_the_page_has_its_tables(monkeypatch, tmp_path):
     unequal = "2 tasks, 3 seeds an arm, baseline 9"
     plans = {"2 tasks x 32": Plan(2, (32,)), unequal: Plan(2, seeds=3, baseline=3)}
     truths = {name: Scenario("quiet") for name in ("no effect", "effects by task")}
     small = {"PLANS": plans, "MORE": {}, "PRECISION": [unequal], "OTHERS": Plan(2, (48,))}
     for name, value in (small | {"SCENARIOS": truths}).items():
         monkeypatch.setattr(calibrate, name, value)
-    page = calibrate.page(Simulation(REGISTERED, 100))
+    assert main(["calibrate", "--studies=100", "--out", str(tmp_path / "page.md")]) == 0
+    page = (tmp_path / "page.md").read_text()
     rows = ("2 tasks x 32 |", "2 tasks, 3 seeds an arm, baseline 9 | ±", "HC3", "the placebo")
     assert all(row in page for row in rows)
     assert len(page.splitlines()) <= 100 and "100 studies a row" in page
