@@ -60,11 +60,7 @@ def test_what_is_tried_next():
         return [*choose_tasks.to_try(ABOUT, ORDER, choose_tasks.lots(ABOUT, KEPT, passed), found)]
 
     *most, last = plain
-    for mean, runs, following in (
-        (0.1, 7, [last]),
-        (0.0, 2, [last]),
-        (0.0, 3, pictures[:4]),
-    ):
+    for mean, runs, following in ((0.1, 7, [last]), (0.0, 2, [last]), (0.0, 3, pictures[:4])):
         assert tried(most, (last, mean, runs)) == following
     assert tried([*plain, *pictures[:1]]) == pictures[1:4]
     assert tried(plain[:1], *((task, 0.0, 8) for task in plain[1:])) == pictures[:4]

@@ -72,7 +72,7 @@ def view(env: gymnasium.Env, size: int, pixels: bool) -> gymnasium.Env:
     """Observe the 7x7 view of a MiniGrid agent as uint8 grids (7, 7, 20) of 0 and 1, or drawn.
 
     The 20 planes are 11 object types, 6 colours and 3 door states. The view turns with the agent,
-    so its compass direction is left out, as is the mission, which is to need no telling.
+    so its compass direction is left out, as is the mission: no task may need its text.
     """
     from minigrid.wrappers import ImgObsWrapper, OneHotPartialObsWrapper, RGBImgPartialObsWrapper
 

@@ -87,12 +87,12 @@ class ActionRepeat(gymnasium.Wrapper):
 
     def step(self, action: Any):
         obs, reward, terminated, truncated, info = self.env.step(action)
-        total = float(reward)
+        total = np.asarray(reward, float)  # of any shape, which is checked after
         for _ in range(1, self.times):
             if terminated or truncated:
                 break
             obs, reward, terminated, truncated, info = self.env.step(action)
-            total += float(reward)
+            total = total + np.asarray(reward, float)
         return obs, total, terminated, truncated, info
 
 

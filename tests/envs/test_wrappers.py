@@ -116,6 +116,7 @@ def test_an_observation_that_is_reused_is_copied(space):
     assert [obs.flat[0] for obs in seen] == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("times", [1, 2])
 @pytest.mark.parametrize(
     ("env", "said"),
     [
@@ -128,9 +129,9 @@ def test_an_observation_that_is_reused_is_copied(space):
         (Fixed(VECTOR, pay=np.atleast_1d), r"reward has shape \(1,\), not one number"),
     ],
 )
-def test_what_does_not_fit_its_space_is_named(env, said):
+def test_what_does_not_fit_its_space_is_named(env, said, times):
     with pytest.raises(UserError, match=said):
-        env = standardise(env, size=64)
+        env = standardise(env, size=64, action_repeat=times)
         env.reset()
         env.step(0)
 
