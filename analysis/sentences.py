@@ -63,8 +63,9 @@ class Rule:
 def claims(
     rule: Rule, found: Mapping[str, Change | None], controls: pd.DataFrame
 ) -> dict[str, pd.DataFrame]:
-    """The frames `claims`, `effects`, `by_task`, `kinds`, `budget` of a suite. No effect is small
-    unless the positive controls hurt. None agrees with the paper if the placebo differs."""
+    """The frames `claims`, `effects`, `by_task`, `kinds` (of controls too), `budget` of a suite. No
+    effect is small unless the positive controls hurt. None agrees with the paper if the placebo
+    differs."""
     seen = sensitive(controls)
     trusted = not (controls.words == verdict.DIFFERS).any()
     frames = _frames(rule, found)
@@ -102,24 +103,32 @@ def _frames(rule: Rule, found: Mapping[str, Change | None]) -> dict[str, pd.Data
         if change := found[row.id]:
             for name, own in _lines(change, rule).items():
                 lines[name] += [(row.id, *line) for line in own]
+    for row in rule.registered.controls_of(rule.suite):
+        if change := found[row.id]:
+            own = _by_kind(change, verdict.alpha(rule.share, 1))
+            lines["kinds"] += [(row.id, *line) for line in own]
     return {name: pd.DataFrame(lines[name], columns=FRAMES[name]) for name in FRAMES}
 
 
 def _lines(change: Change, rule: Rule) -> dict[str, Iterable[tuple]]:
     names, estimates = [task.name for task, _ in change.given], change.estimates
-    kinds = change.kinds()
     alpha = rule.alpha(verdict.TASK, len(names))
     low, high = change.task_intervals(alpha)
     result = np.select([low > 0, high < 0], [BETTER, WORSE], TIED)
     levels = np.full(len(low), 1 - alpha)
-    kind_alpha = rule.alpha(verdict.KIND, len(kinds))
     steps, then = change.over_the_budget()
     return {
         "effects": zip(names, *estimates, map(len, change.runs), strict=True),
         "by_task": zip(names, estimates.effect, low, high, levels, result, strict=True),
-        "kinds": [(kind, *change.mean(kind_alpha, own)) for kind, own in kinds.items()],
+        "kinds": _by_kind(change, rule.alpha(verdict.KIND)),
         "budget": zip(steps, *then.mean(rule.alpha()), strict=True),
     }
+
+
+def _by_kind(change: Change, alpha: float) -> list[tuple]:
+    """The effect on each kind of tasks, simultaneous over the kinds."""
+    kinds = change.kinds()
+    return [(kind, *change.mean(alpha / len(kinds), own)) for kind, own in kinds.items()]
 
 
 def _ends(change: Change | None, alpha: float) -> dict[str, float]:

@@ -1,8 +1,7 @@
 """Which prediction heads shape the representation (section 3.2, figures 5 and H.1).
 
 The paper lets all heads do it. Found: stopping the image gradients is better on 3 games, worse on
-51, tied on 1 (they help); stopping the reward gradients is better on 15, worse on 22, tied on 18 (a
-small difference).
+51, tied on 1 (they help); stopping the reward gradients is better on 15, worse on 22, tied on 18.
 
     all:        every head sees feat
     no_image:   the observation decoder sees sg(feat), whatever the kind of observation

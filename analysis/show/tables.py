@@ -116,11 +116,12 @@ def brief(ours: Judged, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def kinds(ours: Judged) -> pd.DataFrame:
-    """The effect of each change on each kind of tasks; a column a kind."""
+    """The effect of each change and control on each kind of tasks; a column a kind."""
     rows = legible(ours, ours.kinds[~ours.kinds.kind.str.endswith(AGAINST)])
     rows = rows.assign(cell=[effect(row, "+.2f") for row in rows.itertuples()])
     table = rows.pivot(index="claim", columns="kind", values="cell")
-    table = table.reindex([name for name in ours.claims.claim if name in table.index])
+    names = [*ours.claims.claim, *ours.controls.claim]
+    table = table.reindex([name for name in names if name in table.index])
     return table.rename_axis(index="change", columns=None).reset_index().fillna("")
 
 

@@ -152,6 +152,8 @@ def test_controls_and_placebo_are_judged_by_themselves_and_effects_over_the_budg
     assert rows.words["untrained"] == "hurts by at least the margin"
     assert rows.words["placebo"] == "does not differ" and not judged.warnings
     assert rows.level["placebo"] == pytest.approx(1 - 0.05 * 0.6)
+    by_kind = judged.kinds[judged.kinds.claim == "untrained"].set_index("kind")
+    assert (by_kind.high[["grid", "vector"]] < -0.1).all()
     own, row = judged.budget[judged.budget.claim == "norm"], claim(judged, "norm")
     assert own.step.tolist() == pytest.approx(np.arange(1, 9) / 8)
     assert own.low.iloc[-1] == pytest.approx(row.low)
