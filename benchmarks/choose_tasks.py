@@ -26,7 +26,7 @@ DRAWS = 8  # runs of a candidate
 FIRST_DRAWS = 3  # after these it is given up if it does not beat random play
 LOW, HIGH, SPREAD = 0.08, 0.85, 0.05  # of their normalised areas
 TASKS, CONTINUOUS, IMAGES, OF_FAMILY = 24, 6, 4, 4
-LOT, PARTS = 2026, (49, 62)  # the candidates after so many were added, and are drawn, later
+LOT, PARTS = 2026, (49, 62, 66)  # the candidates after so many were added, and are drawn, later
 
 
 def main() -> int:
