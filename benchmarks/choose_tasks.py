@@ -25,6 +25,7 @@ SUITE = "candidates"
 DRAWS = 8  # runs of a candidate
 FIRST_DRAWS = 3  # after these it is given up if it does not beat random play
 LOW, HIGH, SPREAD = 0.08, 0.85, 0.05  # of their normalised areas
+STEPS = 20_000  # that measure a fixed action
 TASKS, CONTINUOUS, IMAGES, OF_FAMILY = 24, 6, 4, 4
 LOT, PARTS = 2026, (49, 62, 66)  # the candidates after so many were added, and are drawn, later
 
@@ -39,7 +40,7 @@ def main() -> int:
     with project_config():
         kept, tried = (composed((f"suite={name}",))[0].suite.tasks for name in ("mini", SUITE))
         about = pd.DataFrame(map(described, [*kept, *tried])).set_index("task")
-    found = shown(folder)
+        found = shown(folder, fixed)
     rng = np.random.default_rng(LOT)
     order = [task for part in np.split(tried, PARTS) for task in rng.permutation(np.sort(part))]
     roles = lots(about, kept, [task for task in order if task in {*found.task[found.passes]}])
@@ -53,15 +54,40 @@ def main() -> int:
     return 0
 
 
-def shown(folder: Path) -> pd.DataFrame:
+def shown(folder: Path, fixed: Callable[[str], float]) -> pd.DataFrame:
     """By candidate and budget: runs, mean area, its spread between draws, whether it passes, with
-    the smallest of its budgets."""
+    the smallest of its budgets; of those that would, what is best of `fixed` actions."""
     frame, *_ = scored(read.exported(sorted(folder.glob("*.csv.gz"))), AREA)
     runs = frame.groupby(["task", "planned_steps"]).normalised
     found = runs.agg(runs="size", mean="mean", spread="std", lowest="min", highest="max")
     found = found.reset_index().rename(columns={"planned_steps": "steps"})
     fits = found["mean"].between(LOW, HIGH) & (found.spread >= SPREAD) & (found.runs >= DRAWS)
-    return found.assign(passes=fits & ~found.duplicated("task"))
+    fits &= ~found.duplicated("task")
+    found["fixed"] = found.task[fits].map(fixed)
+    return found.assign(passes=fits & (found["mean"] > found.fixed))
+
+
+def fixed(task: str) -> float:
+    """The best normalised mean return of an action that never changes: each discrete one; -1, 0 or
+    1 in every dimension."""
+    cfg = composed((f"suite={SUITE}", f"task={task}"))[0]
+    env = environment(cfg)
+    space = env.action_space
+    values = range(space.n) if cfg.task.actions == "discrete" else (-1, 0, 1)
+    best = max(mean_return(env, np.full(space.shape, value, space.dtype)) for value in values)
+    return (best - cfg.task.random) / (cfg.task.reference - cfg.task.random)
+
+
+def mean_return(env: gymnasium.Env, action: np.ndarray) -> float:
+    """The mean return of one action in as many whole episodes as `STEPS` need."""
+    total, steps, episodes = 0.0, 0, 0
+    while steps < STEPS:
+        env.reset(seed=episodes)
+        episodes, over = episodes + 1, False
+        while not over:
+            _, reward, terminated, truncated, _ = env.step(action)
+            total, steps, over = total + float(reward), steps + 1, terminated or truncated
+    return total / episodes
 
 
 def described(task: str) -> dict[str, str]:

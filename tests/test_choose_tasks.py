@@ -4,6 +4,7 @@ import choose_tasks
 import pandas as pd
 import pytest
 
+from agent.run.compose import project_config
 from analysis import read
 from tests.analysis.runs import write_run
 
@@ -26,9 +27,18 @@ def test_a_candidate_stays_by_its_first_eight_draws(tmp_path, low, high, runs, l
             own = {"planned": steps, "digest": f"{steps:08}"}
             write_run(tmp_path, "baseline", "new", seed, finals, points=8, **own)
     read.export(read.folder(tmp_path), tmp_path / "pilot.csv.gz")
-    found = choose_tasks.shown(tmp_path)
+    found = choose_tasks.shown(tmp_path, lambda task: 0.0)
     assert {*found.steps[found.passes]} == passes
     assert found["mean"].iloc[0] == pytest.approx((low + high) / 2 * 0.5625), "the area"
+    assert not choose_tasks.shown(tmp_path, lambda task: 0.9).passes.any()
+
+
+def test_the_best_of_the_actions_that_never_change(monkeypatch):
+    monkeypatch.setattr(choose_tasks, "STEPS", 200)
+    with project_config():
+        for task, value in (("bandit", 1), ("minigrid_dynamic_obstacles_5x5", 0.504)):
+            assert choose_tasks.fixed(task) == pytest.approx(value, abs=1e-3)
+        assert 0.3 < choose_tasks.fixed("pendulum") < 0.5
 
 
 ACTIONS = ["discrete"] * 5 + ["continuous"]
