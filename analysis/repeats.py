@@ -1,4 +1,5 @@
-"""Claims that were run again beside the study that they repeat, over the tasks that both have."""
+"""Effects beside each other, over the tasks that both have: of a study and of its claims run
+again, or of tasks and of their pictures."""
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,9 @@ from analysis.show.tables import effect
 from analysis.study import Judged
 from analysis.verdict import ERROR
 
-NAMES = {"": "before", "again_": "again", "difference_": "difference"}  # of columns, by their start
+NAMES, PICTURES = ("before", "again"), ("on the task", "as a picture")
+DRAWN = "_pixels"  # ends the name of a task that is the picture of another
+STARTS = ("", "again_", "difference_")  # of the columns
 ENDS = ["effect", "low", "high"]
 
 
@@ -20,35 +23,49 @@ def beside(again: Judged, ours: Judged) -> pd.DataFrame:
     all tasks were run again, whether the new effect lies in the old interval (`inside`).
     `InputError` for runs that do not repeat the first."""
     _check_alike(again, ours)
-    both = ours.effects.merge(again.effects, on=["claim", "task"], suffixes=("", "_again"))
-    if both.empty:
+    rows = _compared(ours.effects, again.effects)
+    if rows.empty:
         raise InputError("no claim is repeated: of none do both have both arms on a task")
-    intervals, tasks = ours.claims.set_index("claim"), ours.effects.groupby("claim").size()
-    rows = both.groupby("claim", sort=False)
-    return pd.DataFrame([_row(intervals.loc[id], own, tasks[id]) for id, own in rows])
+    claims = ours.claims.set_index("claim").loc[rows.claim]
+    inside = rows.again_effect.between(claims.low.array, claims.high.array)
+    every = rows.tasks == rows.claim.map(ours.effects.claim.value_counts())
+    return rows.assign(inside=inside.map({True: "yes", False: "no"}).where(every, ""))
 
 
-def _row(claim: pd.Series, own: pd.DataFrame, tasks: int) -> dict:
+def pictures(ours: Judged) -> pd.DataFrame:
+    """One row for each claim, over the tasks that are there as pictures too: its effect on them, on
+    the pictures, and the difference."""
+    drawn = ours.effects[ours.effects.task.str.endswith(DRAWN)]
+    return _compared(ours.effects, drawn.assign(task=drawn.task.str.removesuffix(DRAWN)))
+
+
+def _compared(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+    both = first.merge(second, on=["claim", "task"], suffixes=("", "_again"))
+    return pd.DataFrame([_row(id, own) for id, own in both.groupby("claim", sort=False)])
+
+
+def _row(claim: str, own: pd.DataFrame) -> dict:
     parts = ([f"{name}{which}" for name in Estimate._fields] for which in ("", "_again"))
     first, second = (mean_over_tasks(Estimate(*own[part].T.to_numpy())) for part in parts)
     difference = mean_over_tasks(stacked([second, first]), np.array([1.0, -1.0]))
-    row = {"claim": claim.name, "tasks": len(own), "again_runs": int(own.runs_again.sum())}
-    for start, one in zip(NAMES, (first, second, difference), strict=True):
+    row = {"claim": claim, "tasks": len(own), "again_runs": int(own.runs_again.sum())}
+    for start, one in zip(STARTS, (first, second, difference), strict=True):
         values = map(float, (one.effect, *one.interval(ERROR)))
         row |= {f"{start}{end}": value for end, value in zip(ENDS, values, strict=True)}
     alike = "yes" if row["difference_low"] <= 0 <= row["difference_high"] else "no"
-    inside = "yes" if claim.low <= second.effect <= claim.high else "no"
-    return row | {"alike": alike, "inside": inside if len(own) == tasks else ""}
+    return row | {"alike": alike}
 
 
-def table(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows as text."""
+def table(rows: pd.DataFrame, names: tuple[str, str] = NAMES) -> pd.DataFrame:
+    """The rows as text; `names` are of the two sides."""
+    if rows.empty:
+        return rows
     cells = {"change": rows.claim}
-    for start, name in NAMES.items():
+    for start, name in zip(STARTS, (*names, "difference"), strict=True):
         own = rows[[f"{start}{end}" for end in ENDS]].set_axis(ENDS, axis=1)
         cells[f"{name} [95%]"] = [effect(row) for row in own.itertuples()]
-    others = {"runs": rows.again_runs, "alike": rows.alike, "inside": rows.inside}
-    return pd.DataFrame(cells | others)
+    others = rows.rename(columns={"again_runs": "runs"}).filter(["runs", "alike", "inside"])
+    return pd.DataFrame(cells).join(others)
 
 
 def _check_alike(again: Judged, ours: Judged) -> None:

@@ -11,7 +11,7 @@
 # claims at once, as tied where it is not. The paper counts games too, with ties within 5%.
 
 # %%
-from analysis import committed
+from analysis import committed, repeats
 from analysis.show import figures, notebooks, tables
 
 ours = committed.judged()
@@ -33,11 +33,23 @@ notebooks.table(
 notebooks.table(tables.kinds(ours), "The mean effect on each kind of tasks")
 
 # %% [markdown]
+# ## Is it the picture or the task?
+#
+# Some tasks are there twice: as vectors or grids, and drawn.
+
+# %%
+notebooks.table(
+    repeats.table(repeats.pictures(ours), repeats.PICTURES),
+    "The mean effect on tasks, and on their pictures",
+    "No task is here as a picture too.",
+)
+
+# %% [markdown]
 # ## Which options change each other's effect?
 #
 # That takes runs in which two options were changed together, as in a trial.
 
 # %%
 notebooks.table(
-    tables.interactions(ours), "Pairs of options", "No run here has two options changed together."
+    tables.interactions(ours), "Pairs of options that do so surely", "No pair does so surely."
 )

@@ -19,7 +19,8 @@ ROOT = committed.PACKAGE.parent
 MAP = "docs/map.png"
 START = "<!-- results: "
 PART = re.compile(rf"(?<={START})([^\n]+?) -->\n(.*?)(?=<!-- end -->)", re.DOTALL)
-tables.TEMPLATES.globals |= {"tables": tables, "figures": figures, "ANSWERED": ANSWERED}
+tables.TEMPLATES.globals |= {"tables": tables, "figures": figures, "repeats": repeats}
+tables.TEMPLATES.globals["ANSWERED"] = ANSWERED
 
 
 def report(ours: Judged) -> str:

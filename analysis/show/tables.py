@@ -126,10 +126,11 @@ def kinds(ours: Judged) -> pd.DataFrame:
 
 
 def interactions(ours: Judged) -> pd.DataFrame:
-    """The pairs of options of which one changes the effect of the other: those that are registered,
-    and others at a rate of false discoveries."""
-    rows = ours.interactions[ours.interactions.registered | (ours.interactions.q <= ERROR)]
-    rows = legible(ours, rows.sort_values("q"))
+    """The pairs of options of which one surely changes the effect of the other: of those that are
+    registered, and of others at a rate of false discoveries."""
+    rows = ours.interactions.sort_values("q")
+    sure = (rows.low > 0) | (rows.high < 0)
+    rows = legible(ours, rows[sure.where(rows.registered, rows.q <= ERROR)])
     return pd.DataFrame(
         {
             "options": rows.pair,

@@ -43,6 +43,16 @@ def test_both_effects_are_over_the_tasks_of_both_and_inside_the_first_interval_o
     assert row(runs(tmp_path / "b", new, 0.9), first).inside == "no"
 
 
+def test_a_task_is_set_beside_its_picture(tmp_path, first):
+    drawn = runs(tmp_path / "first", range(6), 0.1, ["cartpole_pixels", "catch_pixels"])
+    found = repeats.pictures(drawn).iloc[0]
+    assert (found.claim, found.tasks, found.alike) == ("gru_layer_norm", 1, "no")
+    assert (found.effect, found.again_effect) == pytest.approx((0.32, 0.12))
+    shown = repeats.table(repeats.pictures(drawn), repeats.PICTURES)
+    assert [*shown][2] == "as a picture [95%]"
+    assert repeats.table(repeats.pictures(first)).empty
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -72,12 +72,12 @@ def test_means_are_by_arm_and_kind_of_actions(judged, monkeypatch):
     assert {"baseline", "latent=binary"} <= set(tables.means(judged).option)
 
 
-def test_interactions_are_those_registered_or_found(judged):
+def test_interactions_are_those_that_are_sure(judged):
     rows = [("a x b", 0.1, 0.0, 0.2, 0.2, False), ("a x c", 0.3, 0.1, 0.5, 0.01, False)]
-    rows.append(("b x c", 0.0, -0.1, 0.1, 0.9, True))
+    rows += [("b x c", 0.0, -0.1, 0.1, 0.01, True), ("b x d", 0.1, 0.05, 0.2, 0.2, True)]
     frame = pd.DataFrame(rows, columns=["pair", "effect", "low", "high", "q", "registered"])
     table = tables.interactions(replace(judged, interactions=frame))
-    assert table.options.tolist() == ["a x c", "b x c"]
+    assert table.options.tolist() == ["a x c", "b x d"]
 
 
 def test_table_2_is_shown_for_atari_alone(page, tmp_path):
