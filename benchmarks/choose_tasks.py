@@ -1,8 +1,9 @@
 """Choose the tasks of suite=broad from a pilot's runs by the rule of docs/tasks.md.
 
-python run.py -m +sweep=pilot suite=candidates
-python -m analysis export --runs runs --out analysis/results/candidates/pilot.csv.gz
-python benchmarks/choose_tasks.py analysis/results/candidates  # says what is to be tried next
+results=analysis/results/candidates
+python run.py -m +sweep=pilot suite=candidates task=... "hydra.sweeper.results=[$results]"
+python -m analysis export --runs runs --out $results/NEW.csv.gz
+python benchmarks/choose_tasks.py $results  # says what is to be tried next
 """
 
 import argparse
@@ -27,7 +28,7 @@ FIRST_DRAWS = 3  # after these it is given up if it does not beat random play
 LOW, HIGH, SPREAD = 0.08, 0.85, 0.05  # of their normalised areas
 STEPS = 20_000  # that measure a fixed action
 TASKS, CONTINUOUS, IMAGES, OF_FAMILY = 24, 6, 4, 4
-LOT, PARTS = 2026, (49, 62, 66)  # the candidates after so many were added, and are drawn, later
+LOT, PARTS = 2026, (49, 62, 66)  # where later lots begin, each drawn after those before
 
 
 def main() -> int:
@@ -55,8 +56,8 @@ def main() -> int:
 
 
 def shown(folder: Path, fixed: Callable[[str], float]) -> pd.DataFrame:
-    """By candidate and budget: runs, mean area, its spread between draws, whether it passes, with
-    the smallest of its budgets; of those that would, what is best of `fixed` actions."""
+    """By candidate and budget: runs, mean area, its spread between draws, and whether it passes; only
+    its smallest budget can. `fixed` is asked where the rest of the rule holds."""
     frame, *_ = scored(read.exported(sorted(folder.glob("*.csv.gz"))), AREA)
     runs = frame.groupby(["task", "planned_steps"]).normalised
     found = runs.agg(runs="size", mean="mean", spread="std", lowest="min", highest="max")

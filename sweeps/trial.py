@@ -52,6 +52,11 @@ class Trial:
                     f"{' '.join(run.overrides)}: the trial gives the options and the seeds; "
                     "allowed: the suite, its tasks, and values that make no other arm"
                 )
+        for run in planned([[*task, *self._first(task)] for task in self.tasks]):
+            if run.identity.arm != BASELINE:
+                raise UserError(
+                    f"weights: the first options make {run.identity.arm}; list the baseline's first"
+                )
 
     def runs(self, number: int) -> list[Planned]:
         """The runs of rounds 1 to `number`, by seed; what a csv holds or diverged is done."""
@@ -109,6 +114,11 @@ class Trial:
         most = self.registered.most_runs(cfg.suite.name, cfg.task.name)
         for drawn in self.design.draws(cfg.task.name, cfg.task.actions, most):
             yield [grid.multiplied(task, option) for option in drawn]
+
+    def _first(self, task: Task) -> list[str]:
+        actions = composed(task)[0].task.actions
+        first = {factor: self.design.baseline(factor, actions) for factor in self.design.weights}
+        return [grid.multiplied(task, f"{factor}={option}") for factor, option in first.items()]
 
     def _controls(self, task: Task) -> list[list[str]]:
         cfg = composed(task)[0]

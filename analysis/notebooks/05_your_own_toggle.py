@@ -36,7 +36,7 @@ made = replace(runs, runs=runs.runs.assign(arm=np.where(mine, "latent=mine", "ba
 made = replace(made, points=points)
 
 # %% [markdown]
-# The claim. In a file it is the same as YAML; [docs/analysis.md](../../docs/analysis.md) has one.
+# The claim. In a file it is the same as YAML; [docs/howto.md](../../docs/howto.md#claims) has one.
 
 # %%
 claim = {"id": "my_toggle", "with": "latent=mine", "without": "baseline", "paper": "none"}
