@@ -167,7 +167,8 @@ def _rounds(
     end = trial.rounds[min(complete, len(trial.rounds) - 1)]
     there = runs.task[runs.run.isin(drawn.index[drawn < end])].value_counts()
     lack = sorted(task for task in its_tasks if there.get(task, 0) < min(end, most[task]))
-    lacking = f"; for {end} runs a task they lack some of {', '.join(lack)}" if lack else ""
+    which = "every task" if len(lack) == len(its_tasks) > 1 else ", ".join(lack)
+    lacking = f"; for {end} runs a task they lack some of {which}" if lack else ""
     return share, runs.run[of_rounds | control & (runs.seed < trial.control_runs)], lacking
 
 
@@ -209,7 +210,8 @@ def _kinds(
 
 def _remarks(frame: pd.DataFrame, scheme: str) -> list[Problem]:
     """Tasks on which nothing can be seen, and options that are not what their names say."""
-    means = frame.groupby(["task", "arm"]).normalised.mean().groupby("task").agg(["min", "max"])
+    means = frame.groupby(["task", "arm"]).normalised.mean().groupby("task")
+    means = means.agg(["min", "max", "size"]).query("size > 1")
     said = []
     if scheme != score.RAW:
         edges = {"floor": means["max"] < FLOOR, "ceiling": means["min"] > CEILING}

@@ -108,7 +108,10 @@ RUN = [
     ("TRIAL hydra.sweeper.rounds=9", "rounds=9 must be a whole number of at least 1"),
     ("TRIAL hydra.sweeper.weights={gru:{plain:0}}", "weights: weights gru plain"),
     ("TRIAL hydra.sweeper.weights={gruu:{a:1,b:1}}", "gruu"),
-    ("TRIAL hydra.sweeper.weights={kl:{standard:1}}", "make kl=standard; list the baseline's first"),
+    (
+        "TRIAL hydra.sweeper.weights={kl:{standard:1}}",
+        "make kl=standard; list the baseline's first",
+    ),
     ("TRIAL hydra.sweeper.results=[none.csv] ONE_TOGGLE", "there is no file none.csv"),
     ("TRIAL hydra.sweeper.claims=HERE/claims.yaml", "claims.yaml registers no trial"),
     ("-m hydra.sweeper.rounds=1", "rounds is an option of +sweep=trial"),

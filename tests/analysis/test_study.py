@@ -187,7 +187,7 @@ def test_rounds_are_judged_when_they_are_complete(judged):
     half = study.judge(trial(30), REGISTERED)
     assert claim(half, "norm").level == pytest.approx(1 - 0.05 * 0.4 * verdict.MEAN / 3)
     assert half.effects.runs.max() < 30  # of the first round, its controls aside
-    lacking = f"for 32 runs a task they lack some of {', '.join(TASKS)}"
+    lacking = "for 32 runs a task they lack some of every task"
     assert half.problems[0].message == f"56 runs {study.NOT_JUDGED}; {lacking}"
     exactly = study.judge(trial(16), REGISTERED)
     assert exactly.effects.runs.equals(half.effects.runs), "a round that is just complete"
@@ -371,3 +371,5 @@ def test_tasks_and_options_on_which_nothing_can_be_seen_are_problems():
     assert said.pop("catch") == "every arm is at the floor: no effect can be seen there"
     assert said.pop("kl=standard").startswith("kl_clamped in over 90% of updates in most of its ru")
     assert not said
+    one = with_runs(runs, arm="baseline")
+    assert "floor" not in str(study.judge(one, REGISTERED).problems), "no effect is looked for"
