@@ -110,7 +110,7 @@ RUN = [
     ("TRIAL hydra.sweeper.weights={gruu:{a:1,b:1}}", "gruu"),
     (
         "TRIAL hydra.sweeper.weights={kl:{standard:1}}",
-        "make kl=standard; list the baseline's first",
+        "make kl=standard; list the base",
     ),
     ("TRIAL hydra.sweeper.results=[none.csv] ONE_TOGGLE", "there is no file none.csv"),
     ("TRIAL hydra.sweeper.claims=HERE/claims.yaml", "claims.yaml registers no trial"),
