@@ -56,8 +56,8 @@ def main() -> int:
 
 
 def shown(folder: Path, fixed: Callable[[str], float]) -> pd.DataFrame:
-    """By candidate and budget: runs, mean area, its spread between draws, whether it passes; only its
-    smallest budget can. `fixed` is asked where the rest of the rule holds."""
+    """By candidate and budget: runs, mean area, its spread between draws, whether it passes; only
+    its smallest budget can. `fixed` is asked where the rest of the rule holds."""
     frame, *_ = scored(read.exported(sorted(folder.glob("*.csv.gz"))), AREA)
     runs = frame.groupby(["task", "planned_steps"]).normalised
     found = runs.agg(runs="size", mean="mean", spread="std", lowest="min", highest="max")
