@@ -64,7 +64,7 @@ def shown(folder: Path, fixed: Callable[[str], float]) -> pd.DataFrame:
     found = found.reset_index().rename(columns={"planned_steps": "steps"})
     fits = found["mean"].between(LOW, HIGH) & (found.spread >= SPREAD) & (found.runs >= DRAWS)
     fits &= ~found.duplicated("task")
-    found["fixed"] = found.task[fits].map(fixed)
+    found["fixed"] = found.task[fits].map(fixed).astype(float)
     return found.assign(passes=fits & (found["mean"] > found.fixed))
 
 
