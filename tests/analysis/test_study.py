@@ -14,7 +14,7 @@ from analysis import InputError, claims, estimate, read, sentences, study, verdi
 from analysis.claims import Claims, options
 from analysis.schema import NUMBERS, POINT_COLUMNS, RUN_COLUMNS, Store, joined
 from analysis.sentences import CLAIMS, FRAMES
-from analysis.show import pages
+from analysis.show import pages, tables
 from tests.analysis.runs import write_run
 
 TASKS = ("cartpole", "catch", "higher_lower", "minigrid")
@@ -154,6 +154,7 @@ def test_controls_and_placebo_are_judged_by_themselves_and_effects_over_the_budg
     assert rows.level["placebo"] == pytest.approx(1 - 0.05 * 0.6)
     by_kind = judged.kinds[judged.kinds.claim == "untrained"].set_index("kind")
     assert (by_kind.high[["grid", "vector"]] < -0.1).all()
+    assert tables.kinds(judged).change.iloc[-1] == "untrained"
     own, row = judged.budget[judged.budget.claim == "norm"], claim(judged, "norm")
     assert own.step.tolist() == pytest.approx(np.arange(1, 9) / 8)
     assert own.low.iloc[-1] == pytest.approx(row.low)
