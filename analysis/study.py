@@ -169,7 +169,8 @@ def _rounds(
     lack = sorted(task for task in its_tasks if there.get(task, 0) < min(end, most[task]))
     which = "every task" if len(lack) == len(its_tasks) > 1 else ", ".join(lack)
     lacking = f"; for {end} runs a task they lack some of {which}" if lack else ""
-    return share, runs.run[of_rounds | control & (runs.seed < trial.control_runs)], lacking
+    control &= (runs.seed < trial.control_runs) & (complete > 0)
+    return share, runs.run[of_rounds | control], lacking
 
 
 def _drawn(runs: pd.DataFrame, trial: Trial, most: Mapping[str, int]) -> pd.Series:

@@ -43,6 +43,7 @@ RESULTS = {BETTER: POSITIVE, WORSE: NEGATIVE, TIED: NEITHER}
 BLACK = "#000000"
 SIDE = "side"
 TRIAL = "baseline's option"  # of runs whose other options were drawn too
+EVERY = "every arm"
 
 
 def of(ours: Judged, width: float = PAGE) -> dict[str, Figure]:
@@ -211,10 +212,12 @@ def over_the_budget(ours: Judged, width: float = PAGE) -> Figure:
 @styled
 def learning_curves(ours: Judged, claim: str | None = None, width: float = PAGE) -> Figure:
     """A panel a task: the return of the runs with and without a change while they learn, or of
-    every arm."""
-    points = curves(ours, claim) if claim else ours.curves.assign(**{SIDE: ours.curves.arm})
+    every arm; of more arms than each colour twice, as of a begun trial, of all runs as one."""
+    arm = ours.curves.arm
+    arms = arm if arm.nunique() <= 2 * len(PALETTE) else EVERY
+    points = curves(ours, claim) if claim else ours.curves.assign(**{SIDE: arms})
     colour = colours(ours)
-    figure, grid = panels(sorted(points.task.unique()), width, 1.3, 1.5)
+    figure, grid = panels(sorted(points.task.unique()), width, 1.3, 1.5, beside=1.8)
     for task, axes in grid.items():
         for arm, own in points[points.task == task].groupby(SIDE, sort=False):
             _curve(axes, own, "env_frames", "score", label=arm, color=colour[arm])
@@ -253,7 +256,8 @@ def colours(ours: Judged) -> dict[str, str]:
     """A colour for each arm that a claim names, the same in all figures; the baseline is black."""
     named = [*ours.claims[["with", "without"]].to_numpy().flat, *ours.scores.arm.unique()]
     others = [arm for arm in dict.fromkeys(named) if arm != BASELINE]
-    return {BASELINE: BLACK, TRIAL: BLACK} | dict(zip(others, cycle(PALETTE), strict=False))
+    black = dict.fromkeys((BASELINE, TRIAL, EVERY), BLACK)
+    return black | dict(zip(others, cycle(PALETTE), strict=False))
 
 
 def kinds_of_tasks(ours: Judged) -> pd.Series:

@@ -46,6 +46,13 @@ def test_of_runs_that_no_claim_names_there_are_curves(tmp_path):
     assert {"baseline", "kl.alpha=0.5"} <= set(said(drawn["learning_curves"]))
 
 
+def test_curves_of_more_arms_than_colours_can_tell_apart_are_one(tmp_path):
+    write_arms(tmp_path, {f"kl.alpha=0.{number}": 0.1 * number for number in range(10, 23)}, more=0)
+    (drawn,) = figures.of(study.judge(read.load(tmp_path))).values()
+    assert [text.get_text() for text in drawn.legends[0].get_texts()] == [figures.EVERY]
+    boxes_inside(drawn, figures.PAGE)
+
+
 def test_every_figure_can_be_printed_and_says_what_it_is_of(judged, drawn):
     """No two texts overlap, all lie on a page, or in a paper's column, and no letter is small."""
     for name, figure in drawn.items():

@@ -185,6 +185,9 @@ def test_rounds_are_judged_when_they_are_complete(judged):
     begun = study.judge(trial(12), REGISTERED)
     assert begun.claims.effect.isna().all()
     assert begun.open == ("latents", "norm", "balancing") and len(begun.scores) == 64
+    assert begun.warnings == [] and len(begun.problems) == 1, "nor are controls judged"
+    assert tables.seen(begun).endswith("before a round of the trial is complete (64 runs seen)")
+    assert "Nothing is recommended" in pages.text("recommendation.txt", begun)
     half = study.judge(trial(30), REGISTERED)
     assert claim(half, "norm").level == pytest.approx(1 - 0.05 * 0.4 * verdict.MEAN / 3)
     assert half.effects.runs.max() < 30  # of the first round, its controls aside
