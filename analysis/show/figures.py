@@ -184,7 +184,7 @@ def task_effects(ours: Judged, width: float = PAGE) -> Figure:
     tasks = list(kinds_of_tasks(ours).index)
     rows = ours.effects.merge(ours.by_task[["claim", "task", "result"]])
     height = 0.45 + 0.12 * len(tasks)
-    figure, grid = panels(with_runs(ours).claim, width, height, 1.3, "x", beside=1.6)
+    figure, grid = panels(with_runs(ours).claim, width, height, 1.3, "x", beside=2.1)
     for claim, axes in grid.items():
         _nothing(axes, "x")
         for row in rows[rows.claim == claim].itertuples():
@@ -238,7 +238,7 @@ def all_curves(ours: Judged, width: float = PAGE) -> Figure:
             _curve(axes, own, "step", "normalised", color=colour[arm], linestyle=dashed)
         named(axes, "; dashed: ".join(changed), color=colour[changed[0]])
     across = "Across: share of the budget; up: normalised score, mean over tasks"
-    return noted(figure, f"{caption(ours)}. {across}, {BAND}. Black: {BASELINE}.")
+    return noted(figure, f"{caption(ours)}. {across}, {BAND}. Black: {TRIAL}.")
 
 
 def _curve(axes: Axes, points: pd.DataFrame, x: str, y: str, color: str, **look) -> None:
@@ -349,7 +349,7 @@ def _plain(name: str) -> str:
 
 def wrapped(text: str, inches: float, points: float) -> list[str]:
     """The lines of a text that is so wide; a letter is about 0.56 of its size."""
-    return textwrap.wrap(text, max(int(inches * 72 / (0.56 * points)), 8)) or [""]
+    return textwrap.wrap(text, max(int(inches * 72 / (0.56 * points)), 11)) or [""]
 
 
 def key(figure: Figure, inches: float = 1.6) -> None:

@@ -47,7 +47,10 @@ def test_of_runs_that_no_claim_names_there_are_curves(tmp_path):
 
 
 def test_curves_of_more_arms_than_colours_can_tell_apart_are_one(tmp_path):
-    write_arms(tmp_path, {f"kl.alpha=0.{number}": 0.1 * number for number in range(10, 23)}, more=0)
+    """And four long names of tasks beside each other lie on the page."""
+    for size in range(5, 9):
+        arms = {f"kl.alpha=0.{number}": 0.5 for number in range(10, 23)}
+        write_arms(tmp_path, arms, task=f"minigrid_empty_random_{size}x{size}", seeds=[0])
     (drawn,) = figures.of(study.judge(read.load(tmp_path))).values()
     assert [text.get_text() for text in drawn.legends[0].get_texts()] == [figures.EVERY]
     boxes_inside(drawn, figures.PAGE)
