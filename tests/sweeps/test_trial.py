@@ -1,6 +1,7 @@
 """The trial as a sweep: round by round, from folders and csv files, and what it refuses."""
 
 import shutil
+import signal
 from collections import Counter
 from functools import cache
 
@@ -160,6 +161,16 @@ def test_a_failed_run_blocks_its_round_and_a_diverged_one_has_ended(engine, tria
     engine.bad.clear()
     code, said, _ = trial(TASKS, "run.retry_failed=true", "hydra.sweeper.rounds=1")
     assert code == 0 and [job.name for job in engine.launched] == names[:1]
+
+
+def test_ctrl_c_in_the_last_run_of_a_round_begins_no_other(engine, trial, monkeypatch):
+    def interrupted(jobs):
+        yield from Engine.run(engine, jobs)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(engine, "run", interrupted)
+    code, said, _ = trial(TASKS)
+    assert code == 130 and len(engine.launched) == RUNS[0] and "round 2 of 2:" not in said
 
 
 def test_a_csv_counts_as_done(engine, trial, tmp_path):
