@@ -154,6 +154,9 @@ def test_controls_and_placebo_are_judged_by_themselves_and_effects_over_the_budg
     assert rows.level["placebo"] == pytest.approx(1 - 0.05 * 0.6)
     by_kind = judged.kinds[judged.kinds.claim == "untrained"].set_index("kind")
     assert (by_kind.high[["grid", "vector"]] < -0.1).all()
+    change, _ = judged.shown(REGISTERED.controls[0], judged.tasks)
+    ends = change.interval(0.05 * 0.6 / 4, change.kinds()["grid"])  # over four: kinds, and others
+    assert (by_kind.low["grid"], by_kind.high["grid"]) == pytest.approx(ends)
     assert tables.kinds(judged).change.iloc[-1] == "untrained"
     own, row = judged.budget[judged.budget.claim == "norm"], claim(judged, "norm")
     assert own.step.tolist() == pytest.approx(np.arange(1, 9) / 8)
