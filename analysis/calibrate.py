@@ -17,7 +17,7 @@ from scipy import special
 from analysis import read, score, sentences, tasks, verdict
 from analysis.claims import Claim, Claims
 from analysis.committed import RUNS, SUITE
-from analysis.estimate import FEW, Design, mean_over_new_tasks
+from analysis.estimate import FEW, Design, mean_over_new_tasks, mean_over_tasks
 from analysis.sentences import Rule
 from analysis.tasks import Change, Task
 
@@ -252,8 +252,10 @@ def other_sentences(batch: Batch, rng: np.random.Generator) -> Measured:
     """Without any effect: whether the placebo differs, a registered pair interacts, and a pair is
     discovered at a rate of 5%. Of effects by task drawn around 0.1: whether the 95% interval for
     other tasks like these does not hold 0.1."""
-    pairs = sentences.pairs(batch.tasks)
-    named = sentences.registered_pairs(pairs, batch.rule.registered)
+    registered = batch.rule.registered
+    found = sentences.pairs(batch.tasks, registered)
+    pairs = {pair: mean_over_tasks(change.estimates) for pair, change in found.items()}
+    named = sentences.registered_pairs(pairs, registered)
     alpha = verdict.alpha(1, len(named))
     rates = sentences.discovery_rates(pairs).values()
     estimates = batch.changes[0].estimates

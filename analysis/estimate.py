@@ -133,11 +133,15 @@ def mean_over_tasks(tasks: Estimate, weights: np.ndarray | None = None) -> Estim
     return Estimate(tasks.effect @ weights, error, df)
 
 
-def mean_over_new_tasks(tasks: Estimate) -> Estimate:
-    """The same mean with the error of new tasks like these."""
-    count = tasks.effect.shape[-1]
-    error = np.sqrt(_variance(tasks.effect)) / np.sqrt(count)
-    return Estimate(tasks.effect.mean(-1), error, np.full(np.shape(error), count - 1.0))
+def mean_over_new_tasks(tasks: Estimate, families: Sequence[str] | None = None) -> Estimate:
+    """The same mean with the error of new tasks like these; those of one of the `families` `(M,)`,
+    such as a task and its picture, count as one."""
+    mean, count = tasks.effect.mean(-1), tasks.effect.shape[-1]
+    names, family = np.unique(range(count) if families is None else families, return_inverse=True)
+    sums = (tasks.effect - mean[..., None]) @ np.eye(len(names))[family]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        squared = (sums**2).sum(-1) * np.divide(len(names), len(names) - 1)
+    return Estimate(mean, np.sqrt(squared) / count, np.full(np.shape(mean), len(names) - 1.0))
 
 
 def spread_between_tasks(tasks: Estimate) -> np.ndarray:

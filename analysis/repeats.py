@@ -4,26 +4,25 @@ again, or of tasks and of their pictures."""
 import numpy as np
 import pandas as pd
 
-from analysis import InputError, select
+from analysis import InputError, select, verdict
 from analysis.estimate import Estimate, mean_over_tasks, stacked
 from analysis.schema import ENDED
 from analysis.show.tables import effect
 from analysis.study import Judged
-from analysis.verdict import ERROR
+from analysis.tasks import DRAWN
 
 NAMES, PICTURES = ("before", "again"), ("on the task", "as a picture")
-DRAWN = "_pixels"  # ends the name of a task that is the picture of another
 STARTS = ("", "again_", "difference_")  # of the columns
 ENDS = ["effect", "low", "high"]
 
 
 def beside(again: Judged, ours: Judged) -> pd.DataFrame:
     """One row for each claim of both studies, over the tasks of both: old effect, new effect, and
-    new minus old, each with its 95% interval; whether the difference may be 0 (`alike`), and, where
+    new minus old, each with its own interval; whether the difference may be 0 (`alike`), and, where
     all tasks were run again, whether the new effect lies in the old interval (`inside`).
     `InputError` for runs that do not repeat the first."""
     _check_alike(again, ours)
-    rows = _compared(ours.effects, again.effects)
+    rows = _compared(ours.effects, again.effects, ours.share)
     if rows.empty:
         raise InputError("no claim is repeated: of none do both have both arms on a task")
     claims = ours.claims.set_index("claim").loc[rows.claim]
@@ -36,21 +35,23 @@ def pictures(ours: Judged) -> pd.DataFrame:
     """One row for each claim, over the tasks that are there as pictures too: its effect on them, on
     the pictures, and the difference."""
     drawn = ours.effects[ours.effects.task.str.endswith(DRAWN)]
-    return _compared(ours.effects, drawn.assign(task=drawn.task.str.removesuffix(DRAWN)))
+    tasks = drawn.assign(task=drawn.task.str.removesuffix(DRAWN))
+    return _compared(ours.effects, tasks, ours.share)
 
 
-def _compared(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
+def _compared(first: pd.DataFrame, second: pd.DataFrame, share: float) -> pd.DataFrame:
     both = first.merge(second, on=["claim", "task"], suffixes=("", "_again"))
-    return pd.DataFrame([_row(id, own) for id, own in both.groupby("claim", sort=False)])
+    alpha = verdict.alpha(share, 1)
+    return pd.DataFrame([_row(id, own, alpha) for id, own in both.groupby("claim", sort=False)])
 
 
-def _row(claim: str, own: pd.DataFrame) -> dict:
+def _row(claim: str, own: pd.DataFrame, alpha: float) -> dict:
     parts = ([f"{name}{which}" for name in Estimate._fields] for which in ("", "_again"))
     first, second = (mean_over_tasks(Estimate(*own[part].T.to_numpy())) for part in parts)
     difference = mean_over_tasks(stacked([second, first]), np.array([1.0, -1.0]))
     row = {"claim": claim, "tasks": len(own), "again_runs": int(own.runs_again.sum())}
     for start, one in zip(STARTS, (first, second, difference), strict=True):
-        values = map(float, (one.effect, *one.interval(ERROR)))
+        values = map(float, (one.effect, *one.interval(alpha)))
         row |= {f"{start}{end}": value for end, value in zip(ENDS, values, strict=True)}
     alike = "yes" if row["difference_low"] <= 0 <= row["difference_high"] else "no"
     return row | {"alike": alike}
@@ -63,7 +64,7 @@ def table(rows: pd.DataFrame, names: tuple[str, str] = NAMES) -> pd.DataFrame:
     cells = {"change": rows.claim}
     for start, name in zip(STARTS, (*names, "difference"), strict=True):
         own = rows[[f"{start}{end}" for end in ENDS]].set_axis(ENDS, axis=1)
-        cells[f"{name} [95%]"] = [effect(row) for row in own.itertuples()]
+        cells[f"{name} [interval]"] = [effect(row) for row in own.itertuples()]
     others = rows.rename(columns={"again_runs": "runs"}).filter(["runs", "alike", "inside"])
     return pd.DataFrame(cells).join(others)
 

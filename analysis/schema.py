@@ -56,6 +56,11 @@ def options(arm: str) -> frozenset[str]:
     return frozenset(re.split(r",(?=[\w.+/]+=|~[\w.]+(?:,|$))", arm))
 
 
+def group(option: str) -> str:
+    """The group of an option, or the key of a number."""
+    return option.partition("=")[0]
+
+
 # How far a run is: the agent's own words, which this package does not import.
 Status = Literal[
     "not started", "under way", "interrupted", "done", "failed", "unreadable", "diverged"

@@ -15,7 +15,7 @@ import pandas as pd
 from analysis import tasks, verdict
 from analysis.claims import Claim, Claims, Row
 from analysis.estimate import Estimate, mean_over_new_tasks, mean_over_tasks, spread_between_tasks
-from analysis.schema import Problem
+from analysis.schema import Problem, group
 from analysis.tasks import Change, Task
 
 ENDS = ["effect", "low", "high", "level", "tau", "new_low", "new_high"]
@@ -25,7 +25,7 @@ CLAIMS = [
     *("claim", *ENDS, BETTER, WORSE, TIED, "words", "depends"),
     *("with", "without", "where", "paper", "mean", "agrees"),
 ]
-INTERACTIONS = ["pair", "effect", "low", "high", "q", "registered"]
+INTERACTIONS = ["pair", "effect", "low", "high", "q", "registered", "tasks"]
 RECOMMENDATION = ["kind", "group", "option", "effect", "low", "high"]
 FRAMES = {  # of several lines a claim
     "effects": ["claim", "task", "effect", "error", "df", "runs"],
@@ -135,7 +135,7 @@ def _ends(change: Change | None, alpha: float) -> dict[str, float]:
     """The mean over tasks with its interval, and that of new tasks."""
     if change is None:
         return dict.fromkeys(ENDS, np.nan) | {"level": 1 - alpha}
-    new = mean_over_new_tasks(change.estimates).interval(alpha)
+    new = mean_over_new_tasks(change.estimates, change.families).interval(alpha)
     values = (*change.mean(alpha), 1 - alpha, spread_between_tasks(change.estimates), *new)
     return dict(zip(ENDS, map(float, values), strict=True))
 
@@ -182,29 +182,31 @@ def warnings(controls: pd.DataFrame, own: Sequence[Task]) -> list[str]:
 def interactions(rule: Rule, own: Sequence[Task]) -> pd.DataFrame:
     """Every pair of options of different groups that some runs have together: by how much one
     changes the effect of the other."""
-    found = pairs(own)
+    found = pairs(own, rule.registered)
     named = registered_pairs(found, rule.registered)
     alpha = verdict.alpha(rule.share, len(named))
-    rates = discovery_rates(found)
+    means = {pair: mean_over_tasks(change.estimates) for pair, change in found.items()}
+    rates = discovery_rates(means)
     lines = [
         (
             *(" x ".join(pair), float(mean.effect)),
             *mean.interval(alpha if pair in named else verdict.ERROR),
-            *(min(rates[pair] / rule.share, 1.0), pair in named),
+            *(min(rates[pair] / rule.share, 1.0), pair in named, len(found[pair].given)),
         )
-        for pair, mean in found.items()
+        for pair, mean in means.items()
     ]
     return pd.DataFrame(lines, columns=INTERACTIONS)
 
 
-def pairs(own: Sequence[Task]) -> dict[tuple[str, str], Estimate]:
-    """By pair of options of different groups the mean of their interaction over the tasks."""
+def pairs(own: Sequence[Task], registered: Claims) -> dict[tuple[str, str], Change]:
+    """By pair of options of different groups what the tasks show of their interaction."""
+    needs = registered.trial.needs if registered.trial else {}
     found = {
-        pair: tasks.of_pair(pair, own)
+        pair: tasks.of_pair(pair, needs, own)
         for pair in combinations(_options(own), 2)
-        if _group(pair[0]) != _group(pair[1])
+        if group(pair[0]) != group(pair[1])
     }
-    return {pair: mean_over_tasks(change.estimates) for pair, change in found.items() if change}
+    return {pair: change for pair, change in found.items() if change}
 
 
 def registered_pairs(found: Iterable[tuple[str, str]], registered: Claims) -> list[tuple[str, str]]:
@@ -212,7 +214,7 @@ def registered_pairs(found: Iterable[tuple[str, str]], registered: Claims) -> li
     chosen = {frozenset(pair) for pair in registered.interactions}
 
     def named(option: str) -> set[str]:
-        return {_group(option)} if "." in _group(option) else {_group(option), "*"}
+        return {group(option)} if "." in group(option) else {group(option), "*"}
 
     return [pair for pair in found if chosen & {*map(frozenset, product(*map(named, pair)))}]
 
@@ -232,10 +234,10 @@ def recommendation(rule: Rule, own: Sequence[Task]) -> pd.DataFrame:
     against the baseline's, its interval, simultaneous over the rows, and whether it is recommended:
     surely above 0, the largest of its group, and at odds with no larger. Numbers are no options."""
     found = {
-        (kind, _group(option), option): change
+        (kind, group(option), option): change
         for kind, members in kinds(own).items()
         for option in _options(members)
-        if "." not in _group(option)
+        if "." not in group(option)
         and (change := tasks.shown(option, frozenset({option}), frozenset(), members)[0])
         and len(change.given) == len(members)
     }
@@ -246,10 +248,10 @@ def recommendation(rule: Rule, own: Sequence[Task]) -> pd.DataFrame:
     best = sure.groupby([frame.kind, frame.group]).transform("max")
     frame = frame.assign(recommended=sure.notna() & (sure == best))
     trial = rule.registered.trial
-    for group, needed in trial.needs.items() if trial else ():
+    for needing, needed in trial.needs.items() if trial else ():
         for other, option in needed.items():
             lacking = frame.group.eq(other) & frame.option.ne(f"{other}={option}")
-            pair = frame.recommended & (frame.group.eq(group) | lacking)
+            pair = frame.recommended & (frame.group.eq(needing) | lacking)
             largest = frame.effect.where(pair).groupby(frame.kind).transform("max")
             frame = frame.assign(recommended=frame.recommended & ~(pair & (frame.effect < largest)))
     return frame
@@ -269,7 +271,3 @@ def kinds(own: Sequence[Task]) -> dict[str, list[Task]]:
 
 def _options(own: Sequence[Task]) -> list[str]:
     return sorted({name for task in own for name in task.design.columns[1:]})
-
-
-def _group(option: str) -> str:
-    return option.partition("=")[0]

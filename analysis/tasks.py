@@ -1,16 +1,18 @@
 """The runs of each task as a regression, and what they show of a change."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 import pandas as pd
 
 from analysis.estimate import NEAR, Design, Estimate, mean_over_tasks, stacked
-from analysis.schema import DIVERGED, Problem, options
+from analysis.schema import DIVERGED, Problem, group, options
 
 AGAINST = " - others"  # behind a kind: it is set against the other tasks
+DRAWN = "_pixels"  # ends the name of a task that is the picture of another
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,11 @@ class Change:
             for task, own in self.given
         ]
 
+    @property
+    def families(self) -> list[str]:
+        """By task its name; a picture has that of its task."""
+        return [task.name.removesuffix(DRAWN) for task, _ in self.given]
+
     def interval(
         self, alpha: float, weights: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -141,26 +148,34 @@ def shown(
 
 
 def of_column(
-    name: str, values: Callable[[Task], np.ndarray], tasks: Sequence[Task]
+    name: str, values: Callable[[Task], Mapping[str, np.ndarray]], tasks: Sequence[Task]
 ) -> Change | None:
-    """What the runs show of one more column, with these values `(R,)`."""
-    designs = [
-        Design(np.column_stack([task.design.matrix, values(task)]), (*task.design.columns, name))
-        for task in tasks
-    ]
-    more = [replace(task, design=own) for task, own in zip(tasks, designs, strict=True)]
+    """What the runs show of one of more columns, with these values `(R,)` by name."""
+    more = []
+    for task in tasks:
+        added = values(task)
+        matrix = np.column_stack([task.design.matrix, *added.values()])
+        more.append(replace(task, design=Design(matrix, (*task.design.columns, *added))))
     return shown(name, frozenset({name}), frozenset(), more)[0]
 
 
 def of_placebo(tasks: Sequence[Task]) -> Change | None:
     """What the runs show of the parity of their seeds, which changes nothing."""
-    return of_column("seed=odd", lambda task: task.placebo, tasks)
+    return of_column("seed=odd", lambda task: {"seed=odd": task.placebo}, tasks)
 
 
-def of_pair(pair: tuple[str, str], tasks: Sequence[Task]) -> Change | None:
-    """What the runs show of the product of two options."""
+def of_pair(
+    pair: tuple[str, str], needs: Mapping[str, Iterable[str]], tasks: Sequence[Task]
+) -> Change | None:
+    """What the runs show of the product of two options beside all products of their groups, and of
+    groups that these need: the other pairs' effects must not count as this one's."""
+    groups = [{name, *needs.get(name, ())} for name in map(group, pair)]
 
-    def both(task: Task) -> np.ndarray:
-        return task.design.matrix[:, [task.design.columns.index(name) for name in pair]].prod(-1)
+    def products(task: Task) -> dict[str, np.ndarray]:
+        columns = dict(zip(task.design.columns, task.design.matrix.T, strict=True))
+        sides = [[name for name in columns if group(name) in own] for own in groups]
+        both = [(one, other) for one, other in product(*sides) if group(one) != group(other)]
+        return {" x ".join(names): columns[names[0]] * columns[names[1]] for names in both}
 
-    return of_column("both", both, [one for one in tasks if {*pair} <= {*one.design.columns}])
+    some = [task for task in tasks if {*pair} <= {*task.design.columns}]
+    return of_column(" x ".join(pair), products, some)

@@ -14,6 +14,12 @@ NOT_ENOUGH = "does not surely hurt by the margin"
 DIFFERS, ALIKE = "differs", "does not differ"
 NO_RUNS = "has no runs that show it"
 ANSWERED = (SUBSTANTIALLY, HELPS, A_LITTLE, NO_HELP, HURTS)
+# By what the paper says the verdicts that agree, and the one that neither does nor does not.
+AGREEING = {
+    "helps": ((SUBSTANTIALLY, HELPS, A_LITTLE), None),
+    "no_help": ((A_LITTLE, NO_HELP, HURTS), HELPS),  # which may be less than the margin
+    "worse": ((NO_HELP, HURTS), None),
+}
 
 
 def alpha(share: float, comparisons: int, part: float = 1) -> float:
@@ -46,8 +52,8 @@ def agrees(paper: str, verdict: str) -> str:
     """Whether a verdict on the mean is the paper's: `yes`, `no`, or empty if unsaid."""
     if paper == "none" or verdict not in ANSWERED:
         return ""
-    helped, not_much = (SUBSTANTIALLY, HELPS, A_LITTLE), (A_LITTLE, NO_HELP, HURTS)
-    return "yes" if verdict in (helped if paper == "helps" else not_much) else "no"
+    agreeing, unsaid = AGREEING[paper]
+    return "yes" if verdict in agreeing else "" if verdict == unsaid else "no"
 
 
 def of_control(low: float, high: float, margin: float) -> str:

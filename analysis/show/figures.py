@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy import special
 
-from analysis.schema import BASELINE, options
+from analysis.schema import BASELINE, group, options
 from analysis.sentences import BETTER, TIED, WORSE
 from analysis.show.tables import caption, effect, legible, mean_score, with_runs
 from analysis.study import Judged
@@ -277,10 +277,10 @@ def curves(ours: Judged, claim: str) -> pd.DataFrame:
     Where other options vary too, as in a trial, a side is its options, whatever else was drawn."""
     row = next(one for one in ours.family if one.id == claim)
     arms, sides = row.arms(ours.suite), row.sides(ours.suite)
-    groups = {option.partition("=")[0] for option in sides[0] ^ sides[1]}
+    groups = set(map(group, sides[0] ^ sides[1]))
 
     def part(some: frozenset[str]) -> frozenset[str]:
-        return frozenset(option for option in some if option.partition("=")[0] in groups)
+        return frozenset(option for option in some if group(option) in groups)
 
     names = dict(zip(map(part, sides), arms, strict=True))
     change, _ = ours.shown(row, ours.tasks)

@@ -103,14 +103,16 @@ def lists(ours: Judged) -> dict[str, pd.DataFrame]:
 
 
 def brief(ours: Judged, rows: pd.DataFrame) -> pd.DataFrame:
-    """Claims or controls in three columns; numbers of tasks stand for their names."""
+    """Claims or controls in three columns; numbers of tasks stand for their names, not of kinds."""
     rows = legible(ours, rows)
     counts = "; better on " + rows.better.astype(str) + ", worse on " + rows.worse.astype(str)
+    depends = rows.depends.fillna("")
+    kinds = ("; " + depends).where(depends != "", "")
     return pd.DataFrame(
         {
             "change": rows.claim,
             "effect [interval]": [effect(row) for row in rows.itertuples()],
-            "verdict": rows["words"] + counts.where((rows.better > 0) & (rows.worse > 0), ""),
+            "verdict": rows["words"] + counts.where((rows.better > 0) & (rows.worse > 0), kinds),
         }
     ).reset_index(drop=True)
 
@@ -135,6 +137,7 @@ def interactions(ours: Judged) -> pd.DataFrame:
         {
             "options": rows.pair,
             "together more than one by one": [effect(row) for row in rows.itertuples()],
+            "tasks": rows.tasks,
             "q": rows.q,
             "registered": np.where(rows.registered, "yes", ""),
         }

@@ -126,6 +126,9 @@ def test_means_over_tasks(tasks):
     assert new.error == pytest.approx(0.1 / np.sqrt(3)) and new.df == 2
     test = stats.ttest_1samp(tasks.effect, 0).confidence_interval(0.9)
     assert new.interval(0.1) == pytest.approx((test.low, test.high))
+    twice = Estimate(*(np.tile(values, 2) for values in tasks))
+    paired = estimate.mean_over_new_tasks(twice, ["a", "b", "c"] * 2)
+    assert [*map(float, paired)] == pytest.approx([*map(float, new)])
     contrast = mean_over_tasks(tasks, np.array([1, 0, -1.0]))
     assert contrast.effect == pytest.approx(-0.1) and contrast.error == pytest.approx(0.02**0.5)
 

@@ -1,5 +1,7 @@
 """Claims run again beside the first time."""
 
+from dataclasses import replace
+
 import pytest
 
 from analysis import InputError, read, repeats, study
@@ -48,8 +50,10 @@ def test_a_task_is_set_beside_its_picture(tmp_path, first):
     found = repeats.pictures(drawn).iloc[0]
     assert (found.claim, found.tasks, found.alike) == ("gru_layer_norm", 1, "no")
     assert (found.effect, found.again_effect) == pytest.approx((0.32, 0.12))
+    round_1 = repeats.pictures(replace(drawn, share=0.25)).iloc[0]
+    assert round_1.low < found.low < found.high < round_1.high, "the round's share of the error"
     shown = repeats.table(repeats.pictures(drawn), repeats.PICTURES)
-    assert [*shown][2] == "as a picture [95%]"
+    assert [*shown][2] == "as a picture [interval]"
     assert repeats.table(repeats.pictures(first)).empty
 
 

@@ -10,11 +10,13 @@ import pytest
 from pydantic import ValidationError
 from scipy import stats
 
-from analysis import InputError, claims, estimate, read, sentences, study, verdict
+from analysis import InputError, claims, estimate, read, sentences, study, tasks, verdict
 from analysis.claims import Claims, options
+from analysis.estimate import Design
 from analysis.schema import NUMBERS, POINT_COLUMNS, RUN_COLUMNS, Store, joined
 from analysis.sentences import CLAIMS, FRAMES
 from analysis.show import pages, tables
+from analysis.tasks import Task
 from tests.analysis.runs import write_run
 
 TASKS = ("cartpole", "catch", "higher_lower", "minigrid")
@@ -143,7 +145,9 @@ def test_interactions_are_found_between_options_of_two_groups(judged):
     both = rows.loc["gru=plain x latent=gaussian"]
     assert both.effect == pytest.approx(0.2, abs=0.06) and both.low > 0.1
     assert both.q < 1e-6 < 0.05 < rows.q["kl=standard x latent=gaussian"] and both.registered
-    rates = sentences.discovery_rates(sentences.pairs(judged.tasks)).values()
+    found = sentences.pairs(judged.tasks, REGISTERED)
+    means = {pair: estimate.mean_over_tasks(one.estimates) for pair, one in found.items()}
+    rates = sentences.discovery_rates(means).values()
     assert rows.q.tolist() == pytest.approx([min(rate / judged.share, 1) for rate in rates])
 
 
@@ -196,6 +200,7 @@ def test_rounds_are_judged_when_they_are_complete(judged):
     assert half.effects.runs.max() < 30  # of the first round, its controls aside
     lacking = "for 32 runs a task they lack some of every task"
     assert half.problems[0].message == f"56 runs {study.NOT_JUDGED}; {lacking}"
+    assert tables.caption(half).endswith("; 56 runs not judged")
     exactly = study.judge(trial(16), REGISTERED)
     assert exactly.effects.runs.equals(half.effects.runs), "a round that is just complete"
     assert half.share == 0.4 and judged.share == 0.6
@@ -261,6 +266,23 @@ def test_of_options_that_exclude_each_other_the_better_is_recommended():
         own = REGISTERED.trial.model_copy(update={"needs": {"kl": needs}})
         found = study.judge(runs, REGISTERED.model_copy(update={"trial": own})).recommendation
         assert {*found.option[found.recommended]} == expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "beside"),
+    [
+        ("kl=free_nats", "kl=standard", "latent=gaussian"),
+        ("explore=action_noise", "entropy=long_term", "recipe.learning_rates=2"),  # never together
+    ],
+)
+def test_what_one_pair_does_is_not_said_of_another(one, other, beside):
+    trial, pair = claims.load().trial, (one, beside)
+    arms = [frozenset(drawn) for drawn in trial.draws("catch", "discrete")]
+    scores = np.array([float({*pair} <= arm) for arm in arms])
+    task = Task("catch", "discrete", frozenset(), Design.of(arms), scores, scores, pd.DataFrame())
+    pairs = (pair, (other, beside))
+    found = [tasks.of_pair(own, trial.needs, [task]).estimates.effect for own in pairs]
+    assert np.concatenate(found) == pytest.approx([1, 0])
 
 
 def test_pairs_without_any_spread_are_no_discovery():

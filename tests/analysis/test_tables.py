@@ -11,6 +11,7 @@ from rich.console import Console
 
 from analysis import read, study
 from analysis.__main__ import NARROW, WIDE, show, which
+from analysis.sentences import INTERACTIONS
 from analysis.show import figures, pages, tables
 from tests.analysis.runs import HEADER, SEEDS, STUDY, unscaled, write_arms, write_run
 
@@ -46,6 +47,8 @@ def test_every_claim_with_runs_is_on_one_list(judged):
     lists = tables.lists(replace(judged, claims=rows))
     assert lists[tables.DEPENDS].change.tolist() == ["binary_latents"]
     assert sum(map(len, lists.values())) == 4
+    shown = tables.brief(judged, rows).set_index("change").verdict
+    assert shown["binary_latents"].endswith("; better on a; worse on b"), "kinds, of one task each"
 
 
 def test_a_row_in_full_has_both_intervals_and_the_paper(judged):
@@ -73,9 +76,9 @@ def test_means_are_by_arm_and_kind_of_actions(judged, monkeypatch):
 
 
 def test_interactions_are_those_that_are_sure(judged):
-    rows = [("a x b", 0.1, 0.0, 0.2, 0.2, False), ("a x c", 0.3, 0.1, 0.5, 0.01, False)]
-    rows += [("b x c", 0.0, -0.1, 0.1, 0.01, True), ("b x d", 0.1, 0.05, 0.2, 0.2, True)]
-    frame = pd.DataFrame(rows, columns=["pair", "effect", "low", "high", "q", "registered"])
+    rows = [("a x b", 0.1, 0.0, 0.2, 0.2, False, 2), ("a x c", 0.3, 0.1, 0.5, 0.01, False, 2)]
+    rows += [("b x c", 0.0, -0.1, 0.1, 0.01, True, 2), ("b x d", 0.1, 0.05, 0.2, 0.2, True, 2)]
+    frame = pd.DataFrame(rows, columns=INTERACTIONS)
     table = tables.interactions(replace(judged, interactions=frame))
     assert table.options.tolist() == ["a x c", "b x d"]
 
