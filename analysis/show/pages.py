@@ -67,7 +67,8 @@ def parts(ours: Judged) -> dict[str, Callable[[], str | None]]:
         "baseline": lambda: tables.markdown(tables.baseline(ours), ("task",)),
         "time": partial(made.time, ours),
         "held-out seeds": lambda: tables.markdown(
-            repeats.table(repeats.beside(committed.judged(committed.HELD_OUT), ours)), ("change",)
+            repeats.table(repeats.beside(committed.judged(committed.HELD_OUT), ours)),
+            ("change", "task"),
         ),
         "scheduling": lambda: _scheduling(made),
         **{f"claim {name}": partial(made.claim, ours, name) for name in ours.claims.claim},

@@ -233,8 +233,8 @@ def counted(count: int, what: str) -> str:
 
 
 def code(name: str) -> str:
-    """A name as Markdown's code, in which nothing is a link, a picture or a tag."""
-    return f"`{name.replace('`', chr(39)).replace('|', '/')}`"
+    """A name, if there is one, as Markdown's code, in which nothing is a link, picture or tag."""
+    return name and f"`{name.replace('`', chr(39)).replace('|', '/')}`"
 
 
 def plain(text: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from analysis import InputError, read, repeats, study
+from analysis.show import tables
 from tests.analysis.runs import unscaled, write_run
 
 
@@ -24,7 +25,8 @@ def first(tmp_path):
 
 
 def row(again, first):
-    return repeats.beside(again, first).set_index("claim").loc["gru_layer_norm"]
+    rows = repeats.beside(again, first)
+    return rows[rows.task == ""].set_index("claim").loc["gru_layer_norm"]
 
 
 def test_new_seeds_are_set_beside_the_first(tmp_path, first):
@@ -33,6 +35,18 @@ def test_new_seeds_are_set_beside_the_first(tmp_path, first):
     assert found.difference_effect == pytest.approx(-0.05)
     assert found.difference_low < -0.05 < found.difference_high < 0
     assert (found.tasks, found.again_runs, found.alike) == (2, 24, "no")
+
+
+def test_each_task_has_a_row_too(tmp_path, first):
+    """A change that depends on the task may have no mean effect, and that says nothing of it."""
+    runs(tmp_path / "again", range(200, 206), 0.25, ["cartpole"])
+    again = runs(tmp_path / "again", range(200, 206), 0.35, ["acrobot"])
+    rows = repeats.beside(again, first).set_index("task")
+    assert [*rows.index] == ["", "acrobot", "cartpole"] and rows.inside[1:].tolist() == ["", ""]
+    assert rows.difference_effect.to_numpy() == pytest.approx([0, 0.05, -0.05])
+    assert rows.alike.tolist() == ["yes", "no", "no"]
+    lines = tables.markdown(repeats.table(rows.reset_index()), ("task",)).splitlines()
+    assert lines[2].startswith("| gru_layer_norm |  |") and "| `cartpole` |" in lines[-1]
 
 
 def test_both_effects_are_over_the_tasks_of_both_and_inside_the_first_interval_or_not(
