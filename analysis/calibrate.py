@@ -16,7 +16,7 @@ from scipy import special
 
 from analysis import read, score, sentences, tasks, verdict
 from analysis.claims import Claim, Claims
-from analysis.committed import RUNS, SUITE
+from analysis.committed import MINI
 from analysis.estimate import FEW, Design, mean_over_new_tasks, mean_over_tasks
 from analysis.sentences import Rule
 from analysis.tasks import Change, Task
@@ -29,7 +29,7 @@ HALF = 0.05  # half of an interval that is called narrow
 NEAR = 1e-9
 ANYWAY = 0.02  # share of all runs that fail, where those of a harmful option fail more often
 BATCH = 100  # studies with the same draws
-ACTIONS = "discrete"
+SUITE, ACTIONS = MINI.name, "discrete"
 KINDS = 2  # into which the tasks are divided in turn
 GRID = (np.arange(20_000) + 0.5) / 20_000  # probabilities of quantiles
 Measured = dict[str, np.ndarray]  # of each study, or each study's claims
@@ -108,7 +108,7 @@ class Scenario:
 def noises() -> dict[str, list[np.ndarray]]:
     """Deviations of runs, of each task in turn: residuals of the committed runs about their arm's
     mean; a few runs far above the rest; hardly any; a twentieth of the runs fails."""
-    frame, *_ = score.scored(read.load(RUNS).where(suite=SUITE), "area")
+    frame, *_ = score.scored(read.load(MINI), "area")
     means = frame.groupby(["task", "arm"]).normalised.transform("mean")
     residuals = (frame.normalised - means).groupby(frame.task)
     quiet = QUIET * special.ndtri(GRID)

@@ -2,22 +2,24 @@
 
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from analysis import claims, read, study
 from analysis.study import Judged
 
 PACKAGE = Path(__file__).parent
-RUNS = PACKAGE / "results" / "mini"  # exported csv files
-HELD_OUT = PACKAGE / "results" / "held_out"  # claims run again, on seeds that RUNS lacks
-SUITE = "mini"
+MINI = PACKAGE / "results" / "mini"  # csv files of one change at a time, on that suite
+RUNS = MINI  # what the pages show
+HELD_OUT = PACKAGE / "results" / "held_out"  # claims run again, on seeds that MINI lacks
 SCORE_FILES = PACKAGE.parents[1] / "shared" / "published"
 OFFICIAL = "https://raw.githubusercontent.com/danijar/dreamerv2/main/scores"
 
 
-def judged(runs: Path | None = None) -> Judged:
+@cache
+def judged(runs: Path = RUNS) -> Judged:
     """The committed runs, or those of another folder, judged."""
-    return study.judge(read.load(runs or RUNS), claims.DEFAULT, SUITE)
+    return study.judge(read.load(runs), claims.DEFAULT)
 
 
 def sources() -> dict[str, str]:

@@ -26,7 +26,7 @@ from analysis import committed, read, study
 from analysis.claims import Claims
 from analysis.show import figures, notebooks, tables
 
-runs = read.load(committed.RUNS).where(suite="mini", arm="baseline", actions="discrete")
+runs = read.load(committed.MINI).where(arm="baseline", actions="discrete")
 mine = runs.runs.seed % 2 == 1
 grids = ["catch", "minigrid_empty_random_5x5"]
 sign = np.where(runs.runs.task.isin(grids), 0.3, -0.3) * mine

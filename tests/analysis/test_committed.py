@@ -10,14 +10,14 @@ import pytest
 
 from analysis import claims, committed, read
 
-RESULTS = committed.RUNS.parent
+RESULTS = committed.MINI.parent
 FRACTIONS = ["random", "reference", "step", "score"]
 
 
 def areas():
     """By task, arm and seed the normalised area of every run that ended; 0 of one that diverged."""
     found = defaultdict(dict)
-    for path in sorted(committed.RUNS.glob("*.csv.gz")):
+    for path in sorted(committed.MINI.glob("*.csv.gz")):
         with gzip.open(path, "rt", newline="") as file:
             for row in csv.DictReader(file):
                 run = row["task"], row["arm"], int(row["seed"])
@@ -49,8 +49,8 @@ def test_every_file_has_a_row_that_names_its_commits():
 
 
 def test_effects_are_those_of_the_files():
-    study, scores = committed.judged(), areas()
-    arms = {row.id: row.arms(committed.SUITE) for row in claims.load().claims}
+    study, scores = committed.judged(committed.MINI), areas()
+    arms = {row.id: row.arms(committed.MINI.name) for row in claims.load().claims}
     seeds = defaultdict(list)
     for task, arm, seed in scores:
         seeds[task, arm].append(scores[task, arm, seed])

@@ -115,10 +115,10 @@ def test_a_notebook_runs_in_a_real_kernel(tmp_path):
     """Whatever kernels a reader has registered; an error in it is one line."""
     pytest.importorskip("nbclient", reason="pip install '.[report]'")
     source = tmp_path / "99_mine.py"
-    source.write_text("# %%\nfrom analysis import committed\nprint(committed.SUITE)\n# %%\n1 + 1\n")
+    source.write_text("# %%\nfrom analysis import study\nprint(study.KNOWN)\n# %%\n1 + 1\n")
     notebook = notebooks.execute(source)
     assert [cell.id for cell in notebook.cells] == ["99-01", "99-02"]
-    assert notebook.cells[0].outputs[0].text == "mini\n"
+    assert notebook.cells[0].outputs[0].text == "known\n"
     source.write_text("# %%\nraise ValueError('no runs')\n")
     with pytest.raises(InputError, match="ValueError: no runs") as error:
         notebooks.execute(source)
