@@ -47,25 +47,19 @@ def execute(tmp_path):
 @pytest.fixture
 def trainer(monkeypatch):
     """Stands in for training: counts calls and raises what it is told to."""
+    trainer = Mock(calls=0, error=None)
 
-    class Trainer:
-        calls, error = 0, None
+    def training(cfg, record, stop, lost):
+        def run():
+            trainer.calls += 1
+            record.update(steps=7)
+            if trainer.error:
+                raise trainer.error(record.path) if callable(trainer.error) else trainer.error
 
-        def __call__(self, cfg, record, stop, lost):
-            self.record, self.lost = record, lost
-            return self
+        trainer.lost = lost
+        return Mock(run=run)
 
-        def run(self):
-            self.calls += 1
-            self.record.update(steps=7)
-            if self.error:
-                raise self.error(self.record.path) if callable(self.error) else self.error
-
-        def close(self):
-            pass
-
-    trainer = Trainer()
-    monkeypatch.setattr(build, "training", trainer)
+    monkeypatch.setattr(build, "training", training)
     return trainer
 
 

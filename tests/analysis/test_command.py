@@ -66,7 +66,10 @@ def test_after_the_first_sweep_one_sentence_says_what_was_seen(tmp_path, capsys)
         names = {path.stem for path in (tmp_path / "gym").glob(f"*.{kind}")}
         assert names == {*figures.NAMES, "kl_balancing_vs_standard_curves"}
     assert main(["table", *options]) == 0
-    last = printed(capsys).rpartition("Tables are in")[2]
+    said = printed(capsys)
+    assert said.startswith("Effect on the score") and "untrained_model_continuous" not in said
+    assert "+0.500 too few runs for an interval" in said and "0.750" in said
+    last = said.rpartition("Tables are in")[2]
     assert "On cartpole the baseline scored 0.50 more than kl=standard (4 runs)" in last
     assert "not sure: too few runs for an interval" in last
     assert last.endswith("/kl_balancing_vs_standard_curves.png")

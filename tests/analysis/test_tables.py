@@ -18,14 +18,6 @@ from tests.analysis.runs import HEADER, SEEDS, STUDY, unscaled, write_arms, writ
 HOSTILE = "[click](javascript:alert(1)),<b>=1"
 
 
-@pytest.fixture(scope="module")
-def few(tmp_path_factory):
-    """Two arms with two seeds each on one task, as `make ablation` leaves them."""
-    root = tmp_path_factory.mktemp("few")
-    write_arms(root, {"baseline": 0.7, "kl=standard": 0.2})
-    return study.judge(read.load(root))
-
-
 def on_a_terminal(ours, wide=False):
     out = Console(width=WIDE if wide else NARROW, record=True, file=io.StringIO())
     show(out, ours, wide)
@@ -113,12 +105,7 @@ def test_a_terminal_of_80_columns_shows_everything(judged):
     assert "tasks like these" in wide and "42 / 8 / 5" in wide and "…" not in wide
 
 
-def test_few_runs_give_one_plain_sentence_and_the_file_to_open(judged, few, tmp_path):
-    """No word on controls that were never run."""
-    said = on_a_terminal(few)
-    assert said.strip().startswith("Effect on the score")
-    assert "too few runs for an interval" in said and "0.750" in said
-    assert "agrees or disagrees" not in said and "untrained_model_continuous" not in said
+def test_the_file_to_open_is_named(judged, tmp_path):
     assert "analysis plot" in which(judged, tmp_path)
     (tmp_path / "map.png").touch()
     assert which(judged, tmp_path) == f"open {tmp_path / 'map.png'}"

@@ -12,7 +12,7 @@ from agent.build import environment
 from agent.envs.wrappers import random_play, spread
 from agent.errors import UserError
 from agent.spaces import action_kind, observation_kind
-from analysis import claims
+from analysis import claims, paper
 from tests import tiny
 
 ROOT = Path(__file__).parents[2]
@@ -78,6 +78,7 @@ def test_every_game_of_atari_has_a_file_and_a_rom():
             task["traits"] = ["sparse", "stochastic"]
         assert FILES[game] == {"defaults": ["base/atari"], "task": task}
         assert rom in roms and rom.replace("_", "") == game.replace("_", "")
+    assert [paper.PREFIX + game for game in LISTED["atari"]] == paper.GAMES
     assert len(LISTED["atari"]) == 55 and len(LISTED["atari100k"]) == 26
     assert LISTED["atari5"] == ["battle_zone", "double_dunk", "name_this_game", "phoenix", "qbert"]
     assert set(LISTED["atari5"]) | set(LISTED["atari100k"]) <= set(LISTED["atari"])
