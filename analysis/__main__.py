@@ -11,12 +11,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from analysis import InputError, calibrate, claims, paper, read, repeats, score, study
+from analysis import InputError, calibrate, claims, paper, read, repeats, score, study, verdict
 from analysis.schema import Problem, Store
 from analysis.show import figures, notebooks, pages, tables
-from analysis.show.tables import caption, markdown
 from analysis.study import Judged
-from analysis.verdict import NO_RUNS
 
 FRAMES = ("effects", "claims", "by_task", "kinds", "interactions", "budget", "controls", "scores")
 NARROW, WIDE = 80, 200  # columns of a page and of everything
@@ -69,19 +67,19 @@ def table(options: Namespace) -> None:
 def show(out: Console, ours: Judged, wide: bool) -> None:
     """Prints warnings, claims, controls, and the arms' mean scores; last what has no runs."""
     for warning in ours.warnings:
-        if NO_RUNS not in warning:
-            _line(out, warning, "yellow")
+        if verdict.NO_RUNS not in warning:
+            out.print(warning, style="yellow")
     if len(rows := tables.with_runs(ours)):
         shown = tables.claims(ours, rows) if wide else tables.brief(ours, rows)
-        _table(out, f"Effect on the score: {caption(ours)}", shown)
-    if len(controls := ours.controls[ours.controls.words != NO_RUNS]):
+        _table(out, f"Effect on the score: {tables.caption(ours)}", shown)
+    if len(controls := ours.controls[ours.controls.words != verdict.NO_RUNS]):
         _table(out, "Controls", tables.brief(ours, controls).rename(columns={"change": "control"}))
     raw = "Mean return: the tasks have no random and reference"
     _table(out, raw if ours.scheme == score.RAW else "Mean score", tables.means(ours))
     unseen = ", ".join(ours.claims.claim[ours.claims.effect.isna()])
-    absent = [warning for warning in ours.warnings if NO_RUNS in warning]
+    absent = [warning for warning in ours.warnings if verdict.NO_RUNS in warning]
     for said in absent + [f"No runs for: {unseen}"] * bool(unseen):
-        _line(out, said, "dim")
+        out.print(said, style="dim")
 
 
 def which(ours: Judged, folder: Path) -> str:
@@ -132,9 +130,10 @@ def repeat(options: Namespace) -> None:
     found.to_csv(folder / "repeat.csv", index=False)
     arms = again.store.runs.merge(ours.store.runs, on=["task", "arm"])
     if arms.digest_x.ne(arms.digest_y).any():
-        _line(out, "The digests differ: other settings, or other names in the code", "yellow")
-    _table(out, f"Run again: {caption(again)}", repeats.table(found))
-    _line(out, f"Before: {caption(ours)}.")
+        said = "The digests differ: other settings, or other names in the code"
+        out.print(said, style="yellow")
+    _table(out, f"Run again: {tables.caption(again)}", repeats.table(found))
+    out.print(f"Before: {tables.caption(ours)}.")
 
 
 def _judged(options: Namespace) -> Iterator[tuple[Judged, Path]]:
@@ -169,19 +168,19 @@ def _folder(out: Console, options: Namespace, suite: str, problems: list[Problem
     path = folder / "problems.csv"
     tables.problems(problems).to_csv(path, index=False)
     for problem in problems[:SHOWN]:
-        _line(out, ": ".join(problem), "yellow")
+        out.print(": ".join(problem), style="yellow")
     if len(problems) > SHOWN:
-        _line(out, f"and {len(problems) - SHOWN} more, in {path}")
+        out.print(f"and {len(problems) - SHOWN} more, in {path}")
     return folder
 
 
 def _console(wide: bool) -> Console:
-    return Console(width=WIDE if wide else NARROW, markup=False)
+    return Console(width=WIDE if wide else NARROW, markup=False, highlight=False)
 
 
 def _table(out: Console, title: str, rows: pd.DataFrame) -> None:
     """A table of the columns that are not empty, below its title."""
-    _line(out, f"\n{title}")
+    out.print(f"\n{title}")
     shown = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, collapse_padding=True)
     cells = tables.filled(tables.text(rows))
     for name in cells:
@@ -191,10 +190,6 @@ def _table(out: Console, title: str, rows: pd.DataFrame) -> None:
     out.print(shown)
 
 
-def _line(out: Console, text: str, style: str = "") -> None:
-    out.print(text, style=style, highlight=False)
-
-
 def published(options: Namespace) -> None:
     """Reproduces the paper's tables 1 and K.1 and judges scheduling."""
     _check_folder(options.out)
@@ -202,9 +197,9 @@ def published(options: Namespace) -> None:
     options.out.mkdir(parents=True, exist_ok=True)
     for name, frame in found.items():
         frame.to_csv(options.out / f"{name}.csv", index=False)
-        (options.out / f"{name}.md").write_text(f"{markdown(frame)}\n")
-    print(f"Table 1, recomputed\n\n{markdown(found['table_1'])}\n")
-    print(f"Scheduling, effect on clipped record score\n\n{markdown(found['scheduling'])}\n")
+        (options.out / f"{name}.md").write_text(f"{tables.markdown(frame)}\n")
+    print(f"Table 1, recomputed\n\n{tables.markdown(found['table_1'])}\n")
+    print(f"Scheduling, effect on clipped record score\n\n{tables.markdown(found['scheduling'])}\n")
     early = len(found["early_ended"])
     print(f"{early} runs ended before 195M frames. All tables are in {options.out}")
 

@@ -153,8 +153,7 @@ class Batch:
     @cached_property
     def changes(self) -> list[Change]:
         """By claim what the runs show."""
-        rows = _claims(self.rule.registered)
-        return [self.rule.shown(row, self.tasks)[0] for row in rows]
+        return [self.rule.shown(row, self.tasks)[0] for row in _claims(self.rule.registered)]
 
 
 @dataclass(frozen=True)
@@ -309,8 +308,5 @@ def calibrated(simulation: Simulation) -> dict[str, object]:
 
 
 def _table(shares: pd.DataFrame, form: str = "{:.1%}") -> pd.DataFrame:
-    text = {
-        name: values.map(("±{:.3f}" if name == "half" else form).format)
-        for name, values in shares.items()
-    }
-    return pd.DataFrame(text).reset_index()
+    text = shares.apply(lambda own: own.map(("±{:.3f}" if own.name == "half" else form).format))
+    return text.reset_index()

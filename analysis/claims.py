@@ -17,9 +17,6 @@ DEFAULT = Path(__file__).parents[1] / "sweeps" / "claims.yaml"
 ELSEWHERE = "default"  # the key for suites that a mapping does not name
 NOT = "not "
 
-Share = Annotated[float, Field(gt=0, lt=1)]
-Window = Literal["last", "last_bin", "area"]
-
 
 class Row(BaseModel, extra="forbid", frozen=True, populate_by_name=True):
     """A control: the arm `with_` against `without`, each one name or one by suite, on the tasks of
@@ -66,10 +63,10 @@ class Claims(BaseModel, extra="forbid", frozen=True):
     `score` by suite what a run's score is, `kinds` by suite and kind its tasks, `interactions`
     pairs of groups, `digest` the first digits of the file's SHA-256."""
 
-    margin: dict[Suite, Share]
+    margin: dict[Suite, Annotated[float, Field(gt=0, lt=1)]]
     claims: tuple[Claim, ...] = Field(min_length=1)
     controls: tuple[Row, ...] = ()
-    score: dict[Suite, Window] = {}
+    score: dict[Suite, Literal["last", "last_bin", "area"]] = {}
     kinds: dict[Suite, dict[Identifier, tuple[str, ...]]] = {}
     interactions: tuple[tuple[str, str], ...] = ()
     trial: Trial | None = None

@@ -11,12 +11,11 @@ from typing import Annotated, Self
 from zlib import crc32
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, NonNegativeInt, model_validator
 
 Number = Annotated[int, Field(ge=1)]
 # YAML reads the options 0.5 and 1 as numbers.
 Option = Annotated[str, BeforeValidator(lambda given: str(given)), Field(min_length=1)]
-Whole = Annotated[int, Field(ge=0)]
 PILOT = range(900, 1000)  # the seeds of a pilot's runs, which no verdict reads
 
 
@@ -31,13 +30,13 @@ class Trial(BaseModel, extra="forbid", frozen=True):
     positive control, outside of the draw. `at_most` are by kind of task its most runs a task.
     """
 
-    seed: Whole
+    seed: NonNegativeInt
     rounds: tuple[Number, ...] = Field(min_length=1)
     shares: tuple[Annotated[float, Field(gt=0, le=1)], ...]
     weights: dict[str, dict[Option, Number]] = Field(min_length=1)
     default: dict[str, dict[str, Option]] = {}
     needs: dict[str, dict[str, Option]] = {}
-    control_runs: Whole = 0
+    control_runs: NonNegativeInt = 0
     at_most: dict[str, Number] = {}
 
     @model_validator(mode="after")

@@ -69,10 +69,6 @@ class Design:
         """1 - h, what the fit leaves of each run's own spread, `(R,)`."""
         return 1 - (self.matrix * self.inverse.T).sum(-1)
 
-    def residuals(self, scores: np.ndarray) -> np.ndarray:
-        """What the columns do not explain of scores `(..., R)`."""
-        return scores - scores @ self.inverse.T @ self.matrix.T
-
     def inseparable(self, contrast: np.ndarray) -> list[str]:
         """The columns that these runs cannot tell apart, if that forbids to estimate a contrast."""
         left = np.abs(contrast - contrast @ self.inverse @ self.matrix) > NEAR
@@ -93,7 +89,8 @@ class Design:
         scale = np.where(alone, 0, weights**2 / np.where(alone, 1, self.free))
         if self.rests_on_one_run(contrast):
             scale = np.full_like(scale, np.nan)
-        error = np.sqrt(self.residuals(scores) ** 2 @ scale)
+        residuals = scores - scores @ self.inverse.T @ self.matrix.T
+        error = np.sqrt(residuals**2 @ scale)
         return Estimate(scores @ weights, error, np.full(error.shape, self._freedom(scale)))
 
     def _freedom(self, scale: np.ndarray) -> float:
@@ -146,13 +143,10 @@ def mean_over_new_tasks(tasks: Estimate, families: Sequence[str] | None = None) 
 
 def spread_between_tasks(tasks: Estimate) -> np.ndarray:
     """tau, the spread of the estimates between tasks less their errors; NaN with one task."""
-    return np.sqrt(np.maximum(_variance(tasks.effect) - (tasks.error**2).mean(-1), 0))
-
-
-def _variance(effects: np.ndarray) -> np.ndarray:
-    squares = (effects - effects.mean(-1, keepdims=True)) ** 2
+    squares = (tasks.effect - tasks.effect.mean(-1, keepdims=True)) ** 2
     with np.errstate(invalid="ignore"):
-        return np.divide(squares.sum(-1), effects.shape[-1] - 1)
+        variance = np.divide(squares.sum(-1), tasks.effect.shape[-1] - 1)
+    return np.sqrt(np.maximum(variance - (tasks.error**2).mean(-1), 0))
 
 
 def stacked(single: Sequence[Estimate]) -> Estimate:

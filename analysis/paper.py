@@ -87,8 +87,7 @@ def load(source: str) -> Store:
         saturation=0.0,
     )
     return Store(
-        runs.reindex(columns=["run", *RUN_COLUMNS]),
-        points.reindex(columns=["run", *POINT_COLUMNS]),
+        runs.reindex(columns=["run", *RUN_COLUMNS]), points.reindex(columns=["run", *POINT_COLUMNS])
     )
 
 
@@ -98,9 +97,8 @@ def _read(source: str, name: str):
         with urlopen(f"{folder.rstrip('/')}/{name}", timeout=60) as answer:
             return json.load(answer)
     except (OSError, HTTPException, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{source}: cannot read the official score file {name} ({shown(error, 200)})"
-        ) from error
+        why = f"cannot read the official score file {name} ({shown(error, 200)})"
+        raise InputError(f"{source}: {why}") from error
 
 
 def _read_curves(source: str, name: str) -> list[dict]:
@@ -188,10 +186,8 @@ def scheduling(store: Store) -> pd.DataFrame:
     is the claim, the others check it, so nothing is adjusted."""
     rows = []
     for name, part in (("all", store), ("complete only", complete(store))):
-        final, early = (
-            normalise(finals(part, until), "clipped_record")[0]
-            for until in (FINAL_FRAMES, EARLY_FRAMES)
-        )
+        final = normalise(finals(part), "clipped_record")[0]
+        early = normalise(finals(part, EARLY_FRAMES), "clipped_record")[0]
         scheduled = final[final.arm == SCHEDULED]
         for seeds, arms in WITHOUT.items():
             own, first = (frame[frame.arm.isin(arms)] for frame in (final, early))

@@ -11,25 +11,9 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from analysis import InputError, select
-from analysis.schema import (
-    ENDED,
-    KINDS,
-    NUMBERS,
-    POINT_COLUMNS,
-    RUN_COLUMNS,
-    SCORE_COLUMNS,
-    TEXTS,
-    Identity,
-    Problem,
-    RunFile,
-    Store,
-    joined,
-    one_line,
-    shown,
-)
+from analysis import InputError, schema, select
+from analysis.schema import POINT_COLUMNS, RUN_COLUMNS, TEXTS, Problem, Store, one_line, shown
 
-UNREADABLE = (ValueError, OSError, EOFError, zlib.error)  # ValueError: no csv, no UTF-8
 # In an exported csv a run's own totals are told apart from those of its points.
 OWN = {"env_frames": "run_env_frames", "gradient_steps": "run_gradient_steps"}
 SAME = ["suite", "task", "arm", "seed", "digest"]  # runs that agree in these are one run
@@ -68,7 +52,7 @@ def folder(root: Path) -> Store:
     for where, names in run_folders(root, problems):
         source = os.path.relpath(where, root)
         try:
-            run = RunFile.model_validate_json(Path(where, "run.json").read_bytes())
+            run = schema.RunFile.model_validate_json(Path(where, "run.json").read_bytes())
         except ValidationError as error:
             problems.append(Problem(source, f"left out: run.json: {one_line(error)}"))
         except OSError as error:
@@ -77,15 +61,14 @@ def folder(root: Path) -> Store:
         else:
             records.append({"source": source, **run.row()})
             scores += _score_rows(Path(where, "scores.csv"), source, problems)
-    runs = _typed(pd.DataFrame(records, columns=RUN_COLUMNS))
-    runs.insert(0, "run", np.arange(len(runs)))
-    rows = pd.DataFrame(scores, columns=["source", *SCORE_COLUMNS])
+    runs = _typed(pd.DataFrame(records, columns=RUN_COLUMNS)).rename_axis("run").reset_index()
+    rows = pd.DataFrame(scores, columns=["source", *schema.SCORE_COLUMNS])
     rows = _known(rows.merge(runs[["run", "source"]]), "scores.csv", problems)
     return Store(runs, _points(rows, runs), problems)
 
 
 def _typed(runs: pd.DataFrame) -> pd.DataFrame:
-    numbers = runs[NUMBERS].apply(pd.to_numeric, errors="coerce").astype(float)
+    numbers = runs[schema.NUMBERS].apply(pd.to_numeric, errors="coerce").astype(float)
     return runs.assign(**dict(runs[TEXTS].fillna("")), **dict(numbers))
 
 
@@ -120,12 +103,12 @@ def _score_rows(path: Path, source: str, problems: list[Problem]) -> list[tuple[
         problems.append(Problem(source, "it has no scores.csv yet" if absent else left_out))
         return []
     header, *lines = (line.split(",") for line in complete.split("\n"))
-    if missing := ", ".join(name for name in SCORE_COLUMNS if name not in header):
+    if missing := ", ".join(name for name in schema.SCORE_COLUMNS if name not in header):
         problems.append(Problem(source, f"scores left out: scores.csv lacks the column {missing}"))
         return []
     if rest:
         problems.append(Problem(source, "the last line of scores.csv is cut off and left out"))
-    own = itemgetter(*map(header.index, SCORE_COLUMNS))
+    own = itemgetter(*map(header.index, schema.SCORE_COLUMNS))
     return [(source, *own(line + [""] * len(header))) for line in lines]
 
 
@@ -134,7 +117,7 @@ def _known(rows: pd.DataFrame, file: str, problems: list[Problem]) -> pd.DataFra
     measured = [name for name in ("step", "env_frames", "return", "score") if name in rows]
     numbers = rows[measured].apply(pd.to_numeric, errors="coerce").astype(float)
     rows = rows.assign(**dict(numbers))
-    good = np.isfinite(numbers).all(axis=1) & rows.kind.isin(KINDS)
+    good = np.isfinite(numbers).all(axis=1) & rows.kind.isin(schema.KINDS)
     for source, count in rows.source[~good].value_counts(sort=False).items():
         said = f"{count} rows of {file} left out: no number, or neither train nor eval"
         problems.append(Problem(source, said))
@@ -166,10 +149,9 @@ def exported(paths: Sequence[Path]) -> Store:
     """Reads exported csvs as one; a run that several hold is taken once, as it ended first, and
     listed where they differ. `InputError` names a wrong file and column."""
     stores = [_exported(path) for path in paths]
-    store = joined(stores)
-    files = np.repeat([path.name for path in paths], [len(one.runs) for one in stores])
-    runs = store.runs.assign(file=files, ended=store.runs.status.isin(ENDED))
-    runs = runs.assign(content=_contents(store))
+    store = schema.joined(stores)
+    runs = store.runs.assign(ended=store.runs.status.isin(schema.ENDED), content=_contents(store))
+    runs["file"] = np.repeat([path.name for path in paths], [len(one.runs) for one in stores])
     first = runs.sort_values("ended", ascending=False, kind="stable").drop_duplicates(SAME)
     both = runs[runs.ended].merge(first, on=SAME, suffixes=("", "_first"))
     said = "left out: {row.file} has it too and differs; that of {row.file_first} is used"
@@ -181,7 +163,7 @@ def exported(paths: Sequence[Path]) -> Store:
 def _exported(path: Path) -> Store:
     try:  # 12345678 and 1e234567 are digests too
         frame = pd.read_csv(path, dtype=dict.fromkeys(TEXTS, str), float_precision="round_trip")
-    except UNREADABLE as error:
+    except (ValueError, OSError, EOFError, zlib.error) as error:  # ValueError: no csv, no UTF-8
         raise InputError(f"{path}: not a csv of runs ({shown(error, 200)})") from error
     frame = frame if "traits" in frame else frame.assign(traits="")  # as an earlier version wrote
     own = [OWN.get(name, name) for name in RUN_COLUMNS]
@@ -191,20 +173,17 @@ def _exported(path: Path) -> Store:
     frame.insert(0, "run", frame.groupby("source", sort=False, dropna=False).ngroup())
     runs = frame.drop_duplicates("run")[["run", *own]].set_axis(["run", *RUN_COLUMNS], axis=1)
     try:
-        for run in runs[[*Identity.model_fields]].to_dict("records"):
-            Identity.model_validate(run)
+        for run in runs[[*schema.Identity.model_fields]].to_dict("records"):
+            schema.Identity.model_validate(run)
     except ValidationError as error:
         raise InputError(f"{path}: the column {one_line(error)}") from error
     problems: list[Problem] = []
     points = _known(frame[frame.kind.notna()], path.name, problems)[["run", *POINT_COLUMNS]]
-    runs, points = (one.reset_index(drop=True) for one in (_typed(runs), points))
-    return Store(runs.astype({"seed": int}), points, problems)
+    return Store(_typed(runs).astype({"seed": int}), points, problems)
 
 
 def _contents(store: Store) -> pd.Series:
     """By run a hash of everything but where it was found, and of its evaluations."""
-    hashed, runs = (
-        pd.util.hash_pandas_object(frame, index=False)
-        for frame in (store.points[POINT_COLUMNS], store.runs.drop(columns=["run", "source"]))
-    )
+    hashed = pd.util.hash_pandas_object(store.points[POINT_COLUMNS], index=False)
+    runs = pd.util.hash_pandas_object(store.runs.drop(columns=["run", "source"]), index=False)
     return runs + store.runs.run.map(hashed.groupby(store.points.run).sum()).fillna(0)

@@ -81,7 +81,5 @@ def _check_alike(again: Judged, ours: Judged) -> None:
     shared = [runs[runs.task.isin(other.task)] for runs, other in (ended, ended[::-1])]
     select.refuse_mixtures(pd.concat(shared).assign(digest="", baseline=""), "both together")
     for run in shared[0].merge(shared[1], on=["task", "arm", "seed"]).itertuples():
-        raise InputError(
-            f"both have {run.task} {run.arm} seed {run.seed}: run again with new seeds, as in "
-            "run.seed=range(200,206)"
-        )
+        both = f"both have {run.task} {run.arm} seed {run.seed}"
+        raise InputError(f"{both}: run again with new seeds, as in run.seed=range(200,206)")

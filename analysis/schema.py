@@ -1,7 +1,7 @@
 """Files as models: the words that are allowed in them, run.json, YAML; and runs as frames."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
@@ -9,15 +9,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 import numpy as np
 import pandas as pd
 import yaml
-from pydantic import (
-    AfterValidator,
-    AliasPath,
-    BaseModel,
-    Field,
-    StrictInt,
-    TypeAdapter,
-    ValidationError,
-)
+from pydantic import AfterValidator, AliasPath, BaseModel, Field, TypeAdapter, ValidationError
 
 from analysis import InputError
 
@@ -25,8 +17,8 @@ BASELINE = "baseline"
 SCORE_COLUMNS = ("step", "env_frames", "kind", "return")  # of scores.csv
 
 Actions = Literal["discrete", "continuous"]
-Observations = Literal["vector", "grid", "image"]
 Normalisation = Literal["clipped_record", "reference"]
+Kinds = Mapping[str, Sequence[str]]  # by kind its tasks
 KINDS = ("train", "eval")  # of an episode
 
 
@@ -46,7 +38,6 @@ Name = Annotated[str, _text(r"[^\x00-\x1f\x7f]+", "a name in one line")]
 Suite = Annotated[str, _text(r"\w[\w .+-]*", "a suite's name: letters, digits, spaces, _ . + -")]
 Identifier = Annotated[str, _text(r"[A-Za-z0-9_-]+", "a name of letters, digits, _ and -")]
 Digest = Annotated[str, _text(r"[A-Za-z0-9_-]+", "a digest of letters and digits")]
-Seed = Annotated[StrictInt, Field(gt=-(2**63), lt=2**63)]
 
 
 def options(arm: str) -> frozenset[str]:
@@ -92,8 +83,8 @@ class RunFile(Identity):
     """A run.json: what of it the analysis reads, by the names of `RUN_COLUMNS`."""
 
     version: Literal[1] = Field(validation_alias="schema")
-    seed: Seed
-    observations: Observations | None = None
+    seed: int = Field(strict=True, gt=-(2**63), lt=2**63)
+    observations: Literal["vector", "grid", "image"] | None = None
     error: str | None = None
     commit: str | None = _at("git", "commit")
     dirty: bool | None = _at("git", "dirty")
@@ -152,10 +143,8 @@ class Store:
 
     def tidy(self) -> pd.DataFrame:
         """Every point beside its run's identity: one row per (run, step)."""
-        identity = self.runs[
-            ["run", "suite", "task", "arm", "seed", "actions", "status", "random", "reference"]
-        ]
-        return identity.merge(self.points, on="run")
+        names = ["run", "suite", "task", "arm", "seed", "actions", "status", "random", "reference"]
+        return self.runs[names].merge(self.points, on="run")
 
     def where(self, **columns) -> "Store":
         """The part whose runs have these values, as in `where(suite="mini", task="cartpole")`."""

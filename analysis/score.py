@@ -1,7 +1,6 @@
 """From curves to one number per run: the final score in a named window, and its normalisations."""
 
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +14,13 @@ LAST, LAST_BIN, AREA = "last", "last_bin", "area"
 BIN = 1e6  # environment frames of a point of the official curves
 BIN_EPISODES = 10  # of a point of the official curves
 FEWEST = {AREA: 8}  # evaluations that a run must have for a window
-SCHEMES = ("gamer", "record", "clipped_record", "reference")
 RAW = "raw"
 
 
 @cache
 def atari_reference() -> pd.DataFrame:
     """Raw scores of random play, a gamer and the human record for the 55 games, by task."""
-    with resources.files("analysis").joinpath("reference.csv").open() as file:
-        return pd.read_csv(file, comment="#", index_col="task")
+    return pd.read_csv(Path(__file__).parent / "reference.csv", comment="#", index_col="task")
 
 
 def final_scores(
@@ -48,7 +45,10 @@ def final_scores(
         said = few if count[row.Index] else "no evaluation"
         problems.append(Problem(row.source, f"not scored: {said}"))
     if window == LAST_BIN:
-        problems += _thin(points, used[~diverged])
+        episodes = used[~diverged].set_index("source").run.map(_last_bin(points).episodes)
+        for source, few in episodes[episodes < BIN_EPISODES].items():
+            said = f"its last bin of 1M frames has {few:.0f} episodes, fewer than ten"
+            problems.append(Problem(source, said))
     return frame[score.notna() | diverged].reset_index(drop=True), problems
 
 
@@ -68,14 +68,6 @@ def _last_bin(points: pd.DataFrame) -> pd.DataFrame:
     own = points[np.ceil(points.env_frames / BIN) == np.ceil(end / BIN)]
     sums = own.assign(score=own.score * own.episodes).groupby("run")[["score", "episodes"]].sum()
     return sums.assign(score=sums.score / sums.episodes)
-
-
-def _thin(points: pd.DataFrame, runs: pd.DataFrame) -> list[Problem]:
-    counts = runs.set_index("source").run.map(_last_bin(points).episodes)
-    return [
-        Problem(source, f"its last bin of 1M frames has {count:.0f} episodes, fewer than ten")
-        for source, count in counts[counts < BIN_EPISODES].items()
-    ]
 
 
 WINDOWS = {
@@ -104,15 +96,14 @@ def normalise(frame: pd.DataFrame, scheme: str) -> tuple[pd.DataFrame, list[Prob
         Problem(f"{suite}/{task}", f"not normalised: no different random and {scheme} score")
         for suite, task in unknown.itertuples(index=False)
     ]
-    frame = frame.assign(normalised=value.astype(float))
-    return frame[known].reset_index(drop=True), problems
+    return frame.assign(normalised=value.astype(float))[known].reset_index(drop=True), problems
 
 
 def paper_aggregates(frame: pd.DataFrame) -> dict[str, float]:
     """Table 1's four columns of one agent: clipped per run, mean over seeds, then over games."""
     games = {
         scheme: normalise(frame, scheme)[0].groupby("task").normalised.mean()
-        for scheme in SCHEMES[:3]
+        for scheme in ("gamer", "record", "clipped_record")
     }
     means = {f"{scheme}_mean": float(own.mean()) for scheme, own in games.items()}
     return {"gamer_median": float(games["gamer"].median()), **means}

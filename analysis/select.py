@@ -61,12 +61,10 @@ def refuse_mixtures(runs: pd.DataFrame, source: str) -> None:
     ):
         for names, own in values.groupby([ended[name] for name in cell]):
             if len(counts := own.value_counts()) > 1:
+                which = f"{source}: runs of {' '.join(names)} of different {what}"
+                found = f"{' and '.join(_counted(own))}; give a folder with one of them"
                 choice = f", or leave one out: --leave-out {counts.index[-1]}"
-                raise InputError(
-                    f"{source}: runs of {' '.join(names)} of different {what}: "
-                    f"{' and '.join(_counted(own))}; give a folder with one of them"
-                    f"{'' if values is references else choice}"
-                )
+                raise InputError(f"{which}: {found}{choice * (values is not references)}")
 
 
 def _counted(values: pd.Series) -> list[str]:
@@ -91,9 +89,6 @@ def one_run_per_cell(store: Store) -> Store:
     runs = store.runs.assign(ended=store.runs.status.isin(ENDED))
     best = runs.sort_values(["ended", "env_frames"], ascending=False, kind="stable")
     first = best.drop_duplicates(CELL)
-    why = (
-        "a second run of {row.suite} {row.task} {row.arm} seed {row.seed}; "
-        "the one further along is used"
-    )
-    seconds = _left_out(best.drop(first.index), why)
+    which = "a second run of {row.suite} {row.task} {row.arm} seed {row.seed}"
+    seconds = _left_out(best.drop(first.index), which + "; the one further along is used")
     return store.of(first[["run", *RUN_COLUMNS]].sort_values(CELL), seconds)

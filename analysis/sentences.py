@@ -135,7 +135,8 @@ def _ends(change: Change | None, alpha: float) -> dict[str, float]:
     """The mean over tasks with its interval, and that of new tasks."""
     if change is None:
         return dict.fromkeys(ENDS, np.nan) | {"level": 1 - alpha}
-    new = mean_over_new_tasks(change.estimates, change.families).interval(alpha)
+    families = [task.name.removesuffix(tasks.DRAWN) for task, _ in change.given]
+    new = mean_over_new_tasks(change.estimates, families).interval(alpha)
     values = (*change.mean(alpha), 1 - alpha, spread_between_tasks(change.estimates), *new)
     return dict(zip(ENDS, map(float, values), strict=True))
 
@@ -201,12 +202,11 @@ def interactions(rule: Rule, own: Sequence[Task]) -> pd.DataFrame:
 def pairs(own: Sequence[Task], registered: Claims) -> dict[tuple[str, str], Change]:
     """By pair of options of different groups what the tasks show of their interaction."""
     needs = registered.trial.needs if registered.trial else {}
-    found = {
-        pair: tasks.of_pair(pair, needs, own)
+    return {
+        pair: change
         for pair in combinations(_options(own), 2)
-        if group(pair[0]) != group(pair[1])
+        if group(pair[0]) != group(pair[1]) and (change := tasks.of_pair(pair, needs, own))
     }
-    return {pair: change for pair, change in found.items() if change}
 
 
 def registered_pairs(found: Iterable[tuple[str, str]], registered: Claims) -> list[tuple[str, str]]:

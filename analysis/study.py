@@ -15,7 +15,7 @@ import pandas as pd
 from analysis import InputError, claims, score, sentences, tasks, verdict
 from analysis.claims import ELSEWHERE, NOT, Claims
 from analysis.design import PILOT, Trial, matches
-from analysis.schema import BASELINE, ENDED, Problem, Store, options
+from analysis.schema import BASELINE, ENDED, Kinds, Problem, Store, options
 from analysis.sentences import Rule
 from analysis.tasks import Task
 
@@ -198,9 +198,7 @@ def _open(rule: Rule, said: pd.DataFrame, runs: pd.DataFrame) -> tuple[str, ...]
     )
 
 
-def _kinds(
-    runs: pd.DataFrame, registered: Mapping[str, Sequence[str]]
-) -> dict[str, tuple[str, ...]]:
+def _kinds(runs: pd.DataFrame, registered: Kinds) -> dict[str, tuple[str, ...]]:
     """By kind its tasks: those that the claims register, and by the traits that tasks carry."""
     found = {kind: [*own] for kind, own in registered.items()}
     for task, traits in runs[["task", "traits"]].drop_duplicates().itertuples(index=False):

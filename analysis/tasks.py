@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.estimate import NEAR, Design, Estimate, mean_over_tasks, stacked
-from analysis.schema import DIVERGED, Problem, group, options
+from analysis.schema import DIVERGED, Kinds, Problem, group, options
 
 AGAINST = " - others"  # behind a kind: it is set against the other tasks
 DRAWN = "_pixels"  # ends the name of a task that is the picture of another
@@ -29,9 +29,7 @@ class Task:
     curves: pd.DataFrame
 
 
-def of_runs(
-    frame: pd.DataFrame, curves: pd.DataFrame, kinds: Mapping[str, Sequence[str]]
-) -> list[Task]:
+def of_runs(frame: pd.DataFrame, curves: pd.DataFrame, kinds: Kinds) -> list[Task]:
     """The tasks of scored runs and their evaluations; `kinds` are registered, by kind its tasks."""
     wide = curves.pivot_table(index="run", columns="step", values="normalised", aggfunc="last")
     return [
@@ -85,11 +83,6 @@ class Change:
             for task, own in self.given
         ]
 
-    @property
-    def families(self) -> list[str]:
-        """By task its name; a picture has that of its task."""
-        return [task.name.removesuffix(DRAWN) for task, _ in self.given]
-
     def interval(
         self, alpha: float, weights: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -134,8 +127,7 @@ def shown(
     """What the runs show of one set of options against another, and why some tasks do not."""
     used, problems = [], []
     for task in tasks:
-        contrast = task.design.contrast(with_, without)
-        if contrast is None:
+        if (contrast := task.design.contrast(with_, without)) is None:
             continue
         if unclear := task.design.inseparable(contrast):
             message = f"{id}: the runs do not tell apart {' and '.join(unclear)}"

@@ -1,7 +1,6 @@
 """Figures of a study: the map, the forest, learning curves, effects by task and over the budget."""
 
 import io
-import re
 import textwrap
 from collections.abc import Sequence
 from itertools import cycle, pairwise
@@ -41,7 +40,6 @@ NAMES = ("map", "forest", "learning_curves", "over_the_budget", "task_effects")
 CURVES = "_curves"  # ends the name of a claim's own learning curves
 RESULTS = {BETTER: POSITIVE, WORSE: NEGATIVE, TIED: NEITHER}
 BLACK = "#000000"
-SIDE = "side"
 TRIAL = "baseline's option"  # of runs whose other options were drawn too
 EVERY = "every arm"
 
@@ -87,10 +85,8 @@ def _matrix(
         cells = cells.rename(columns={"kind": "column"})
         columns = pd.Series("", index=pd.unique(cells.column))
     cells = cells.assign(sure=(cells.low > 0) | (cells.high < 0)).set_index(["claim", "column"])
-    effects, sure = (
-        cells[name].unstack().reindex(index=claims.claim, columns=columns.index)
-        for name in ("effect", "sure")
-    )
+    place = {"index": claims.claim, "columns": columns.index}
+    effects, sure = (cells[name].unstack().reindex(**place) for name in ("effect", "sure"))
     return effects, sure.eq(True), columns
 
 
@@ -104,7 +100,7 @@ def _cells(axes: Axes, effects: pd.DataFrame, sure: pd.DataFrame, numbers: bool)
             continue
         ink = "white" if abs(value) > 0.55 * limit else "black"
         if numbers:
-            text = re.sub("(?<=[+-])0", "", f"{value:+.2f}") + "•" * int(sure.iat[y, x])
+            text = f"{value:+.2f}".replace("+0", "+").replace("-0", "-") + "•" * int(sure.iat[y, x])
             axes.text(x, y, text, color=ink, fontsize=SMALL, ha="center", va="center")
         elif sure.iat[y, x]:
             axes.plot(x, y, "o", color=ink, markersize=2.5)
@@ -215,11 +211,11 @@ def learning_curves(ours: Judged, claim: str | None = None, width: float = PAGE)
     every arm; of more arms than each colour twice, as of a begun trial, of all runs as one."""
     arm = ours.curves.arm
     arms = arm if arm.nunique() <= 2 * len(PALETTE) else EVERY
-    points = curves(ours, claim) if claim else ours.curves.assign(**{SIDE: arms})
+    points = curves(ours, claim) if claim else ours.curves.assign(side=arms)
     colour = colours(ours)
     figure, grid = panels(sorted(points.task.unique()), width, 1.3, 1.5, beside=1.8)
     for task, axes in grid.items():
-        for arm, own in points[points.task == task].groupby(SIDE, sort=False):
+        for arm, own in points[points.task == task].groupby("side", sort=False):
             _curve(axes, own, "env_frames", "score", label=arm, color=colour[arm])
     key(figure)
     return noted(figure, f"{caption(ours)}. Across: environment frames; up: return, {BAND}.")
@@ -231,7 +227,7 @@ def all_curves(ours: Judged, width: float = PAGE) -> Figure:
     colour = colours(ours)
     figure, grid = panels(with_runs(ours).claim, width, 1.25, 1.3, "y")
     for claim, axes in grid.items():
-        sides = curves(ours, claim).groupby(SIDE, sort=False)
+        sides = curves(ours, claim).groupby("side", sort=False)
         changed = [arm for arm, _ in sides if colour[arm] != BLACK]
         for arm, own in sides:
             dashed = "--" if arm in changed[1:] else "-"
@@ -288,8 +284,8 @@ def curves(ours: Judged, claim: str) -> pd.DataFrame:
     side = runs.arm.map(options).map(part).map(names)
     if not (runs.arm[side == BASELINE] == BASELINE).all():
         side = side.replace(BASELINE, TRIAL)
-    points = ours.curves.merge(runs[["run"]].assign(**{SIDE: side}).dropna(), on="run")
-    return points.sort_values(SIDE, key=lambda side: ~side.isin([BASELINE, TRIAL]), kind="stable")
+    points = ours.curves.merge(runs[["run"]].assign(side=side).dropna(), on="run")
+    return points.sort_values("side", key=lambda side: ~side.isin([BASELINE, TRIAL]), kind="stable")
 
 
 @styled

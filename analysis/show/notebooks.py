@@ -15,7 +15,6 @@ from analysis.show.tables import filled, html, plain
 FOLDER = committed.PACKAGE / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.py"))
 PAPER = "04_the_paper"
-TIMEOUT = 600  # seconds of a cell
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 
 
@@ -24,9 +23,8 @@ def table(frame: pd.DataFrame, caption: str, empty: str = "") -> None:
     sentence, where there are no rows."""
     from IPython import display
 
-    display.display(display.Markdown(f"**{plain(caption)}**"))
     shown = display.HTML(html(filled(frame))) if len(frame) else display.Markdown(plain(empty))
-    display.display(shown)
+    display.display(display.Markdown(f"**{plain(caption)}**"), shown)
 
 
 def figure(drawn: Figure, caption: str) -> None:
@@ -55,7 +53,7 @@ def execute(source: Path):
         client = nbclient.NotebookClient(
             notebook,
             resources={"metadata": {"path": committed.PACKAGE.parent}},  # the kernel's folder
-            timeout=TIMEOUT,
+            timeout=600,  # seconds of a cell
             config=config,
             record_timing=False,
             coalesce_streams=True,

@@ -10,17 +10,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from analysis import InputError, committed, paper, repeats
+from analysis import InputError, committed, paper, repeats, verdict
 from analysis.show import figures, tables
 from analysis.study import Judged
-from analysis.verdict import ANSWERED
 
 ROOT = committed.PACKAGE.parent
 MAP = "docs/map.png"
 START = "<!-- results: "
 PART = re.compile(rf"(?<={START})([^\n]+?) -->\n(.*?)(?=<!-- end -->)", re.DOTALL)
-tables.TEMPLATES.globals |= {"tables": tables, "figures": figures, "repeats": repeats}
-tables.TEMPLATES.globals["ANSWERED"] = ANSWERED
+tables.TEMPLATES.globals |= dict(tables=tables, figures=figures, repeats=repeats, verdict=verdict)
 
 
 def report(ours: Judged) -> str:

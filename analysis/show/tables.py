@@ -17,15 +17,12 @@ from analysis.schema import BASELINE, Problem, options
 from analysis.score import RAW, paper_aggregates
 from analysis.study import Judged
 from analysis.tasks import AGAINST
-from analysis.verdict import ERROR
 
 DEPENDS = "Depends on the task"
 SAYS = {"helps": "helps", "no_help": "no substantial help", "worse": "no help, worse", "none": ""}
 FILES = resources.files("analysis")
-PAPER, LISTS = (
-    yaml.safe_load(FILES.joinpath(name).read_text())
-    for name in ("paper.yaml", "show/templates/lists.yaml")
-)
+PAPER = yaml.safe_load(FILES.joinpath("paper.yaml").read_text())
+LISTS = yaml.safe_load(FILES.joinpath("show/templates/lists.yaml").read_text())
 EMPTY = {title: own["empty"] for title, own in LISTS.items()}
 TEMPLATES = Environment(
     loader=PackageLoader("analysis.show"),
@@ -121,9 +118,7 @@ def kinds(ours: Judged) -> pd.DataFrame:
     """The effect of each change and control on each kind of tasks; a column a kind."""
     rows = legible(ours, ours.kinds[~ours.kinds.kind.str.endswith(AGAINST)])
     rows = rows.assign(cell=[effect(row, "+.2f") for row in rows.itertuples()])
-    table = rows.pivot(index="claim", columns="kind", values="cell")
-    names = [*ours.claims.claim, *ours.controls.claim]
-    table = table.reindex([name for name in names if name in table.index])
+    table = rows.pivot(index="claim", columns="kind", values="cell").reindex(rows.claim.unique())
     return table.rename_axis(index="change", columns=None).reset_index().fillna("")
 
 
@@ -132,7 +127,7 @@ def interactions(ours: Judged) -> pd.DataFrame:
     registered, and of others at a rate of false discoveries."""
     rows = ours.interactions.sort_values("q")
     sure = (rows.low > 0) | (rows.high < 0)
-    rows = legible(ours, rows[sure.where(rows.registered, rows.q <= ERROR)])
+    rows = legible(ours, rows[sure.where(rows.registered, rows.q <= verdict.ERROR)])
     return pd.DataFrame(
         {
             "options": rows.pair,
@@ -170,7 +165,7 @@ def mean_score(runs: pd.DataFrame, score: str, over: str) -> pd.DataFrame:
     cells = cells[cells["mean"].notna().all(axis=1)]
     effect, error, size = (cells[name].to_numpy(float) for name in ("mean", "sem", "size"))
     mean = mean_over_tasks(Estimate(effect, error, size - 1))
-    low, high = mean.interval(ERROR)
+    low, high = mean.interval(verdict.ERROR)
     return pd.DataFrame({"mean": mean.effect, "low": low, "high": high}, index=cells.index)
 
 
