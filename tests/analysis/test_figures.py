@@ -39,6 +39,10 @@ def boxes_inside(figure, width):
     return boxes
 
 
+def test_words_are_whole_in_the_narrowest_panel():
+    assert figures.wrapped("categorical latents", 0.1, 8) == ["categorical", "latents"]
+
+
 def test_of_runs_that_no_claim_names_there_are_curves(tmp_path):
     write_arms(tmp_path, {"baseline": 0.5, "kl.alpha=0.5": 0.4})
     drawn = figures.of(study.judge(read.load(tmp_path)))
@@ -131,6 +135,7 @@ def test_an_arm_has_one_colour(judged, drawn):
     assert first == {figures.BLACK, colour["latent=gaussian"]}
     panel = {axes.get_title(): axes for axes in drawn["learning_curves"].axes}["latent=gaussian"]
     assert panel.title.get_color() == colour["latent=gaussian"]
+    assert drawn["learning_curves"]._supxlabel.get_text().endswith("Black: baseline's option.")
     assert {line.get_color() for line in panel.lines} == first
 
 

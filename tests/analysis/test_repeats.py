@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from analysis import InputError, read, repeats, study
+from analysis.estimate import Estimate, mean_over_new_tasks
 from analysis.show import tables
 from tests.analysis.runs import unscaled, write_run
 
@@ -30,7 +31,9 @@ def row(again, first):
 
 
 def test_new_seeds_are_set_beside_the_first(tmp_path, first):
-    found = row(runs(tmp_path / "again", range(200, 206), 0.25), first)
+    again = runs(tmp_path / "again", range(200, 206), 0.25)
+    found, round_1 = row(again, first), row(again, replace(first, share=0.25))
+    assert round_1.low < found.low < found.high < round_1.high, "the round's share of the error"
     assert (found.effect, found.again_effect) == pytest.approx((0.32, 0.27))
     assert found.difference_effect == pytest.approx(-0.05)
     assert found.difference_low < -0.05 < found.difference_high < 0
@@ -64,8 +67,13 @@ def test_a_task_is_set_beside_its_picture(tmp_path, first):
     found = repeats.pictures(drawn).iloc[0]
     assert (found.claim, found.tasks, found.alike) == ("gru_layer_norm", 1, "no")
     assert (found.effect, found.again_effect) == pytest.approx((0.32, 0.12))
+    row = drawn.claims.set_index("claim").loc["gru_layer_norm"]
+    each = Estimate(*(drawn.effects[name].to_numpy() for name in Estimate._fields))
+    names = drawn.effects.task.str.removesuffix("_pixels")
+    ends = mean_over_new_tasks(each, names).interval(1 - row.level)
+    assert (row.new_low, row.new_high) == pytest.approx(ends), "the two are one of the tasks"
     round_1 = repeats.pictures(replace(drawn, share=0.25)).iloc[0]
-    assert round_1.low < found.low < found.high < round_1.high, "the round's share of the error"
+    assert round_1.low < found.low < found.high < round_1.high
     shown = repeats.table(repeats.pictures(drawn), repeats.PICTURES)
     assert [*shown][2] == "as a picture [interval]"
     assert repeats.table(repeats.pictures(first)).empty

@@ -148,6 +148,7 @@ def test_interactions_are_found_between_options_of_two_groups(judged):
     found = sentences.pairs(judged.tasks, REGISTERED)
     means = {pair: estimate.mean_over_tasks(one.estimates) for pair, one in found.items()}
     rates = sentences.discovery_rates(means).values()
+    assert (rows.tasks == len(TASKS)).all()
     assert rows.q.tolist() == pytest.approx([min(rate / judged.share, 1) for rate in rates])
 
 

@@ -72,7 +72,7 @@ def test_interactions_are_those_that_are_sure(judged):
     rows += [("b x c", 0.0, -0.1, 0.1, 0.01, True, 2), ("b x d", 0.1, 0.05, 0.2, 0.2, True, 2)]
     frame = pd.DataFrame(rows, columns=INTERACTIONS)
     table = tables.interactions(replace(judged, interactions=frame))
-    assert table.options.tolist() == ["a x c", "b x d"]
+    assert table.options.tolist() == ["a x c", "b x d"] and table.tasks.tolist() == [2, 2]
 
 
 def test_table_2_is_shown_for_atari_alone(page, tmp_path):

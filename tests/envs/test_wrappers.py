@@ -1,5 +1,7 @@
 """Any environment arrives at the agent's spaces, and vectors in units of their spread."""
 
+from unittest import mock
+
 import cv2
 import gymnasium
 import numpy as np
@@ -36,6 +38,9 @@ class Fixed(gymnasium.Env):
         self.actions.append(action)
         count = len(self.actions)
         return self.shown, self.pay(count), count == self.length, False, {}
+
+
+gymnasium.register("Fixed-v0", Fixed)
 
 
 class Reuses(Fixed):
@@ -172,6 +177,10 @@ def test_repeated_actions_sum_rewards_and_stop_at_the_end():
     env.reset()
     assert env.step(1)[1:4] == (1.0 + 2.0 + 3.0, False, False)
     assert env.step(1)[1:4] == (4.0 + 5.0, True, False)
+    env = standardise(gymnasium.make("Pendulum-v1", max_episode_steps=3), size=64)
+    env.reset(seed=0)
+    flags = [env.step(env.action_space.sample())[2:4] for _ in range(3)]
+    assert flags == [(False, False), (False, False), (False, True)]
 
 
 def test_of_repeated_frames_the_last_is_drawn(monkeypatch):
@@ -248,6 +257,12 @@ def test_a_scale_that_does_not_fit_is_refused(scale):
         unit_spread(Wide(), scale, "bad")
     with pytest.raises(UserError, match="not finite"):
         spread(np.array([[1.0, np.nan]]))
+
+
+def test_a_constructor_that_fails_is_one_line(monkeypatch):
+    monkeypatch.setattr(Fixed, "__init__", mock.Mock(side_effect=AssertionError()))
+    with pytest.raises(UserError, match="make environment Fixed-v0: AssertionError:$"):
+        gym.make("Fixed-v0", 64)
 
 
 def test_the_scale_is_recorded_and_a_resumed_run_refuses_another(configure, record):
