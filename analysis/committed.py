@@ -9,8 +9,8 @@ from analysis import claims, read, study
 from analysis.study import Judged
 
 PACKAGE = Path(__file__).parent
-MINI = PACKAGE / "results" / "mini"  # csv files of one change at a time, on that suite
-RUNS = MINI  # what the pages show
+RUNS = PACKAGE / "results" / "broad"  # the trial: what the pages show
+MINI = PACKAGE / "results" / "mini"  # one change at a time, on that suite
 HELD_OUT = PACKAGE / "results" / "held_out"  # claims run again, on seeds that MINI lacks
 SCORE_FILES = PACKAGE.parents[1] / "shared" / "published"
 OFFICIAL = "https://raw.githubusercontent.com/danijar/dreamerv2/main/scores"
@@ -18,13 +18,14 @@ OFFICIAL = "https://raw.githubusercontent.com/danijar/dreamerv2/main/scores"
 
 @cache
 def judged(runs: Path = RUNS) -> Judged:
-    """The committed runs, or those of another folder, judged."""
+    """The committed trial, or the runs of another folder, judged."""
     return study.judge(read.load(runs), claims.DEFAULT)
 
 
 def sources() -> dict[str, str]:
     """The SHA-256 of the files behind the verdicts by their names."""
-    return hashes([claims.DEFAULT, *sorted(RUNS.glob("*.csv.gz"))])
+    runs = [file for folder in (RUNS, MINI) for file in sorted(folder.glob("*.csv.gz"))]
+    return hashes([claims.DEFAULT, *runs])
 
 
 def hashes(files: Sequence[Path]) -> dict[str, str]:

@@ -10,12 +10,15 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import pandas as pd
+
 from analysis import InputError, committed, paper, repeats, verdict
 from analysis.show import figures, tables
 from analysis.study import Judged
 
 ROOT = committed.PACKAGE.parent
 MAP = "docs/map.png"
+NAMES = ("change", "task", "options")  # the columns of tables that hold names
 START = "<!-- results: "
 PART = re.compile(rf"(?<={START})([^\n]+?) -->\n(.*?)(?=<!-- end -->)", re.DOTALL)
 tables.TEMPLATES.globals |= dict(tables=tables, figures=figures, repeats=repeats, verdict=verdict)
@@ -60,17 +63,25 @@ def filled(page: Path, ours: Judged) -> str:
 def parts(ours: Judged) -> dict[str, Callable[[], str | None]]:
     """What makes each part of a page, by its name."""
     made = tables.TEMPLATES.get_template("parts.md").module
-    return {
-        "claims": partial(made.claims, ours),
-        "baseline": lambda: tables.markdown(tables.baseline(ours), ("task",)),
-        "time": partial(made.time, ours),
-        "held-out seeds": lambda: tables.markdown(
-            repeats.table(repeats.beside(committed.judged(committed.HELD_OUT), ours)),
-            ("change", "task"),
-        ),
-        "scheduling": lambda: _scheduling(made),
-        **{f"claim {name}": partial(made.claim, ours, name) for name in ours.claims.claim},
+    mini, again = committed.judged(committed.MINI), committed.judged(committed.HELD_OUT)
+    shown = {
+        "interactions": lambda: tables.interactions(ours),
+        "pictures": lambda: repeats.table(repeats.pictures(ours), repeats.PICTURES),
+        "baseline": lambda: tables.baseline(mini),
+        "held-out seeds": lambda: repeats.table(repeats.beside(again, mini)),
     }
+    return {
+        "claims": partial(made.claims, ours, mini),
+        "recommendation": partial(made.recommendation, ours),
+        "time": partial(made.time, mini),
+        "scheduling": lambda: _scheduling(made),
+        **{name: lambda own=own: _table(own()) for name, own in shown.items()},
+        **{f"claim {name}": partial(made.claim, ours, mini, name) for name in ours.claims.claim},
+    }
+
+
+def _table(rows: pd.DataFrame) -> str:
+    return "None." if rows.empty else tables.markdown(rows, NAMES)
 
 
 def _scheduling(made) -> str | None:

@@ -142,13 +142,9 @@ def interactions(ours: Judged) -> pd.DataFrame:
 def means(ours: Judged) -> pd.DataFrame:
     """The mean score of each arm over its tasks with its 95% interval, the baseline first; where
     there are many arms, as in a trial, of each option."""
-    arms, what = ours.scores.arm, "arm"
-    rows = ours.scores.assign(name=arms)
-    if arms.nunique() > MANY:
-        rows["name"] = arms.map(lambda arm: sorted(options(arm)) or [BASELINE])
-        rows, what = rows.explode("name"), "option"
+    rows, what = _by_arm(ours)
     lines = []
-    for (name, actions), own in rows.groupby(["name", "actions"]):
+    for (name, actions), own in rows.groupby([what, "actions"]):
         (mean,) = mean_score(own, "normalised", "actions").itertuples()
         ends = "" if pd.isna(mean.low) else f" [{mean.low:.3f}, {mean.high:.3f}]"
         size = {"runs": len(own), "tasks": own.task.nunique()}
@@ -156,6 +152,16 @@ def means(ours: Judged) -> pd.DataFrame:
         lines.append({what: name, "actions": actions, **size, **score})
     lines.sort(key=lambda line: (line["actions"] != "discrete", line[what] != BASELINE))
     return pd.DataFrame(lines)
+
+
+def _by_arm(ours: Judged) -> tuple[pd.DataFrame, str]:
+    """The scores, and their column by which they are grouped: `arm`, or `option` in which a run has
+    a row for each of its options."""
+    rows = ours.scores
+    if rows.arm.nunique() <= MANY:
+        return rows, "arm"
+    several = rows.arm.map(lambda arm: sorted(options(arm)) or [BASELINE])
+    return rows.assign(option=several).explode("option"), "option"
 
 
 def mean_score(runs: pd.DataFrame, score: str, over: str) -> pd.DataFrame:
@@ -170,9 +176,10 @@ def mean_score(runs: pd.DataFrame, score: str, over: str) -> pd.DataFrame:
 
 
 def by_task(ours: Judged) -> pd.DataFrame:
-    """The mean score of each arm on each task, in raw returns; a column a task."""
-    table = ours.scores.pivot_table(index="arm", columns="task", values="score")
-    order = sorted(table.index, key=lambda arm: (arm != BASELINE, arm))
+    """The mean score of each arm, or option, on each task, in raw returns; a column a task."""
+    rows, what = _by_arm(ours)
+    table = rows.pivot_table(index=what, columns="task", values="score")
+    order = sorted(table.index, key=lambda name: (name != BASELINE, name))
     return table.loc[order].rename_axis(columns=None).reset_index()
 
 
