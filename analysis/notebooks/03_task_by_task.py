@@ -31,6 +31,9 @@ notebooks.table(
 
 # %%
 notebooks.table(tables.kinds(ours), "The mean effect on each kind of tasks")
+notebooks.table(
+    tables.contrasts(ours), "Kinds that surely differ from other tasks", "None does so surely."
+)
 
 # %% [markdown]
 # ## Is it the picture or the task?

@@ -65,6 +65,7 @@ def parts(ours: Judged) -> dict[str, Callable[[], str | None]]:
     made = tables.TEMPLATES.get_template("parts.md").module
     mini, again = committed.judged(committed.MINI), committed.judged(committed.HELD_OUT)
     shown = {
+        "kinds": lambda: tables.contrasts(ours),
         "interactions": lambda: tables.interactions(ours),
         "pictures": lambda: repeats.table(repeats.pictures(ours), repeats.PICTURES),
         "baseline": lambda: tables.baseline(mini),

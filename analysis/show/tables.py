@@ -122,6 +122,20 @@ def kinds(ours: Judged) -> pd.DataFrame:
     return table.rename_axis(index="change", columns=None).reset_index().fillna("")
 
 
+def contrasts(ours: Judged) -> pd.DataFrame:
+    """The kinds of tasks on which the effect of a change or control surely differs from its effect
+    on the other tasks, and by how much."""
+    rows = legible(ours, ours.kinds[ours.kinds.kind.str.endswith(AGAINST)])
+    rows = rows[(rows.low > 0) | (rows.high < 0)]
+    return pd.DataFrame(
+        {
+            "change": rows.claim,
+            "kind": rows.kind.str.removesuffix(AGAINST),
+            "more than on other tasks": [effect(row, "+.2f") for row in rows.itertuples()],
+        }
+    ).reset_index(drop=True)
+
+
 def interactions(ours: Judged) -> pd.DataFrame:
     """The pairs of options of which one surely changes the effect of the other: of those that are
     registered, and of others at a rate of false discoveries."""

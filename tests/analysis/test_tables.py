@@ -11,7 +11,7 @@ from rich.console import Console
 
 from analysis import read, study
 from analysis.__main__ import NARROW, WIDE, show, which
-from analysis.sentences import INTERACTIONS
+from analysis.sentences import FRAMES, INTERACTIONS
 from analysis.show import figures, pages, tables
 from tests.analysis.runs import HEADER, SEEDS, STUDY, unscaled, write_arms, write_run
 
@@ -66,6 +66,16 @@ def test_means_are_by_arm_and_kind_of_actions(judged, monkeypatch):
     monkeypatch.setattr(tables, "MANY", 3)  # of more arms means are by option
     for shown in (tables.means(judged), tables.by_task(judged)):
         assert {"baseline", "latent=binary"} <= set(shown.option)
+
+
+def test_contrasts_are_kinds_that_surely_differ(judged):
+    rows = [("x", "grid - others", 0.5, 0.1, 0.9), ("x", "image - others", 0.5, -0.1, 1.1)]
+    rows += [("x", "grid", 0.5, 0.1, 0.9), ("y", "grid - others", -0.4, -0.7, -0.1)]
+    table = tables.contrasts(replace(judged, kinds=pd.DataFrame(rows, columns=FRAMES["kinds"])))
+    assert table.values.tolist() == [
+        ["x", "grid", "+0.50 [+0.10, +0.90]"],
+        ["y", "grid", "-0.40 [-0.70, -0.10]"],
+    ]
 
 
 def test_interactions_are_those_that_are_sure(judged):
