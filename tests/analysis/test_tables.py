@@ -64,8 +64,10 @@ def test_means_are_by_arm_and_kind_of_actions(judged, monkeypatch):
     assert (high - low) / 2 == pytest.approx(2.02 * own.std() / np.sqrt(len(own)), rel=0.05)
     assert table.loc[("baseline", "continuous"), "runs"] == SEEDS
     monkeypatch.setattr(tables, "MANY", 3)  # of more arms means are by option
-    for shown in (tables.means(judged), tables.by_task(judged)):
-        assert {"baseline", "latent=binary"} <= set(shown.option)
+    arms = judged.scores.arm.replace("latent=binary", "gru=mine,latent=binary")
+    trial = replace(judged, scores=judged.scores.assign(arm=arms))
+    for shown in (tables.means(trial), tables.by_task(trial)):
+        assert {"baseline", "gru=mine", "latent=binary"} <= set(shown.option)
 
 
 def test_contrasts_are_kinds_that_surely_differ(judged):
