@@ -101,8 +101,10 @@ def test_committed_notebooks_are_fresh(name):
     assert outputs and not any(output["output_type"] == "error" for output in outputs)
     assert [cell["execution_count"] for cell in code] == list(range(1, len(code) + 1))
     assert path.stat().st_size < 1_000_000
+    for output in outputs:
+        output.get("data", {}).pop("image/png", None)  # its letters can spell anything
     for own in (str(pages.ROOT), tempfile.gettempdir(), str(Path.home())):
-        assert own not in path.read_text()
+        assert own not in json.dumps(notebook)
 
 
 def test_the_notebooks_show_what_they_promise():
