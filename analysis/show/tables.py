@@ -125,8 +125,8 @@ def kinds(ours: Judged) -> pd.DataFrame:
 def contrasts(ours: Judged) -> pd.DataFrame:
     """The kinds of tasks on which the effect of a change or control surely differs from its effect
     on the other tasks, and by how much."""
-    rows = legible(ours, ours.kinds[ours.kinds.kind.str.endswith(AGAINST)])
-    rows = rows[(rows.low > 0) | (rows.high < 0)]
+    rows = ours.kinds[ours.kinds.kind.str.endswith(AGAINST)]
+    rows = legible(ours, rows[_sure(rows)])
     return pd.DataFrame(
         {
             "change": rows.claim,
@@ -140,8 +140,7 @@ def interactions(ours: Judged) -> pd.DataFrame:
     """The pairs of options of which one surely changes the effect of the other: of those that are
     registered, and of others at a rate of false discoveries."""
     rows = ours.interactions.sort_values("q")
-    sure = (rows.low > 0) | (rows.high < 0)
-    rows = legible(ours, rows[sure.where(rows.registered, rows.q <= verdict.ERROR)])
+    rows = legible(ours, rows[_sure(rows).where(rows.registered, rows.q <= verdict.ERROR)])
     return pd.DataFrame(
         {
             "options": rows.pair,
@@ -151,6 +150,10 @@ def interactions(ours: Judged) -> pd.DataFrame:
             "registered": np.where(rows.registered, "yes", ""),
         }
     ).reset_index(drop=True)
+
+
+def _sure(rows: pd.DataFrame) -> pd.Series:
+    return (rows.low > 0) | (rows.high < 0)
 
 
 def means(ours: Judged) -> pd.DataFrame:

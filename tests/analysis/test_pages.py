@@ -3,13 +3,16 @@
 import json
 import re
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from PIL import Image
 
 from analysis import InputError, claims, committed
 from analysis.__main__ import main
+from analysis.sentences import RECOMMENDATION
 from analysis.show import figures, notebooks, pages
 
 
@@ -56,6 +59,17 @@ def test_a_claims_sentence_says_mean_tasks_kinds_and_budget(ours):
     assert list(figures.kinds_of_tasks(ours)) == ["vector"] * 12 + ["grid"] * 4 + ["image"] * 4
     end = ours.budget[(ours.budget.claim == row.name) & (ours.budget.step == 1)].effect.iloc[0]
     assert f"{end:+.2f} after all of it" in said
+
+
+def test_what_is_recommended_is_a_line_a_kind(ours):
+    vector, grid = "discrete, vector", "discrete, grid"
+    rows = [(vector, "latent", "latent=gaussian", 0.2, 0.1, 0.3, True)]
+    rows += [(vector, "gru", "gru=plain", 0.3, 0.2, 0.4, True)]
+    rows += [(grid, "gru", "gru=plain", 0.1, -0.1, 0.3, False)]
+    frame = pd.DataFrame(rows, columns=[*RECOMMENDATION, "recommended"])
+    said = pages.parts(replace(ours, recommendation=frame))["recommendation"]()
+    effects = "`latent=gaussian` +0.200 [+0.100, +0.300], `gru=plain` +0.300 [+0.200, +0.400]"
+    assert said.split("\n") == [f"- {vector}: {effects}", "- other tasks: the paper's options"]
 
 
 def test_a_part_that_is_not_known_or_not_closed_is_named(ours, tmp_path, monkeypatch):
